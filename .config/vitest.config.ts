@@ -1,0 +1,28 @@
+import { globSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const conditions = ['@signalbox/source', 'module', 'node', 'development|production']
+
+/** `vitest run` runs `*.test.ts`, `vitest run --mode storm` runs `*.storm.ts`. */
+export default defineConfig(({ mode }) => ({
+  root,
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
+  test: {
+    reporters: ['default', fileURLToPath(new URL('reporter.ts', import.meta.url))],
+    pool: 'threads',
+    maxWorkers: 2,
+    ...(mode === 'storm' && { fileParallelism: false, testTimeout: 120_000 }),
+    coverage: { include: ['packages/*/src/**'], exclude: ['**/*.{test,storm}.ts'] },
+    projects: globSync('{packages/*,examples/*,test}/package.json', { cwd: root }).map((file) => ({
+      extends: true,
+      root: fileURLToPath(new URL(`../${file}/..`, import.meta.url)),
+      test: {
+        name: JSON.parse(readFileSync(`${root}/${file}`, 'utf8')).name as string,
+        include: [mode === 'storm' ? '**/*.storm.ts' : '**/*.test.ts'],
+      },
+    })),
+  },
+}))
