@@ -1,1 +1,7 @@
-export const placeholder = true
+export type { Clock, Timer } from './clock.ts'
+export { createFakeClock, type FakeClock, type FakeClockOptions } from './fake-clock.ts'
+export { seededRandom } from './seeded-random.ts'
+export { startSimulatedProvider, type SimulatedProvider, type SimulatedProviderOptions } from './simulated-provider.ts'
+export type { SimulatedFault } from './simulated-provider/faults.ts'
+export type { SimulatedRequest } from './simulated-provider/journal.ts'
+export { drawLatencyMs, referenceModels, type SimulatedModel } from './simulated-provider/models.ts'

@@ -1,0 +1,71 @@
+/**
+ * What a simulated model does instead of answering.
+ *
+ * - `{ status, body?, headers? }` an error answer; without a body, what OpenAI would say with that status. A body
+ *   that is a string goes out as it is, anything else as JSON.
+ * - `{ delayMs }` a right answer, that much later.
+ * - `reset` a TCP reset before any byte; `hang` silence for ever; `empty` a 200 with no body; `html` a 200 that is
+ *   a web page; `malformed` a 200 whose JSON, or first event, is cut off in the middle.
+ * - `cut-…` a TCP reset, `end-…` an end that looks orderly (a stream without finish reason and `[DONE]`, a plain
+ *   body shorter than its content-length), `stall-…` silence for ever, `error-…` an error event (a plain answer: a
+ *   200 with an error in it); each after the head and role chunk (`before-content`) or in the middle of the content
+ *   (`after-content`).
+ */
+export type SimulatedFault =
+  | { status: number; body?: unknown; headers?: Record<string, string> }
+  | { delayMs: number }
+  | 'reset'
+  | 'hang'
+  | 'empty'
+  | 'html'
+  | 'malformed'
+  | MidwayFault
+
+export type MidwayFault = `${'cut' | 'end' | 'stall' | 'error'}-${'before' | 'after'}-content`
+
+interface PlannedFault {
+  fault: SimulatedFault
+  timesLeft: number
+}
+
+export interface FaultPlan {
+  fail(model: string, fault: SimulatedFault, times?: number): void
+  heal(model?: string): void
+  /** The fault for this request, counted as used; the model's own come before those of `*`. */
+  next(model: string | undefined): SimulatedFault | undefined
+}
+
+export function createFaultPlan(): FaultPlan {
+  const plans = new Map<string, PlannedFault[]>()
+
+  return {
+    fail(model, fault, times = Infinity) {
+      if (!(times > 0)) throw new RangeError(`times must be 1 or more, got ${times}`)
+      const finite = (plans.get(model) ?? []).filter(({ timesLeft }) => timesLeft !== Infinity)
+      plans.set(model, [...finite, { fault, timesLeft: times }])
+    },
+    heal(model) {
+      if (model === undefined) plans.clear()
+      else plans.delete(model)
+    },
+    next: (model) => (model === undefined ? undefined : take(model)) ?? take('*'),
+  }
+
+  function take(model: string): SimulatedFault | undefined {
+    const plan = plans.get(model)
+    const first = plan?.[0]
+    if (!plan || !first) return undefined
+    first.timesLeft -= 1
+    if (first.timesLeft <= 0) plan.shift()
+    return first.fault
+  }
+}
+
+export function isMidway(fault: SimulatedFault | undefined): fault is MidwayFault {
+  return typeof fault === 'string' && fault.endsWith('-content')
+}
+
+export function nameOfFault(fault: SimulatedFault): string {
+  if (typeof fault === 'string') return fault
+  return 'status' in fault ? `status ${fault.status}` : `delay ${fault.delayMs} ms`
+}
