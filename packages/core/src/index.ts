@@ -1,1 +1,68 @@
-export const placeholder = true
+export type { BegunCall, CallerRouter, CloseOptions, OrderedHook, Router } from './router.ts'
+export { createRouter } from './router.ts'
+export type { CallInit } from './call.ts'
+export type { Clock, Random, Timer } from './clock.ts'
+export { seededRandom, systemClock } from './clock.ts'
+export type {
+  ApiKey,
+  CommonModelOptions,
+  CustomModelOptions,
+  ModelOptions,
+  OpenAiCompatibleModelOptions,
+  OpenAiModelOptions,
+  RouteOptions,
+  RouterOptions,
+} from './config/options.ts'
+export type { RetrySettings, Settings, TimeoutSettings } from './config/defaults.ts'
+export { configJsonSchema } from './config/schema.ts'
+export type { AttemptFailure, SignalboxErrorCode, SignalboxErrorOptions, UpstreamAnswer } from './errors.ts'
+export { SignalboxError, isSignalboxError } from './errors.ts'
+export type { Alert, Events, RouterEvent, RouterEvents, Warning } from './events.ts'
+export type { CacheLayer, Classify, Guard, Labels, LiftOptions, StoredAnswer } from './lifts.ts'
+export { cacheLayer, classifier, guard, refuse } from './lifts.ts'
+export type {
+  AttemptStage,
+  CallStage,
+  Hook,
+  HookOptions,
+  Plugin,
+  PluginServices,
+  RouteHook,
+  TryCandidate,
+} from './plugin.ts'
+export { definePlugin } from './plugin.ts'
+export type { OpenAiCompatibleOptions } from './providers/openai-compatible.ts'
+export { openaiCompatible } from './providers/openai-compatible.ts'
+export type { OpenAiOptions } from './providers/openai.ts'
+export { openai } from './providers/openai.ts'
+export type { ConnectedModel, ModelContext, Provider } from './providers/provider.ts'
+export type { AttemptRecord, CallRecord, CandidateRecord, Failover } from './record.ts'
+export { plainReply, readBody, streamOf, streamReply } from './reply.ts'
+export type {
+  Attempt,
+  ByteStream,
+  Call,
+  CallState,
+  Candidate,
+  CandidateView,
+  DialectName,
+  Ended,
+  Handler,
+  Identity,
+  Logger,
+  Message,
+  Middleware,
+  Modality,
+  Outcome,
+  Parameters,
+  Ranked,
+  RankContext,
+  RankFunction,
+  Reply,
+  Request,
+  Sink,
+  Strategy,
+  Surface,
+  Tool,
+  Usage,
+} from './types.ts'

@@ -1,1 +1,53 @@
-export const placeholder = true
+import type { Identity, Router } from '@signalbox/core'
+import { createFace, faceRequest, parserErrorAnswer, readableBody } from '@signalbox/core/http'
+import type { Context, Middleware } from 'koa'
+
+/** Options of {@link signalbox}. */
+export interface SignalboxOptions {
+  /** Says who calls, from the app's own session. @default nobody in particular */
+  readonly identify?: (ctx: Context) => Identity | undefined | Promise<Identity | undefined>
+  /** Where the router stands, unless koa-mount has taken that off the path already. @default '', and `/v1` */
+  readonly prefix?: string
+}
+
+/**
+ * The router as a Koa middleware. Paths that are not the router's go on to the next middleware.
+ *
+ * @example
+ * app.use(signalbox(router, { prefix: '/v1', identify: (ctx) => ({ user: ctx.state.user.id }) }))
+ */
+export function signalbox(router: Router, { identify, prefix = '' }: SignalboxOptions = {}): Middleware {
+  const face = createFace(router)
+  return async function signalboxMiddleware(ctx, next) {
+    const endpoint = ctx.path.startsWith(prefix) ? face.match(ctx.method, ctx.path.slice(prefix.length)) : undefined
+    if (!endpoint) return next()
+    const { body: parsedBody } = ctx.request as { body?: unknown }
+    const { id, log } = ctx.state as { id?: unknown; log?: unknown }
+    const host = { parsedBody, identify: () => identify?.(ctx), id, log }
+    const answer = await face.answer(endpoint, faceRequest(face, ctx.req, ctx.res, host))
+    ctx.status = answer.status
+    ctx.set(answer.headers)
+    ctx.body = readableBody(answer, endpoint)
+  }
+}
+
+/**
+ * Answers what a body parser behind it throws (too large, broken JSON) in the shape that the router's clients
+ * understand. Stands before the parser.
+ *
+ * @example
+ * app.use(signalboxErrors()).use(koaBody({ jsonLimit: '10mb' })).use(signalbox(router, { prefix: '/v1' }))
+ */
+export function signalboxErrors({ prefix = '' }: Pick<SignalboxOptions, 'prefix'> = {}): Middleware {
+  return async function signalboxErrorMiddleware(ctx, next) {
+    try {
+      await next()
+    } catch (error) {
+      const answer = ctx.path.startsWith(prefix) ? parserErrorAnswer(error) : undefined
+      if (!answer || ctx.headerSent) throw error
+      ctx.status = answer.status
+      ctx.set(answer.headers)
+      ctx.body = answer.body
+    }
+  }
+}

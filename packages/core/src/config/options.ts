@@ -1,0 +1,103 @@
+import type { Dispatcher } from 'undici'
+import type { Clock, Random } from '../clock.ts'
+import type { Plugin } from '../plugin.ts'
+import type { Provider } from '../providers/provider.ts'
+import type { Logger, RankFunction, Strategy } from '../types.ts'
+import type { RetrySettings, TimeoutSettings } from './defaults.ts'
+
+/** A key, or a function that is asked for it before each attempt: for keys that rotate. It should cache by itself. */
+export type ApiKey = string | (() => string | Promise<string>)
+
+/** Features that come later: each may be switched off already. */
+export interface LaterFeatures {
+  readonly breaker?: false | undefined
+  readonly health?: false | undefined
+  readonly limits?: false | undefined
+}
+
+/** What every model may say, whatever its provider. */
+export interface CommonModelOptions extends LaterFeatures {
+  /** The provider's name for it. Default: its name in the configuration. */
+  readonly model?: string | undefined
+  readonly apiKey?: ApiKey | undefined
+  /** Headers sent with every request to it. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  /** Its share under weighted strategies. @default 1 */
+  readonly weight?: number | undefined
+  readonly tags?: readonly string[] | undefined
+  /** What fails together with it. Default: base URL and key. */
+  readonly domain?: string | undefined
+  /** Whether it thinks before it speaks, and so gets longer time limits. @default false */
+  readonly reasoning?: boolean | undefined
+  readonly retry?: Partial<Pick<RetrySettings, 'maxAttempts'>> | false | undefined
+  readonly timeouts?: Partial<Omit<TimeoutSettings, 'callMs'>> | false | undefined
+  /** An undici dispatcher in place of the router's own connection pool. The host closes it. */
+  readonly dispatcher?: Dispatcher | undefined
+}
+
+/** A model at OpenAI. */
+export interface OpenAiModelOptions extends CommonModelOptions {
+  readonly provider: 'openai'
+  /** @default 'https://api.openai.com/v1' */
+  readonly baseUrl?: string | undefined
+}
+
+/** A model behind any endpoint that speaks OpenAI's chat completions. */
+export interface OpenAiCompatibleModelOptions extends CommonModelOptions {
+  readonly provider: 'openai-compatible'
+  /** Where `/chat/completions` is found, such as `https://api.deepseek.com/v1`. */
+  readonly baseUrl: string
+}
+
+/** A model behind a provider of one's own. */
+export interface CustomModelOptions extends CommonModelOptions {
+  readonly provider: Provider
+}
+
+/** An entry that can serve a call. Two keys or regions of one model are two entries. */
+export type ModelOptions = OpenAiModelOptions | OpenAiCompatibleModelOptions | CustomModelOptions
+
+/** A name that callers ask for, and what stands behind it. */
+export interface RouteOptions extends LaterFeatures {
+  /** How its models are ordered: a name, a name with options, a strategy, or a rank function. @default 'ordered' */
+  readonly strategy?:
+    | string
+    | { readonly use: string; readonly [option: string]: unknown }
+    | Strategy
+    | RankFunction
+    | undefined
+  readonly models: readonly (string | { readonly model: string; readonly weight?: number | undefined })[]
+  /** Models tried, in this order, after all of the above. */
+  readonly fallback?: readonly string[] | undefined
+  readonly retry?: Partial<RetrySettings> | false | undefined
+  readonly timeouts?: Partial<Omit<TimeoutSettings, 'connectMs'>> | false | undefined
+}
+
+/** What `createRouter` takes. All of it but functions and objects may stand in a file. */
+export interface RouterOptions extends LaterFeatures {
+  readonly $schema?: string | undefined
+  readonly version?: 1 | undefined
+  readonly models: Readonly<Record<string, ModelOptions>>
+  readonly routes?: Readonly<Record<string, RouteOptions>> | undefined
+  readonly retry?: Partial<RetrySettings> | false | undefined
+  readonly timeouts?: Partial<TimeoutSettings> | false | undefined
+  /** The largest request body in bytes. @default 33554432 */
+  readonly maxRequestBytes?: number | undefined
+  /** The largest plain answer in bytes; beyond it the attempt fails. @default 33554432 */
+  readonly maxResponseBytes?: number | undefined
+  /** Whether answers carry `x-signalbox-model`, `-route` and `-attempts`. @default true */
+  readonly decisionHeaders?: boolean | undefined
+  readonly plugins?: readonly Plugin[] | false | undefined
+  /** Pino's shape. @default none */
+  readonly logger?: Logger | undefined
+  /** @default the machine's clock */
+  readonly clock?: Clock | undefined
+  /** @default Math.random */
+  readonly random?: Random | undefined
+  readonly cache?: false | undefined
+  readonly budgets?: false | undefined
+  readonly unknownPrice?: false | undefined
+  readonly keys?: false | undefined
+  readonly store?: false | undefined
+  readonly ledger?: false | undefined
+}

@@ -1,0 +1,137 @@
+import { z } from 'zod'
+
+const headerSafe = /^[\x21-\x7e](?:[\x20-\x7e]{0,198}[\x21-\x7e])?$/
+const name = z.string().regex(headerSafe, 'expected 1 to 200 printable ASCII characters')
+const milliseconds = z.number().positive()
+const count = z.int().positive()
+
+/** A feature that is not there yet, or not at this level: only switching it off is accepted. */
+const off = z.literal(false).optional()
+
+/** Sections whose features come later. `false` is accepted for each, so that a file written for later reads today. */
+const later = { breaker: off, health: off, limits: off }
+
+const retry = (keys: Record<string, z.ZodType>) => z.union([z.strictObject(keys), z.literal(false)]).optional()
+const timeouts = retry
+
+const times = {
+  firstTokenMs: milliseconds.optional().describe("A stream's time to its first content. Default 30000."),
+  answerMs: milliseconds.optional().describe("A plain answer's time to its last byte. Default 120000."),
+  stallMs: milliseconds.optional().describe('The longest silence inside a stream. Default 30000.'),
+}
+const connectMs = { connectMs: milliseconds.optional().describe('Connecting to a provider. Default 5000.') }
+const callMs = { callMs: milliseconds.optional().describe('The whole call with all its attempts. Default 180000.') }
+const maxAttempts = { maxAttempts: count.optional().describe('Attempts at one model, the first included. Default 3.') }
+const maxAttemptsPerCall = { maxAttemptsPerCall: count.optional().describe('Attempts of one call. Default 6.') }
+
+const modelKeys = {
+  model: name.optional().describe("The provider's name for it. Default: its name here."),
+  headers: z
+    .record(
+      z.string().regex(/^[\w!#$%&'*+.^`|~-]+$/, 'expected a header name'),
+      z.string().regex(/^[^\r\n\0]*$/, 'expected a header value'),
+    )
+    .optional(),
+  weight: z.number().nonnegative().optional().describe('Its share under weighted strategies. Default 1.'),
+  tags: z.array(z.string()).optional(),
+  domain: z.string().min(1).optional().describe('What fails together with it. Default: base URL and key.'),
+  reasoning: z.boolean().optional().describe('Whether it thinks before it speaks: longer time limits.'),
+  retry: retry(maxAttempts),
+  timeouts: timeouts({ ...connectMs, ...times }),
+  ...later,
+}
+
+const strategyName = z.string().min(1)
+const strategy = z.union([strategyName, z.looseObject({ use: strategyName })])
+
+const routeModel = z.union([name, z.strictObject({ model: name, weight: z.number().nonnegative().optional() })])
+
+/** What may stand in code and not in a file: values, functions and objects in place of their names. */
+interface CodeParts {
+  readonly apiKey: z.ZodType
+  readonly model: Record<string, z.ZodType>
+  readonly provider?: z.ZodType
+  readonly strategy: z.ZodType
+  readonly top: Record<string, z.ZodType>
+}
+
+const isFunction = (value: unknown) => typeof value === 'function'
+const isObjectWith = (key: string) => (value: unknown) =>
+  typeof value === 'object' && value !== null && typeof (value as Record<string, unknown>)[key] === 'function'
+
+const inFile: CodeParts = { apiKey: z.string(), model: {}, strategy, top: { plugins: off } }
+
+const inCode: CodeParts = {
+  apiKey: z.union([z.string(), z.custom(isFunction, 'expected a string or a function')]),
+  model: { dispatcher: z.custom(isObjectWith('dispatch'), 'expected an undici dispatcher').optional() },
+  provider: z.custom(isObjectWith('connect'), "expected 'openai', 'openai-compatible' or a provider"),
+  strategy: z.union([
+    strategy,
+    z.custom(isFunction, 'expected a strategy, its name or a rank function'),
+    z.custom(isObjectWith('rank'), 'expected a strategy, its name or a rank function'),
+  ]),
+  top: {
+    plugins: z
+      .union([
+        z.array(z.custom((value) => typeof value === 'object' && value !== null, 'expected a plugin')),
+        z.literal(false),
+      ])
+      .optional(),
+    logger: z.custom(isObjectWith('info'), 'expected a logger with debug, info, warn and error').optional(),
+    clock: z.custom(isObjectWith('now'), 'expected a clock').optional(),
+    random: z.custom(isFunction, 'expected a function that returns a number in [0, 1)').optional(),
+  },
+}
+
+function build(parts: CodeParts) {
+  const own = { ...modelKeys, apiKey: parts.apiKey.optional(), ...parts.model }
+  const known = z.discriminatedUnion('provider', [
+    z.strictObject({ provider: z.literal('openai'), baseUrl: z.url({ protocol: /^https?$/ }).optional(), ...own }),
+    z.strictObject({ provider: z.literal('openai-compatible'), baseUrl: z.url({ protocol: /^https?$/ }), ...own }),
+  ])
+  const custom = parts.provider && z.strictObject({ provider: parts.provider, ...own })
+  return z.strictObject({
+    $schema: z.string().optional(),
+    version: z.literal(1).optional(),
+    models: z
+      .record(name, custom ? known.or(custom) : known)
+      .refine((models) => Object.keys(models).length > 0, 'expected at least one model'),
+    routes: z
+      .record(
+        name,
+        z.strictObject({
+          strategy: parts.strategy.optional().describe('How its models are ordered. Default "ordered".'),
+          models: z.array(routeModel).min(1),
+          fallback: z.array(name).optional().describe('Models tried, in this order, after all of the above.'),
+          retry: retry({ ...maxAttempts, ...maxAttemptsPerCall }),
+          timeouts: timeouts({ ...times, ...callMs }),
+          ...later,
+        }),
+      )
+      .optional(),
+    retry: retry({ ...maxAttempts, ...maxAttemptsPerCall }),
+    timeouts: timeouts({ ...connectMs, ...times, ...callMs }),
+    maxRequestBytes: count.optional().describe('The largest request body. Default 33554432 (32 MiB).'),
+    maxResponseBytes: count.optional().describe('The largest plain answer. Default 33554432 (32 MiB).'),
+    decisionHeaders: z.boolean().optional().describe('Whether answers carry x-signalbox-* headers. Default true.'),
+    ...later,
+    cache: off,
+    budgets: off,
+    unknownPrice: off,
+    keys: off,
+    store: off,
+    ledger: off,
+    ...parts.top,
+  })
+}
+
+/** The configuration as data: what a file may hold. */
+export const fileSchema = build(inFile)
+
+/** The configuration in code: data, and functions and objects besides. */
+export const codeSchema = build(inCode)
+
+/** The JSON Schema of a configuration file, for editors. */
+export function configJsonSchema(): object {
+  return z.toJSONSchema(fileSchema, { io: 'input' })
+}

@@ -1,0 +1,141 @@
+import type { z } from 'zod'
+import { SignalboxError } from '../errors.ts'
+import type { RouterOptions } from './options.ts'
+import { codeSchema } from './schema.ts'
+
+/** A fault of a configuration: where, and what was expected and came. */
+export interface ConfigFault {
+  readonly path: string
+  readonly message: string
+}
+
+/**
+ * Checks a whole configuration and returns it typed.
+ *
+ * @throws SignalboxError `invalid_config`, whose message lists every fault at once, each with its path and what came.
+ */
+export function validateConfig(options: unknown, strategyNames: ReadonlySet<string>): RouterOptions {
+  const parsed = codeSchema.safeParse(options)
+  const faults = [
+    ...(parsed.success ? [] : parsed.error.issues.flatMap((issue) => faultsOf(issue, [], options))),
+    ...referenceFaults(options, strategyNames),
+  ]
+  if (faults.length > 0) throw configError(faults)
+  return options as RouterOptions
+}
+
+/** One `invalid_config` error for all the faults. */
+export function configError(faults: readonly ConfigFault[]): SignalboxError {
+  const lines = faults.map(({ path, message }) => `  ${path || '(top)'}: ${message}`)
+  const head = faults.length === 1 ? 'The configuration has a fault:' : `The configuration has ${faults.length} faults:`
+  return new SignalboxError('invalid_config', [head, ...lines].join('\n'))
+}
+
+type Issue = z.core.$ZodIssue
+type Path = readonly PropertyKey[]
+
+function faultsOf(issue: Issue, base: Path, root: unknown): ConfigFault[] {
+  const path = [...base, ...issue.path]
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => fault([...path, key], 'unknown key', root))
+  }
+  if (issue.code === 'invalid_key') return issue.issues.map((inner) => ({ path: dotted(path), message: inner.message }))
+  if (issue.code !== 'invalid_union') return [fault(path, issue.message, root)]
+  if (issue.discriminator) return [fault([...path], "expected 'openai' or 'openai-compatible'", root)]
+  const branch = bestBranch(issue.errors)
+  if (branch) return branch.flatMap((inner) => faultsOf(inner, path, root))
+  const wanted = issue.errors.flat().map((inner) => inner.message.replace(/^Invalid input: /, ''))
+  return [fault(path, [...new Set(wanted)].join(', or '), root)]
+}
+
+/** The branch of a union that the value was meant for: the one whose faults lie inside it. */
+function bestBranch(branches: readonly (readonly Issue[])[]): readonly Issue[] | undefined {
+  const misses = (branch: readonly Issue[]) =>
+    branch.some(
+      (issue) =>
+        (issue.path.length === 0 && issue.code !== 'unrecognized_keys') ||
+        (issue.code === 'invalid_union' && issue.discriminator),
+    )
+  return branches.filter((branch) => !misses(branch)).toSorted((a, b) => a.length - b.length)[0]
+}
+
+function fault(path: Path, message: string, root: unknown): ConfigFault {
+  const text = message.replace(/^Invalid input: /, '').replace(/, received .*$/, '')
+  return { path: dotted(path), message: `${text}, got ${shown(path, valueAt(root, path))}` }
+}
+
+function dotted(path: Path): string {
+  return path.reduce<string>(
+    (text, key) => (typeof key === 'number' ? `${text}[${key}]` : text ? `${text}.${String(key)}` : String(key)),
+    '',
+  )
+}
+
+function valueAt(root: unknown, path: Path): unknown {
+  return path.reduce<unknown>(
+    (value, key) =>
+      typeof value === 'object' && value !== null ? (value as Record<PropertyKey, unknown>)[key] : undefined,
+    root,
+  )
+}
+
+const secretKeys = new Set(['apiKey', 'headers', 'key', 'keys', 'authorization'])
+
+function shown(path: Path, value: unknown): string {
+  if (value === undefined) return 'nothing'
+  if (typeof value === 'function') return 'a function'
+  if (path.some((key) => secretKeys.has(String(key)))) return `a ${typeof value} (not shown)`
+  if (typeof value === 'object' && value !== null)
+    return Array.isArray(value) ? `an array of ${value.length}` : 'an object'
+  const text = JSON.stringify(value) ?? typeof value
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text
+}
+
+/** Faults between parts that each are well formed: names that stand for nothing, or stand twice. */
+function referenceFaults(options: unknown, strategyNames: ReadonlySet<string>): ConfigFault[] {
+  const models = new Set(Object.keys(record(record(options)['models'])))
+  return Object.entries(record(record(options)['routes'])).flatMap(([name, value]) => {
+    const route = record(value)
+    const listed = list(route['models']).map((entry) => (typeof entry === 'string' ? entry : record(entry)['model']))
+    const at = ['routes', name]
+    return [
+      ...unknownModels(listed, models, [...at, 'models']),
+      ...repeated(listed, [...at, 'models']),
+      ...unknownModels(list(route['fallback']), models, [...at, 'fallback']),
+      ...strategyFaults(route['strategy'], strategyNames, [...at, 'strategy']),
+    ]
+  })
+}
+
+function unknownModels(names: readonly unknown[], models: ReadonlySet<string>, path: Path): ConfigFault[] {
+  return names.flatMap((model, index) =>
+    typeof model === 'string' && !models.has(model)
+      ? [
+          {
+            path: dotted([...path, index]),
+            message: `no model is named ${JSON.stringify(model)}; there are ${[...models].join(', ') || 'none'}`,
+          },
+        ]
+      : [],
+  )
+}
+
+function repeated(names: readonly unknown[], path: Path): ConfigFault[] {
+  return names.flatMap((model, index) =>
+    typeof model === 'string' && names.indexOf(model) < index
+      ? [{ path: dotted([...path, index]), message: `${JSON.stringify(model)} is listed twice` }]
+      : [],
+  )
+}
+
+function strategyFaults(strategy: unknown, names: ReadonlySet<string>, path: Path): ConfigFault[] {
+  const use = typeof strategy === 'string' ? strategy : record(strategy)['use']
+  if (typeof use !== 'string' || names.has(use)) return []
+  return [
+    { path: dotted(path), message: `no strategy is named ${JSON.stringify(use)}; there are ${[...names].join(', ')}` },
+  ]
+}
+
+const record = (value: unknown): Record<string, unknown> =>
+  typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])

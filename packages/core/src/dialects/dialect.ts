@@ -1,0 +1,83 @@
+import type { SignalboxError } from '../errors.ts'
+import type { DialectName, Request, Usage } from '../types.ts'
+
+/** An error as a provider puts it, whatever the shape around it. */
+export interface ProviderError {
+  readonly message: string
+  readonly type?: string
+  readonly code?: string
+  /** A status that stands inside the error object itself. */
+  readonly status?: number
+}
+
+/** One server-sent event. */
+export interface SseEvent {
+  readonly event?: string
+  /** The `data` lines, joined by line feeds; undefined where there is none. */
+  readonly data?: string
+}
+
+/** What an event of a stream is. `malformed` cannot be read; `ping` says nothing. */
+export type EventKind =
+  | 'role'
+  | 'content'
+  | 'reasoning'
+  | 'tool'
+  | 'usage'
+  | 'finish'
+  | 'error'
+  | 'ping'
+  | 'done'
+  | 'malformed'
+
+/** An event, read. */
+export interface EventClass {
+  readonly kind: EventKind
+  /** Whether the answer is finished with it; content may stand in the same event. */
+  readonly finishes?: boolean
+  readonly usage?: Usage
+  readonly error?: ProviderError
+  /** The length of the text in it, in UTF-16 units: for counting tokens where the provider does not. */
+  readonly textLength?: number
+}
+
+/** A plain answer, read: an error in the clothes of a success has `error`, a body that is no answer has `fault`. */
+export interface AnswerClass {
+  readonly usage?: Usage
+  readonly error?: ProviderError
+  readonly fault?: 'empty' | 'parse' | 'shape'
+  readonly textLength?: number
+}
+
+/** What a request needs before it goes to a provider. */
+export interface UpstreamPatch {
+  /** The provider's name for the model. */
+  readonly model: string
+}
+
+/** A wire format. Everything that depends on one stands behind this: a new dialect is a folder, not an edit elsewhere. */
+export interface Dialect {
+  readonly name: DialectName
+  /**
+   * Reads a request. Takes the bytes that came, or what a host's body parser made of them.
+   *
+   * @throws SignalboxError `invalid_json` or `invalid_body`
+   */
+  parse(body: Uint8Array | object): Request
+  /** The bytes to send: those that came, with what must differ spliced in. */
+  patch(request: Request, patch: UpstreamPatch): Uint8Array
+  /** Whether the caller wants the usage at the end of a stream. */
+  wantsUsage(request: Request): boolean
+  /** The body of an error answer. */
+  error(error: SignalboxError): Uint8Array
+  /** The event that tells a caller that the stream broke. */
+  errorEvent(error: SignalboxError): Uint8Array
+  /** What ends a whole stream, where the dialect has such a thing. */
+  readonly terminator: Uint8Array | undefined
+  classifyEvent(event: SseEvent): EventClass
+  /** Whether these bytes are for certain one ordinary delta that neither finishes nor fails: spares reading it. */
+  isDelta(bytes: Uint8Array): boolean
+  classifyAnswer(body: Uint8Array): AnswerClass
+  /** The error in a body, where there is one. */
+  providerError(body: unknown): ProviderError | undefined
+}

@@ -1,0 +1,111 @@
+import { SignalboxError } from '../errors.ts'
+import type { Message, Modality, Parameters, Request, Tool } from '../types.ts'
+import { type Layout, layoutOf, splice } from './splice.ts'
+
+/** A parsed JSON body. */
+export type JsonBody = Readonly<Record<string, unknown>>
+
+/** How a dialect reads its own bodies. Each is total: it takes any body and throws at none. */
+export interface RequestView {
+  messages(body: JsonBody): readonly Message[]
+  tools(body: JsonBody): readonly Tool[]
+  parameters(body: JsonBody): Parameters
+  modality(body: JsonBody): ReadonlySet<Modality>
+}
+
+/** A request whose body is a JSON object with a `model`. */
+export class JsonRequest implements Request {
+  readonly body: JsonBody
+  readonly model: string
+  private readonly view: RequestView
+  private given: Uint8Array | undefined
+  private layout: Layout | undefined
+  private messagesRead: readonly Message[] | undefined
+  private parametersRead: Parameters | undefined
+
+  constructor(body: JsonBody, bytes: Uint8Array | undefined, view: RequestView) {
+    this.body = body
+    this.model = body['model'] as string
+    this.given = bytes
+    this.view = view
+  }
+
+  get bytes(): Uint8Array {
+    return (this.given ??= Buffer.from(JSON.stringify(this.body)))
+  }
+
+  get messages(): readonly Message[] {
+    return (this.messagesRead ??= this.view.messages(this.body))
+  }
+
+  get text(): string {
+    return this.messages.map((message) => message.text).join('\n')
+  }
+
+  get tools(): readonly Tool[] {
+    return this.view.tools(this.body)
+  }
+
+  get parameters(): Parameters {
+    return (this.parametersRead ??= this.view.parameters(this.body))
+  }
+
+  get modality(): ReadonlySet<Modality> {
+    return this.view.modality(this.body)
+  }
+
+  with(patch: JsonBody): Request {
+    const body: Record<string, unknown> = { ...this.body, ...patch }
+    for (const key of Object.keys(patch)) if (patch[key] === undefined) delete body[key]
+    return new JsonRequest(body, this.spliced(patch), this.view)
+  }
+
+  /** The bytes with these fields written into them; the request itself stays as it is. */
+  spliced(patch: JsonBody): Uint8Array {
+    if (Object.keys(patch).length === 0) return this.bytes
+    return splice(this.bytes, (this.layout ??= layoutOf(this.bytes)), patch)
+  }
+}
+
+/**
+ * Reads a JSON body that must be an object with a `model`.
+ *
+ * @throws SignalboxError `invalid_json` or `invalid_body`
+ */
+export function parseJsonRequest(input: Uint8Array | object, view: RequestView): JsonRequest {
+  const bytes = input instanceof Uint8Array ? input : undefined
+  const body: unknown = bytes ? parseJson(bytes) : input
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    throw new SignalboxError('invalid_body', `The request body must be a JSON object, got ${kindOf(body)}`)
+  }
+  const { model } = body as { model?: unknown }
+  if (typeof model !== 'string' || model === '') {
+    throw new SignalboxError('invalid_body', `The field "model" must be a non-empty string, got ${kindOf(model)}`, {
+      param: 'model',
+    })
+  }
+  return new JsonRequest(body as JsonBody, bytes, view)
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()) as unknown
+  } catch (cause) {
+    throw new SignalboxError(
+      'invalid_json',
+      bytes.length === 0 ? 'The request body is empty' : 'The request body is not valid JSON',
+      { cause },
+    )
+  }
+}
+
+const kindOf = (value: unknown) =>
+  value === undefined
+    ? 'nothing'
+    : value === null
+      ? 'null'
+      : Array.isArray(value)
+        ? 'an array'
+        : value === ''
+          ? 'an empty string'
+          : `a ${typeof value}`

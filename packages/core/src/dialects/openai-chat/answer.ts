@@ -1,0 +1,148 @@
+import { noUsage } from '../../reply.ts'
+import type { Usage } from '../../types.ts'
+import type { AnswerClass, EventClass, ProviderError, SseEvent } from '../dialect.ts'
+
+/** https://platform.openai.com/docs/api-reference/chat-streaming */
+interface Choice {
+  readonly delta?: Delta | null
+  readonly message?: Delta | null
+  readonly finish_reason?: unknown
+}
+
+interface Delta {
+  readonly role?: unknown
+  readonly content?: unknown
+  readonly refusal?: unknown
+  readonly reasoning?: unknown
+  readonly reasoning_content?: unknown
+  readonly tool_calls?: unknown
+  readonly function_call?: unknown
+  readonly audio?: unknown
+}
+
+/** Reads one event of a chat completion stream. */
+export function classifyEvent({ event, data }: SseEvent): EventClass {
+  if (data === undefined || data === '') return { kind: 'ping' }
+  if (data === '[DONE]') return { kind: 'done' }
+  const chunk = parse(data)
+  if (!isRecord(chunk)) return { kind: 'malformed' }
+  const error =
+    event === 'error' ? (providerError(chunk) ?? { message: 'The provider reported an error' }) : providerError(chunk)
+  if (error) return { kind: 'error', error }
+  if (!Array.isArray(chunk['choices']))
+    return { kind: isRecord(chunk['usage']) ? 'usage' : 'ping', ...usagePart(chunk) }
+  return { ...classifyChoices(chunk['choices'] as Choice[], isRecord(chunk['usage'])), ...usagePart(chunk) }
+}
+
+function classifyChoices(choices: readonly Choice[], hasUsage: boolean): EventClass {
+  if (choices.length === 0) return { kind: hasUsage ? 'usage' : 'ping' }
+  const deltas = choices.map((choice) => (isRecord(choice?.delta) ? (choice.delta as Delta) : {}))
+  const finishes = choices.some((choice) => choice?.finish_reason !== null && choice?.finish_reason !== undefined)
+  const textLength = deltas.reduce((sum, delta) => sum + lengthOf(delta), 0)
+  const kind = kindOf(deltas) ?? (finishes ? 'finish' : 'role')
+  return { kind, textLength, ...(finishes && { finishes }) }
+}
+
+function kindOf(deltas: readonly Delta[]): EventClass['kind'] | undefined {
+  const some = (test: (delta: Delta) => boolean) => deltas.some(test)
+  if (some(({ content, refusal, audio }) => isText(content) || isText(refusal) || isRecord(audio))) return 'content'
+  if (some(({ reasoning, reasoning_content }) => isText(reasoning) || isText(reasoning_content))) return 'reasoning'
+  if (
+    some(
+      ({ tool_calls, function_call }) =>
+        (Array.isArray(tool_calls) && tool_calls.length > 0) || isRecord(function_call),
+    )
+  )
+    return 'tool'
+  return undefined
+}
+
+function lengthOf(delta: Delta): number {
+  const texts = [delta.content, delta.refusal, delta.reasoning, delta.reasoning_content]
+  const spoken = texts.reduce<number>((sum, text) => sum + (typeof text === 'string' ? text.length : 0), 0)
+  const calls = delta.tool_calls ?? delta.function_call
+  return spoken + (calls ? JSON.stringify(calls).length : 0)
+}
+
+/** Reads a plain chat completion. */
+export function classifyAnswer(body: Uint8Array): AnswerClass {
+  if (body.length === 0) return { fault: 'empty' }
+  const answer = parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString())
+  if (answer === undefined) return { fault: 'parse' }
+  const error = providerError(answer)
+  if (error) return { error }
+  if (!isRecord(answer) || !Array.isArray(answer['choices'])) return { fault: 'shape' }
+  if (isRecord(answer['usage'])) return usagePart(answer)
+  const choices = answer['choices'] as Choice[]
+  return {
+    textLength: choices.reduce(
+      (sum, choice) => sum + (isRecord(choice?.message) ? lengthOf(choice.message as Delta) : 0),
+      0,
+    ),
+  }
+}
+
+/**
+ * The error in a body: OpenAI's `{ error: { message, type, code } }`, a bare `{ error: "text" }`, or Mistral's
+ * `{ object: "error", message, type, code }`.
+ */
+export function providerError(body: unknown): ProviderError | undefined {
+  if (!isRecord(body)) return undefined
+  const error = body['error'] ?? (body['object'] === 'error' ? body : undefined)
+  if (typeof error === 'string' && error !== '') return { message: error }
+  if (!isRecord(error)) return undefined
+  const { message, type, code, status } = error
+  const inner = [code, status].find((value) => typeof value === 'number' && value >= 300 && value <= 599) as
+    | number
+    | undefined
+  return {
+    message: typeof message === 'string' ? message : 'The provider gave no message',
+    ...(typeof type === 'string' && { type }),
+    ...(typeof code === 'string' && { code: detailCode(error) ?? code }),
+    ...(typeof code !== 'string' && detailCode(error) !== undefined && { code: detailCode(error)! }),
+    ...(inner !== undefined && { status: inner }),
+  }
+}
+
+function detailCode(error: Record<string, unknown>): string | undefined {
+  const code = isRecord(error['details']) ? error['details']['error_code'] : undefined
+  return typeof code === 'string' ? code : undefined
+}
+
+function usagePart(body: Record<string, unknown>): { usage?: Usage } {
+  return isRecord(body['usage']) ? { usage: usageOf(body['usage']) } : {}
+}
+
+/**
+ * Tokens by disjoint class. OpenAI counts cached tokens inside `prompt_tokens` and reasoning inside `completion_tokens`;
+ * DeepSeek names the cached ones `prompt_cache_hit_tokens`.
+ */
+function usageOf(usage: Record<string, unknown>): Usage {
+  const prompt = count(usage['prompt_tokens'])
+  const completion = count(usage['completion_tokens'])
+  const cached =
+    count(details(usage, 'prompt_tokens_details')['cached_tokens']) || count(usage['prompt_cache_hit_tokens'])
+  const reasoning = count(details(usage, 'completion_tokens_details')['reasoning_tokens'])
+  return {
+    ...noUsage,
+    inputTokens: Math.max(0, prompt - cached),
+    cachedInputTokens: cached,
+    outputTokens: Math.max(0, completion - reasoning),
+    reasoningTokens: reasoning,
+  }
+}
+
+const details = (usage: Record<string, unknown>, key: string) => (isRecord(usage[key]) ? usage[key] : {})
+const count = (value: unknown) =>
+  typeof value === 'number' && value > 0 && Number.isFinite(value) ? Math.floor(value) : 0
+const isText = (value: unknown) => typeof value === 'string' && value !== ''
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,50 @@
+import { errorTypes } from '../../http/errors.ts'
+import type { SignalboxError } from '../../errors.ts'
+import type { Dialect } from '../dialect.ts'
+import { JsonRequest, parseJsonRequest } from '../json-request.ts'
+import { classifyAnswer, classifyEvent, providerError } from './answer.ts'
+import { chatView } from './request.ts'
+
+/** OpenAI's chat completions. https://platform.openai.com/docs/api-reference/chat */
+export const openaiChat: Dialect = {
+  name: 'openai-chat',
+  terminator: Buffer.from('data: [DONE]\n\n'),
+  parse: (body) => parseJsonRequest(body, chatView),
+
+  patch(request, { model }) {
+    const patch: Record<string, unknown> = {}
+    if (request.model !== model) patch['model'] = model
+    if (request.parameters.stream && !openaiChat.wantsUsage(request)) {
+      const options = request.body['stream_options']
+      patch['stream_options'] = { ...(typeof options === 'object' && options), include_usage: true }
+    }
+    return request instanceof JsonRequest ? request.spliced(patch) : request.with(patch).bytes
+  },
+
+  wantsUsage: (request) =>
+    (request.body['stream_options'] as { include_usage?: unknown } | undefined | null)?.include_usage === true,
+  error: (error) => Buffer.from(JSON.stringify(errorBody(error))),
+  errorEvent: (error) => Buffer.from(`data: ${JSON.stringify(errorBody(error))}\n\n`),
+  classifyEvent,
+  isDelta: (bytes) => deltaEndings.some((ending) => endsWith(bytes, ending)),
+  classifyAnswer,
+  providerError,
+}
+
+function errorBody(error: SignalboxError): object {
+  return {
+    error: { message: error.message, type: errorTypes[error.code], param: error.param ?? null, code: error.code },
+  }
+}
+
+/** How OpenAI, and nearly all who follow it, end the JSON of a delta that does not finish, and the event. */
+const deltaEndings = ['"finish_reason":null}]}\n\n', '"finish_reason":null}],"usage":null}\n\n'].map((text) =>
+  Buffer.from(text),
+)
+
+function endsWith(bytes: Uint8Array, ending: Uint8Array): boolean {
+  const offset = bytes.length - ending.length
+  if (offset < 0) return false
+  for (let index = ending.length - 1; index >= 0; index--) if (bytes[offset + index] !== ending[index]) return false
+  return true
+}

@@ -1,0 +1,84 @@
+import type { Message, Modality, Parameters, Tool } from '../../types.ts'
+import type { JsonBody, RequestView } from '../json-request.ts'
+
+/** How a body of OpenAI's chat completions is read. */
+export const chatView: RequestView = {
+  messages: (body) => list(body['messages']).map(messageOf),
+  tools: (body) => list(body['tools']).flatMap(toolOf),
+  parameters: parametersOf,
+  modality: modalityOf,
+}
+
+const partModalities: Readonly<Record<string, Modality>> = {
+  image_url: 'image',
+  input_audio: 'audio',
+  file: 'file',
+}
+
+function messageOf(value: unknown): Message {
+  const { role, content } = record(value)
+  return { role: typeof role === 'string' ? role : '', text: textOf(content) }
+}
+
+function textOf(content: unknown): string {
+  if (typeof content === 'string') return content
+  return list(content)
+    .map((part) => record(part)['text'])
+    .filter((text) => typeof text === 'string')
+    .join('\n')
+}
+
+function toolOf(value: unknown): Tool[] {
+  const { name, description, parameters } = record(record(value)['function'])
+  if (typeof name !== 'string') return []
+  return [
+    {
+      name,
+      ...(typeof description === 'string' && { description }),
+      ...(parameters !== undefined && { inputSchema: parameters }),
+    },
+  ]
+}
+
+function parametersOf(body: JsonBody): Parameters {
+  const maxOutputTokens = number(body['max_completion_tokens']) ?? number(body['max_tokens'])
+  const temperature = number(body['temperature'])
+  const topP = number(body['top_p'])
+  const seed = number(body['seed'])
+  const choices = number(body['n'])
+  const stop =
+    typeof body['stop'] === 'string' ? [body['stop']] : list(body['stop']).filter((word) => typeof word === 'string')
+  const responseFormat = formats[String(record(body['response_format'])['type'])]
+  return {
+    stream: body['stream'] === true,
+    ...(maxOutputTokens !== undefined && { maxOutputTokens }),
+    ...(temperature !== undefined && { temperature }),
+    ...(topP !== undefined && { topP }),
+    ...(seed !== undefined && { seed }),
+    ...(choices !== undefined && { choices }),
+    ...(stop.length > 0 && { stop }),
+    ...(responseFormat && { responseFormat }),
+  }
+}
+
+const formats: Readonly<Record<string, NonNullable<Parameters['responseFormat']>>> = Object.assign(
+  Object.create(null),
+  {
+    text: 'text',
+    json_object: 'json',
+    json_schema: 'json-schema',
+  },
+)
+
+function modalityOf(body: JsonBody): ReadonlySet<Modality> {
+  const parts = list(body['messages']).flatMap((message) => list(record(message)['content']))
+  const named = parts
+    .map((part) => record(part)['type'])
+    .filter((type) => typeof type === 'string' && Object.hasOwn(partModalities, type))
+  return new Set<Modality>(['text', ...named.map((type) => partModalities[type as string]!)])
+}
+
+const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
+const record = (value: unknown): JsonBody => (typeof value === 'object' && value !== null ? (value as JsonBody) : {})
+const number = (value: unknown): number | undefined =>
+  typeof value === 'number' && Number.isFinite(value) ? value : undefined

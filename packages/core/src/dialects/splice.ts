@@ -1,0 +1,142 @@
+/** A top-level field of a JSON object, by where it stands in the bytes. */
+interface Field {
+  readonly key: string
+  readonly keyStart: number
+  readonly valueStart: number
+  readonly valueEnd: number
+}
+
+/** Where the top-level fields of a JSON object stand. */
+export interface Layout {
+  readonly fields: readonly Field[]
+  /** Where the object's closing brace is. */
+  readonly close: number
+}
+
+const quote = 0x22
+const backslash = 0x5c
+const openBrace = 0x7b
+const closeBrace = 0x7d
+const openBracket = 0x5b
+const closeBracket = 0x5d
+const comma = 0x2c
+const colon = 0x3a
+
+/** Finds the top-level fields of a JSON object. The bytes must be valid JSON whose value is an object. Linear time. */
+export function layoutOf(bytes: Uint8Array): Layout {
+  const fields: Field[] = []
+  let at = bytes.indexOf(openBrace) + 1
+  for (;;) {
+    at = skipBlank(bytes, at)
+    if (bytes[at] === comma) at = skipBlank(bytes, at + 1)
+    if (bytes[at] !== quote) return { fields, close: at }
+    const keyStart = at
+    const keyEnd = endOfString(bytes, at)
+    const valueStart = skipBlank(bytes, skipBlank(bytes, keyEnd) + 1)
+    const valueEnd = endOfValue(bytes, valueStart)
+    fields.push({ key: keyOf(bytes, keyStart, keyEnd), keyStart, valueStart, valueEnd })
+    at = valueEnd
+  }
+}
+
+/**
+ * Writes top-level fields into the bytes of a JSON object: a field that stands there gets the new value wherever it
+ * stands, one that does not is added at the end, `undefined` takes it out. All other bytes stay as they are.
+ */
+export function splice(bytes: Uint8Array, layout: Layout, patch: Readonly<Record<string, unknown>>): Uint8Array {
+  const { fields, close } = layout
+  const pieces: Uint8Array[] = []
+  let copied = 0
+  let kept = 0
+  const copyTo = (end: number) => {
+    if (end > copied) pieces.push(bytes.subarray(copied, end))
+    copied = end
+  }
+  fields.forEach((field, index) => {
+    const before = index === 0 ? undefined : fields[index - 1]
+    if (!Object.hasOwn(patch, field.key)) {
+      kept++
+    } else if (patch[field.key] === undefined) {
+      const after = fields[index + 1]
+      copyTo(after || kept === 0 ? field.keyStart : Math.max(copied, before!.valueEnd))
+      copied = after ? after.keyStart : field.valueEnd
+    } else {
+      copyTo(field.valueStart)
+      pieces.push(Buffer.from(JSON.stringify(patch[field.key])))
+      copied = field.valueEnd
+      kept++
+    }
+  })
+  copyTo(close)
+  const there = new Set(fields.map((field) => field.key))
+  for (const [key, value] of Object.entries(patch)) {
+    if (there.has(key) || value === undefined) continue
+    pieces.push(Buffer.from(`${kept++ === 0 ? '' : ','}${JSON.stringify(key)}:${JSON.stringify(value)}`))
+  }
+  copyTo(bytes.length)
+  return Buffer.concat(pieces)
+}
+
+function keyOf(bytes: Uint8Array, start: number, end: number): string {
+  return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString()) as string
+}
+
+function skipBlank(bytes: Uint8Array, from: number): number {
+  let at = from
+  while (bytes[at] === 0x20 || bytes[at] === 0x0a || bytes[at] === 0x0d || bytes[at] === 0x09) at++
+  return at
+}
+
+/** Where the string that begins at `start` ends. Long strings are crossed by `indexOf`, which is far faster than a loop. */
+function endOfString(bytes: Uint8Array, start: number): number {
+  const near = Math.min(bytes.length, start + 64)
+  let at = start + 1
+  while (at < near) {
+    const byte = bytes[at]!
+    if (byte === quote) return at + 1
+    at += byte === backslash ? 2 : 1
+  }
+  let from = at
+  for (;;) {
+    const found = bytes.indexOf(quote, from)
+    if (found < 0) return bytes.length
+    let slashes = 0
+    while (found - 1 - slashes >= at && bytes[found - 1 - slashes] === backslash) slashes++
+    if (slashes % 2 === 0) return found + 1
+    from = found + 1
+  }
+}
+
+function endOfValue(bytes: Uint8Array, start: number): number {
+  const first = bytes[start]
+  if (first === quote) return endOfString(bytes, start)
+  if (first === openBrace || first === openBracket) return endOfNested(bytes, start)
+  let at = start
+  while (at < bytes.length && !endsScalar(bytes[at]!)) at++
+  return at
+}
+
+function endOfNested(bytes: Uint8Array, start: number): number {
+  let depth = 0
+  let at = start
+  while (at < bytes.length) {
+    const byte = bytes[at]!
+    if (byte === quote) {
+      at = endOfString(bytes, at)
+      continue
+    }
+    at++
+    if (byte === openBrace || byte === openBracket) depth++
+    else if ((byte === closeBrace || byte === closeBracket) && --depth === 0) return at
+  }
+  return at
+}
+
+const endsScalar = (byte: number) =>
+  byte === comma ||
+  byte === closeBrace ||
+  byte === colon ||
+  byte === 0x20 ||
+  byte === 0x0a ||
+  byte === 0x0d ||
+  byte === 0x09

@@ -1,0 +1,133 @@
+import type { Usage } from '../types.ts'
+import type { Dialect, EventClass, ProviderError } from './dialect.ts'
+import { SseFramer, defaultMaxEventBytes, parseEvent } from './sse.ts'
+
+/** What a {@link StreamWatch} tells of besides the bytes. */
+export interface WatchOptions {
+  /** Takes usage-only events out: the caller did not ask for them. */
+  readonly stripUsage: boolean
+  /** Takes secrets out of an event that reports an error. */
+  readonly redact: (event: Uint8Array) => Uint8Array
+  readonly onMalformed: () => void
+  readonly maxEventBytes?: number
+}
+
+/** Kinds that carry something of the answer, and so commit it. */
+const contentKinds: ReadonlySet<EventClass['kind']> = new Set(['content', 'reasoning', 'tool', 'finish'])
+
+/**
+ * Reads a stream on its way through. Whole events go on as the bytes they came in; an event that is not whole waits, so
+ * that an error can follow it cleanly. It knows whether content has come, whether the answer finished, what it used.
+ */
+export class StreamWatch {
+  /** Whether an event with content has come. */
+  committed = false
+  /** Whether the answer said that it is finished. */
+  finished = false
+  /** Whether the dialect's terminal event has come. */
+  done = false
+  /** What the provider said was used. */
+  usage: Usage | undefined
+  /** The error that the stream reported. */
+  error: ProviderError | undefined
+  /** The first event that could not be read, before any content. */
+  malformed = false
+  /** An event that outgrew the limit. */
+  tooLarge = false
+  /** Length of the answer's text so far, in UTF-16 units. */
+  textLength = 0
+
+  private readonly framer = new SseFramer()
+  private readonly dialect: Dialect
+  private readonly options: WatchOptions
+  /** Bytes of a delta around its text, as the last one that was read had them. */
+  private envelopeBytes = 0
+  private out: Uint8Array[] = []
+
+  constructor(dialect: Dialect, options: WatchOptions) {
+    this.dialect = dialect
+    this.options = options
+  }
+
+  /** Takes a chunk and gives the bytes to hand on: often the chunk itself, sometimes none. */
+  push(chunk: Uint8Array): Uint8Array | undefined {
+    if (this.over) return undefined
+    if (this.isOneDelta(chunk)) {
+      this.countDelta(chunk)
+      return chunk
+    }
+    let taken = 0
+    const heldBefore = this.framer.heldBytes
+    this.framer.push(chunk, (event) => {
+      taken += event.length
+      if (!this.over) this.read(event)
+    })
+    if (this.framer.heldBytes > (this.options.maxEventBytes ?? defaultMaxEventBytes)) this.tooLarge = true
+    return this.flush(heldBefore === 0 && taken === chunk.length ? chunk : undefined)
+  }
+
+  /** Takes the end of the bytes: an event that lacks only its empty line is counted as whole. */
+  end(): Uint8Array | undefined {
+    const rest = this.framer.rest()
+    if (rest.length === 0 || this.over) return undefined
+    const { kind } = this.dialect.classifyEvent(parseEvent(rest))
+    if (kind === 'malformed' || kind === 'ping') return undefined
+    this.read(Buffer.concat([rest, blankLine]))
+    return this.flush(undefined)
+  }
+
+  private get over(): boolean {
+    return this.error !== undefined || this.tooLarge || this.malformed
+  }
+
+  /** The common case: the chunk is one delta and nothing else. */
+  private isOneDelta(chunk: Uint8Array): boolean {
+    return (
+      this.committed &&
+      this.framer.heldBytes === 0 &&
+      this.dialect.isDelta(chunk) &&
+      chunk.indexOf(lineFeed) === chunk.length - 2
+    )
+  }
+
+  private countDelta(event: Uint8Array): void {
+    this.textLength += Math.max(0, event.length - this.envelopeBytes)
+  }
+
+  private read(event: Uint8Array): void {
+    if (this.committed && this.dialect.isDelta(event)) {
+      this.countDelta(event)
+      this.out.push(event)
+      return
+    }
+    const read = this.dialect.classifyEvent(parseEvent(event))
+    if (read.usage) this.usage = read.usage
+    if (read.textLength) this.textLength += read.textLength
+    if (read.kind === 'content') this.envelopeBytes = event.length - (read.textLength ?? 0)
+    if (read.finishes) this.finished = true
+    if (read.kind === 'done') this.done = true
+    if (contentKinds.has(read.kind) || read.finishes) this.committed = true
+    if (read.kind === 'malformed') this.noteMalformed()
+    if (read.kind === 'error') this.error = read.error
+    if (this.malformed || (read.kind === 'usage' && this.options.stripUsage)) return
+    this.out.push(read.kind === 'error' ? this.options.redact(event) : event)
+  }
+
+  private noteMalformed(): void {
+    if (this.committed) this.options.onMalformed()
+    else this.malformed = true
+  }
+
+  /** The events to hand on. `whole` is the chunk they were cut from, if they are all of it: it goes on uncut. */
+  private flush(whole: Uint8Array | undefined): Uint8Array | undefined {
+    const out = this.out
+    if (out.length === 0) return undefined
+    this.out = []
+    if (out.length === 1) return out[0]
+    const length = out.reduce((sum, event) => sum + event.length, 0)
+    return whole && whole.length === length && !this.error ? whole : Buffer.concat(out)
+  }
+}
+
+const lineFeed = 0x0a
+const blankLine = Buffer.from('\n\n')

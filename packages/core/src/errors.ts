@@ -1,0 +1,149 @@
+const brand = Symbol.for('signalbox.error')
+
+/** What each code means by itself: whether the same model may succeed when asked again, and whether another one may. */
+interface Verdict {
+  readonly retryable: boolean
+  readonly movesOn: boolean
+}
+
+const final: Verdict = { retryable: false, movesOn: false }
+const next: Verdict = { retryable: false, movesOn: true }
+const again: Verdict = { retryable: true, movesOn: true }
+
+/**
+ * Every code a {@link SignalboxError} can carry. The set is closed: a new behaviour gets a new code here, a row in
+ * `http/errors.ts` and a row in the documentation, and a test holds the three together.
+ */
+export const errorVerdicts = {
+  // The host's own mistakes, found at start or in a plugin.
+  invalid_config: final,
+  body_consumed: final,
+  plugin_failed: final,
+  plugin_timeout: final,
+  internal_error: final,
+
+  // The caller's mistakes, refused before anything is sent.
+  invalid_json: final,
+  invalid_body: final,
+  model_not_found: final,
+  route_not_allowed: final,
+  unauthenticated: final,
+  forbidden: final,
+  not_found: final,
+  method_not_allowed: final,
+  request_too_large: final,
+  refused: final,
+
+  // The caller left, the call's time is up, or the host is shutting down.
+  cancelled: final,
+  deadline_exceeded: final,
+  shutting_down: final,
+
+  // A limit, or every model of a route, leaves no room now.
+  rate_limit_exceeded: next,
+  all_models_unavailable: final,
+
+  // The provider said no.
+  upstream_rejected: final,
+  upstream_rate_limited: again,
+  upstream_quota_exhausted: next,
+  upstream_overloaded: again,
+  upstream_error: again,
+  provider_auth_failed: next,
+  provider_model_not_found: next,
+
+  // The provider could not be reached, or what it sent is no answer.
+  upstream_unreachable: next,
+  upstream_tls: next,
+  upstream_reset: again,
+  upstream_timeout: next,
+  bad_upstream_response: next,
+
+  // A stream that broke after its first content was on its way to the caller.
+  stream_interrupted: final,
+  stream_truncated: final,
+  stream_timeout: final,
+} as const satisfies Record<string, Verdict>
+
+/** A code of the closed set, in lower snake case. */
+export type SignalboxErrorCode = keyof typeof errorVerdicts
+
+/** A provider's own error answer, kept to be passed on as it came. Secrets are already taken out of it. */
+export interface UpstreamAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Uint8Array
+}
+
+/** What went wrong in one attempt, as it is told when every attempt failed. */
+export interface AttemptFailure {
+  readonly model: string
+  readonly code: SignalboxErrorCode
+  readonly message: string
+  readonly status?: number
+}
+
+/** The optional parts of a {@link SignalboxError}. */
+export interface SignalboxErrorOptions {
+  /** What caused it, for the operator only: never shown to a caller. */
+  cause?: unknown
+  /** Whether the same model may succeed when asked again. Defaults to what the code says. */
+  retryable?: boolean
+  /** Whether another model may succeed. Defaults to what the code says. */
+  movesOn?: boolean
+  /** How long to wait before asking again, in milliseconds. */
+  retryAfterMs?: number
+  /** The model, by its name in the configuration. */
+  model?: string
+  /** The plugin in which it happened. */
+  plugin?: string
+  /** The request's field that is at fault. */
+  param?: string
+  /** The HTTP status a provider answered with. */
+  status?: number
+  /** The provider's own error answer. */
+  answer?: UpstreamAnswer
+  /** A word on what was wrong, finer than the code: `empty`, `parse`, `content_type`. */
+  reason?: string
+}
+
+/**
+ * The one error of Signalbox. Its `code` says what happened; its message is safe to show to a caller (no address, key,
+ * path or stack), and `cause` keeps the rest for the operator.
+ *
+ * @example
+ * try { await router.handle(call) } catch (error) {
+ *   if (isSignalboxError(error) && error.code === 'deadline_exceeded') return giveUp()
+ * }
+ */
+export class SignalboxError extends Error {
+  readonly code: SignalboxErrorCode
+  readonly retryable: boolean
+  readonly movesOn: boolean
+  readonly retryAfterMs?: number
+  readonly model?: string
+  readonly plugin?: string
+  readonly param?: string
+  readonly status?: number
+  readonly answer?: UpstreamAnswer
+  readonly reason?: string
+  /** What each attempt failed with, oldest first; empty where none was made. */
+  failures: readonly AttemptFailure[] = []
+
+  constructor(code: SignalboxErrorCode, message: string, options: SignalboxErrorOptions = {}) {
+    const { cause, ...rest } = options
+    super(message, cause === undefined ? undefined : { cause })
+    this.name = 'SignalboxError'
+    this.code = code
+    this.retryable = errorVerdicts[code].retryable
+    this.movesOn = errorVerdicts[code].movesOn
+    Object.assign(this, rest)
+    Object.defineProperty(this, brand, { value: true })
+    if (this.answer) Object.defineProperty(this, 'answer', { enumerable: false })
+  }
+}
+
+/** Tells a {@link SignalboxError}, also one made by another copy of this package. */
+export function isSignalboxError(error: unknown): error is SignalboxError {
+  return typeof error === 'object' && error !== null && brand in error
+}

@@ -1,0 +1,77 @@
+import { EventEmitter } from 'eventemitter3'
+import type { AttemptRecord, CallRecord, Failover } from './record.ts'
+import type { Ended, Logger } from './types.ts'
+
+/** Something the operator should act on: a key that is refused, a quota that is used up, a model that is not there. */
+export interface Alert {
+  readonly kind: 'provider_auth' | 'provider_quota' | 'provider_model'
+  readonly model: string
+  readonly domain: string
+  readonly message: string
+}
+
+/** Something odd that was dealt with. */
+export interface Warning {
+  readonly kind: 'malformed_event' | 'ignored_retry_after' | 'plugin_skipped' | 'plugin_failed'
+  readonly message: string
+  readonly callId?: string
+  readonly model?: string
+  readonly plugin?: string
+}
+
+/** Every event of a router and what it carries. */
+export interface RouterEvents {
+  'call.started': { readonly record: CallRecord }
+  'call.ended': { readonly record: CallRecord; readonly ended?: Ended; readonly error?: unknown }
+  'attempt.started': { readonly record: CallRecord; readonly attempt: AttemptRecord }
+  'attempt.ended': { readonly record: CallRecord; readonly attempt: AttemptRecord; readonly error?: unknown }
+  failover: Failover
+  alert: Alert
+  warning: Warning
+  /** A listener of another event threw or rejected. */
+  'listener.failed': { readonly event: string; readonly error: unknown }
+}
+
+/** The name of an event. */
+export type RouterEvent = keyof RouterEvents
+
+/** Listening to a router. */
+export interface Events {
+  /** Calls the listener at each such event until the function returned is called. What it throws never touches a call. */
+  on<E extends RouterEvent>(event: E, listener: (payload: RouterEvents[E]) => unknown): () => void
+}
+
+/** Listening and telling: what the parts of the router hold. */
+export interface EventBus extends Events {
+  emit<E extends RouterEvent>(event: E, payload: RouterEvents[E]): void
+  /** Whether anybody listens, so that work for listeners alone can be left out. */
+  heard(event: RouterEvent): boolean
+}
+
+/** An event bus whose listeners cannot fail a call: what they throw is told as `listener.failed` and logged. */
+export function createEvents(logger: Logger | undefined): EventBus {
+  const emitter = new EventEmitter<RouterEvent>()
+
+  const failed = (event: RouterEvent, error: unknown) => {
+    logger?.warn({ err: error, event }, 'a listener of a router event failed')
+    if (event !== 'listener.failed') bus.emit('listener.failed', { event, error })
+  }
+
+  const bus: EventBus = {
+    on(event, listener) {
+      const safely = (payload: RouterEvents[typeof event]) => {
+        try {
+          const result = listener(payload)
+          if (result instanceof Promise) result.catch((error: unknown) => failed(event, error))
+        } catch (error) {
+          failed(event, error)
+        }
+      }
+      emitter.on(event, safely)
+      return () => void emitter.off(event, safely)
+    },
+    emit: (event, payload) => void emitter.emit(event, payload),
+    heard: (event) => emitter.listenerCount(event) > 0,
+  }
+  return bus
+}

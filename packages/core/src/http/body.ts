@@ -1,0 +1,77 @@
+import type { IncomingMessage } from 'node:http'
+import { SignalboxError } from '../errors.ts'
+import { bytesOf } from '../reply.ts'
+
+/** A request that a body parser may have been at before us. */
+export type ParsedRequest = IncomingMessage & { readonly rawBody?: unknown }
+
+/**
+ * The body of a request: the bytes a host kept (`req.rawBody`), what its parser made of them, or else what is read from
+ * the socket now.
+ *
+ * @param parsed what the host's parser left: `req.body` in Express, `ctx.request.body` in Koa
+ * @throws SignalboxError `request_too_large`, `body_consumed`, or `cancelled` when the caller leaves in the middle
+ */
+export function bodyOf(
+  req: ParsedRequest,
+  parsed: unknown,
+  maxBytes: number,
+): Uint8Array | object | Promise<Uint8Array> {
+  if (req.rawBody instanceof Uint8Array) return limited(req.rawBody, maxBytes)
+  if (parsed instanceof Uint8Array) return limited(parsed, maxBytes)
+  if (typeof parsed === 'string' && parsed !== '') return limited(Buffer.from(parsed), maxBytes)
+  if (typeof parsed === 'object' && parsed !== null && (hasKeys(parsed) || wasRead(req))) return parsed
+  if (wasRead(req)) {
+    const message =
+      'The request body was read before the router saw it, and left neither in req.body nor in req.rawBody'
+    throw new SignalboxError('body_consumed', message)
+  }
+  return read(req, maxBytes)
+}
+
+const hasKeys = (value: object) => Array.isArray(value) || Object.keys(value).length > 0
+const wasRead = (req: IncomingMessage) => req.readableEnded || (req.readableDidRead && req.complete)
+
+function limited(bytes: Uint8Array, maxBytes: number): Uint8Array {
+  if (bytes.length > maxBytes) throw tooLarge(maxBytes)
+  return bytes
+}
+
+const tooLarge = (maxBytes: number) =>
+  new SignalboxError('request_too_large', `The request body is larger than ${maxBytes} bytes`)
+
+function read(req: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    if (Number(req.headers['content-length']) > maxBytes) return reject(tooLarge(maxBytes))
+    const chunks: Uint8Array[] = []
+    let bytes = 0
+    const stop = () => {
+      req.off('data', take)
+      req.off('end', finish)
+      req.off('close', leave)
+      req.off('error', leave)
+    }
+    const take = (chunk: Uint8Array) => {
+      bytes += chunk.length
+      if (bytes <= maxBytes) {
+        chunks.push(chunk)
+        return
+      }
+      stop()
+      req.pause()
+      reject(tooLarge(maxBytes))
+    }
+    const finish = () => {
+      stop()
+      resolve(bytesOf(chunks))
+    }
+    const leave = () => {
+      stop()
+      reject(new SignalboxError('cancelled', 'The caller left before the request was complete'))
+    }
+    req.on('data', take)
+    req.on('end', finish)
+    req.on('close', leave)
+    req.on('error', leave)
+  })
+}

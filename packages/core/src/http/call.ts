@@ -1,0 +1,57 @@
+import type { Router } from '../router.ts'
+import type { FaceAnswer, FaceRequest } from './contract.ts'
+import { identityOf } from './identity.ts'
+import { toldError } from './told-error.ts'
+
+/** Headers of the caller's that go on to the provider. All others stay here: cookies and keys above all. */
+const forwardedHeaders = ['traceparent', 'tracestate', 'openai-beta'] as const
+
+/** Answers a call: reads the request, hands it to the router, and gives its reply headers. */
+export async function answerCall(router: Router, request: FaceRequest, id: string): Promise<FaceAnswer> {
+  const identity = await identityOf(request)
+  const sent = await request.body()
+  const timeoutMs = timeoutOf(request.header('x-request-timeout'))
+  const { record, reply } = router.begin({
+    body: sent,
+    id,
+    identity,
+    signal: request.signal,
+    headers: forwarded(request),
+    ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(request.log && { log: request.log }),
+  })
+  try {
+    const answer = await reply
+    const { status, headers, body } = answer
+    const streamed = !(body instanceof Uint8Array)
+    return {
+      status,
+      headers: { ...headers, ...(streamed ? streamHeaders : plainHeaders) },
+      body,
+      record,
+      cancel: () => answer.cancel(),
+    }
+  } catch (error) {
+    return toldError(error, 'openai-chat', request, record)
+  }
+}
+
+const plainHeaders = { 'cache-control': 'no-store' }
+/** Nothing between here and the caller is to gather or change a stream. */
+const streamHeaders = { 'cache-control': 'no-store, no-transform', 'x-accel-buffering': 'no' }
+
+function forwarded(request: FaceRequest): Record<string, string> {
+  const headers: Record<string, string> = {}
+  for (const name of forwardedHeaders) {
+    const value = request.header(name)
+    if (value !== undefined) headers[name] = value
+  }
+  return headers
+}
+
+/** Seconds, or a number with `ms` or `s` behind it. */
+function timeoutOf(value: string | undefined): number | undefined {
+  const match = /^(\d+(?:\.\d+)?)(ms|s)?$/.exec(value ?? '')
+  const milliseconds = Number(match?.[1]) * (match?.[2] === 'ms' ? 1 : 1_000)
+  return milliseconds > 0 && Number.isFinite(milliseconds) ? milliseconds : undefined
+}

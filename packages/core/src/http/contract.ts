@@ -1,0 +1,50 @@
+import type { SignalboxError } from '../errors.ts'
+import type { CallRecord } from '../record.ts'
+import type { ByteStream, DialectName, Identity, Logger } from '../types.ts'
+
+/** A request as the face takes it, whatever server or framework it came through. */
+export interface FaceRequest {
+  readonly method: string
+  /** A header's value by its lower-case name. */
+  header(name: string): string | undefined
+  /** The body: its bytes, or what a host's parser made of them. */
+  body(): Uint8Array | object | Promise<Uint8Array | object>
+  /** Who calls. */
+  identify(): Identity | undefined | Promise<Identity | undefined>
+  /** Aborted when the caller leaves. */
+  readonly signal: AbortSignal
+  /** Whether all of the body has come, so that the connection can be used again. */
+  bodyIsComplete(): boolean
+  /** The host's own id for the request, where it has one. */
+  readonly id?: string
+  /** The host's logger for the request, where it has one. */
+  readonly log?: Logger
+}
+
+/** An answer as the face gives it. */
+export interface FaceAnswer {
+  readonly status: number
+  readonly headers: Record<string, string>
+  readonly body: Uint8Array | ByteStream
+  /** What was decided, where the request was a call. */
+  readonly record?: CallRecord
+  /** The error that is told to the caller, where it is one. */
+  readonly error?: SignalboxError
+  /** Gives up a body that is not written. */
+  cancel(): void
+}
+
+/** What answers one request. */
+export interface Endpoint {
+  readonly dialect: DialectName
+  answer(request: FaceRequest, id: string): FaceAnswer | Promise<FaceAnswer>
+}
+
+/** The HTTP face: everything between a framework and the router. */
+export interface Face {
+  /** The endpoint for a path; undefined for a path that is none of ours. */
+  match(method: string, path: string): Endpoint | undefined
+  /** Answers a request. Never rejects: errors become answers in the caller's dialect. */
+  answer(endpoint: Endpoint, request: FaceRequest): Promise<FaceAnswer>
+  readonly maxRequestBytes: number
+}

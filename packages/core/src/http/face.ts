@@ -1,0 +1,117 @@
+import { SignalboxError } from '../errors.ts'
+import type { CallRecord } from '../record.ts'
+import type { Router } from '../router.ts'
+import type { DialectName } from '../types.ts'
+import { answerCall } from './call.ts'
+import type { Endpoint, Face, FaceAnswer, FaceRequest } from './contract.ts'
+import { health, modelByName, models } from './resources.ts'
+import { toldError } from './told-error.ts'
+
+interface Resource {
+  readonly method: string
+  readonly path: RegExp
+  readonly dialect: DialectName
+  answer(request: FaceRequest, id: string, parameter: string): FaceAnswer | Promise<FaceAnswer>
+}
+
+/** Makes the face of a router. */
+export function createFace(router: Router): Face {
+  const resources: readonly Resource[] = [
+    {
+      method: 'POST',
+      path: /^\/chat\/completions$/,
+      dialect: 'openai-chat',
+      answer: (request, id) => answerCall(router, request, id),
+    },
+    { method: 'GET', path: /^\/models$/, dialect: 'openai-chat', answer: (request) => models(router, request) },
+    {
+      method: 'GET',
+      path: /^\/models\/(.+)$/,
+      dialect: 'openai-chat',
+      answer: (request, _id, name) => modelByName(router, request, name),
+    },
+    {
+      method: 'GET',
+      path: /^\/health(?:\/(live|ready))?$/,
+      dialect: 'openai-chat',
+      answer: (_request, _id, part) => health(router, part),
+    },
+  ]
+
+  return {
+    maxRequestBytes: router.settings.maxRequestBytes,
+    match(method, path) {
+      const local = localPath(path)
+      const fitting = resources.filter((resource) => resource.path.test(local))
+      if (fitting.length === 0) return undefined
+      const resource = fitting.find((one) => one.method === method || (one.method === 'GET' && method === 'HEAD'))
+      if (!resource) return methodNotAllowed(fitting)
+      const parameter = resource.path.exec(local)?.[1] ?? ''
+      return { dialect: resource.dialect, answer: (request, id) => resource.answer(request, id, parameter) }
+    },
+    async answer(endpoint, request) {
+      const id = requestId(request)
+      const answer = await settle(endpoint, request, id)
+      answer.headers['x-request-id'] = id
+      if (answer.error && !request.bodyIsComplete()) answer.headers['connection'] = 'close'
+      if (router.settings.decisionHeaders && answer.record)
+        Object.assign(answer.headers, decisionHeaders(answer.record))
+      return answer
+    },
+  }
+}
+
+async function settle(endpoint: Endpoint, request: FaceRequest, id: string): Promise<FaceAnswer> {
+  try {
+    return await endpoint.answer(request, id)
+  } catch (error) {
+    return toldError(error, endpoint.dialect, request)
+  }
+}
+
+function decisionHeaders({ model, route, attempts }: CallRecord): Record<string, string> {
+  const last = model ?? attempts.at(-1)?.model
+  return {
+    ...(last !== undefined && { 'x-signalbox-model': last }),
+    'x-signalbox-route': route,
+    'x-signalbox-attempts': String(attempts.length),
+  }
+}
+
+const saneId = /^[\w.:@/+=-]{1,200}$/
+
+/** The caller's id where it is fit for a header and a log line, else the host's, else a new one. */
+function requestId(request: FaceRequest): string {
+  const given = [request.header('x-request-id'), request.id].find((id) => id !== undefined && saneId.test(id))
+  return given ?? crypto.randomUUID()
+}
+
+function localPath(path: string): string {
+  const local = path.replace(/^\/v1(?=\/|$)/, '')
+  return local.length > 1 && local.endsWith('/') ? local.slice(0, -1) : local
+}
+
+function methodNotAllowed(resources: readonly Resource[]): Endpoint {
+  const allow = [...new Set(resources.map(({ method }) => method))].join(', ')
+  return {
+    dialect: resources[0]!.dialect,
+    answer: (request) => {
+      const answer = toldError(
+        new SignalboxError('method_not_allowed', `This path takes ${allow}`),
+        resources[0]!.dialect,
+        request,
+      )
+      return { ...answer, headers: { ...answer.headers, allow } }
+    },
+  }
+}
+
+/** The answer to a path that is none of ours, for mounts with nothing behind them. */
+export function notFound(): Endpoint {
+  return {
+    dialect: 'openai-chat',
+    answer: () => {
+      throw new SignalboxError('not_found', 'There is nothing at this path')
+    },
+  }
+}

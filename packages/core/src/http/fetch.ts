@@ -1,0 +1,64 @@
+import type { Router } from '../router.ts'
+import type { ByteStream, Identity } from '../types.ts'
+import { SignalboxError } from '../errors.ts'
+import type { Face, FaceRequest } from './contract.ts'
+import { createFace, notFound } from './face.ts'
+import { brokenStream } from './node.ts'
+
+/** `fetch`, answered in process. */
+export type FaceFetch = (input: string | URL | globalThis.Request, init?: RequestInit) => Promise<Response>
+
+/** Makes a `fetch` for one caller. The host of the URL does not matter; paths match after `/v1`. */
+export function createFetch(router: Router, identity: Identity = {}): FaceFetch {
+  let face: Face | undefined
+  return async function signalboxFetch(input, init) {
+    face ??= createFace(router)
+    const request = new globalThis.Request(input, init)
+    request.signal.throwIfAborted()
+    const { pathname } = new URL(request.url)
+    const at = pathname.indexOf('/v1/')
+    const endpoint = face.match(request.method, at < 0 ? pathname : pathname.slice(at)) ?? notFound()
+    const answer = await face.answer(endpoint, faceRequest(request, identity, face.maxRequestBytes))
+    const { status, headers, body } = answer
+    const cancel = () => answer.cancel()
+    if (request.signal.aborted) {
+      cancel()
+      throw request.signal.reason
+    }
+    const content = body instanceof Uint8Array ? Buffer.from(body) : webStream(body, cancel, brokenStream(endpoint))
+    return new Response(request.method === 'HEAD' ? null : content, { status, headers })
+  }
+}
+
+function faceRequest(request: globalThis.Request, identity: Identity, maxBytes: number): FaceRequest {
+  return {
+    method: request.method,
+    header: (name) => request.headers.get(name) ?? undefined,
+    async body() {
+      const bytes = new Uint8Array(await request.arrayBuffer())
+      if (bytes.length > maxBytes)
+        throw new SignalboxError('request_too_large', `The request body is larger than ${maxBytes} bytes`)
+      return bytes
+    },
+    bodyIsComplete: () => true,
+    identify: () => identity,
+    signal: request.signal,
+  }
+}
+
+function webStream(body: ByteStream, cancel: () => void, onBroken: Uint8Array): ReadableStream<Uint8Array> {
+  const chunks = body[Symbol.asyncIterator]()
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      try {
+        const { done, value } = await chunks.next()
+        if (done) controller.close()
+        else controller.enqueue(value)
+      } catch {
+        controller.enqueue(onBroken)
+        controller.close()
+      }
+    },
+    cancel,
+  })
+}

@@ -1,0 +1,44 @@
+import { dialects } from '../dialects/index.ts'
+import { SignalboxError, isSignalboxError } from '../errors.ts'
+import { errorAnswer } from './answer.ts'
+
+/** A whole answer, ready to be written by any framework. */
+export interface HostAnswer {
+  readonly status: number
+  readonly headers: Record<string, string>
+  readonly body: Uint8Array
+}
+
+/**
+ * What a host's body parser threw, answered as the router answers; undefined for anything else, which is the host's own.
+ * `express.json`, `koa-body` and their kin all give a status: 413 when their limit was passed, 400 for broken JSON.
+ */
+export function parserErrorAnswer(error: unknown): HostAnswer | undefined {
+  const known = isSignalboxError(error) ? error : parserError(error)
+  if (!known) return undefined
+  const answer = errorAnswer(known, dialects['openai-chat'])
+  const length = String(answer.body.length)
+  return {
+    ...answer,
+    headers: { ...answer.headers, 'content-length': length, 'x-request-id': crypto.randomUUID(), connection: 'close' },
+  }
+}
+
+function parserError(error: unknown): SignalboxError | undefined {
+  if (typeof error !== 'object' || error === null) return undefined
+  const { status, statusCode, limit } = error as { status?: unknown; statusCode?: unknown; limit?: unknown }
+  switch (status ?? statusCode) {
+    case 413: {
+      const size = typeof limit === 'number' ? ` of ${limit} bytes` : ''
+      return new SignalboxError(
+        'request_too_large',
+        `The request body is larger than the limit${size} of the server's body parser`,
+        { cause: error },
+      )
+    }
+    case 400:
+      return new SignalboxError('invalid_json', 'The request body is not valid JSON', { cause: error })
+    default:
+      return undefined
+  }
+}

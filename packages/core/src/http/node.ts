@@ -1,0 +1,109 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { dialects } from '../dialects/index.ts'
+import { SignalboxError } from '../errors.ts'
+import type { Router } from '../router.ts'
+import type { Identity, Logger } from '../types.ts'
+import { type ParsedRequest, bodyOf } from './body.ts'
+import type { Endpoint, Face, FaceRequest } from './contract.ts'
+import { createFace, notFound } from './face.ts'
+
+/** What a host knows of a request besides the request itself. */
+export interface HostRequest {
+  /** What the host's body parser left. */
+  readonly parsedBody?: unknown
+  readonly identify: () => Identity | undefined | Promise<Identity | undefined>
+  readonly id?: unknown
+  readonly log?: unknown
+}
+
+/** Makes a face's request of a Node request. Its signal is aborted when the response closes before it was written. */
+export function faceRequest(face: Face, req: ParsedRequest, res: ServerResponse, host: HostRequest): FaceRequest {
+  const caller = new AbortController()
+  res.once('close', () => {
+    if (!res.writableFinished) caller.abort(callerLeft)
+  })
+  return {
+    method: req.method ?? 'GET',
+    header: (name) => headerOf(req, name),
+    bodyIsComplete: () => req.complete || req.readableEnded,
+    body: () => bodyOf(req, host.parsedBody, face.maxRequestBytes),
+    identify: host.identify,
+    signal: caller.signal,
+    ...(typeof host.id === 'string' && { id: host.id }),
+    ...(isLogger(host.log) && { log: host.log }),
+  }
+}
+
+/** Ready made, because making an error costs far more than aborting with one. */
+const callerLeft = new Error('The caller left')
+
+/** Answers a request on a Node response. */
+export async function answerNode(
+  face: Face,
+  endpoint: Endpoint,
+  request: FaceRequest,
+  res: ServerResponse,
+): Promise<void> {
+  const answer = await face.answer(endpoint, request)
+  if (res.destroyed || res.headersSent) return answer.cancel()
+  if (answer.body instanceof Uint8Array) {
+    answer.headers['content-length'] = String(answer.body.length)
+    res.writeHead(answer.status, answer.headers)
+    res.end(request.method === 'HEAD' ? undefined : answer.body)
+    return
+  }
+  res.writeHead(answer.status, answer.headers)
+  res.once('close', () => answer.cancel())
+  try {
+    await answer.body.to(res)
+  } catch (error) {
+    request.log?.error({ err: error }, 'a stream failed on its way to the caller')
+    res.write(brokenStream(endpoint))
+  }
+  res.end()
+}
+
+/** The last event of a stream that a plugin broke. */
+export function brokenStream({ dialect }: Pick<Endpoint, 'dialect'>): Uint8Array {
+  return dialects[dialect].errorEvent(new SignalboxError('stream_interrupted', 'The stream broke off'))
+}
+
+/** Options of {@link listener}. */
+export interface ListenerOptions {
+  /** Says who calls. @default nobody in particular */
+  readonly identify?: (req: IncomingMessage) => Identity | undefined | Promise<Identity | undefined>
+}
+
+/**
+ * The router for a plain `node:http` server, at `/v1` and at the root. Every other path gets a 404.
+ *
+ * @example
+ * http.createServer(listener(router)).listen(3000)
+ */
+export function listener(
+  router: Router,
+  { identify }: ListenerOptions = {},
+): (req: IncomingMessage, res: ServerResponse) => void {
+  const face = createFace(router)
+  return function signalboxListener(req, res) {
+    const path = pathOf(req.url ?? '/')
+    const request = faceRequest(face, req, res, { identify: () => identify?.(req) })
+    void answerNode(face, face.match(request.method, path) ?? notFound(), request, res)
+  }
+}
+
+/** The path of a URL without its query. */
+export function pathOf(url: string): string {
+  const query = url.indexOf('?')
+  return query < 0 ? url : url.slice(0, query)
+}
+
+function headerOf(req: IncomingMessage, name: string): string | undefined {
+  const value = req.headers[name]
+  return Array.isArray(value) ? value[0] : value
+}
+
+const isLogger = (value: unknown): value is Logger =>
+  typeof value === 'object' &&
+  value !== null &&
+  ['info', 'warn', 'error'].every((level) => typeof (value as Record<string, unknown>)[level] === 'function')

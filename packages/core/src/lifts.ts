@@ -1,0 +1,123 @@
+import { SignalboxError } from './errors.ts'
+import { type HookOptions, type Plugin, definePlugin } from './plugin.ts'
+import { bytesOf, plainReply, streamOf, streamReply } from './reply.ts'
+import type { Call, DialectName, Reply } from './types.ts'
+
+/** What a lift may set besides its function. */
+export type LiftOptions = Pick<HookOptions<Call>, 'enforce' | 'before' | 'after' | 'timeoutMs' | 'onError'>
+
+/** Reads a call and says what it is: a label by its name, or none. */
+export type Classify = (call: Call) => Labels | undefined | Promise<Labels | undefined>
+
+/** Labels by name, such as `{ task: 'code', complexity: 'simple' }`. */
+export type Labels = Readonly<Record<string, string>>
+
+/**
+ * A plugin that labels calls, at the stage `classify`. Labels of later classifiers win over those of earlier ones.
+ *
+ * @example
+ * const language = classifier('language', (call) => ({ language: /[àạảãđ]/.test(call.request.text) ? 'vi' : 'en' }))
+ */
+export function classifier(name: string, classify: Classify, options: LiftOptions = {}): Plugin {
+  return definePlugin({
+    name,
+    call: {
+      ...options,
+      stage: 'classify',
+      async run(call, next) {
+        const labels = await classify(call)
+        if (!labels) return next(call)
+        const merged = { ...call.labels, ...labels }
+        call.record.labels = merged
+        return next({ ...call, labels: merged })
+      },
+    },
+  })
+}
+
+/** Looks at a call and lets it pass (returns nothing, or a changed call), or throws: {@link refuse} makes the error. */
+export type Guard = (call: Call) => Call | void | Promise<Call | void>
+
+/**
+ * A plugin that may refuse or change calls, at the stage `guard`. It sees every call, and when it fails the call is
+ * refused, unless `onError` is `open`.
+ *
+ * @example
+ * const noPictures = guard('no-pictures', (call) => {
+ *   if (call.request.modality.has('image')) throw refuse('No pictures, please.')
+ * })
+ */
+export function guard(name: string, check: Guard, options: LiftOptions = {}): Plugin {
+  return definePlugin({
+    name,
+    call: { ...options, stage: 'guard', run: async (call, next) => next((await check(call)) ?? call) },
+  })
+}
+
+/** The error with which a guard refuses a call: 403 with this message, which the caller sees. */
+export function refuse(message: string): SignalboxError {
+  return new SignalboxError('refused', message)
+}
+
+/** An answer as a cache layer keeps it. */
+export interface StoredAnswer {
+  readonly dialect: DialectName
+  readonly model: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly streamed: boolean
+  readonly body: Uint8Array
+}
+
+/** Where answers are kept. Which calls may share an answer is the layer's to say: it makes its own key. */
+export interface CacheLayer {
+  get(call: Call): StoredAnswer | undefined | Promise<StoredAnswer | undefined>
+  set(call: Call, answer: StoredAnswer): void | Promise<void>
+}
+
+/**
+ * A plugin that answers calls from memory, at the stage `cache`. Only whole answers with status 200 are handed to `set`:
+ * never errors, cut streams or aborted answers. A `set` that fails does not touch the call.
+ *
+ * @example
+ * const answers = new Map<string, StoredAnswer>()
+ * const key = (call: Call) => JSON.stringify([call.identity.team, call.request.body])
+ * const inMemory = cacheLayer('in-memory', {
+ *   get: (call) => answers.get(key(call)),
+ *   set: (call, answer) => void answers.set(key(call), answer),
+ * })
+ */
+export function cacheLayer(name: string, layer: CacheLayer, options: LiftOptions = {}): Plugin {
+  return definePlugin({
+    name,
+    call: {
+      ...options,
+      stage: 'cache',
+      async run(call, next) {
+        const stored = await layer.get(call)
+        if (stored) return restored(stored)
+        const reply = await next(call)
+        keep(reply, (answer) => layer.set(call, answer)).catch((error: unknown) =>
+          call.log?.warn({ err: error, plugin: name }, 'a cache layer could not keep an answer'),
+        )
+        return reply
+      },
+    },
+  })
+}
+
+function restored(stored: StoredAnswer): Reply {
+  const head = { status: 200, headers: stored.headers, dialect: stored.dialect, model: stored.model }
+  return stored.streamed
+    ? streamReply({ ...head, body: streamOf([stored.body]) })
+    : plainReply({ ...head, body: stored.body })
+}
+
+async function keep(reply: Reply, set: (answer: StoredAnswer) => void | Promise<void>): Promise<void> {
+  if (reply.status !== 200) return
+  const { dialect, model, headers, body } = reply
+  if (body instanceof Uint8Array) return set({ dialect, model, headers, streamed: false, body })
+  const chunks: Uint8Array[] = []
+  body.tap((chunk) => chunks.push(chunk))
+  const ended = await reply.ended
+  if (ended.how === 'complete') await set({ dialect, model, headers, streamed: true, body: bytesOf(chunks) })
+}

@@ -1,0 +1,47 @@
+import type { EventBus } from './events.ts'
+import type { Step } from './order.ts'
+import type { Plugin } from './plugin.ts'
+import { meter } from './plugins/meter.ts'
+import { observe } from './plugins/observe.ts'
+import { permission } from './plugins/permission.ts'
+import { retry } from './plugins/retry.ts'
+import { timeout } from './plugins/timeout.ts'
+import type { Services } from './types.ts'
+
+/** What built-in plugins are made with: what every plugin gets at `setup`, and the right to tell of events. */
+export interface BuiltInServices extends Services {
+  readonly events: EventBus
+}
+
+interface PipelineStep extends Step {
+  readonly builtIn?: (services: BuiltInServices) => Plugin
+}
+
+/**
+ * The whole way of a call, outermost first. A user's plugins are spliced into the step they name, after the built-in one
+ * unless they say `enforce` or `before`; those that name none stand outside of all steps of their ring.
+ */
+export const pipeline: readonly PipelineStep[] = [
+  // The call ring: once for a call.
+  { ring: 'call', stage: 'observe', builtIn: observe },
+  { ring: 'call', stage: 'identify' },
+  { ring: 'call', stage: 'guard', builtIn: permission },
+  { ring: 'call', stage: 'classify' },
+  { ring: 'call', stage: 'cache' },
+  { ring: 'call', stage: 'admit' },
+
+  // The route stands here: it ranks the models, and enters the attempt ring with each in turn (route.ts).
+
+  // The attempt ring: once for each model that is tried; inside `retry`, once for each attempt.
+  { ring: 'attempt', stage: 'retry', builtIn: retry },
+  { ring: 'attempt', stage: 'budget' },
+  { ring: 'attempt', stage: 'limiter' },
+  { ring: 'attempt', stage: 'breaker' },
+  { ring: 'attempt', stage: 'timeout', builtIn: timeout },
+  { ring: 'attempt', stage: 'meter', builtIn: meter },
+]
+
+/** All plugins of a router: the built-in ones in the order of the pipeline, then the user's as registered. */
+export function assemble(services: BuiltInServices, plugins: readonly Plugin[]): readonly Plugin[] {
+  return [...pipeline.flatMap(({ builtIn }) => (builtIn ? [builtIn(services)] : [])), ...plugins]
+}

@@ -1,0 +1,467 @@
+import type { Dispatcher } from 'undici'
+import type { Clock, Timer } from '../clock.ts'
+import type { Dialect } from '../dialects/dialect.ts'
+import { StreamWatch } from '../dialects/watch.ts'
+import { SignalboxError, type SignalboxErrorCode } from '../errors.ts'
+import type { EventBus } from '../events.ts'
+import { bytesOf, plainReply, streamReply } from '../reply.ts'
+import { redactBytes } from '../secrets.ts'
+import { PushStream } from '../stream.ts'
+import type { Attempt, Ended, Reply } from '../types.ts'
+import { endedReusedConnection } from './connections.ts'
+import { type Decoder, createDecoder } from './decode.ts'
+import { failureOfConnection } from './failure.ts'
+import { refusalError } from './refusal.ts'
+import { estimateUsage } from './usage.ts'
+
+/** What an exchange sends, and what it needs to do so. */
+export interface ExchangeOptions {
+  readonly attempt: Attempt
+  readonly dialect: Dialect
+  readonly dispatcher: Dispatcher
+  /** A connection that nobody has used before. Absent where the host gave its own dispatcher. */
+  readonly fresh: (() => Dispatcher) | undefined
+  readonly origin: string
+  readonly path: string
+  readonly headers: () => Outgoing | Promise<Outgoing>
+  readonly maxResponseBytes: number
+  readonly clock: Clock
+  readonly events: EventBus
+}
+
+/** The headers of a request, and which of their values nobody may see. */
+export interface Outgoing {
+  readonly headers: Readonly<Record<string, string>>
+  readonly secrets: readonly string[]
+}
+
+/** Headers of a provider's answer that go on to the caller. */
+const passedHeaders = ['content-type', 'openai-processing-ms', 'openai-version'] as const
+
+/** Bytes of an error answer that are read at the most. */
+const maxErrorBytes = 256 * 1024
+
+/**
+ * Sends one attempt and brings back its reply.
+ *
+ * @throws SignalboxError for everything that goes wrong before the commit point.
+ */
+export function exchange(options: ExchangeOptions): Promise<Reply> {
+  return new Promise((resolve, reject) => new Exchange(options, resolve, reject).start())
+}
+
+type Phase = 'waiting' | 'refusal' | 'plain' | 'opening' | 'streaming' | 'over'
+
+class Exchange implements Dispatcher.DispatchHandler {
+  private phase: Phase = 'waiting'
+  private readonly options: ExchangeOptions
+  private readonly resolve: (reply: Reply) => void
+  private readonly reject: (error: SignalboxError) => void
+  private readonly clock: Clock
+  private outgoing: Outgoing = { headers: {}, secrets: [] }
+  private controller: Dispatcher.DispatchController | undefined
+  private timer: Timer | undefined
+  private answered = false
+  private resent = false
+  private status = 0
+  private headers: Readonly<Record<string, string | string[] | undefined>> = {}
+  private parts: Uint8Array[] = []
+  private bytes = 0
+  private decoder: Decoder | undefined
+  private watch!: StreamWatch
+  private stream!: PushStream
+  private settle!: (ended: Ended) => void
+  private lastByteMs = 0
+  private heldSinceMs = 0
+
+  constructor(options: ExchangeOptions, resolve: (reply: Reply) => void, reject: (error: SignalboxError) => void) {
+    this.options = options
+    this.clock = options.clock
+    this.resolve = resolve
+    this.reject = reject
+  }
+
+  start(): void {
+    const { attempt } = this.options
+    if (attempt.signal.aborted) return this.leave()
+    attempt.signal.addEventListener('abort', this.leave)
+    this.arm(attempt.deadline)
+    try {
+      const outgoing = this.options.headers()
+      if (outgoing instanceof Promise) outgoing.then((ready) => this.send(ready), this.keyFailed)
+      else this.send(outgoing)
+    } catch (error) {
+      this.keyFailed(error)
+    }
+  }
+
+  private readonly keyFailed = (cause: unknown) => {
+    this.fail(
+      new SignalboxError('provider_auth_failed', 'The key for the provider could not be had', {
+        cause,
+        model: this.model,
+      }),
+    )
+  }
+
+  private send(outgoing: Outgoing): void {
+    if (this.phase === 'over') return
+    this.outgoing = outgoing
+    this.dispatch(this.options.dispatcher)
+  }
+
+  private dispatch(dispatcher: Dispatcher): void {
+    const { attempt, dialect, origin, path } = this.options
+    const body = dialect.patch(attempt.call.request, { model: attempt.candidate.model })
+    try {
+      dispatcher.dispatch({ origin, path, method: 'POST', headers: this.outgoing.headers, body }, this)
+    } catch (error) {
+      this.fail(failureOfConnection(error, false, this.model))
+    }
+  }
+
+  private get model(): string {
+    return this.options.attempt.candidate.name
+  }
+
+  // What undici tells.
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.controller = controller
+    if (this.phase === 'over') controller.abort(aborted)
+  }
+
+  onResponseStarted(): void {
+    this.answered = true
+  }
+
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: typeof this.headers): void {
+    if (status < 200 || this.phase === 'over') return
+    this.answered = true
+    this.status = status
+    this.headers = headers
+    const encoding = headers['content-encoding']
+    if (encoding !== undefined && encoding !== 'identity') {
+      this.decoder = createDecoder(String(encoding), this.options.maxResponseBytes, {
+        onData: (chunk) => this.take(chunk),
+        onEnd: () => this.finishBody(),
+        onError: (reason, cause) => this.fail(this.bad(reason, cause)),
+      })
+      if (!this.decoder) return this.fail(this.bad('content_encoding'))
+    }
+    this.phase = this.opening()
+  }
+
+  private opening(): Phase {
+    if (this.status !== 200) {
+      if (this.status < 300) this.fail(this.bad(this.status === 204 ? 'empty' : 'status'))
+      else if (this.status < 400) this.fail(this.bad('redirect'))
+      return this.phase === 'over' ? 'over' : 'refusal'
+    }
+    const type = String(this.headers['content-type'] ?? '')
+    const isStream = /^text\/event-stream\b/i.test(type)
+    if (isStream && this.options.attempt.call.request.parameters.stream) {
+      this.openStream()
+      return 'opening'
+    }
+    return 'plain'
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
+    if (this.phase === 'over') return
+    this.lastByteMs = this.clock.now()
+    if (this.decoder) this.decoder.write(chunk)
+    else this.take(chunk)
+  }
+
+  onResponseEnd(): void {
+    if (this.decoder) this.decoder.end()
+    else this.finishBody()
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
+    if (this.phase === 'over') return
+    if (this.phase === 'streaming') return this.breakOff('stream_interrupted', 'cut')
+    if (!this.answered && !this.resent && this.options.fresh && endedReusedConnection(error))
+      return this.resend(this.options.fresh())
+    this.fail(failureOfConnection(error, this.answered, this.model))
+  }
+
+  /** A connection that had aged is no fault of the provider's: the request goes out once more on a new one. */
+  private resend(dispatcher: Dispatcher): void {
+    this.resent = true
+    this.controller = undefined
+    this.dispatch(dispatcher)
+    dispatcher.close().catch(() => undefined)
+  }
+
+  // The body.
+
+  private take(chunk: Uint8Array): void {
+    if (this.phase === 'streaming') return this.pass(this.watch.push(chunk))
+    if (this.phase === 'opening') return this.takeOpening(this.watch.push(chunk))
+    this.bytes += chunk.length
+    if (this.phase === 'refusal' && this.bytes > maxErrorBytes) return this.refuse()
+    if (this.bytes > this.options.maxResponseBytes) return this.fail(this.bad('too_large'))
+    this.parts.push(chunk)
+  }
+
+  private finishBody(): void {
+    if (this.phase === 'refusal') this.refuse()
+    else if (this.phase === 'plain') this.answer()
+    else if (this.phase === 'opening') this.takeOpening(this.watch.end(), true)
+    if (this.phase === 'streaming') this.finishStream()
+  }
+
+  private refuse(): void {
+    const { clock, events, dialect } = this.options
+    const { status, headers } = this
+    this.fail(
+      refusalError({
+        status,
+        headers,
+        body: bytesOf(this.parts),
+        dialect,
+        secrets: this.outgoing.secrets,
+        model: this.model,
+        clock,
+        events,
+      }),
+    )
+  }
+
+  private answer(): void {
+    const body = bytesOf(this.parts)
+    const { dialect, attempt } = this.options
+    const read = dialect.classifyAnswer(body)
+    if (read.error) return this.refuse()
+    if (read.fault) return this.fail(this.bad(this.faultOf(read.fault)))
+    if (attempt.call.request.parameters.stream) return this.fail(this.bad('content_type'))
+    this.close()
+    const ended = (): Ended =>
+      read.usage
+        ? { how: 'complete', usage: read.usage, estimated: false }
+        : { how: 'complete', usage: estimateUsage(attempt.call.request, read.textLength ?? 0), estimated: true }
+    this.resolve(
+      plainReply({ status: 200, headers: this.passed(), dialect: dialect.name, model: this.model, body, ended }),
+    )
+  }
+
+  private faultOf(fault: string): string {
+    const type = this.headers['content-type']
+    return fault === 'parse' && type !== undefined && !/json/i.test(String(type)) ? 'content_type' : fault
+  }
+
+  private passed(): Record<string, string> {
+    const passed: Record<string, string> = {}
+    for (const name of passedHeaders) {
+      const value = this.headers[name]
+      if (typeof value === 'string') passed[name] = value
+    }
+    return passed
+  }
+
+  // The stream.
+
+  private openStream(): void {
+    const { dialect, attempt, events } = this.options
+    this.watch = new StreamWatch(dialect, {
+      stripUsage: !dialect.wantsUsage(attempt.call.request),
+      redact: (event) => redactBytes(event, this.outgoing.secrets),
+      onMalformed: () =>
+        events.emit('warning', {
+          kind: 'malformed_event',
+          model: this.model,
+          callId: attempt.call.id,
+          message: 'An event of a stream could not be read and was passed on as it came',
+        }),
+    })
+  }
+
+  /** Holds events back until one has content: until then another model may still answer. */
+  private takeOpening(events: Uint8Array | undefined, ended = false): void {
+    const { watch } = this
+    if (events) {
+      this.parts.push(events)
+      this.bytes += events.length
+    }
+    if (watch.committed) return this.commit()
+    if (watch.error) {
+      const { clock, events: bus, dialect } = this.options
+      return this.fail(
+        refusalError({
+          status: 200,
+          headers: this.headers,
+          error: watch.error,
+          body: undefined,
+          dialect,
+          secrets: this.outgoing.secrets,
+          model: this.model,
+          clock,
+          events: bus,
+        }),
+      )
+    }
+    if (watch.malformed) return this.fail(this.bad('parse'))
+    if (watch.tooLarge || this.bytes > this.options.maxResponseBytes) return this.fail(this.bad('too_large'))
+    if (ended) this.fail(this.bad('empty'))
+  }
+
+  private commit(): void {
+    const { attempt, dialect } = this.options
+    this.phase = 'streaming'
+    this.stream = new PushStream({
+      pause: () => {
+        this.heldSinceMs = this.clock.now()
+        this.controller?.pause()
+      },
+      resume: () => {
+        this.lastByteMs = this.clock.now()
+        this.controller?.resume()
+      },
+      cancel: () => this.leave(),
+    })
+    const ended = new Promise<Ended>((settle) => (this.settle = settle))
+    this.lastByteMs = this.clock.now()
+    this.clock.clearTimeout(this.timer)
+    this.arm(Math.min(this.lastByteMs + attempt.stallMs, attempt.call.deadline))
+    const first = this.parts
+    this.parts = []
+    this.resolve(
+      streamReply({
+        status: 200,
+        headers: this.passed(),
+        dialect: dialect.name,
+        model: this.model,
+        body: this.stream,
+        ended,
+        cancel: () => this.leave(),
+      }),
+    )
+    for (const events of first) this.stream.push(events)
+    this.afterEvents()
+  }
+
+  private pass(events: Uint8Array | undefined): void {
+    if (events) this.stream.push(events)
+    this.afterEvents()
+  }
+
+  private afterEvents(): void {
+    if (this.watch.error) this.endStream('cut')
+    else if (this.watch.tooLarge) this.breakOff('stream_interrupted', 'cut')
+    else if (this.watch.done) this.endStream('complete')
+  }
+
+  /** The provider has ended the stream. */
+  private finishStream(): void {
+    this.pass(this.watch.end())
+    if (this.phase !== 'streaming') return
+    if (this.watch.finished) this.complete()
+    else this.breakOff('stream_truncated', 'cut')
+  }
+
+  private complete(): void {
+    const { terminator } = this.options.dialect
+    if (terminator && !this.watch.done) this.stream.push(terminator)
+    this.endStream('complete')
+  }
+
+  private breakOff(code: SignalboxErrorCode, how: Ended['how']): void {
+    if (this.watch.finished && code !== 'deadline_exceeded') return this.complete()
+    this.stream.push(
+      this.options.dialect.errorEvent(
+        new SignalboxError(code, streamMessages[code] ?? 'The stream broke off', { model: this.model }),
+      ),
+    )
+    this.endStream(how)
+  }
+
+  private endStream(how: Ended['how']): void {
+    const { watch } = this
+    const estimated = watch.usage === undefined
+    const usage = watch.usage ?? estimateUsage(this.options.attempt.call.request, watch.textLength)
+    this.close(how !== 'complete')
+    if (how === 'complete') this.lingerUntilEnd()
+    this.stream.end()
+    this.settle({ how, usage, estimated })
+  }
+
+  /** A provider that has said all it has to say gets a moment to end the request itself, so that the connection lives on. */
+  private lingerUntilEnd(): void {
+    const timer = this.clock.setTimeout(() => this.controller?.abort(aborted), lingerMs)
+    this.onResponseEnd = this.onResponseError = () => this.clock.clearTimeout(timer)
+  }
+
+  // Time, and leaving.
+
+  private arm(atMs: number): void {
+    if (atMs === Infinity) return
+    this.timer = this.clock.setTimeout(this.onTimer, Math.max(0, atMs - this.clock.now()))
+  }
+
+  /** One timer serves all deadlines: bytes only note when they came, and the timer sets itself anew when it fires too soon. */
+  private readonly onTimer = () => {
+    const now = this.clock.now()
+    const { attempt } = this.options
+    if (this.phase !== 'streaming')
+      return now < attempt.deadline ? this.arm(attempt.deadline) : this.fail(this.late(now))
+    const since = this.stream.isPaused ? this.heldSinceMs : this.lastByteMs
+    const due = Math.min(since + attempt.stallMs, attempt.call.deadline)
+    if (now < due) return this.arm(due)
+    if (now >= attempt.call.deadline) return this.breakOff('deadline_exceeded', 'cut')
+    if (this.stream.isPaused) return this.leave()
+    this.breakOff('stream_timeout', 'stalled')
+  }
+
+  private late(now: number): SignalboxError {
+    if (now >= this.options.attempt.call.deadline) {
+      return new SignalboxError('deadline_exceeded', "The call's time is up", { model: this.model })
+    }
+    return new SignalboxError('upstream_timeout', 'The provider did not answer in time', { model: this.model })
+  }
+
+  private readonly leave = () => {
+    if (this.phase === 'over') return
+    if (this.phase === 'streaming') this.endStream('cancelled')
+    else this.fail(new SignalboxError('cancelled', 'The caller left', { model: this.model }))
+  }
+
+  private bad(reason: string, cause?: unknown): SignalboxError {
+    const status = this.status === 200 ? {} : { status: this.status }
+    return new SignalboxError('bad_upstream_response', 'The provider gave no usable answer', {
+      reason,
+      cause,
+      model: this.model,
+      ...status,
+    })
+  }
+
+  private fail(error: SignalboxError): void {
+    if (this.phase === 'over') return
+    this.close(true)
+    this.reject(error)
+  }
+
+  private close(abort = false): void {
+    this.phase = 'over'
+    this.clock.clearTimeout(this.timer)
+    this.options.attempt.signal.removeEventListener('abort', this.leave)
+    this.decoder?.destroy()
+    this.parts = []
+    if (abort) this.controller?.abort(aborted)
+  }
+}
+
+/** Ready made, because making an error costs far more than aborting with one. */
+const aborted = new Error('Signalbox gave this exchange up')
+
+/** How long a provider may keep a request open after the last word of its stream. */
+const lingerMs = 1_000
+
+const streamMessages: Partial<Record<SignalboxErrorCode, string>> = {
+  stream_interrupted: 'The provider broke off the stream',
+  stream_truncated: 'The provider ended the stream before the answer was finished',
+  stream_timeout: 'The provider fell silent in the middle of the stream',
+  deadline_exceeded: "The call's time is up",
+}

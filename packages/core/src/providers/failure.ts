@@ -1,0 +1,104 @@
+import type { ProviderError } from '../dialects/dialect.ts'
+import { SignalboxError, type SignalboxErrorCode, isSignalboxError } from '../errors.ts'
+
+/** Codes and types that say: no more money, or no more quota. Waiting does not help, so nothing is retried. */
+const exhausted: ReadonlySet<string> = new Set([
+  'insufficient_quota',
+  'credit_balance_exhausted',
+  'billing_hard_limit_reached',
+  'billing_not_active',
+  'project_spend_limit_exceeded',
+  'organization_spend_limit_exceeded',
+  'organization_usage_limit_exceeded',
+  'enforced_spend_limit_reached',
+])
+
+/** The status that an error stands for which came without one: inside a 200, or inside a stream. */
+const statusOfName: Readonly<Record<string, number>> = {
+  invalid_request_error: 400,
+  context_length_exceeded: 400,
+  authentication_error: 401,
+  invalid_api_key: 401,
+  permission_error: 403,
+  permission_denied: 403,
+  not_found_error: 404,
+  model_not_found: 404,
+  request_too_large: 413,
+  rate_limit_error: 429,
+  rate_limit_exceeded: 429,
+  slow_down: 429,
+  tokens: 429,
+  requests: 429,
+  server_error: 500,
+  api_error: 500,
+  internal_server_error: 500,
+  server_is_overloaded: 503,
+  overloaded_error: 529,
+}
+
+const overloaded: ReadonlySet<string> = new Set(['server_is_overloaded', 'overloaded_error'])
+
+/** A provider's refusal, as it came. */
+export interface Refusal {
+  readonly status: number
+  readonly error: ProviderError | undefined
+}
+
+/** The status of an error that came inside a success. */
+export function impliedStatus(error: ProviderError): number {
+  return error.status ?? statusOf(error.code) ?? statusOf(error.type) ?? 502
+}
+
+const statusOf = (name: string | undefined) =>
+  name !== undefined && Object.hasOwn(statusOfName, name) ? statusOfName[name] : undefined
+
+/**
+ * What a provider's refusal means. This decides on status, `type` and `code` together, and with
+ * `errorVerdicts` it is the one place that says what is retried and what moves on.
+ */
+export function codeOfRefusal({ status, error }: Refusal): SignalboxErrorCode {
+  const names = [error?.code, error?.type].filter((name) => name !== undefined)
+  if (status === 402 || names.some((name) => exhausted.has(name))) return 'upstream_quota_exhausted'
+  if (status === 429) return 'upstream_rate_limited'
+  if (status === 401 || status === 403) return 'provider_auth_failed'
+  if (status === 404) return 'provider_model_not_found'
+  if (status === 408) return 'upstream_error'
+  if (status === 503 || status === 529 || names.some((name) => overloaded.has(name))) return 'upstream_overloaded'
+  if (status >= 500) return 'upstream_error'
+  if (status >= 400) return 'upstream_rejected'
+  return 'bad_upstream_response'
+}
+
+const tlsCodes = /^(ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|HOSTNAME_MISMATCH|EPROTO)/
+const protocolCodes = /^(HPE_|UND_ERR_HEADERS_OVERFLOW|UND_ERR_RES_)/
+const connectCodes =
+  /^(ECONNREFUSED|ENOTFOUND|EAI_|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EADDRNOTAVAIL|UND_ERR_CONNECT|UND_ERR_DESTROYED|UND_ERR_CLOSED)/
+
+/** What a connection's error means. `answered` says whether any of the answer had come. */
+export function failureOfConnection(error: unknown, answered: boolean, model: string): SignalboxError {
+  if (isSignalboxError(error)) return error
+  const code = codeOf(error)
+  const options = { cause: error, model }
+  if (tlsCodes.test(code))
+    return new SignalboxError('upstream_tls', 'No secure connection to the provider could be made', options)
+  if (protocolCodes.test(code))
+    return new SignalboxError('bad_upstream_response', 'The provider did not answer in HTTP', {
+      ...options,
+      reason: 'protocol',
+    })
+  if (answered)
+    return new SignalboxError('bad_upstream_response', "The provider's answer broke off", {
+      ...options,
+      reason: 'truncated',
+    })
+  if (connectCodes.test(code))
+    return new SignalboxError('upstream_unreachable', 'The provider could not be reached', options)
+  return new SignalboxError('upstream_reset', 'The provider closed the connection without an answer', options)
+}
+
+function codeOf(error: unknown): string {
+  const { code, cause, errors } = error as { code?: unknown; cause?: unknown; errors?: readonly unknown[] }
+  if (typeof code === 'string') return code
+  const inner = cause ?? errors?.[0]
+  return typeof inner === 'object' && inner !== null ? codeOf(inner) : ''
+}

@@ -1,0 +1,110 @@
+import { SignalboxError } from '../errors.ts'
+import type { ApiKey, CommonModelOptions, OpenAiCompatibleModelOptions } from '../config/options.ts'
+import { dialects } from '../dialects/index.ts'
+import type { Attempt } from '../types.ts'
+import { type ExchangeOptions, type Outgoing, exchange } from './exchange.ts'
+import type { ConnectedModel, ModelContext, Provider } from './provider.ts'
+
+/** Options of {@link openaiCompatible}. */
+export type OpenAiCompatibleOptions = Omit<OpenAiCompatibleModelOptions, 'provider'>
+
+/**
+ * A model behind any endpoint that speaks OpenAI's chat completions.
+ *
+ * @example
+ * openaiCompatible({ baseUrl: 'https://api.deepseek.com/v1', model: 'deepseek-chat', apiKey: process.env.DEEPSEEK_API_KEY })
+ */
+export function openaiCompatible(options: OpenAiCompatibleOptions): OpenAiCompatibleModelOptions {
+  return { ...options, provider: 'openai-compatible' }
+}
+
+/** Any endpoint that speaks OpenAI's chat completions. */
+export const openaiCompatibleProvider: Provider<OpenAiCompatibleModelOptions> = {
+  name: 'openai-compatible',
+  dialect: 'openai-chat',
+  connect: (options, context) => connectChat(options.baseUrl, options, context),
+}
+
+/** Makes a model of a base URL that speaks `openai-chat`. */
+export function connectChat(baseUrl: string, options: CommonModelOptions, context: ModelContext): ConnectedModel {
+  const url = new URL(baseUrl)
+  const { origin } = url
+  const path = `${url.pathname.replace(/\/+$/, '')}/chat/completions${url.search}`
+  const { connections, connectMs, clock, events, maxResponseBytes } = context
+  const outgoing = outgoingHeaders(options)
+
+  const send = (attempt: Attempt) => {
+    const exchangeOptions: ExchangeOptions = {
+      attempt,
+      dialect: dialects['openai-chat'],
+      dispatcher: options.dispatcher ?? connections.pool(origin, connectMs),
+      fresh: options.dispatcher ? undefined : () => connections.fresh(origin, connectMs),
+      origin,
+      path,
+      headers: () => outgoing(attempt),
+      maxResponseBytes,
+      clock,
+      events,
+    }
+    return exchange(exchangeOptions)
+  }
+  return { domain: domainOf(origin + url.pathname, options.apiKey), send }
+}
+
+/** The headers of an attempt: the model's own, and of the caller's only those that were let through to here. */
+function outgoingHeaders({
+  apiKey,
+  headers = {},
+}: CommonModelOptions): (attempt: Attempt) => Outgoing | Promise<Outgoing> {
+  const configured = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+  const fixed = {
+    'content-type': 'application/json',
+    'user-agent': 'signalbox',
+    'accept-encoding': 'identity',
+    ...configured,
+  }
+  const secrets = Object.values(configured).flatMap((value) => [value, value.replace(/^Bearer /i, '')])
+
+  const withKey = (attempt: Attempt, key: string | undefined): Outgoing => {
+    const accept = attempt.call.request.parameters.stream ? 'text/event-stream' : 'application/json'
+    const own = key === undefined ? undefined : { authorization: `Bearer ${key}` }
+    return {
+      headers: { accept, ...attempt.call.headers, ...own, ...fixed },
+      secrets: key === undefined ? secrets : [key, ...secrets],
+    }
+  }
+
+  if (typeof apiKey !== 'function') {
+    if (apiKey !== undefined) assertHeaderSafe(apiKey)
+    return (attempt) => withKey(attempt, apiKey)
+  }
+  return (attempt) => {
+    const key = apiKey()
+    return typeof key === 'string' ? withKey(attempt, key) : key.then((ready) => withKey(attempt, ready))
+  }
+}
+
+function assertHeaderSafe(key: string): void {
+  if (/^[\x21-\x7e]+$/.test(key)) return
+  throw new SignalboxError(
+    'invalid_config',
+    'The configuration has a fault:\n  apiKey: expected printable ASCII characters without spaces',
+  )
+}
+
+const functionDomains = new WeakMap<() => unknown, number>()
+let functions = 0
+
+/** Base URL and key. The key stands in it as a short hash: a domain's name is shown. */
+function domainOf(base: string, apiKey: ApiKey | undefined): string {
+  if (apiKey === undefined) return base
+  if (typeof apiKey === 'string') return `${base}#${hash(apiKey)}`
+  if (!functionDomains.has(apiKey)) functionDomains.set(apiKey, ++functions)
+  return `${base}#key-function-${functionDomains.get(apiKey)}`
+}
+
+function hash(text: string): string {
+  let value = 0x811c9dc5
+  for (let at = 0; at < text.length; at++) value = Math.imul(value ^ text.charCodeAt(at), 0x01000193)
+  return (value >>> 0).toString(16).padStart(8, '0')
+}

@@ -1,0 +1,26 @@
+import type { OpenAiModelOptions } from '../config/options.ts'
+import { connectChat } from './openai-compatible.ts'
+import type { Provider } from './provider.ts'
+
+/** Options of {@link openai}, besides the model's name. */
+export type OpenAiOptions = Omit<OpenAiModelOptions, 'provider' | 'model'>
+
+/**
+ * A model at OpenAI. The key is taken from the environment variable `OPENAI_API_KEY` where none is given.
+ *
+ * @example
+ * openai('gpt-4.1')
+ */
+export function openai(model: string, options: OpenAiOptions = {}): OpenAiModelOptions {
+  return { ...options, provider: 'openai', model }
+}
+
+/** OpenAI itself. https://platform.openai.com/docs/api-reference */
+export const openaiProvider: Provider<OpenAiModelOptions> = {
+  name: 'openai',
+  dialect: 'openai-chat',
+  connect(options, context) {
+    const apiKey = options.apiKey ?? process.env['OPENAI_API_KEY']
+    return connectChat(options.baseUrl ?? 'https://api.openai.com/v1', { ...options, apiKey }, context)
+  },
+}

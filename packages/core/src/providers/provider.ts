@@ -1,0 +1,29 @@
+import type { CommonModelOptions } from '../config/options.ts'
+import type { EventBus } from '../events.ts'
+import type { Attempt, DialectName, Handler, Services } from '../types.ts'
+import type { Connections } from './connections.ts'
+
+/** What a provider is given to make a model of. */
+export interface ModelContext extends Services {
+  /** The model's name in the configuration. */
+  readonly name: string
+  readonly events: EventBus
+  readonly connections: Connections
+  readonly connectMs: number
+  readonly maxResponseBytes: number
+}
+
+/** A model, ready to be called. */
+export interface ConnectedModel {
+  /** What fails together with it, unless the configuration says otherwise. */
+  readonly domain: string
+  readonly send: Handler<Attempt>
+}
+
+/** Makes models out of configuration entries. */
+export interface Provider<Options = CommonModelOptions> {
+  readonly name: string
+  /** The wire format it is spoken to in. */
+  readonly dialect: DialectName
+  connect(options: Options, context: ModelContext): ConnectedModel
+}

@@ -1,0 +1,81 @@
+import type { Clock } from '../clock.ts'
+import type { Dialect, ProviderError } from '../dialects/dialect.ts'
+import { SignalboxError, type SignalboxErrorCode, type SignalboxErrorOptions } from '../errors.ts'
+import type { EventBus } from '../events.ts'
+import { parseRetryAfterMs } from '../retry/retry-after.ts'
+import { redact, redactBytes } from '../secrets.ts'
+import { codeOfRefusal, impliedStatus } from './failure.ts'
+
+/** A provider's refusal as it came over the wire. */
+export interface RefusalParts {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  /** The whole body; undefined where the error stood in a stream. */
+  readonly body: Uint8Array | undefined
+  readonly error?: ProviderError
+  readonly dialect: Dialect
+  readonly secrets: readonly string[]
+  readonly model: string
+  readonly clock: Clock
+  readonly events: EventBus
+}
+
+/** Codes whose provider's words are for the operator, not for the caller. */
+const operatorsOwn: Partial<Record<SignalboxErrorCode, string>> = {
+  provider_auth_failed: 'The provider refused the key it was given',
+  provider_model_not_found: 'The provider does not have the model',
+}
+
+/** Makes the error of a refusal: what it means, when to come back, and the provider's own answer where it may be passed on. */
+export function refusalError(parts: RefusalParts): SignalboxError {
+  const { headers, dialect, secrets, model, clock, events } = parts
+  const body = parts.body && parseJson(parts.body)
+  const error = parts.error ?? dialect.providerError(body)
+  const status = parts.status === 200 && error ? impliedStatus(error) : parts.status
+  const code = codeOfRefusal({ status, error })
+  const { delayMs, ignored } = parseRetryAfterMs(headers, clock.wallTime())
+  if (ignored !== undefined)
+    events.emit('warning', {
+      kind: 'ignored_retry_after',
+      model,
+      message: `A header made no sense and was ignored: ${redact(ignored, secrets)}`,
+    })
+  const own = operatorsOwn[code]
+  const said = redact(error?.message ?? `The provider answered with status ${status}`, secrets)
+  const options: SignalboxErrorOptions = {
+    model,
+    status,
+    cause: own ? new Error(said) : undefined,
+    ...verdict(headers['x-should-retry']),
+    ...(delayMs !== undefined && { retryAfterMs: delayMs }),
+    ...(error &&
+      !own &&
+      body !== undefined && { answer: answerOf(status, headers, redactBytes(parts.body!, secrets)) }),
+    ...(error &&
+      !own &&
+      body === undefined && { answer: answerOf(status, {}, Buffer.from(JSON.stringify(errorObject(error, said)))) }),
+    ...(error?.code !== undefined && { reason: error.code }),
+  }
+  return new SignalboxError(code, own ?? said, options)
+}
+
+function verdict(shouldRetry: string | string[] | undefined): Pick<SignalboxErrorOptions, 'retryable'> {
+  return shouldRetry === 'true' ? { retryable: true } : shouldRetry === 'false' ? { retryable: false } : {}
+}
+
+function answerOf(status: number, headers: RefusalParts['headers'], body: Uint8Array) {
+  const type = headers['content-type']
+  return { status, headers: { 'content-type': typeof type === 'string' ? type : 'application/json' }, body }
+}
+
+const errorObject = ({ type, code }: ProviderError, message: string) => ({
+  error: { message, type: type ?? null, param: null, code: code ?? null },
+})
+
+function parseJson(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString()) as unknown
+  } catch {
+    return undefined
+  }
+}

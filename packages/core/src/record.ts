@@ -1,0 +1,71 @@
+import type { SignalboxErrorCode } from './errors.ts'
+import type { Identity, Usage } from './types.ts'
+
+/** One attempt of a call, as it went. Times are milliseconds since the call began. */
+export interface AttemptRecord {
+  readonly model: string
+  readonly provider: string
+  /** 1 for the first attempt at this model. */
+  readonly number: number
+  readonly startedMs: number
+  /** When the first content of a stream, or the whole of a plain answer, was there. */
+  committedMs?: number
+  endedMs?: number
+  /** `pending` until it has ended; `ok`, or the code it failed with. */
+  outcome: 'pending' | 'ok' | SignalboxErrorCode
+  /** The provider's status, where it answered. */
+  status?: number
+  /** What it failed with, in words fit for a caller. */
+  message?: string
+  usage?: Usage
+  /** Whether the usage was counted here because the provider did not say. */
+  estimated?: boolean
+}
+
+/** A move from one model to another. */
+export interface Failover {
+  readonly callId: string
+  readonly route: string
+  readonly from: string
+  readonly to: string
+  readonly reason: SignalboxErrorCode
+  /** Milliseconds since the Unix epoch. */
+  readonly time: number
+}
+
+/** A candidate and why it stands where it does. */
+export interface CandidateRecord {
+  readonly name: string
+  readonly reason: string
+}
+
+/** Everything a call decided and did, written as it happens. */
+export interface CallRecord {
+  readonly id: string
+  readonly parent?: string
+  readonly identity: Identity
+  readonly route: string
+  /** Milliseconds since the Unix epoch. */
+  readonly startedAt: number
+  /** The same instant on the router's monotonic clock. */
+  readonly startedMs: number
+  /** Seeds the chance in the decision, so that it can be made again. */
+  readonly seed: number
+  labels: Readonly<Record<string, string>>
+  strategy: string
+  /** The order in which the models stood to be tried. */
+  candidates: readonly CandidateRecord[]
+  readonly attempts: AttemptRecord[]
+  readonly failovers: Failover[]
+  /** The model that answered. */
+  model?: string
+  outcome: 'pending' | 'ok' | SignalboxErrorCode
+  durationMs?: number
+}
+
+/** A record with nothing in it yet. */
+export function createRecord(
+  start: Pick<CallRecord, 'id' | 'parent' | 'identity' | 'route' | 'startedAt' | 'startedMs' | 'seed'>,
+): CallRecord {
+  return { ...start, labels: {}, strategy: '', candidates: [], attempts: [], failovers: [], outcome: 'pending' }
+}

@@ -1,0 +1,82 @@
+import { showTo } from './stream.ts'
+import type { ByteStream, Ended, Reply, Sink, Usage } from './types.ts'
+
+/** No tokens at all. */
+export const noUsage: Usage = {
+  inputTokens: 0,
+  cachedInputTokens: 0,
+  cacheWriteTokens: 0,
+  outputTokens: 0,
+  reasoningTokens: 0,
+}
+
+const completeWithoutUsage: Ended = { how: 'complete', usage: noUsage, estimated: false }
+
+type Head = Pick<Reply, 'status' | 'headers' | 'dialect' | 'model'>
+
+/** A reply whose whole body is there. `ended` is worked out when it is first asked for. */
+export function plainReply(parts: Head & { readonly body: Uint8Array; readonly ended?: () => Ended }): Reply {
+  const { ended = () => completeWithoutUsage, ...head } = parts
+  let settled: Promise<Ended> | undefined
+  return {
+    ...head,
+    get ended() {
+      return (settled ??= Promise.resolve(ended()))
+    },
+    cancel: () => undefined,
+  }
+}
+
+/** A reply whose body arrives in pieces. */
+export function streamReply(
+  parts: Head & {
+    readonly body: ByteStream
+    readonly ended?: Promise<Ended>
+    readonly cancel?: (reason?: unknown) => void
+  },
+): Reply {
+  return { ended: Promise.resolve(completeWithoutUsage), cancel: () => undefined, ...parts }
+}
+
+/**
+ * A stream made of chunks that are there, or of any async iterable of chunks: what a plugin returns that changes bytes.
+ *
+ * @example
+ * const upper = streamOf(mapChunks(reply.body, (chunk) => Buffer.from(chunk.toString().toUpperCase())))
+ */
+export function streamOf(chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): ByteStream {
+  const observers: ((chunk: Uint8Array) => void)[] = []
+  let taken = false
+
+  async function* observed(): AsyncGenerator<Uint8Array, void, undefined> {
+    if (taken) throw new TypeError('This stream has a reader already: a body can be read once')
+    taken = true
+    for await (const chunk of chunks) {
+      for (const observer of observers) showTo(observer, chunk)
+      yield chunk
+    }
+  }
+
+  return {
+    [Symbol.asyncIterator]: observed,
+    tap: (observer) => void observers.push(observer),
+    async to(sink: Sink) {
+      for await (const chunk of observed()) {
+        if (!sink.write(chunk)) await new Promise<void>((resolve) => void sink.once('drain', resolve))
+      }
+    },
+  }
+}
+
+/** Chunks as one array of bytes. */
+export function bytesOf(chunks: readonly Uint8Array[]): Uint8Array {
+  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+}
+
+/** The whole body of a reply, plain or streamed. A streamed one is read to its end. */
+export async function readBody(reply: Pick<Reply, 'body'>): Promise<Uint8Array> {
+  if (reply.body instanceof Uint8Array) return reply.body
+  const chunks: Uint8Array[] = []
+  for await (const chunk of reply.body) chunks.push(chunk)
+  return bytesOf(chunks)
+}

@@ -1,0 +1,215 @@
+import { type CallInit, createCall } from './call.ts'
+import { systemClock } from './clock.ts'
+import { compose } from './compose.ts'
+import type { RouterOptions } from './config/options.ts'
+import { configError, validateConfig } from './config/validate.ts'
+import { defaultMaxBodyBytes } from './config/defaults.ts'
+import { SignalboxError, isSignalboxError } from './errors.ts'
+import { type Events, createEvents } from './events.ts'
+import { type FaceFetch, createFetch } from './http/fetch.ts'
+import { runHook } from './hook.ts'
+import { type PlacedHook, type Ring, checkPlugins, orderHooks } from './order.ts'
+import { assemble, pipeline } from './pipeline.ts'
+import { type Plugin, definePlugin } from './plugin.ts'
+import { createConnections } from './providers/connections.ts'
+import type { CallRecord } from './record.ts'
+import { plainReply } from './reply.ts'
+import { createRouteHandler, rank } from './route.ts'
+import { createRouteTable } from './route-table.ts'
+import { strategyNames } from './strategies/index.ts'
+import type { Attempt, Call, Identity, Middleware, Reply } from './types.ts'
+
+/** A call that has begun. */
+export interface BegunCall {
+  /** What it decides and does, written as it happens. */
+  readonly record: CallRecord
+  readonly reply: Promise<Reply>
+}
+
+/** The router as one caller sees it. */
+export interface CallerRouter {
+  /** A `fetch` that answers in process: `new OpenAI({ fetch, apiKey: 'none' })`. Paths match after `/v1`. */
+  readonly fetch: FaceFetch
+  /** Answers a call. Rejects with a `SignalboxError`. */
+  handle(init: Omit<CallInit, 'identity'>): Promise<Reply>
+}
+
+/** How the router closes. */
+export interface CloseOptions {
+  /** How long calls under way may take to end, in milliseconds; then they are cut. @default 30000 */
+  readonly timeoutMs?: number
+}
+
+/** One line of the order in which hooks run. */
+export interface OrderedHook {
+  readonly ring: Ring
+  readonly plugin: string
+  readonly stage: string
+}
+
+/** Routes calls to models. */
+export interface Router extends Events {
+  /** Answers a call. Rejects with a `SignalboxError`. */
+  handle(init: CallInit): Promise<Reply>
+  /**
+   * Begins a call and gives its record at once.
+   *
+   * @throws SignalboxError when the request cannot be read, or the model is not there
+   */
+  begin(init: CallInit): BegunCall
+  /** A `fetch` that answers in process, for a caller without identity. */
+  readonly fetch: FaceFetch
+  /** The router for one caller. */
+  as(identity: Identity): CallerRouter
+  /** Decides on a call without sending it: its labels, and the models in their order with the reasons. Moves no state. */
+  explain(init: CallInit): Promise<CallRecord>
+  /** The hooks in the order in which they run, outermost first. */
+  readonly order: readonly OrderedHook[]
+  /** Every name a caller may ask for: of all, or of those an identity may use. */
+  names(identity?: Identity): readonly string[]
+  /** Whether calls are taken: true until `close` is called. */
+  readonly ready: boolean
+  /** What holds over HTTP. */
+  readonly settings: { readonly maxRequestBytes: number; readonly decisionHeaders: boolean }
+  /** Takes no more calls, waits for those under way, cuts what takes too long, and lets go of every connection. */
+  close(options?: CloseOptions): Promise<void>
+}
+
+const defaultCloseMs = 30_000
+const shutdownRetryAfterMs = 5_000
+
+/**
+ * Makes a router.
+ *
+ * @throws SignalboxError `invalid_config`, which lists every fault of the configuration with its path
+ * @example
+ * const router = createRouter({
+ *   models: { fast: openai('gpt-4.1-mini'), strong: openai('gpt-4.1') },
+ *   routes: { auto: { strategy: 'weighted', models: ['fast', { model: 'strong', weight: 0.2 }] } },
+ * })
+ */
+export function createRouter(given: RouterOptions): Router {
+  const options = validateConfig(given, strategyNames)
+  const { clock = systemClock, random = Math.random, logger } = options
+  const events = createEvents(logger)
+  const services = { clock, random, logger, events }
+  const connections = createConnections(clock)
+  const routes = createRouteTable(options, { ...services, connections })
+  const plugins = assemble(services, (options.plugins || []).map(definePlugin))
+  checkPlugins(plugins)
+  const callHooks = orderHooks<Call>('call', plugins, pipeline)
+  const attemptHooks = orderHooks<Attempt>('attempt', plugins, pipeline)
+  const builtIns = new Set(plugins.slice(0, plugins.length - (options.plugins || []).length).map(({ name }) => name))
+
+  const middleware = <C>(ring: Ring, hooks: readonly PlacedHook<C>[]): Middleware<C>[] =>
+    hooks.map((hook) => (builtIns.has(hook.plugin) ? hook.run : runHook(hook, { ring, clock, events })))
+
+  const tryOnce = compose(middleware('attempt', attemptHooks), (attempt: Attempt) => attempt.candidate.send(attempt))
+  const routeHandler = createRouteHandler({ routes, tryOnce, hook: routeHookOf(plugins), clock, events })
+  const answer = compose(middleware('call', callHooks), routeHandler)
+  const decide = compose(middleware('call', callHooks.filter(decides)), async (call) => {
+    await rank(call, routes.find(call.route)!, clock)
+    return plainReply({ status: 200, headers: {}, dialect: call.dialect, model: '', body: new Uint8Array(0) })
+  })
+
+  let closing: Promise<void> | undefined
+  let underWay = 0
+  let onIdle: (() => void) | undefined
+  const left = () => {
+    if (--underWay === 0) onIdle?.()
+  }
+
+  async function run(call: Call): Promise<Reply> {
+    underWay++
+    try {
+      const reply = await answer(call)
+      reply.ended.then(left, left)
+      return reply
+    } catch (error) {
+      left()
+      throw finalError(error, call.record)
+    }
+  }
+
+  function begin(init: CallInit): BegunCall {
+    if (closing)
+      throw new SignalboxError('shutting_down', 'The server is shutting down', { retryAfterMs: shutdownRetryAfterMs })
+    const call = createCall(init, routes, services)
+    return { record: call.record, reply: run(call) }
+  }
+
+  async function shutDown(timeoutMs: number): Promise<void> {
+    let late = false
+    const idle = new Promise<void>((resolve) => (onIdle = resolve))
+    const timer = clock.setTimeout(() => {
+      late = true
+      void connections.destroy()
+    }, timeoutMs)
+    if (underWay > 0) await idle
+    clock.clearTimeout(timer)
+    for (const plugin of plugins.toReversed()) await plugin.close?.()
+    await (late ? connections.destroy() : connections.close())
+  }
+
+  const router: Router = {
+    begin,
+    handle: async (init) => begin(init).reply,
+    get fetch() {
+      return createFetch(router)
+    },
+    as: (identity) => ({
+      fetch: createFetch(router, identity),
+      handle: async (init) => begin({ ...init, identity }).reply,
+    }),
+    async explain(init) {
+      const call = createCall(init, routes, { ...services, random: Math.random })
+      await decide(call)
+      return call.record
+    },
+    order: [...orderOf('call', callHooks), ...orderOf('attempt', attemptHooks)],
+    names: ({ routes: allowed } = {}) =>
+      allowed ? routes.names.filter((name) => allowed.includes(name)) : routes.names,
+    get ready() {
+      return closing === undefined
+    },
+    settings: {
+      maxRequestBytes: options.maxRequestBytes ?? defaultMaxBodyBytes,
+      decisionHeaders: options.decisionHeaders ?? true,
+    },
+    on: events.on,
+    close: ({ timeoutMs = defaultCloseMs } = {}) => (closing ??= shutDown(timeoutMs)),
+  }
+  for (const plugin of plugins) plugin.setup?.({ clock, events, logger })
+  return router
+}
+
+/** Hooks that take part in a decision without sending: all but those that watch, keep or charge. */
+const decides = ({ stage }: PlacedHook<Call>) => stage !== 'observe' && stage !== 'cache' && stage !== 'admit'
+
+function routeHookOf(plugins: readonly Plugin[]) {
+  const hooked = plugins.filter(({ route }) => route !== undefined)
+  if (hooked.length < 2) return hooked[0]?.route
+  throw configError([
+    {
+      path: 'plugins',
+      message: `only one plugin can take the place of the route, got ${hooked.map(({ name }) => `"${name}"`).join(' and ')}`,
+    },
+  ])
+}
+
+function orderOf<C>(ring: Ring, hooks: readonly PlacedHook<C>[]): OrderedHook[] {
+  return hooks.map(({ plugin, stage }) => ({ ring, plugin, stage: stage ?? 'outermost' }))
+}
+
+/** What a caller of `handle` meets: always a `SignalboxError`, with what every attempt failed with. */
+function finalError(error: unknown, { attempts }: CallRecord): SignalboxError {
+  const known = isSignalboxError(error)
+    ? error
+    : new SignalboxError('internal_error', 'Something went wrong inside Signalbox', { cause: error })
+  known.failures = attempts.flatMap(({ model, outcome, message = '', status }) =>
+    outcome === 'ok' || outcome === 'pending'
+      ? []
+      : [{ model, code: outcome, message, ...(status !== undefined && { status }) }],
+  )
+  return known
+}

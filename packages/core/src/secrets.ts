@@ -1,0 +1,40 @@
+/** A part of a secret that is this long gives it away. */
+const tellingLength = 12
+const mask = '[redacted]'
+
+/**
+ * Takes every given secret out of a text, whole or in parts of 12 characters and more. Shorter secrets are taken out
+ * whole. Linear in the text for each secret.
+ */
+export function redact(text: string, secrets: readonly string[]): string {
+  return secrets.reduce(redactOne, text)
+}
+
+/** The same for bytes. They come back as they are where nothing was found. */
+export function redactBytes(bytes: Uint8Array, secrets: readonly string[]): Uint8Array {
+  if (secrets.length === 0) return bytes
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()
+  const clean = redact(text, secrets)
+  return clean === text ? bytes : Buffer.from(clean)
+}
+
+function redactOne(text: string, secret: string): string {
+  if (secret === '') return text
+  if (secret.length < tellingLength) return text.replaceAll(secret, mask)
+  const parts = new Set<string>()
+  for (let at = 0; at + tellingLength <= secret.length; at++) parts.add(secret.slice(at, at + tellingLength))
+  let clean = ''
+  let at = 0
+  let copied = 0
+  while (at + tellingLength <= text.length) {
+    if (!parts.has(text.slice(at, at + tellingLength))) {
+      at++
+      continue
+    }
+    let end = at + tellingLength
+    while (end < text.length && parts.has(text.slice(end - tellingLength + 1, end + 1))) end++
+    clean += text.slice(copied, at) + mask
+    at = copied = end
+  }
+  return copied === 0 ? text : clean + text.slice(copied)
+}

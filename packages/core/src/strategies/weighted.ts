@@ -1,0 +1,24 @@
+import type { CandidateView, Ranked, Strategy } from '../types.ts'
+
+/** By chance, in proportion to weight; the places behind the first are drawn from the rest in the same way. */
+export function weighted(): Strategy {
+  return {
+    name: 'weighted',
+    rank(_call, candidates, { random }) {
+      const left = candidates.filter(({ weight }) => weight > 0)
+      const ranked: Ranked[] = []
+      while (left.length > 0) {
+        const total = left.reduce((sum, { weight }) => sum + weight, 0)
+        const [taken] = left.splice(draw(left, random() * total), 1)
+        ranked.push({ name: taken!.name, reason: `drawn with weight ${taken!.weight} of ${total}` })
+      }
+      return ranked
+    },
+  }
+}
+
+function draw(candidates: readonly CandidateView[], at: number): number {
+  let passed = 0
+  const found = candidates.findIndex(({ weight }) => (passed += weight) > at)
+  return found < 0 ? candidates.length - 1 : found
+}

@@ -1,0 +1,258 @@
+import type { Clock, Random } from './clock.ts'
+import type { Settings } from './config/defaults.ts'
+import type { CallRecord } from './record.ts'
+
+/**
+ * State that plugins hand along with a call. Empty here: a plugin adds its own keys by declaration merging, and reads
+ * them back as possibly undefined.
+ *
+ * @example
+ * declare module '@signalbox/core' {
+ *   interface CallState { region: string }
+ * }
+ */
+// oxlint-disable-next-line typescript/no-empty-object-type -- merged into by plugins
+export interface CallState {}
+
+/** Answers a call. A model is a handler; so is the router. Rejects with a `SignalboxError`. */
+export type Handler<C> = (call: C) => Promise<Reply>
+
+/** A handler that may use another one. It may call `next` again (a retry) or not at all (a refusal, a cached answer). */
+export type Middleware<C> = (call: C, next: Handler<C>) => Promise<Reply>
+
+/** Who calls, as the host application says it. Never taken from an unauthenticated header or body. */
+export interface Identity {
+  readonly key?: string
+  readonly user?: string
+  readonly team?: string
+  readonly tier?: string
+  readonly tags?: readonly string[]
+  /** The routes and models this caller may ask for; all of them when left out. */
+  readonly routes?: readonly string[]
+}
+
+/** A wire format. The names are the dialects' own; a new dialect is a new name. */
+export type DialectName = 'openai-chat'
+
+/** What is called: `chat` for chat completions. */
+export type Surface = 'chat'
+
+/** A part of the conversation, whatever the wire format. */
+export interface Message {
+  readonly role: string
+  /** All text in it, joined; empty where there is none. */
+  readonly text: string
+}
+
+/** A tool the model may call. */
+export interface Tool {
+  readonly name: string
+  readonly description?: string
+  /** The JSON Schema of its arguments. */
+  readonly inputSchema?: unknown
+}
+
+/** The parameters that every dialect has, under one name each. */
+export interface Parameters {
+  readonly stream: boolean
+  readonly maxOutputTokens?: number
+  readonly temperature?: number
+  readonly topP?: number
+  readonly seed?: number
+  readonly choices?: number
+  readonly stop?: readonly string[]
+  readonly responseFormat?: 'text' | 'json' | 'json-schema'
+}
+
+/** What a request asks a model to read besides text. */
+export type Modality = 'text' | 'image' | 'audio' | 'file'
+
+/** The request of a call: its bytes, its parsed form, and one view of it whatever the dialect. All of it is lazy. */
+export interface Request {
+  /** The model or route asked for, as the caller wrote it. */
+  readonly model: string
+  /** The bytes to send. Those that came, where nothing was changed. */
+  readonly bytes: Uint8Array
+  /** The parsed body. Treat it as frozen: change a request through {@link Request.with}. */
+  readonly body: Readonly<Record<string, unknown>>
+  readonly messages: readonly Message[]
+  /** All text of all messages, joined by line feeds. */
+  readonly text: string
+  readonly tools: readonly Tool[]
+  readonly parameters: Parameters
+  readonly modality: ReadonlySet<Modality>
+  /**
+   * A changed copy. `patch` holds top-level fields of the body in the caller's dialect; `undefined` removes a field.
+   * Only the fields named are written again: all other bytes stay as they came.
+   */
+  with(patch: Readonly<Record<string, unknown>>): Request
+}
+
+/** Pino's shape. Every method takes an object of fields and a message. */
+export interface Logger {
+  debug(fields: object, message?: string): void
+  info(fields: object, message?: string): void
+  warn(fields: object, message?: string): void
+  error(fields: object, message?: string): void
+}
+
+/** One request for an answer on its way through the call ring. Immutable: a changed copy goes on. */
+export interface Call {
+  readonly id: string
+  /** The call on whose behalf a plugin makes this one. */
+  readonly parent?: string
+  readonly identity: Identity
+  /** The name of the route (or model) that was asked for. */
+  readonly route: string
+  readonly dialect: DialectName
+  readonly surface: Surface
+  readonly request: Request
+  readonly labels: Readonly<Record<string, string>>
+  readonly state: Readonly<Partial<CallState>>
+  /** Aborted when the caller leaves. */
+  readonly signal: AbortSignal
+  /** When the whole call must have ended, on the router's monotonic clock, in milliseconds. */
+  readonly deadline: number
+  /** Headers of the caller's that may go on to a provider. */
+  readonly headers: Readonly<Record<string, string>>
+  /** The host's logger for this call. */
+  readonly log: Logger | undefined
+  /** What is decided and what happens, written as it happens. To read, not to write. */
+  readonly record: CallRecord
+}
+
+/** A model as a strategy sees it. */
+export interface CandidateView {
+  /** Its name in the configuration. */
+  readonly name: string
+  readonly provider: string
+  /** The provider's own name for it. */
+  readonly model: string
+  readonly weight: number
+  readonly tags: readonly string[]
+  /** What fails together with it. */
+  readonly domain: string
+  readonly reasoning: boolean
+}
+
+/** A model of a route, ready to be tried. */
+export interface Candidate extends CandidateView {
+  /** The settings that hold for this model on this route: model over route over top. */
+  readonly settings: Settings
+  /** Sends one attempt to the provider. */
+  readonly send: Handler<Attempt>
+}
+
+/** One try of one candidate on its way through the attempt ring. */
+export interface Attempt {
+  readonly call: Call
+  readonly candidate: Candidate
+  /** 1 for the first attempt at this candidate. */
+  readonly number: number
+  /** The candidates that would be tried after this one. */
+  readonly alternatives: readonly CandidateView[]
+  /** Whether it may wait in a queue for a limited candidate. */
+  readonly mayWait: boolean
+  readonly signal: AbortSignal
+  /** When the first content of a stream, or the whole of a plain answer, must be there (monotonic milliseconds). */
+  readonly deadline: number
+  /** The longest silence inside a stream, in milliseconds. */
+  readonly stallMs: number
+}
+
+/** Tokens by class. The classes are disjoint: they sum to what the provider counted. */
+export interface Usage {
+  readonly inputTokens: number
+  readonly cachedInputTokens: number
+  readonly cacheWriteTokens: number
+  readonly outputTokens: number
+  readonly reasoningTokens: number
+}
+
+/** How a reply came to its end. */
+export interface Ended {
+  readonly how: 'complete' | 'cut' | 'stalled' | 'cancelled'
+  /** What the provider said was used, or what was counted where it did not say. */
+  readonly usage: Usage
+  /** Whether the usage was counted here because the provider did not say. */
+  readonly estimated: boolean
+}
+
+/** Where a stream writes: a `ServerResponse` is one. */
+export interface Sink {
+  /** Takes a chunk; false asks the stream to hold until `drain`. */
+  write(chunk: Uint8Array): boolean
+  once(event: 'drain', listener: () => void): unknown
+}
+
+/** A body that arrives in pieces. It has one consumer: `to`, or one iteration. */
+export interface ByteStream extends AsyncIterable<Uint8Array> {
+  /** Writes all of it to the sink with back-pressure, and settles when the last byte is handed over. Does not end the sink. */
+  to(sink: Sink): Promise<void>
+  /** Shows every chunk to the observer as it passes. The observer must not change it, and what it throws is ignored. */
+  tap(observer: (chunk: Uint8Array) => void): void
+}
+
+/**
+ * An answer, plain or streamed. The promise of it settles at the commit point: at the first content of a stream, or when
+ * the whole of a plain answer is there. Before it any failure is a rejection, and another model may be tried.
+ */
+export interface Reply {
+  readonly status: number
+  /** Lower-case names; only what may go to the caller. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly dialect: DialectName
+  /** The model that answered, by its name in the configuration. */
+  readonly model: string
+  readonly body: Uint8Array | ByteStream
+  /** How it ended and what it used. Never rejects. */
+  readonly ended: Promise<Ended>
+  /** Gives it up: the upstream is aborted. A reply that is not handed on must be cancelled. */
+  cancel(reason?: unknown): void
+}
+
+/** A candidate in the order in which it is to be tried. */
+export interface Ranked {
+  readonly name: string
+  /** Why it stands here, in a few words. */
+  readonly reason?: string
+}
+
+/** What a strategy learns of. Its state moves here and nowhere else. */
+export type Outcome =
+  | { readonly type: 'taken'; readonly name: string; readonly candidates: readonly CandidateView[] }
+  | {
+      readonly type: 'ended'
+      readonly name: string
+      readonly ok: boolean
+      readonly code?: string
+      readonly latencyMs: number
+      readonly firstTokenMs?: number
+    }
+
+/** What a strategy may know besides the call: chance and time, handed in so that a decision can be replayed. */
+export interface RankContext {
+  readonly random: Random
+  readonly now: number
+}
+
+/** Orders the candidates of a route for a call. `rank` is pure; state moves in `observe` only. */
+export interface Strategy {
+  readonly name: string
+  rank(
+    call: Call,
+    candidates: readonly CandidateView[],
+    context: RankContext,
+  ): readonly Ranked[] | Promise<readonly Ranked[]>
+  observe?(outcome: Outcome): void
+}
+
+/** A strategy without state, as a bare function. */
+export type RankFunction = Strategy['rank']
+
+/** What everything that lives as long as the router is given. */
+export interface Services {
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger | undefined
+}
