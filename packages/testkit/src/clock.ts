@@ -11,17 +11,20 @@ export interface Clock {
   now(): number
   /** Milliseconds since the Unix epoch. May jump. */
   wallTime(): number
-  /** Runs `run` once, `delayMs` milliseconds from now. */
+  /** Runs `run` once, `delayMs` milliseconds from now. A waiting timer does not keep the process alive. */
   setTimeout(run: () => void, delayMs: number): Timer
   /** Forgets a timer. A timer that has run, was cleared or is `undefined` is left alone. */
   clearTimeout(timer: Timer | undefined): void
 }
 
+// A longer delay would make Node's timers fire at once.
+const longestDelayMs = 2 ** 31 - 1
+
 /** The machine's own clock: what the servers of this package use unless they are given another. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   wallTime: () => Date.now(),
-  setTimeout: (run, delayMs) => setTimeout(run, delayMs),
+  setTimeout: (run, delayMs) => setTimeout(run, Math.min(delayMs, longestDelayMs)).unref(),
   clearTimeout: (timer) => clearTimeout(timer as NodeJS.Timeout | undefined),
 }
 

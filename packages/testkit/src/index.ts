@@ -5,3 +5,69 @@ export { startSimulatedProvider, type SimulatedProvider, type SimulatedProviderO
 export type { SimulatedFault } from './simulated-provider/faults.ts'
 export type { SimulatedRequest } from './simulated-provider/journal.ts'
 export { drawLatencyMs, referenceModels, type SimulatedModel } from './simulated-provider/models.ts'
+export {
+  inTurn,
+  refusedPort,
+  startProgrammableUpstream,
+  unresolvableHost,
+  type ProgrammableUpstream,
+  type ProgrammableUpstreamOptions,
+  type Responder,
+} from './programmable-upstream.ts'
+export type { CertificateKind } from './programmable-upstream/certificate.ts'
+export { bomb, compressed, type Encoding } from './programmable-upstream/compression.ts'
+export {
+  bigHeader,
+  chunk,
+  chunkEach,
+  garbage,
+  halfHead,
+  head,
+  html,
+  informational,
+  json,
+  lastChunk,
+  obsFold,
+  redirect,
+  reply,
+  stream,
+  streamHead,
+  type Headers,
+  type ReplyOptions,
+} from './programmable-upstream/http-steps.ts'
+export {
+  completion,
+  completionBody,
+  errorBody,
+  fixtureUsage,
+  jsonError,
+  sse,
+  sseComment,
+  streamEvents,
+  type CompletionFixture,
+  type ErrorFixture,
+  type SseOptions,
+  type StreamFixture,
+  type UsageBody,
+} from './programmable-upstream/openai-fixtures.ts'
+export type { PeerClose, RecordedConnection, RecordedRequest } from './programmable-upstream/records.ts'
+export {
+  cut,
+  cutsInside,
+  drip,
+  end,
+  hang,
+  repeat,
+  reset,
+  resetWhenReused,
+  step,
+  stopReading,
+  wait,
+  waitFor,
+  write,
+  writeEach,
+  type Gap,
+  type Script,
+  type Step,
+  type StepContext,
+} from './programmable-upstream/steps.ts'
