@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { sleep, type Clock } from '../clock.ts'
+import { letPeerRead } from '../let-peer-read.ts'
 import { createByteSource, type ByteSource } from './byte-source.ts'
 import type { PeerClose, RecordedConnection, RecordedRequest, Writable } from './records.ts'
 import type { Script, StepContext } from './steps.ts'
@@ -74,8 +74,8 @@ export function createConnection({ socket, tcpSocket, clock, id }: ConnectionPar
       sleep: (delayMs) => sleep(clock, delayMs, closing.signal),
       async reset() {
         if (closing.signal.aborted) return
-        // The other side gets to read what was written before the reset overtakes it.
-        for (let turn = 0; turn < 3; turn += 1) await nextTurn()
+        await letPeerRead()
+        if (closing.signal.aborted) return
         if (request) request.scriptDone = true
         close()
         tcpSocket.resetAndDestroy()

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { setImmediate as nextTurn, setTimeout as realDelay } from 'node:timers/promises'
+import { letPeerRead } from '../let-peer-read.ts'
 import type { RecordedRequest } from './records.ts'
 
 /** What a step can do. Once the connection is closed all of it does nothing, at once. */
@@ -62,17 +62,10 @@ export function eachWithGap(name: string, scripts: readonly Script[], { gapMs }:
   return step(name, async (context) => {
     for (const [index, script] of scripts.entries()) {
       if (context.closed.aborted) return
-      if (index > 0) await (gapMs === undefined ? shortGap() : context.sleep(gapMs))
+      if (index > 0) await (gapMs === undefined ? letPeerRead() : context.sleep(gapMs))
       await context.run(script)
     }
   })
-}
-
-async function shortGap(): Promise<void> {
-  await realDelay(1)
-  // Two turns have a poll for input between them: a reader in this process has then read the piece before.
-  await nextTurn()
-  await nextTurn()
 }
 
 /** Writes bytes slowly, a few at a time. */

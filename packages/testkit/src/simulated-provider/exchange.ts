@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { sleep, type Clock } from '../clock.ts'
+import { letPeerRead } from '../let-peer-read.ts'
 import type { SimulatedRequest } from './journal.ts'
 import type { Refusal } from './openai-errors.ts'
 
@@ -12,7 +13,7 @@ export interface Exchange {
   readBody(): Promise<Buffer>
   head(status: number, headers: Record<string, string | number>): void
   write(text: string): Promise<void>
-  /** Resolves when what was written has been handed to the kernel. */
+  /** Resolves when what was written has been handed to the kernel, and the caller has had time to read it. */
   flushed(): Promise<void>
   end(text?: string): void
   json(refusal: Refusal): void
@@ -69,7 +70,7 @@ export function createExchange({ request, response, entry, clock, requestId }: E
     },
     async flushed() {
       while (!over.signal.aborted && (response.writableLength > 0 || socket.writableLength > 0)) await nextTurn()
-      await nextTurn()
+      await letPeerRead()
     },
     end(text) {
       if (over.signal.aborted) return

@@ -53,7 +53,6 @@ function contentBefore(fault: MidwayFault, contentEvents: number): number {
 
 async function breakStream(exchange: Exchange, fault: MidwayFault): Promise<void> {
   const kind = kindOf(fault)
-  // Without a turn of the event loop the reset would overtake what was written.
   await exchange.flushed()
   if (kind === 'cut') exchange.reset()
   else if (kind === 'end') exchange.end()
