@@ -2,7 +2,7 @@ import { checkSampling } from './check-sampling.ts'
 import { isObject, type JsonObject } from './json-object.ts'
 import { badRequest, wrongType, type Refusal } from './openai-errors.ts'
 
-export interface ChatMessage {
+interface ChatMessage {
   role: string
   text: string
   images: number
@@ -14,7 +14,7 @@ export interface Tool {
   parameters: JsonObject
 }
 
-export type ToolChoice = 'none' | 'auto' | 'required' | { name: string }
+type ToolChoice = 'none' | 'auto' | 'required' | { name: string }
 
 /** A chat-completions request as the simulated provider understands it. Unknown fields are left alone. */
 export interface ChatRequest {

@@ -3,7 +3,7 @@ import { lastUserText, writeAnswer } from './answers.ts'
 import { schemaValue } from './schema-value.ts'
 import { splitTokens } from './tokens.ts'
 
-export interface PlannedToolCall {
+interface PlannedToolCall {
   id: string
   name: string
   /** The arguments' JSON text, cut into tokens. */

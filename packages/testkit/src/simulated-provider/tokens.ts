@@ -8,8 +8,3 @@ const piece =
 export function splitTokens(text: string): string[] {
   return text.match(piece) ?? []
 }
-
-/** How many pieces `splitTokens` gives. */
-export function countTokens(text: string): number {
-  return splitTokens(text).length
-}

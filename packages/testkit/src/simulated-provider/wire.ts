@@ -1,7 +1,7 @@
 import type { ChatRequest } from './chat-request.ts'
 import type { PlannedChoice } from './plan.ts'
 
-export interface Usage {
+interface Usage {
   prompt: number
   cached: number
   completion: number
