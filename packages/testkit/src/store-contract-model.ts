@@ -1,7 +1,7 @@
 import type { Amount, ContractStore, Entry, ReserveAnswer, Settlement } from './store-contract-types.ts'
 
 /** A store that keeps every reservation for ever and adds them all up each time: slow, and easily seen to be right. */
-export interface StoreModel {
+interface StoreModel {
   reserve(id: string, entries: readonly Entry[], leaseMs: number): ReserveAnswer
   settle(id: string, amounts: readonly Amount[]): Settlement | 'error'
   release(id: string): Settlement | 'error'
@@ -31,7 +31,7 @@ interface Kept {
 }
 
 /** The naive model that a store is compared with. */
-export function createStoreModel(): StoreModel {
+function createStoreModel(): StoreModel {
   const all = new Map<string, Kept>()
   let now = 0
 

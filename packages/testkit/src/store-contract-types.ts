@@ -39,7 +39,7 @@ export interface ContractStore {
 }
 
 /** What counts under a key, as `@signalbox/core` defines it. */
-export interface Reading {
+interface Reading {
   posted: Amount
   held: Amount
   remaining: Amount | undefined

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 
 /** One call under way. It must be ended; only the first end counts. */
-export interface ConcurrencySample {
+interface ConcurrencySample {
   /** It was answered. Its latency, until now, counts: call it at the first token of a stream. */
   succeeded(): void
   /** It was turned away or timed out (429, 503, deadline): there are too many at once. */

@@ -7,7 +7,7 @@ export interface Queued {
   sequence: number
 }
 
-/** Who is next: in order of arrival within a priority, in proportion to {@link weights} between them. */
+/** Who is next: in order of arrival within a priority, urgent ones in a larger share of the turns. */
 export interface FairQueue<T extends Queued> {
   size(): number
   /** Lines it up behind those of its priority that arrived before it. */
@@ -21,7 +21,7 @@ export interface FairQueue<T extends Queued> {
 }
 
 /** Of 31 turns under constant overload, priority 1 has 16, then 8, 4, 2 and 1: the urgent first, and nobody never. */
-export const weights: Readonly<Record<Priority, number>> = { 1: 16, 2: 8, 3: 4, 4: 2, 5: 1 }
+const weights: Readonly<Record<Priority, number>> = { 1: 16, 2: 8, 3: 4, 4: 2, 5: 1 }
 
 interface Level<T> {
   priority: Priority

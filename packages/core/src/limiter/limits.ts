@@ -57,7 +57,7 @@ export function createLimits(group: string, rates: LimitRates): readonly Limit[]
 }
 
 /** How much of a limit a call takes. */
-export function amountOf({ kind }: Limit, { requests, tokens }: Need): number {
+function amountOf({ kind }: Limit, { requests, tokens }: Need): number {
   if (kind === 'requests') return requests
   return kind === 'tokens' ? tokens : 1
 }

@@ -5,7 +5,7 @@
 export type Amount = number | bigint
 
 /** The largest amount any store can count: 2^63 - 1. */
-export const largestAmount = 2n ** 63n - 1n
+const largestAmount = 2n ** 63n - 1n
 
 /** The exact sum, in the form {@link Amount} describes. */
 export function plus(left: Amount, right: Amount): Amount {
