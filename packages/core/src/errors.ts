@@ -42,6 +42,8 @@ export const errorVerdicts = {
   // A limit, or every model of a route, leaves no room now.
   rate_limit_exceeded: next,
   all_models_unavailable: final,
+  model_unavailable: next,
+  context_length_exceeded: final,
 
   // The provider said no.
   upstream_rejected: final,

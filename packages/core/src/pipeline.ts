@@ -1,6 +1,9 @@
 import type { EventBus } from './events.ts'
 import type { Step } from './order.ts'
 import type { Plugin } from './plugin.ts'
+import { breaker } from './plugins/breaker.ts'
+import { health } from './plugins/health.ts'
+import { hold } from './plugins/hold.ts'
 import { meter } from './plugins/meter.ts'
 import { observe } from './plugins/observe.ts'
 import { permission } from './plugins/permission.ts'
@@ -35,10 +38,11 @@ export const pipeline: readonly PipelineStep[] = [
   // The attempt ring: once for each model that is tried; inside `retry`, once for each attempt.
   { ring: 'attempt', stage: 'retry', builtIn: retry },
   { ring: 'attempt', stage: 'budget' },
-  { ring: 'attempt', stage: 'limiter' },
-  { ring: 'attempt', stage: 'breaker' },
+  { ring: 'attempt', stage: 'limiter', builtIn: hold },
+  { ring: 'attempt', stage: 'breaker', builtIn: breaker },
   { ring: 'attempt', stage: 'timeout', builtIn: timeout },
   { ring: 'attempt', stage: 'meter', builtIn: meter },
+  { ring: 'attempt', stage: 'meter', builtIn: health },
 ]
 
 /** All plugins of a router: the built-in ones in the order of the pipeline, then the user's as registered. */

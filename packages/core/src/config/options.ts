@@ -3,20 +3,24 @@ import type { Clock, Random } from '../clock.ts'
 import type { Plugin } from '../plugin.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { Logger, RankFunction, Strategy } from '../types.ts'
-import type { RetrySettings, TimeoutSettings } from './defaults.ts'
+import type { BreakerSettings, HealthSettings, RetrySettings, TimeoutSettings } from './defaults.ts'
 
 /** A key, or a function that is asked for it before each attempt: for keys that rotate. It should cache by itself. */
 export type ApiKey = string | (() => string | Promise<string>)
 
 /** Features that come later: each may be switched off already. */
 export interface LaterFeatures {
-  readonly breaker?: false | undefined
-  readonly health?: false | undefined
   readonly limits?: false | undefined
 }
 
+/** How a model that fails is kept out, and how it is judged: at the top, on a route, or on a model. */
+export interface UptimeOptions {
+  readonly breaker?: Partial<BreakerSettings> | false | undefined
+  readonly health?: HealthSettings | false | undefined
+}
+
 /** What every model may say, whatever its provider. */
-export interface CommonModelOptions extends LaterFeatures {
+export interface CommonModelOptions extends LaterFeatures, UptimeOptions {
   /** The provider's name for it. Default: its name in the configuration. */
   readonly model?: string | undefined
   readonly apiKey?: ApiKey | undefined
@@ -29,7 +33,11 @@ export interface CommonModelOptions extends LaterFeatures {
   readonly domain?: string | undefined
   /** Whether it thinks before it speaks, and so gets longer time limits. @default false */
   readonly reasoning?: boolean | undefined
-  readonly retry?: Partial<Pick<RetrySettings, 'maxAttempts'>> | false | undefined
+  /** The tokens it can read and write in one call. Default: not known, and so not checked. */
+  readonly contextWindow?: number | undefined
+  /** The tokens it can write in one call. Default: not known. */
+  readonly maxOutputTokens?: number | undefined
+  readonly retry?: Partial<Omit<RetrySettings, 'maxAttemptsPerCall'>> | false | undefined
   readonly timeouts?: Partial<Omit<TimeoutSettings, 'callMs'>> | false | undefined
   /** An undici dispatcher in place of the router's own connection pool. The host closes it. */
   readonly dispatcher?: Dispatcher | undefined
@@ -58,7 +66,7 @@ export interface CustomModelOptions extends CommonModelOptions {
 export type ModelOptions = OpenAiModelOptions | OpenAiCompatibleModelOptions | CustomModelOptions
 
 /** A name that callers ask for, and what stands behind it. */
-export interface RouteOptions extends LaterFeatures {
+export interface RouteOptions extends LaterFeatures, UptimeOptions {
   /** How its models are ordered: a name, a name with options, a strategy, or a rank function. @default 'ordered' */
   readonly strategy?:
     | string
@@ -74,7 +82,7 @@ export interface RouteOptions extends LaterFeatures {
 }
 
 /** What `createRouter` takes. All of it but functions and objects may stand in a file. */
-export interface RouterOptions extends LaterFeatures {
+export interface RouterOptions extends LaterFeatures, UptimeOptions {
   readonly $schema?: string | undefined
   readonly version?: 1 | undefined
   readonly models: Readonly<Record<string, ModelOptions>>

@@ -33,6 +33,8 @@ const table: Readonly<Record<SignalboxErrorCode, Row>> = {
   shutting_down: { status: 503, type: 'service_unavailable' },
 
   rate_limit_exceeded: { status: 429, type: 'requests' },
+  model_unavailable: { status: 503, type: 'service_unavailable' },
+  context_length_exceeded: { status: 400, type: 'invalid_request_error' },
   all_models_unavailable: { status: 503, type: 'service_unavailable' },
 
   upstream_rejected: { status: 400, type: 'invalid_request_error' },

@@ -18,6 +18,12 @@ export interface ConnectedModel {
   /** What fails together with it, unless the configuration says otherwise. */
   readonly domain: string
   readonly send: Handler<Attempt>
+  /**
+   * Asks the provider a question that costs nothing: is it there, and does it take the key?
+   *
+   * @throws SignalboxError that says what is wrong
+   */
+  verify?(options: { readonly path?: string; readonly signal: AbortSignal }): Promise<void>
 }
 
 /** Makes models out of configuration entries. */
