@@ -22,6 +22,8 @@ export type {
   TimeoutSettings,
 } from './config/defaults.ts'
 export { configJsonSchema } from './config/schema.ts'
+export type { LoadConfigOptions } from './config/load.ts'
+export { loadConfig } from './config/load.ts'
 export type { AttemptFailure, SignalboxErrorCode, SignalboxErrorOptions, UpstreamAnswer } from './errors.ts'
 export { SignalboxError, isSignalboxError } from './errors.ts'
 export type { Alert, Events, RouterEvent, RouterEvents, Warning } from './events.ts'

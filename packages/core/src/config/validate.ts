@@ -15,19 +15,35 @@ export interface ConfigFault {
  * @throws SignalboxError `invalid_config`, whose message lists every fault at once, each with its path and what came.
  */
 export function validateConfig(options: unknown, strategyNames: ReadonlySet<string>): RouterOptions {
-  const parsed = codeSchema.safeParse(options)
-  const faults = [
-    ...(parsed.success ? [] : parsed.error.issues.flatMap((issue) => faultsOf(issue, [], options))),
-    ...referenceFaults(options, strategyNames),
-  ]
+  const faults = configFaults(options, strategyNames)
   if (faults.length > 0) throw configError(faults)
   return options as RouterOptions
 }
 
+/** What to check a configuration against, when it is not one in code. */
+export interface ConfigCheck {
+  readonly schema?: z.ZodType
+  /** The configuration as it was written, where that is not the one that is checked: what faults say came. */
+  readonly written?: unknown
+}
+
+/** Every fault of a configuration. */
+export function configFaults(
+  options: unknown,
+  strategyNames: ReadonlySet<string>,
+  { schema = codeSchema, written = options }: ConfigCheck = {},
+): ConfigFault[] {
+  const parsed = schema.safeParse(options)
+  return [
+    ...(parsed.success ? [] : parsed.error.issues.flatMap((issue) => faultsOf(issue, [], written))),
+    ...referenceFaults(options, strategyNames),
+  ]
+}
+
 /** One `invalid_config` error for all the faults. */
-export function configError(faults: readonly ConfigFault[]): SignalboxError {
+export function configError(faults: readonly ConfigFault[], subject = 'The configuration'): SignalboxError {
   const lines = faults.map(({ path, message }) => `  ${path || '(top)'}: ${message}`)
-  const head = faults.length === 1 ? 'The configuration has a fault:' : `The configuration has ${faults.length} faults:`
+  const head = faults.length === 1 ? `${subject} has a fault:` : `${subject} has ${faults.length} faults:`
   return new SignalboxError('invalid_config', [head, ...lines].join('\n'))
 }
 
@@ -64,7 +80,8 @@ function fault(path: Path, message: string, root: unknown): ConfigFault {
   return { path: dotted(path), message: `${text}, got ${shown(path, valueAt(root, path))}` }
 }
 
-function dotted(path: Path): string {
+/** A path as faults show it. */
+export function dotted(path: Path): string {
   return path.reduce<string>(
     (text, key) => (typeof key === 'number' ? `${text}[${key}]` : text ? `${text}.${String(key)}` : String(key)),
     '',

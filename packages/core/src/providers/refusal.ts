@@ -53,8 +53,10 @@ export function refusalError(parts: RefusalParts): SignalboxError {
       body !== undefined && { answer: answerOf(status, headers, redactBytes(parts.body!, secrets)) }),
     ...(error &&
       !own &&
-      body === undefined && { answer: answerOf(status, {}, Buffer.from(JSON.stringify(errorObject(error, said)))) }),
-    ...(error?.code !== undefined && { reason: error.code }),
+      body === undefined && {
+        answer: answerOf(status, {}, redactBytes(Buffer.from(JSON.stringify(errorObject(error, said))), secrets)),
+      }),
+    ...(error?.code !== undefined && { reason: redact(error.code, secrets) }),
   }
   return new SignalboxError(code, own ?? said, options)
 }

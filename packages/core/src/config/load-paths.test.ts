@@ -1,0 +1,25 @@
+import { expect, it } from 'vitest'
+import { resolvePaths } from './load-paths.ts'
+
+it("takes relative paths from the file's folder", () => {
+  const config = {
+    ledger: 'signalbox.db',
+    store: 'sqlite:shared/state.db',
+    plugins: ['./mine.ts', '@team/signalbox-plugin-x', { use: '../other.ts', options: {} }],
+  }
+  expect(resolvePaths(config, '/etc/signalbox')).toEqual({
+    ledger: '/etc/signalbox/signalbox.db',
+    store: 'sqlite:/etc/signalbox/shared/state.db',
+    plugins: ['/etc/signalbox/mine.ts', '@team/signalbox-plugin-x', { use: '/etc/other.ts', options: {} }],
+  })
+})
+
+it.each([
+  { ledger: 'memory', store: 'memory' },
+  { ledger: 'postgres://db/ledger', store: 'redis://cache:6379' },
+  { ledger: '/var/lib/ledger.db', store: 'sqlite:/var/lib/state.db' },
+  { ledger: false, plugins: false },
+  { plugins: [{ name: 'in code' }] },
+])('leaves alone what is no relative path: %j', (config) => {
+  expect(resolvePaths(config, '/etc/signalbox')).toEqual(config)
+})

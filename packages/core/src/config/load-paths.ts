@@ -1,0 +1,30 @@
+import { resolve } from 'node:path'
+
+/** Takes the relative paths in a configuration from the folder of its file. */
+export function resolvePaths(config: unknown, folder: string): unknown {
+  if (typeof config !== 'object' || config === null) return config
+  const { ledger, store, plugins } = config as { ledger?: unknown; store?: unknown; plugins?: unknown }
+  return {
+    ...config,
+    ...(typeof ledger === 'string' && { ledger: isFile(ledger) ? resolve(folder, ledger) : ledger }),
+    ...(typeof store === 'string' && { store: store.replace(/^(sqlite:)(.+)$/, inFolder) }),
+    ...(Array.isArray(plugins) && { plugins: plugins.map(pluginFrom) }),
+  }
+
+  function inFolder(_all: string, scheme: string, path: string): string {
+    return scheme + resolve(folder, path)
+  }
+
+  function pluginFrom(plugin: unknown): unknown {
+    if (typeof plugin === 'string') return moduleFrom(plugin)
+    const { use } = (plugin ?? {}) as { use?: unknown }
+    return typeof use === 'string' ? { ...(plugin as object), use: moduleFrom(use) } : plugin
+  }
+
+  function moduleFrom(name: string): string {
+    return /^\.\.?\//.test(name) ? resolve(folder, name) : name
+  }
+}
+
+/** A ledger is a file unless it is kept in memory or behind a URL. */
+const isFile = (ledger: string) => ledger !== 'memory' && !/^[a-z][a-z\d+.-]+:\/\//i.test(ledger)

@@ -1,0 +1,20 @@
+/**
+ * Parses YAML 1.2 with the package `yaml`, which is loaded only when a YAML file is.
+ *
+ * @throws SyntaxError with line and column, and without the text around them, which may be a secret
+ */
+export async function parseYaml(text: string): Promise<unknown> {
+  const { parseDocument } = await import('yaml').catch((cause: unknown) => {
+    throw new Error('the package "yaml" is needed to read YAML: npm install yaml', { cause })
+  })
+  const document = parseDocument(text)
+  const fault = document.errors[0] ?? document.warnings[0]
+  if (fault) throw new SyntaxError(withoutSource(fault.message))
+  return document.toJS()
+}
+
+/** The first line of a message without what it quotes at its end; the source is quoted below it. */
+function withoutSource(message: string): string {
+  const [first = ''] = message.split('\n')
+  return first.replace(/:$/, '').replace(/:? "(?:[^"\\]|\\.)*"(?= at line|$)/, '')
+}

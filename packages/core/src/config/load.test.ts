@@ -1,0 +1,160 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { createRouter } from '../router.ts'
+import { loadConfig } from './load.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'signalbox-config-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+let files = 0
+
+function write(extension: string, text: string): string {
+  const file = join(folder, `config-${++files}.${extension}`)
+  writeFileSync(file, text)
+  return file
+}
+
+const json = (value: unknown) => write('json', JSON.stringify(value))
+const model = { provider: 'openai-compatible', baseUrl: 'http://127.0.0.1:1/v1' }
+
+async function messageOf(file: string, env: Record<string, string> = {}): Promise<string> {
+  const error: unknown = await loadConfig(file, { env }).catch((thrown: unknown) => thrown)
+  expect(error).toMatchObject({ code: 'invalid_config' })
+  return (error as Error).message.replaceAll(folder, '.')
+}
+
+describe('the formats', () => {
+  it('reads JSON, with and without a byte order mark', async () => {
+    const value = { version: 1, models: { a: model } }
+    expect(await loadConfig(json(value))).toEqual(value)
+    expect(await loadConfig(write('json', `\uFEFF${JSON.stringify(value)}`))).toEqual(value)
+  })
+
+  it.each(['yaml', 'yml'])('reads .%s as YAML 1.2, in which "no" is a text', async (extension) => {
+    const text = `models:\n  no:\n    provider: openai-compatible\n    baseUrl: http://127.0.0.1:1/v1\n    tags: [no]\n`
+    expect(await loadConfig(write(extension, text))).toEqual({ models: { no: { ...model, tags: ['no'] } } })
+  })
+
+  it.each(['ts', 'mts', 'mjs'])('reads the default export of a .%s module', async (extension) => {
+    const type = extension === 'mjs' ? '' : ': object'
+    const file = write(
+      extension,
+      `const model${type} = ${JSON.stringify(model)}\nexport default { models: { a: model } }`,
+    )
+    expect(await loadConfig(file)).toEqual({ models: { a: model } })
+  })
+
+  it('keeps functions and plugins of a module as they are', async () => {
+    const file = write(
+      'mjs',
+      `export const plugin = { name: 'p', call: (call, next) => next(call) }
+       export default { plugins: [plugin], models: { a: { ...${JSON.stringify(model)}, headers: { x: '$X' }, apiKey: () => 'k' } } }`,
+    )
+    const { plugin } = (await import(file)) as { plugin: object }
+    const config = await loadConfig(file, { env: { X: 'from the environment' } })
+    expect(config.plugins).toEqual([plugin])
+    expect(Object.is((config.plugins as object[])[0], plugin)).toBe(true)
+    expect(config.models['a']).toMatchObject({ headers: { x: 'from the environment' }, apiKey: expect.any(Function) })
+  })
+
+  it('refuses plugins in a file of data, until they can be named there', async () => {
+    expect(await messageOf(json({ models: { a: model }, plugins: ['./mine.ts'] }))).toContain(
+      '  plugins: expected false, got an array of 1',
+    )
+  })
+
+  it('gives what createRouter takes', async () => {
+    const router = createRouter(await loadConfig(json({ models: { a: model }, routes: { auto: { models: ['a'] } } })))
+    expect(router.names()).toEqual(['auto', 'a'])
+    await router.close()
+  })
+})
+
+describe('environment variables', () => {
+  it('stand wherever a text is exactly their name', async () => {
+    const file = json({
+      models: { a: { ...model, apiKey: '$KEY', headers: { 'x-team': '$TEAM', 'x-cost': '$5', 'x-sum': 'a $TEAM' } } },
+      routes: { auto: { models: ['$FIRST'] } },
+    })
+    expect(await loadConfig(file, { env: { KEY: 'sk-1', TEAM: 'blue', FIRST: 'a' } })).toEqual({
+      models: { a: { ...model, apiKey: 'sk-1', headers: { 'x-team': 'blue', 'x-cost': '$5', 'x-sum': 'a $TEAM' } } },
+      routes: { auto: { models: ['a'] } },
+    })
+  })
+
+  it('are escaped by one more $', async () => {
+    const file = json({ models: { a: { ...model, tags: ['$$KEY', '$$$KEY', '$$'] } } })
+    const config = await loadConfig(file, { env: { KEY: 'sk-1' } })
+    expect(config.models['a']?.tags).toEqual(['$KEY', '$$KEY', '$$'])
+  })
+
+  it('that are not set are faults like all others, each named once with its path', async () => {
+    const file = json({
+      models: { 'gpt-4.1': { ...model, apiKey: '$KEY' }, b: { ...model, baseUrl: '$URL', weigth: 2 } },
+      routes: { auto: { models: ['$FIRST', 'c'] } },
+    })
+    expect(await messageOf(file)).toBe(
+      [
+        `The configuration ${file.replace(folder, '.')} has 5 faults:`,
+        '  models.gpt-4.1.apiKey: the environment variable KEY is not set',
+        '  models.b.baseUrl: the environment variable URL is not set',
+        '  routes.auto.models[0]: the environment variable FIRST is not set',
+        '  models.b.weigth: unknown key, got 2',
+        '  routes.auto.models[1]: no model is named "c"; there are gpt-4.1, b',
+      ].join('\n'),
+    )
+  })
+
+  it('never show their values, also not in faults that the values cause', async () => {
+    const file = json({
+      models: { a: { ...model, baseUrl: '$URL', weight: '$WEIGHT', domain: '$EMPTY' } },
+      routes: { auto: { strategy: '$STRATEGY', models: ['$FIRST'] } },
+    })
+    const env = { URL: 'hunter2', WEIGHT: 'hunter2', EMPTY: '', STRATEGY: 'hunter2', FIRST: 'hunter2' }
+    const message = await messageOf(file, env)
+    expect(message).not.toContain('hunter2')
+    expect(message.split('\n').slice(1)).toEqual([
+      '  models.a.baseUrl: Invalid URL, got "$URL" (its value is not shown)',
+      '  models.a.weight: expected number, got "$WEIGHT" (its value is not shown)',
+      '  models.a.domain: Too small: expected string to have >=1 characters, got "$EMPTY" (its value is not shown)',
+      '  routes.auto.models[0]: no model is named "$FIRST"; there are a (its value is not shown)',
+      expect.stringContaining('  routes.auto.strategy: no strategy is named "$STRATEGY"'),
+    ])
+  })
+})
+
+describe('what cannot be read', () => {
+  it.each([
+    ['json', '{\n  "models": {"a": sk-secret-1234}\n}', /^Unexpected "s" at line 2, column 19$/],
+    ['json', '{\n  "models": {},\n}', /^Expected double-quoted property name at line 3, column 1$/],
+    ['json', '{"models": {', /^The JSON ends too soon at line 1, column 13$/],
+    ['json', '', /^The JSON ends too soon at line 1, column 1$/],
+    ['yaml', 'models:\n  a: [1\nroutes: {}\n', /^Flow sequence .* at line 3, column 1$/],
+    ['yaml', 'a: 1\na: 2\n', /^Map keys must be unique at line 2, column 1$/],
+    ['yaml', 'a: !env KEY\n', /^Unresolved tag: !env at line 1, column 4$/],
+    ['yaml', 'a: "sk-secret-1234\n', /^Missing closing "quote at line 2, column 1$/],
+    ['yaml', 'a: *nobody\n', /Unresolved alias/],
+  ])('names line and column in .%s, and quotes nothing: %j', async (extension, text, expected) => {
+    const message = await messageOf(write(extension, text))
+    const [, reason = ''] = /cannot be read: (.*)$/s.exec(message) ?? []
+    expect(reason).toMatch(expected)
+    expect(message).not.toContain('secret')
+  })
+
+  it('says of a file that it is not there, is a folder, or is of no known kind', async () => {
+    expect(await messageOf('nowhere.json')).toBe('The configuration nowhere.json cannot be read: there is no such file')
+    expect(await messageOf('nowhere.ts')).toContain('there is no such file')
+    expect(await messageOf(write('toml', ''))).toContain('ends in one of .json, .yaml, .yml, .ts, .mts, .js, .mjs')
+  })
+
+  it('says of a module what is wrong with it', async () => {
+    expect(await messageOf(write('mjs', 'throw new Error("no luck")'))).toContain('cannot be read: no luck')
+    expect(await messageOf(write('mjs', 'export const config = {}'))).toContain('as its default export')
+  })
+
+  it.each(['null', '[]', '"text"'])('says of %s that it is no configuration', async (text) => {
+    expect(await messageOf(write('json', text))).toContain('(top): expected object, got ')
+  })
+})

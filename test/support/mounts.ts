@@ -1,0 +1,176 @@
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import express from 'express'
+import Koa from 'koa'
+import { koaBody } from 'koa-body'
+import OpenAI from 'openai'
+import { describe, onTestFinished } from 'vitest'
+import type { Identity, Logger, Router } from '@signalbox/core'
+import { listener } from '@signalbox/core/http'
+import { signalbox as forExpress, signalboxErrors as errorsForExpress } from '@signalbox/express'
+import { signalbox as forKoa, signalboxErrors as errorsForKoa } from '@signalbox/koa'
+import { collect } from './caller.ts'
+
+/** How a router is mounted in a host. */
+export interface ServeOptions {
+  /** @default '/v1' */
+  readonly at?: '/' | '/v1' | '/ai'
+  /** The largest body that a parser in front of the router takes. @default no parser */
+  readonly parserLimit?: string
+  readonly identify?: (req: IncomingMessage) => Identity | undefined | Promise<Identity | undefined>
+  /** The id that the host gives every request. */
+  readonly id?: string
+  /** The logger that the host gives every request. */
+  readonly log?: Logger
+  /** Reads the body before the router, and leaves nothing of it. */
+  readonly consumesBody?: boolean
+}
+
+/** A router that is reached over a socket. */
+export interface Mounted {
+  readonly port: number
+  /** Where the router stands: `/ai`, or nothing at the root. */
+  readonly prefix: string
+  readonly url: string
+  readonly server: Server
+  /** What reached the host's own error handling. */
+  readonly hostErrors: readonly unknown[]
+}
+
+/** One way of mounting. */
+export interface Mount {
+  readonly name: 'Express' | 'Koa' | 'listener'
+  /** Serves the router until the test is finished. */
+  serve(router: Router, options?: ServeOptions): Promise<Mounted>
+  client(router: Router, options?: ClientOptions): Promise<OpenAI>
+}
+
+/** What a client may be given besides where to ask. */
+export type ClientOptions = ServeOptions & Pick<ConstructorParameters<typeof OpenAI>[0] & object, 'defaultHeaders'>
+
+type App = (router: Router, options: ServeOptions, hostErrors: unknown[]) => RequestListener
+
+const apps: Record<Mount['name'], App> = { Express: expressApp, Koa: koaApp, listener: listenerApp }
+
+/** Every way of mounting a router in a server. */
+export const mounts: readonly Mount[] = Object.entries(apps).map(([name, app]) => {
+  const serve: Mount['serve'] = async (router, options = {}) => {
+    const hostErrors: unknown[] = []
+    const server = createServer(app(router, options, hostErrors))
+    await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => closeServer(server))
+    const { port } = server.address() as AddressInfo
+    const prefix = prefixOf(options)
+    return { port, prefix, url: `http://127.0.0.1:${port}${prefix}`, server, hostErrors }
+  }
+  return {
+    name: name as Mount['name'],
+    serve,
+    async client(router, { defaultHeaders, ...options } = {}) {
+      const { url } = await serve(router, options)
+      return new OpenAI({
+        baseURL: url,
+        apiKey: 'callers-own',
+        maxRetries: 0,
+        ...(defaultHeaders && { defaultHeaders }),
+      })
+    },
+  }
+})
+
+/** Runs the same tests on Express, on Koa and on the plain listener. */
+export function describeMounts(name: string, tests: (mount: Mount) => void): void {
+  describe.each(mounts)(`${name}, on $name`, (mount) => {
+    tests(mount)
+  })
+}
+
+/** What gives an official client that talks to a router. */
+export type Connect = (router: Router, options?: Pick<ClientOptions, 'defaultHeaders'>) => Promise<OpenAI>
+
+/** Runs the same tests through the official client against every mount, and in process through `router.fetch`. */
+export function describeClients(name: string, tests: (connect: Connect) => void): void {
+  describe.each(mounts)(`${name}, on $name`, ({ client }) => {
+    tests(client)
+  })
+  describe(`${name}, on router.fetch`, () => {
+    tests(inProcess)
+  })
+}
+
+const inProcess: Connect = async (router, options = {}) =>
+  new OpenAI({ fetch: router.fetch, baseURL: 'http://in.process/v1', apiKey: 'none', maxRetries: 0, ...options })
+
+const prefixOf = ({ at = '/v1' }: ServeOptions) => (at === '/' ? '' : at)
+
+/** What the host answers where the router does not. */
+export const hostAnswer = { status: 418, body: 'this is the host' }
+
+function expressApp(router: Router, options: ServeOptions, hostErrors: unknown[]): RequestListener {
+  const { parserLimit, identify } = options
+  const app = express()
+  app.disable('x-powered-by')
+  app.use((req, _res, next) => {
+    prepare(req, req, options).then(() => next(), next)
+  })
+  if (parserLimit) app.use(express.json({ limit: parserLimit }))
+  app.use(options.at ?? '/v1', forExpress(router, identify && { identify }), errorsForExpress())
+  app.use((_req, res) => void res.status(hostAnswer.status).end(hostAnswer.body))
+  app.use(((error, _req, res, _next) => {
+    hostErrors.push(error)
+    res.status(500).end('the host failed')
+  }) satisfies express.ErrorRequestHandler)
+  return app
+}
+
+function koaApp(router: Router, options: ServeOptions, hostErrors: unknown[]): RequestListener {
+  const { parserLimit, identify } = options
+  const prefix = prefixOf(options)
+  const app = new Koa()
+  app.on('error', (error: unknown) => hostErrors.push(error))
+  app.use(async (ctx, next) => {
+    await prepare(ctx.req, ctx.state, options)
+    return next()
+  })
+  app.use(errorsForKoa({ prefix }))
+  if (parserLimit) app.use(koaBody({ jsonLimit: parserLimit }))
+  app.use(forKoa(router, { prefix, ...(identify && { identify: ({ req }) => identify(req) }) }))
+  app.use((ctx) => {
+    ctx.status = hostAnswer.status
+    ctx.body = hostAnswer.body
+  })
+  const handle = app.callback()
+  return (req, res) => void handle(req, res)
+}
+
+function listenerApp(router: Router, options: ServeOptions, hostErrors: unknown[]): RequestListener {
+  const answer = listener(router, options.identify && { identify: options.identify })
+  return (req, res) => {
+    const ready = options.parserLimit ? keepRawBody(req) : prepare(req, {}, options)
+    if (options.at === '/ai') req.url = req.url!.replace(/^\/ai/, '')
+    ready.then(
+      () => answer(req, res),
+      (error: unknown) => void hostErrors.push(error),
+    )
+  }
+}
+
+/** What a host's own middleware does before the router: names the request, gives it a logger, or eats its body. */
+async function prepare(req: IncomingMessage, target: object, { id, log, consumesBody }: ServeOptions): Promise<void> {
+  Object.assign(target, id !== undefined && { id }, log && { log })
+  if (!consumesBody) return
+  for await (const _ of req);
+}
+
+/** The plain server's way of a body parser: it keeps the bytes. */
+async function keepRawBody(req: IncomingMessage): Promise<void> {
+  const rawBody = Buffer.concat(await collect<Buffer>(req))
+  Object.assign(req, { rawBody })
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve())
+    server.closeAllConnections()
+  })
+}
