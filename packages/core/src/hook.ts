@@ -13,7 +13,8 @@ export interface HookContext {
 
 /**
  * Makes a middleware of a plugin's hook: what it throws names the plugin, it may take no longer than its time limit, and
- * what it returns must be a reply. A hook that is `open` on error is stepped over instead, and the call goes on without it.
+ * what it returns must be a reply. A hook that is `open` on error is stepped over instead, and the call goes on without it;
+ * where another fails, the reply that it had from `next` is cancelled.
  */
 export function runHook<C>(hook: PlacedHook<C>, context: HookContext): Middleware<C> {
   const { plugin } = hook
@@ -40,7 +41,10 @@ export function runHook<C>(hook: PlacedHook<C>, context: HookContext): Middlewar
       )
     } catch (error) {
       const named = failure(error)
-      if (!open || named.plugin !== plugin) throw named
+      if (!open || named.plugin !== plugin) {
+        passed?.then((reply) => reply.cancel(named), ignored)
+        throw named
+      }
       const message = `The plugin "${plugin}" was stepped over in the ${context.ring} ring: ${reasonOf(named)}`
       context.events.emit('warning', { kind: 'plugin_skipped', plugin, message })
       return passed ?? next(call)
@@ -57,14 +61,16 @@ function limitTime<C>(run: Middleware<C>, limitMs: number, plugin: string, clock
       let since = 0
       let inside = 0
       let over = false
+      let late: SignalboxError | undefined
 
       const start = () => {
         since = clock.now()
         timer = clock.setTimeout(() => {
           over = true
-          reject(
-            new SignalboxError('plugin_timeout', `The plugin "${plugin}" took longer than ${limitMs} ms`, { plugin }),
-          )
+          late = new SignalboxError('plugin_timeout', `The plugin "${plugin}" took longer than ${limitMs} ms`, {
+            plugin,
+          })
+          reject(late)
         }, leftMs)
       }
       const stop = () => {
@@ -76,6 +82,7 @@ function limitTime<C>(run: Middleware<C>, limitMs: number, plugin: string, clock
         clock.clearTimeout(timer)
       }
       const enter = async (inner: C) => {
+        if (late) throw late
         if (inside++ === 0 && !over) stop()
         try {
           return await next(inner)
@@ -89,7 +96,14 @@ function limitTime<C>(run: Middleware<C>, limitMs: number, plugin: string, clock
     })
 }
 
+const replyParts = ['status', 'headers', 'body', 'ended'] as const
+
 const isReply = (value: unknown): value is Reply =>
-  typeof value === 'object' && value !== null && 'body' in value && typeof (value as Reply).cancel === 'function'
+  typeof value === 'object' &&
+  value !== null &&
+  replyParts.every((part) => part in value) &&
+  typeof (value as Reply).cancel === 'function'
+
+const ignored = () => undefined
 
 const reasonOf = (error: SignalboxError) => (error.cause instanceof Error ? error.cause.message : error.message)

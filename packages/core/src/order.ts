@@ -38,7 +38,7 @@ const tiers = { pre: -1, none: 0, post: 1 } as const
  * Puts the hooks of one ring in order: by stage, then `enforce`, then `before` and `after`, then registration. The
  * result depends on nothing but these declarations.
  *
- * @throws SignalboxError `invalid_config` for an unknown stage, a constraint that contradicts the stage or tier, or a
+ * @throws SignalboxError `invalid_config` for an unknown stage or tier, a constraint that contradicts the stage or tier, or a
  * cycle; each names the plugins.
  */
 export function orderHooks<C>(ring: Ring, plugins: readonly Plugin[], steps: readonly Step[]): PlacedHook<C>[] {
@@ -88,7 +88,14 @@ function entryOf(name: string, hook: HookOptions<never>, { ring, stages, faults 
       message: `expected one of ${stages.join(', ')}, got ${JSON.stringify(stage)}`,
     })
   }
-  return { name, hook, stage: place, tier: tiers[hook.enforce ?? 'none'] }
+  const tier = tiers[hook.enforce ?? 'none'] as number | undefined
+  if (tier === undefined) {
+    faults.push({
+      path: `plugins.${name}.${ring}.enforce`,
+      message: `expected pre or post, got ${JSON.stringify(hook.enforce)}`,
+    })
+  }
+  return { name, hook, stage: place, tier: tier ?? 0 }
 }
 
 /** Settles one group by its own constraints, keeping registration order where none speaks. */

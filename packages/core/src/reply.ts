@@ -1,4 +1,4 @@
-import { showTo } from './stream.ts'
+import { quietly } from './stream.ts'
 import type { ByteStream, Ended, Reply, Sink, Usage } from './types.ts'
 
 /** No tokens at all. */
@@ -46,20 +46,25 @@ export function streamReply(
  */
 export function streamOf(chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): ByteStream {
   const observers: ((chunk: Uint8Array) => void)[] = []
+  const onEnds: (() => void)[] = []
   let taken = false
 
   async function* observed(): AsyncGenerator<Uint8Array, void, undefined> {
     if (taken) throw new TypeError('This stream has a reader already: a body can be read once')
     taken = true
     for await (const chunk of chunks) {
-      for (const observer of observers) showTo(observer, chunk)
+      for (const observer of observers) quietly(() => observer(chunk))
       yield chunk
     }
+    for (const onEnd of onEnds) quietly(onEnd)
   }
 
   return {
     [Symbol.asyncIterator]: observed,
-    tap: (observer) => void observers.push(observer),
+    tap(observer, onEnd) {
+      observers.push(observer)
+      if (onEnd) onEnds.push(onEnd)
+    },
     async to(sink: Sink) {
       for await (const chunk of observed()) {
         if (!sink.write(chunk)) await new Promise<void>((resolve) => void sink.once('drain', resolve))

@@ -19,10 +19,12 @@ export class PushStream implements ByteStream {
   private queue: Uint8Array[] = []
   private queuedBytes = 0
   private paused = false
+  private draining = false
   private over = false
   private sink: Sink | undefined
   private wake: (() => void) | undefined
   private observers: ((chunk: Uint8Array) => void)[] | undefined
+  private onEnds: (() => void)[] = []
   private taken = false
   private readonly flow: Flow
 
@@ -43,7 +45,9 @@ export class PushStream implements ByteStream {
 
   /** Says that nothing follows. */
   end(): void {
+    if (this.over) return
     this.over = true
+    for (const onEnd of this.onEnds) quietly(onEnd)
     this.rouse()
   }
 
@@ -52,9 +56,9 @@ export class PushStream implements ByteStream {
     return this.paused
   }
 
-  to(sink: Sink): Promise<void> {
+  async to(sink: Sink): Promise<void> {
     this.take()
-    return new Promise((resolve) => {
+    await new Promise<void>((resolve) => {
       this.wake = () => {
         if (this.over && this.queue.length === 0) resolve()
       }
@@ -69,9 +73,12 @@ export class PushStream implements ByteStream {
     })
   }
 
-  tap(observer: (chunk: Uint8Array) => void): void {
+  tap(observer: (chunk: Uint8Array) => void, onEnd?: () => void): void {
     this.observers = [...(this.observers ?? []), observer]
-    for (const chunk of this.queue) showTo(observer, chunk)
+    for (const chunk of this.queue) quietly(() => observer(chunk))
+    if (!onEnd) return
+    if (this.over) quietly(onEnd)
+    else this.onEnds.push(onEnd)
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
@@ -106,9 +113,13 @@ export class PushStream implements ByteStream {
   }
 
   private awaitDrain(sink: Sink): void {
-    if (this.paused) return
     this.hold()
-    sink.once('drain', () => this.release())
+    if (this.draining) return
+    this.draining = true
+    sink.once('drain', () => {
+      this.draining = false
+      this.release()
+    })
   }
 
   private hold(): void {
@@ -128,14 +139,14 @@ export class PushStream implements ByteStream {
   }
 
   private show(chunk: Uint8Array): void {
-    for (const observer of this.observers!) showTo(observer, chunk)
+    for (const observer of this.observers!) quietly(() => observer(chunk))
   }
 }
 
-/** Shows a chunk to an observer. An observer cannot fail the stream that it observes. */
-export function showTo(observer: (chunk: Uint8Array) => void, chunk: Uint8Array): void {
+/** Runs what an observer wants. It cannot fail the stream that it observes. */
+export function quietly(observe: () => void): void {
   try {
-    observer(chunk)
+    observe()
   } catch {
     // By contract.
   }

@@ -207,8 +207,11 @@ export interface Sink {
 export interface ByteStream extends AsyncIterable<Uint8Array> {
   /** Writes all of it to the sink with back-pressure, and settles when the last byte is handed over. Does not end the sink. */
   to(sink: Sink): Promise<void>
-  /** Shows every chunk to the observer as it passes. The observer must not change it, and what it throws is ignored. */
-  tap(observer: (chunk: Uint8Array) => void): void
+  /**
+   * Shows every chunk to the observer as it passes, and calls `onEnd` after the last one: a stream that breaks off may
+   * never come to it. The observer must not change a chunk, and what it throws is ignored.
+   */
+  tap(observer: (chunk: Uint8Array) => void, onEnd?: () => void): void
 }
 
 /**

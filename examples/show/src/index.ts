@@ -1,0 +1,2 @@
+export type { Providers } from './providers.ts'
+export { type ExampleApp, runExample } from './run-example.ts'

@@ -1,0 +1,83 @@
+import type { Failover, Router } from '@signalbox/core'
+import OpenAI from 'openai'
+import { type Asked, ask } from './ask.ts'
+import { type Incident, type Prompt, script } from './prompts.ts'
+import type { Providers } from './providers.ts'
+import { type Screen, answerLine, paint, tableOf } from './screen.ts'
+import { table } from './table.ts'
+
+/** What the show needs of the app that runs. */
+export interface Stage {
+  readonly address: string
+  /** The key of a user of the app. */
+  readonly apiKey: string
+  readonly router: Router
+  readonly providers: Providers
+  readonly screen: Screen
+  readonly signal: AbortSignal
+}
+
+/** Sends the prompts to the app over HTTP, one after the other, and prints how each went. */
+export async function show(stage: Stage): Promise<void> {
+  const { address, apiKey, router, providers, screen, signal } = stage
+  const client = new OpenAI({ baseURL: `${address}/v1`, apiKey, maxRetries: 0 })
+  const failovers: Failover[] = []
+  const stopListening = router.on('failover', (failover) => failovers.push(failover))
+  const startedAt = performance.now()
+  const asked: Asked[] = []
+  for (const scene of script(providers)) {
+    signal.throwIfAborted()
+    if ('happen' in scene) announce(scene, screen)
+    else asked.push(await askOnScreen(scene, { client, screen, signal }))
+  }
+  stopListening()
+  const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1)
+  const lines = ['', ...tableOf(asked), '', ...summary(asked, seconds), ...handovers(failovers), '']
+  screen.write(lines.join('\n'))
+}
+
+function announce({ says, happen }: Incident, screen: Screen): void {
+  happen()
+  screen.write(`\n${paint('yellow', `! ${says}`)}\n\n`)
+}
+
+interface OnScreen {
+  readonly client: OpenAI
+  readonly screen: Screen
+  readonly signal: AbortSignal
+}
+
+async function askOnScreen(prompt: Prompt, { client, screen, signal }: OnScreen): Promise<Asked> {
+  screen.write(`${paint('bold', '›')} ${prompt.text}\n`)
+  const line = answerLine(screen)
+  try {
+    const asked = await ask(prompt, { client, signal, onText: line.onText })
+    if (asked.error !== undefined) line.onText(asked.error)
+    return asked
+  } finally {
+    line.end()
+  }
+}
+
+function summary(asked: readonly Asked[], seconds: string): string[] {
+  const answered = asked.filter(({ error }) => error === undefined)
+  const models = new Set(answered.map(({ model }) => model))
+  return [
+    `tokens: input+output. ms: the whole time; of a stream, until its first word → until its end.`,
+    `${answered.length} of ${asked.length} prompts were answered, by ${models.size} models, in ${seconds} s.`,
+  ]
+}
+
+function handovers(failovers: readonly Failover[]): string[] {
+  if (failovers.length === 0) return ['No model had to stand in for another one.']
+  const times = failovers.length === 1 ? 'Once a model' : `${failovers.length} times a model`
+  const [, ...lines] = table<Failover>(
+    [
+      { title: '', value: ({ route }) => route },
+      { title: '', value: ({ from, to }) => `${from} → ${to}` },
+      { title: '', value: ({ reason }) => reason },
+    ],
+    failovers,
+  )
+  return [`${times} failed and the next one answered:`, ...lines.map((line) => paint('yellow', `  ${line}`))]
+}

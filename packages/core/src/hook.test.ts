@@ -1,0 +1,292 @@
+import { type FakeClock, createFakeClock } from '@signalbox/testkit'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
+import { SignalboxError, type SignalboxErrorCode } from './errors.ts'
+import { type EventBus, type Warning, createEvents } from './events.ts'
+import { runHook } from './hook.ts'
+import type { HookOptions } from './plugin.ts'
+import { plainReply } from './reply.ts'
+import type { Call, Handler, Reply } from './types.ts'
+
+let clock: FakeClock
+let events: EventBus
+let warnings: Warning[]
+
+beforeEach(() => {
+  clock = createFakeClock()
+  events = createEvents(undefined)
+  warnings = []
+  events.on('warning', (warning) => warnings.push(warning))
+})
+
+const call = { id: 'c' } as unknown as Call
+
+function replyWith(cancel: () => void = () => undefined): Reply {
+  return {
+    ...plainReply({ status: 200, headers: {}, dialect: 'openai-chat', model: 'a', body: new Uint8Array(0) }),
+    cancel,
+  }
+}
+
+const hook = (options: HookOptions<Call>) => runHook({ plugin: 'p', ...options }, { ring: 'call', clock, events })
+const after = (delayMs: number) => new Promise<void>((resolve) => void clock.setTimeout(resolve, delayMs))
+const failure = (code: SignalboxErrorCode, plugin?: string) =>
+  expect.objectContaining({ code, ...(plugin && { plugin }) })
+
+describe('a hook', () => {
+  it('hands on the reply that it returns', async () => {
+    const reply = replyWith()
+    await expect(hook({ run: (inner, next) => next(inner) })(call, async () => reply)).resolves.toBe(reply)
+  })
+
+  it('may answer by itself', async () => {
+    const own = replyWith()
+    const next = vi.fn<Handler<Call>>()
+    await expect(hook({ run: async () => own })(call, next)).resolves.toBe(own)
+    expect(next).not.toHaveBeenCalled()
+  })
+
+  it('is named in what it rejects with, and the cause is kept', async () => {
+    const cause = new Error('inside')
+    const thrown = await hook({ run: () => Promise.reject(cause) })(call, async () => replyWith()).catch(
+      (error: unknown) => error,
+    )
+    expect(thrown).toEqual(failure('plugin_failed', 'p'))
+    expect((thrown as Error).cause).toBe(cause)
+    expect((thrown as Error).message).toContain('"p" failed in the call ring')
+    expect((thrown as Error).message).not.toContain('inside')
+  })
+
+  it('is named when it throws before it returns a promise', async () => {
+    const run = () => {
+      throw new TypeError('at once')
+    }
+    await expect(hook({ run })(call, async () => replyWith())).rejects.toEqual(failure('plugin_failed', 'p'))
+    await expect(hook({ run, timeoutMs: 10 })(call, async () => replyWith())).rejects.toEqual(
+      failure('plugin_failed', 'p'),
+    )
+  })
+
+  it('may throw an error of the closed set, which is handed on as it is', async () => {
+    const refusal = new SignalboxError('refused', 'No.')
+    await expect(hook({ run: () => Promise.reject(refusal) })(call, async () => replyWith())).rejects.toBe(refusal)
+  })
+
+  it('hands on what next rejects with as it is', async () => {
+    const inner = new SignalboxError('upstream_error', 'inner')
+    await expect(hook({ run: (one, next) => next(one) })(call, () => Promise.reject(inner))).rejects.toBe(inner)
+  })
+
+  it.each([
+    ['nothing', undefined],
+    ['a text', 'hello'],
+    ['null', null],
+    ['an object without a body', { cancel: () => undefined }],
+    [
+      'an object that cannot be cancelled',
+      { status: 200, headers: {}, body: new Uint8Array(0), ended: Promise.resolve() },
+    ],
+    ['an object that never ends', { status: 200, headers: {}, body: new Uint8Array(0), cancel: () => undefined }],
+    [
+      'an object without a status',
+      { headers: {}, body: new Uint8Array(0), ended: Promise.resolve(), cancel: () => undefined },
+    ],
+  ])('is named when it returns %s in place of a reply', async (_what, value) => {
+    const run = async () => value as unknown as Reply
+    const thrown = await hook({ run })(call, async () => replyWith()).catch((error: unknown) => error)
+    expect(thrown).toEqual(failure('plugin_failed', 'p'))
+    expect((thrown as Error).message).toContain('returned no reply')
+  })
+
+  it('that throws after next has answered does not leave the reply running', async () => {
+    const cancel = vi.fn<() => void>()
+    const run: HookOptions<Call>['run'] = async (inner, next) => {
+      await next(inner)
+      throw new Error('too late')
+    }
+    await expect(hook({ run })(call, async () => replyWith(cancel))).rejects.toEqual(failure('plugin_failed', 'p'))
+    await clock.settle()
+    expect(cancel).toHaveBeenCalledTimes(1)
+  })
+
+  it('that fails while next is still under way does not leave its reply running', async () => {
+    const cancel = vi.fn<() => void>()
+    let answer: ((reply: Reply) => void) | undefined
+    const run: HookOptions<Call>['run'] = (inner, next) => {
+      void next(inner)
+      return Promise.reject(new Error('did not wait'))
+    }
+    await expect(hook({ run })(call, () => new Promise((resolve) => (answer = resolve)))).rejects.toEqual(
+      failure('plugin_failed', 'p'),
+    )
+    answer!(replyWith(cancel))
+    await clock.settle()
+    expect(cancel).toHaveBeenCalledTimes(1)
+  })
+})
+
+describe('a hook that is open on error', () => {
+  it('is stepped over when it throws, and the operator is told', async () => {
+    const reply = replyWith()
+    const run = () => Promise.reject(new Error('the disk is full'))
+    await expect(hook({ run, onError: 'open' })(call, async () => reply)).resolves.toBe(reply)
+    expect(warnings).toEqual([expect.objectContaining({ kind: 'plugin_skipped', plugin: 'p' })])
+    expect(warnings[0]!.message).toContain('the disk is full')
+  })
+
+  it('is stepped over when it throws at once, returns no reply, or takes too long', async () => {
+    const reply = replyWith()
+    const thrower = () => {
+      throw new Error('at once')
+    }
+    await expect(hook({ run: thrower, onError: 'open' })(call, async () => reply)).resolves.toBe(reply)
+    await expect(
+      hook({ run: async () => undefined as unknown as Reply, onError: 'open' })(call, async () => reply),
+    ).resolves.toBe(reply)
+    const slow = hook({ run: () => new Promise(() => undefined), onError: 'open', timeoutMs: 20 })(
+      call,
+      async () => reply,
+    )
+    await clock.advance(20)
+    await expect(slow).resolves.toBe(reply)
+    expect(warnings).toHaveLength(3)
+  })
+
+  it('gives the reply that next had brought, and does not ask for another', async () => {
+    const reply = replyWith()
+    const next = vi.fn<Handler<Call>>(async () => reply)
+    const run: HookOptions<Call>['run'] = async (inner, one) => {
+      await one(inner)
+      throw new Error('too late')
+    }
+    await expect(hook({ run, onError: 'open' })(call, next)).resolves.toBe(reply)
+    expect(next).toHaveBeenCalledTimes(1)
+  })
+
+  it('hands on the failure of next, which is none of its own', async () => {
+    const inner = new SignalboxError('upstream_error', 'inner')
+    const next = vi.fn<Handler<Call>>(() => Promise.reject(inner))
+    await expect(hook({ run: (one, go) => go(one), onError: 'open' })(call, next)).rejects.toBe(inner)
+    expect(next).toHaveBeenCalledTimes(1)
+    expect(warnings).toEqual([])
+  })
+
+  it('may still refuse', async () => {
+    const refusal = new SignalboxError('refused', 'No.')
+    const next = vi.fn<Handler<Call>>()
+    await expect(hook({ run: () => Promise.reject(refusal), onError: 'open' })(call, next)).rejects.toBe(refusal)
+    expect(next).not.toHaveBeenCalled()
+  })
+
+  it('is what an observer is by default, and a guard is not', async () => {
+    const run = () => Promise.reject(new Error('broken'))
+    await expect(hook({ run, stage: 'observe' })(call, async () => replyWith())).resolves.toBeDefined()
+    await expect(
+      hook({ run, stage: 'observe', onError: 'closed' })(call, async () => replyWith()),
+    ).rejects.toBeDefined()
+    await expect(hook({ run, stage: 'guard' })(call, async () => replyWith())).rejects.toBeDefined()
+    await expect(hook({ run })(call, async () => replyWith())).rejects.toBeDefined()
+  })
+})
+
+describe('a time limit', () => {
+  it('ends a hook that never settles, and names it', async () => {
+    const result = hook({ run: () => new Promise(() => undefined), timeoutMs: 50 })(call, async () =>
+      replyWith(),
+    ).catch((error: unknown) => error)
+    await clock.advance(49)
+    expect(clock.pendingTimers()).toBe(1)
+    await clock.advance(1)
+    expect(await result).toEqual(failure('plugin_timeout', 'p'))
+    expect(clock.pendingTimers()).toBe(0)
+  })
+
+  it('does not count the time inside next', async () => {
+    const reply = replyWith()
+    const run: HookOptions<Call>['run'] = async (inner, next) => {
+      await after(20)
+      const answer = await next(inner)
+      await after(20)
+      return answer
+    }
+    const result = hook({ run, timeoutMs: 50 })(call, async () => {
+      await after(10_000)
+      return reply
+    })
+    await clock.advance(20_000)
+    await expect(result).resolves.toBe(reply)
+    expect(clock.pendingTimers()).toBe(0)
+  })
+
+  it('adds up the time before and after next', async () => {
+    const run: HookOptions<Call>['run'] = async (inner, next) => {
+      await after(30)
+      const answer = await next(inner)
+      await after(30)
+      return answer
+    }
+    const result = hook({ run, timeoutMs: 50 })(call, async () => {
+      await after(1_000)
+      return replyWith()
+    }).catch((error: unknown) => error)
+    await clock.advance(1_049)
+    expect(clock.pendingTimers()).toBe(2)
+    await clock.advance(1)
+    expect(await result).toEqual(failure('plugin_timeout', 'p'))
+  })
+
+  it('counts only the time outside of all of several nexts at once', async () => {
+    const reply = replyWith()
+    const run: HookOptions<Call>['run'] = async (inner, next) => {
+      const [first] = await Promise.all([next(inner), next(inner)])
+      await after(10)
+      return first
+    }
+    let calls = 0
+    const result = hook({ run, timeoutMs: 15 })(call, async () => {
+      await after(++calls * 100)
+      return reply
+    })
+    await clock.advance(500)
+    await expect(result).resolves.toBe(reply)
+    expect(clock.pendingTimers()).toBe(0)
+  })
+
+  it('leaves no timer behind a reply, a throw or a rejection of next', async () => {
+    const limited = (run: HookOptions<Call>['run']) => hook({ run, timeoutMs: 50 })
+    await limited((inner, next) => next(inner))(call, async () => replyWith())
+    await limited(() => Promise.reject(new Error('no')))(call, async () => replyWith()).catch(() => undefined)
+    await limited((inner, next) => next(inner))(call, () => Promise.reject(new Error('no'))).catch(() => undefined)
+    await clock.settle()
+    expect(clock.pendingTimers()).toBe(0)
+  })
+
+  it('keeps a hook that was given up from sending the call all the same', async () => {
+    const next = vi.fn<Handler<Call>>(async () => replyWith())
+    const run: HookOptions<Call>['run'] = async (inner, go) => {
+      await after(100)
+      return go(inner)
+    }
+    const closed = hook({ run, timeoutMs: 50 })(call, next).catch((error: unknown) => error)
+    await clock.advance(200)
+    expect(await closed).toEqual(failure('plugin_timeout', 'p'))
+    expect(next).not.toHaveBeenCalled()
+    const open = hook({ run, timeoutMs: 50, onError: 'open' })(call, next)
+    await clock.advance(200)
+    await open
+    expect(next).toHaveBeenCalledTimes(1)
+    expect(clock.pendingTimers()).toBe(0)
+  })
+
+  it('cancels the reply of a closed hook that took too long with it', async () => {
+    const cancel = vi.fn<() => void>()
+    const run: HookOptions<Call>['run'] = async (inner, next) => {
+      await next(inner)
+      return new Promise(() => undefined)
+    }
+    const result = hook({ run, timeoutMs: 50 })(call, async () => replyWith(cancel)).catch((error: unknown) => error)
+    await clock.advance(50)
+    expect(await result).toEqual(failure('plugin_timeout', 'p'))
+    await clock.settle()
+    expect(cancel).toHaveBeenCalledTimes(1)
+  })
+})

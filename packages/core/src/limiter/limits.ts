@@ -1,0 +1,87 @@
+import type { Entry } from '../store/store.ts'
+
+/** What a limit counts: calls in a minute, tokens in a minute, or calls under way. */
+export type LimitKind = 'requests' | 'tokens' | 'concurrency'
+
+/** One limit on whatever its group names. */
+export interface Limit {
+  /** What is limited, e.g. `model:gpt-4.1` or `user:u1`. Those that wait for one group wait in one queue. */
+  group: string
+  kind: LimitKind
+  /** What it is counted under in the store. */
+  key: string
+  limit: number
+  /** The sliding window; undefined for concurrency, which is held until it is settled. */
+  windowMs: number | undefined
+}
+
+export interface LimitRates {
+  /** Calls in any 60 seconds. @default unlimited */
+  requestsPerMinute?: number | undefined
+  /** Input and output tokens in any 60 seconds. @default unlimited */
+  tokensPerMinute?: number | undefined
+  /** Calls under way at once. @default unlimited */
+  concurrency?: number | undefined
+}
+
+/** What one call takes from its limits. */
+export interface Need {
+  requests: number
+  /** Estimated. */
+  tokens: number
+}
+
+const minuteMs = 60_000
+
+/**
+ * The limits of one group, checked. Make them once and hand them to every acquire.
+ *
+ * @example
+ * const limits = createLimits('model:gpt-4.1', { requestsPerMinute: 500, tokensPerMinute: 1_000_000 })
+ */
+export function createLimits(group: string, rates: LimitRates): readonly Limit[] {
+  const limits: Limit[] = []
+  add('requests', 'requestsPerMinute', minuteMs)
+  add('tokens', 'tokensPerMinute', minuteMs)
+  add('concurrency', 'concurrency', undefined)
+  return limits
+
+  function add(kind: LimitKind, name: keyof LimitRates, windowMs: number | undefined) {
+    const limit = rates[name]
+    if (limit === undefined) return
+    if (!Number.isSafeInteger(limit) || limit < 0) {
+      throw new RangeError(`Expected ${name} of ${group} to be a whole number from 0, got ${limit}`)
+    }
+    limits.push({ group, kind, key: `${group}:${kind}`, limit, windowMs })
+  }
+}
+
+/** How much of a limit a call takes. */
+export function amountOf({ kind }: Limit, { requests, tokens }: Need): number {
+  if (kind === 'requests') return requests
+  return kind === 'tokens' ? tokens : 1
+}
+
+/** The first limit that a call asks more of than it will ever have. */
+export function findTooSmall(limits: readonly Limit[], need: Need): Limit | undefined {
+  for (const limit of limits) if (amountOf(limit, need) > limit.limit) return limit
+  return undefined
+}
+
+/** What is reserved for a call. */
+export function entriesOf(limits: readonly Limit[], need: Need): Entry[] {
+  const entries: Entry[] = []
+  for (const limit of limits) {
+    const { key, windowMs } = limit
+    const onExpiry = limit.kind === 'concurrency' ? 'release' : 'post'
+    entries.push({ key, limit: limit.limit, amount: amountOf(limit, need), windowMs, onExpiry })
+  }
+  return entries
+}
+
+/** What is posted for a call that is over. */
+export function postedFor(limits: readonly Limit[], used: Need): number[] {
+  const amounts: number[] = []
+  for (const limit of limits) amounts.push(limit.kind === 'concurrency' ? 0 : amountOf(limit, used))
+  return amounts
+}
