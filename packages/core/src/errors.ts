@@ -41,6 +41,7 @@ export const errorVerdicts = {
 
   // A limit, or every model of a route, leaves no room now.
   rate_limit_exceeded: next,
+  limit_exceeded: final,
   all_models_unavailable: final,
   model_unavailable: next,
   context_length_exceeded: final,
@@ -85,6 +86,15 @@ export interface AttemptFailure {
   readonly status?: number
 }
 
+/** A limit that left no room. */
+export interface ReachedLimit {
+  readonly kind: 'requests' | 'tokens' | 'concurrency'
+  readonly limit: number
+  readonly remaining: number
+  /** Milliseconds until the limit is whole again; undefined where only another call's end can free it. */
+  readonly resetMs: number | undefined
+}
+
 /** The optional parts of a {@link SignalboxError}. */
 export interface SignalboxErrorOptions {
   /** What caused it, for the operator only: never shown to a caller. */
@@ -107,6 +117,8 @@ export interface SignalboxErrorOptions {
   answer?: UpstreamAnswer
   /** A word on what was wrong, finer than the code: `empty`, `parse`, `content_type`. */
   reason?: string
+  /** The limit that left no room. */
+  limit?: ReachedLimit
 }
 
 /**
@@ -129,6 +141,7 @@ export class SignalboxError extends Error {
   readonly status?: number
   readonly answer?: UpstreamAnswer
   readonly reason?: string
+  readonly limit?: ReachedLimit
   /** What each attempt failed with, oldest first; empty where none was made. */
   failures: readonly AttemptFailure[] = []
 

@@ -1,5 +1,6 @@
 import type { ModelOptions, RouteOptions, RouterOptions } from './config/options.ts'
 import { defaultMaxBodyBytes, resolveSettings } from './config/defaults.ts'
+import type { Admission } from './admission.ts'
 import type { EventBus } from './events.ts'
 import type { ModelStates } from './model-state.ts'
 import type { Connections } from './providers/connections.ts'
@@ -34,6 +35,7 @@ export interface RouteTable {
 export interface ModelServices extends Services {
   readonly events: EventBus
   readonly states: ModelStates
+  readonly admission: Admission
   readonly connections: Connections
 }
 
@@ -76,6 +78,7 @@ function connectModel(name: string, options: ModelOptions, top: RouterOptions, s
     name,
     connectMs: timeouts.connectMs,
     maxResponseBytes: top.maxResponseBytes ?? defaultMaxBodyBytes,
+    onHeaders: (headers) => services.admission.learned.observe(`model:${name}`, headers),
   })
   return { name, options, providerName: provider.name, connected }
 }

@@ -1,3 +1,4 @@
+import { createAdmission } from './admission.ts'
 import { type CallInit, createCall } from './call.ts'
 import { systemClock } from './clock.ts'
 import { compose } from './compose.ts'
@@ -18,6 +19,7 @@ import type { CallRecord } from './record.ts'
 import { plainReply } from './reply.ts'
 import { createRouteHandler, rank } from './route.ts'
 import { createRouteTable } from './route-table.ts'
+import { createMemoryStore } from './store/memory.ts'
 import { type RouterStatus, createStatus } from './status.ts'
 import { strategyNames } from './strategies/index.ts'
 import type { Attempt, Call, Identity, Middleware, Reply } from './types.ts'
@@ -84,6 +86,7 @@ export interface Router extends Events {
 }
 
 const defaultCloseMs = 30_000
+const defaultMaximumWaiting = 1_000
 const shutdownRetryAfterMs = 5_000
 
 /**
@@ -100,7 +103,16 @@ export function createRouter(given: RouterOptions): Router {
   const options = validateConfig(given, strategyNames)
   const { clock = systemClock, random = Math.random, logger } = options
   const events = createEvents(logger)
-  const services = { clock, random, logger, events }
+  const admission = createAdmission({
+    store: createMemoryStore({ clock }),
+    clock,
+    models: options.models,
+    routes: options.routes ?? {},
+    tiers: options.tiers ?? {},
+    rules: options.limits || [],
+    maximumWaiting: options.queue?.maximumWaiting ?? defaultMaximumWaiting,
+  })
+  const services = { clock, random, logger, events, admission }
   const connections = createConnections(clock)
   const states = createModelStates(services)
   const routes = createRouteTable(options, { ...services, connections, states })
@@ -121,7 +133,7 @@ export function createRouter(given: RouterOptions): Router {
     return plainReply({ status: 200, headers: {}, dialect: call.dialect, model: '', body: new Uint8Array(0) })
   })
 
-  const status = createStatus(routes, events)
+  const status = createStatus(routes, events, admission)
   const stopProbes = startProbes(probedModels(routes.models), clock)
   let closing: Promise<void> | undefined
   let underWay = 0

@@ -8,9 +8,6 @@ const count = z.int().positive()
 /** A feature that is not there yet, or not at this level: only switching it off is accepted. */
 const off = z.literal(false).optional()
 
-/** Sections whose features come later. `false` is accepted for each, so that a file written for later reads today. */
-const later = { limits: off }
-
 const retry = (keys: Record<string, z.ZodType>) => z.union([z.strictObject(keys), z.literal(false)]).optional()
 const timeouts = retry
 
@@ -66,6 +63,18 @@ const health = retry({
     .describe('Asks in the background whether the provider is there. Default false.'),
 })
 
+const rates = {
+  requestsPerMinute: count.optional().describe('Calls in any 60 seconds.'),
+  tokensPerMinute: count.optional().describe('Input and output tokens in any 60 seconds.'),
+  concurrency: count.optional().describe('Calls under way at one time.'),
+}
+const caps = {
+  maxChoices: count.optional().describe('The most choices (n) one request may ask for.'),
+  maxInputTokens: count.optional().describe('The largest input of one request, in estimated tokens.'),
+  maxOutputTokens: count.optional().describe('The largest output one request may ask for.'),
+}
+const limitRule = z.strictObject({ per: z.enum(['all', 'key', 'user', 'team', 'tag']), ...rates, ...caps })
+
 const modelKeys = {
   model: name.optional().describe("The provider's name for it. Default: its name here."),
   headers: z
@@ -84,7 +93,9 @@ const modelKeys = {
   timeouts: timeouts({ ...connectMs, ...times }),
   breaker,
   health,
-  ...later,
+  limits: z
+    .union([z.strictObject({ ...rates, tier: name.optional().describe('A name under tiers.') }), z.literal(false)])
+    .optional(),
 }
 
 const strategyName = z.string().min(1)
@@ -162,7 +173,7 @@ function build(parts: CodeParts) {
           timeouts: timeouts({ ...times, ...callMs }),
           breaker,
           health,
-          ...later,
+          limits: z.union([z.strictObject({ ...rates, ...caps }), z.literal(false)]).optional(),
         }),
       )
       .optional(),
@@ -173,12 +184,19 @@ function build(parts: CodeParts) {
     decisionHeaders: z.boolean().optional().describe('Whether answers carry x-signalbox-* headers. Default true.'),
     breaker,
     health,
-    ...later,
+    limits: z
+      .union([z.array(limitRule), z.literal(false)])
+      .optional()
+      .describe('Limits for every caller of a kind.'),
+    tiers: z.record(name, z.strictObject(rates)).optional().describe('Limits that several models share.'),
+    queue: z
+      .strictObject({ maximumWaiting: z.int().nonnegative().optional().describe('For each limit. Default 1000.') })
+      .optional(),
     cache: off,
     budgets: off,
     unknownPrice: off,
     keys: off,
-    store: off,
+    store: z.union([z.literal('memory'), z.literal(false)]).optional(),
     ledger: off,
     ...parts.top,
   })

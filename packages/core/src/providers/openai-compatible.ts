@@ -32,7 +32,7 @@ export function connectChat(baseUrl: string, options: CommonModelOptions, contex
   const { origin } = url
   const base = url.pathname.replace(/\/+$/, '')
   const path = `${base}/chat/completions${url.search}`
-  const { connections, connectMs, clock, events, maxResponseBytes } = context
+  const { connections, connectMs, clock, events, maxResponseBytes, onHeaders } = context
   const outgoing = outgoingHeaders(options)
 
   const send = (attempt: Attempt) => {
@@ -45,6 +45,7 @@ export function connectChat(baseUrl: string, options: CommonModelOptions, contex
       path,
       headers: () => outgoing.of(attempt),
       maxResponseBytes,
+      onHeaders,
       clock,
       events,
     }
