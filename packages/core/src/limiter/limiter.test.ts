@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { createFakeClock } from '@signalbox/testkit'
 import { describe, expect, it } from 'vitest'
 import { createMemoryStore } from '../store/memory.ts'
@@ -31,6 +32,37 @@ function answeringLater(store: Store): Store {
     read: (keys) => later(() => store.read(keys)),
     sweep: () => later(() => store.sweep()),
   }
+}
+
+/** A store whose answers to reservations can be held back after they have taken effect. */
+function withSlowAnswers() {
+  const { clock, memory } = setUp()
+  let held: Promise<void> | undefined
+  const hold = () => {
+    const { promise, resolve } = deferred()
+    held = promise
+    return () => {
+      held = undefined
+      resolve()
+    }
+  }
+  const store: Store = {
+    ...answeringLater(memory),
+    reserve: async (reservation) => {
+      const answer = memory.reserve(reservation)
+      await held
+      return answer
+    },
+  }
+  const limits = createLimits('a', { concurrency: 1 })
+  const request = (id: string) => ({ id, limits, tokens: 1 })
+  return { clock, memory, limiter: createLimiter({ store, clock }), request, hold }
+}
+
+function deferred() {
+  const steps: (() => void)[] = []
+  const promise = new Promise<void>((resolve) => steps.push(resolve))
+  return { promise, resolve: () => steps.forEach((step) => step()) }
 }
 
 async function later<T>(run: () => T): Promise<Awaited<T>> {
@@ -329,19 +361,53 @@ describe('createLimiter', () => {
   })
 
   it('gives back what came for a waiter that left while the store was asked', async () => {
-    const { acquire, clock, memory } = setUp({ isAsync: true })
-    const first = granted(await acquire({ concurrency: 1 }))
+    const { clock, memory, limiter, request, hold } = withSlowAnswers()
+    const first = granted(await limiter.acquire(request('1')))
     const controller = new AbortController()
-    const waiting = acquire({ concurrency: 1 }, { signal: controller.signal })
-    const next = acquire({ concurrency: 1 })
-    await clock.advance(10)
-    const released = first.release()
-    for (let turn = 0; turn < 8; turn++) await Promise.resolve()
+    const waiting = limiter.acquire({ ...request('2'), signal: controller.signal })
+    const next = limiter.acquire(request('3'))
+    await clock.settle()
+    const answer = hold()
+    await first.release()
     controller.abort(new Error('gone'))
     await expect(waiting).rejects.toThrow('gone')
-    await released
+    expect(memory.read(['a:concurrency'])[0]).toMatchObject({ held: 1 })
+    answer()
     await granted(await next).release()
-    expect(memory.read(['model:a:concurrency'])[0]).toMatchObject({ held: 0 })
+    expect(memory.read(['a:concurrency'])[0]).toMatchObject({ held: 0 })
+  })
+
+  it('tries again when room was made while the store was refusing', async () => {
+    const { clock, limiter, request, hold } = withSlowAnswers()
+    const first = granted(await limiter.acquire(request('1')))
+    const answerSecond = hold()
+    const second = limiter.acquire(request('2'))
+    await first.release()
+    answerSecond()
+    const permit = granted(await second)
+
+    const third = limiter.acquire(request('3'))
+    await clock.settle()
+    const answerThird = hold()
+    await clock.advance(1_000)
+    await permit.release()
+    answerThird()
+    expect(await third).toMatchObject({ granted: true })
+    expect(clock.now()).toBe(1_000)
+  })
+
+  it('leaves no listener on the signal of a call that waited', async () => {
+    const { acquire, clock } = setUp()
+    const { signal } = new AbortController()
+    const first = granted(await acquire({ concurrency: 1 }))
+    const second = acquire({ concurrency: 1 }, { signal })
+    const third = acquire({ concurrency: 1 }, { signal, deadline: 10 })
+    expect(getEventListeners(signal, 'abort')).toHaveLength(2)
+    await first.release()
+    await clock.advance(10)
+    expect(await second).toMatchObject({ granted: true })
+    expect(await third).toMatchObject({ granted: false })
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0)
   })
 
   it('gives back what came for a call that was aborted while the store was asked', async () => {
