@@ -149,6 +149,8 @@ describeMounts('streams', (mount) => {
       models: { bad: modelAt(provider, { model: 'gpt-4.1' }), good: modelAt(provider, { model: 'deepseek-v3.2' }) },
       routes: { auto: { models: ['bad', 'good'] } },
       retry: false,
+      breaker: false,
+      health: false,
     })
     const mounted = await mount.serve(router)
     for (const fault of [

@@ -41,7 +41,10 @@ export const errorVerdicts = {
 
   // A limit, or every model of a route, leaves no room now.
   rate_limit_exceeded: next,
+  limit_exceeded: final,
   all_models_unavailable: final,
+  model_unavailable: next,
+  context_length_exceeded: final,
 
   // The provider said no.
   upstream_rejected: final,
@@ -83,6 +86,15 @@ export interface AttemptFailure {
   readonly status?: number
 }
 
+/** A limit that left no room. */
+export interface ReachedLimit {
+  readonly kind: 'requests' | 'tokens' | 'concurrency'
+  readonly limit: number
+  readonly remaining: number
+  /** Milliseconds until the limit is whole again; undefined where only another call's end can free it. */
+  readonly resetMs: number | undefined
+}
+
 /** The optional parts of a {@link SignalboxError}. */
 export interface SignalboxErrorOptions {
   /** What caused it, for the operator only: never shown to a caller. */
@@ -105,6 +117,8 @@ export interface SignalboxErrorOptions {
   answer?: UpstreamAnswer
   /** A word on what was wrong, finer than the code: `empty`, `parse`, `content_type`. */
   reason?: string
+  /** The limit that left no room. */
+  limit?: ReachedLimit
 }
 
 /**
@@ -127,6 +141,7 @@ export class SignalboxError extends Error {
   readonly status?: number
   readonly answer?: UpstreamAnswer
   readonly reason?: string
+  readonly limit?: ReachedLimit
   /** What each attempt failed with, oldest first; empty where none was made. */
   failures: readonly AttemptFailure[] = []
 

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'eventemitter3'
+import type { BreakerChange } from './breaker/breaker.ts'
 import type { AttemptRecord, CallRecord, Failover } from './record.ts'
 import type { Ended, Logger } from './types.ts'
 
@@ -27,6 +28,10 @@ export interface RouterEvents {
   'attempt.ended': { readonly record: CallRecord; readonly attempt: AttemptRecord; readonly error?: unknown }
   failover: Failover
   alert: Alert
+  /** A model's breaker opened, asked for a probe, or closed. */
+  'breaker.changed': BreakerChange & { readonly model: string }
+  /** A call is tried although nothing on its route looks well. */
+  'last.resort': { readonly callId: string; readonly route: string; readonly model: string; readonly health: string }
   warning: Warning
   /** A listener of another event threw or rejected. */
   'listener.failed': { readonly event: string; readonly error: unknown }

@@ -13,7 +13,14 @@ export type {
   RouteOptions,
   RouterOptions,
 } from './config/options.ts'
-export type { RetrySettings, Settings, TimeoutSettings } from './config/defaults.ts'
+export type {
+  BreakerSettings,
+  HealthSettings,
+  ProbeSettings,
+  RetrySettings,
+  Settings,
+  TimeoutSettings,
+} from './config/defaults.ts'
 export { configJsonSchema } from './config/schema.ts'
 export type { LoadConfigOptions } from './config/load.ts'
 export { loadConfig } from './config/load.ts'
@@ -33,6 +40,8 @@ export type {
   TryCandidate,
 } from './plugin.ts'
 export { definePlugin } from './plugin.ts'
+export type { HedgeOptions } from './plugins/hedge.ts'
+export { hedge } from './plugins/hedge.ts'
 export type { OpenAiCompatibleOptions } from './providers/openai-compatible.ts'
 export { openaiCompatible } from './providers/openai-compatible.ts'
 export type { OpenAiOptions } from './providers/openai.ts'

@@ -1,6 +1,12 @@
+import type { Admission } from './admission.ts'
 import type { EventBus } from './events.ts'
 import type { Step } from './order.ts'
 import type { Plugin } from './plugin.ts'
+import { admit } from './plugins/admit.ts'
+import { breaker } from './plugins/breaker.ts'
+import { health } from './plugins/health.ts'
+import { hold } from './plugins/hold.ts'
+import { limiter } from './plugins/limiter.ts'
 import { meter } from './plugins/meter.ts'
 import { observe } from './plugins/observe.ts'
 import { permission } from './plugins/permission.ts'
@@ -11,6 +17,7 @@ import type { Services } from './types.ts'
 /** What built-in plugins are made with: what every plugin gets at `setup`, and the right to tell of events. */
 export interface BuiltInServices extends Services {
   readonly events: EventBus
+  readonly admission: Admission
 }
 
 interface PipelineStep extends Step {
@@ -28,17 +35,19 @@ export const pipeline: readonly PipelineStep[] = [
   { ring: 'call', stage: 'guard', builtIn: permission },
   { ring: 'call', stage: 'classify' },
   { ring: 'call', stage: 'cache' },
-  { ring: 'call', stage: 'admit' },
+  { ring: 'call', stage: 'admit', builtIn: admit },
 
   // The route stands here: it ranks the models, and enters the attempt ring with each in turn (route.ts).
 
   // The attempt ring: once for each model that is tried; inside `retry`, once for each attempt.
   { ring: 'attempt', stage: 'retry', builtIn: retry },
   { ring: 'attempt', stage: 'budget' },
-  { ring: 'attempt', stage: 'limiter' },
-  { ring: 'attempt', stage: 'breaker' },
+  { ring: 'attempt', stage: 'limiter', builtIn: hold },
+  { ring: 'attempt', stage: 'limiter', builtIn: limiter },
+  { ring: 'attempt', stage: 'breaker', builtIn: breaker },
   { ring: 'attempt', stage: 'timeout', builtIn: timeout },
   { ring: 'attempt', stage: 'meter', builtIn: meter },
+  { ring: 'attempt', stage: 'meter', builtIn: health },
 ]
 
 /** All plugins of a router: the built-in ones in the order of the pipeline, then the user's as registered. */

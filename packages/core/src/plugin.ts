@@ -1,7 +1,7 @@
 import type { Clock } from './clock.ts'
 import { SignalboxError } from './errors.ts'
 import type { Events } from './events.ts'
-import type { Attempt, Call, Candidate, Logger, Middleware, Ranked, Reply } from './types.ts'
+import type { Attempt, Call, Candidate, CandidateView, Logger, Middleware, Ranked, Reply } from './types.ts'
 
 /** A step of the call ring. `pipeline.ts` shows their order. */
 export type CallStage = 'observe' | 'identify' | 'guard' | 'classify' | 'cache' | 'admit'
@@ -29,10 +29,14 @@ export interface HookOptions<C> {
 export type Hook<C> = Middleware<C> | HookOptions<C>
 
 /** Tries one candidate through the attempt ring. What a `route` hook has in hand. */
-export type TryCandidate = (
-  candidate: Ranked | Candidate | string,
-  options?: { readonly signal?: AbortSignal; readonly mayWait?: boolean },
-) => Promise<Reply>
+export interface TryCandidate {
+  (
+    candidate: Ranked | Candidate | string,
+    options?: { readonly signal?: AbortSignal; readonly mayWait?: boolean },
+  ): Promise<Reply>
+  /** Every candidate of the route, by name. */
+  readonly candidates: ReadonlyMap<string, CandidateView>
+}
 
 /** Takes the place of the route: tries the ranked candidates as it sees fit. A reply that it does not return it must cancel. */
 export type RouteHook = (call: Call, ranked: readonly Ranked[], attempt: TryCandidate) => Promise<Reply>

@@ -1,4 +1,6 @@
+import type { BreakerState } from './breaker/breaker.ts'
 import type { SignalboxErrorCode } from './errors.ts'
+import type { HealthState } from './health/health-window.ts'
 import type { Identity, Usage } from './types.ts'
 
 /** One attempt of a call, as it went. Times are milliseconds since the call began. */
@@ -37,6 +39,10 @@ export interface Failover {
 export interface CandidateRecord {
   readonly name: string
   readonly reason: string
+  readonly health: HealthState
+  readonly breaker: BreakerState
+  /** Its weight at that moment: rate limits cut it for a time. */
+  readonly weight: number
 }
 
 /** Everything a call decided and did, written as it happens. */

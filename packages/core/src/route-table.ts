@@ -1,6 +1,8 @@
 import type { ModelOptions, RouteOptions, RouterOptions } from './config/options.ts'
 import { defaultMaxBodyBytes, resolveSettings } from './config/defaults.ts'
+import type { Admission } from './admission.ts'
 import type { EventBus } from './events.ts'
+import type { ModelStates } from './model-state.ts'
 import type { Connections } from './providers/connections.ts'
 import { providerOf } from './providers/index.ts'
 import type { ConnectedModel } from './providers/provider.ts'
@@ -25,11 +27,15 @@ export interface Route {
 export interface RouteTable {
   find(name: string): Route | undefined
   readonly names: readonly string[]
+  /** Every model by itself, as on the route of its own name. */
+  readonly models: readonly Candidate[]
 }
 
 /** What models are connected with. */
 export interface ModelServices extends Services {
   readonly events: EventBus
+  readonly states: ModelStates
+  readonly admission: Admission
   readonly connections: Connections
 }
 
@@ -40,17 +46,28 @@ interface Model {
   readonly connected: ConnectedModel
 }
 
+interface Parts {
+  readonly models: ReadonlyMap<string, Model>
+  readonly options: RouterOptions
+  readonly services: ModelServices
+}
+
 /** Connects every model and builds every route, the models' own names included. */
 export function createRouteTable(options: RouterOptions, services: ModelServices): RouteTable {
   const models = new Map(
     Object.entries(options.models).map(([name, model]) => [name, connectModel(name, model, options, services)]),
   )
+  const parts = { models, options, services }
   const routes = new Map<string, Route>()
-  for (const name of models.keys()) routes.set(name, createRoute(name, { models: [name] }, models, options))
-  for (const [name, route] of Object.entries(options.routes ?? {}))
-    routes.set(name, createRoute(name, route, models, options))
+  const alone = [...models.keys()].map((name) => createRoute(name, { models: [name] }, parts))
+  for (const route of alone) routes.set(route.name, route)
+  for (const [name, route] of Object.entries(options.routes ?? {})) routes.set(name, createRoute(name, route, parts))
   const names = [...new Set([...Object.keys(options.routes ?? {}), ...models.keys()])]
-  return { find: (name) => routes.get(name), names }
+  return {
+    find: (name) => routes.get(name),
+    names,
+    models: alone.flatMap(({ candidates }) => [...candidates.values()]),
+  }
 }
 
 function connectModel(name: string, options: ModelOptions, top: RouterOptions, services: ModelServices): Model {
@@ -61,20 +78,24 @@ function connectModel(name: string, options: ModelOptions, top: RouterOptions, s
     name,
     connectMs: timeouts.connectMs,
     maxResponseBytes: top.maxResponseBytes ?? defaultMaxBodyBytes,
+    onHeaders: (headers) => services.admission.learned.observe(`model:${name}`, headers),
   })
   return { name, options, providerName: provider.name, connected }
 }
 
-function createRoute(name: string, route: RouteOptions, models: ReadonlyMap<string, Model>, top: RouterOptions): Route {
+function createRoute(name: string, route: RouteOptions, parts: Parts): Route {
   const listed = route.models.map((entry) => (typeof entry === 'string' ? { model: entry } : entry))
   const fallback = route.fallback ?? []
-  const ranked = listed.map(({ model, weight }) => createCandidate(models.get(model)!, weight, route, top))
+  const ranked = listed.map(({ model, weight }) => createCandidate(parts.models.get(model)!, weight, route, parts))
   const reserve = fallback.filter((model) => !ranked.some((candidate) => candidate.name === model))
-  const candidates = [...ranked, ...reserve.map((model) => createCandidate(models.get(model)!, undefined, route, top))]
+  const candidates = [
+    ...ranked,
+    ...reserve.map((model) => createCandidate(parts.models.get(model)!, undefined, route, parts)),
+  ]
   return {
     name,
-    strategy: createStrategy(route.strategy),
-    views: ranked.map(viewOf),
+    strategy: createStrategy(route.strategy, parts.services),
+    views: ranked,
     fallback,
     candidates: new Map(candidates.map((candidate) => [candidate.name, candidate])),
     callMs: Math.max(...candidates.map(({ settings }) => settings.timeouts.callMs)),
@@ -82,21 +103,42 @@ function createRoute(name: string, route: RouteOptions, models: ReadonlyMap<stri
   }
 }
 
-function createCandidate(model: Model, weight: number | undefined, route: RouteOptions, top: RouterOptions): Candidate {
+function createCandidate(
+  model: Model,
+  weight: number | undefined,
+  route: RouteOptions,
+  { options: top, services }: Parts,
+): Candidate {
   const { name, options, providerName, connected } = model
+  const settings = resolveSettings(options.reasoning ?? false, top, route, options)
+  const domain = options.domain ?? connected.domain
+  const providersName = options.model ?? name
+  const state = services.states.of({ name, model: providersName, domain }, settings)
+  const ownWeight = weight ?? options.weight ?? 1
   return Object.freeze({
     name,
     provider: providerName,
-    model: options.model ?? name,
-    weight: weight ?? options.weight ?? 1,
+    model: providersName,
     tags: Object.freeze([...(options.tags ?? [])]),
-    domain: options.domain ?? connected.domain,
+    domain,
     reasoning: options.reasoning ?? false,
-    settings: resolveSettings(options.reasoning ?? false, top, route, options),
+    contextWindow: options.contextWindow,
+    settings,
+    state,
+    retryBudget: services.states.budgetOf(domain, settings),
     send: connected.send,
+    verify: connected.verify,
+    get weight() {
+      return ownWeight * state.penalty.share
+    },
+    get health() {
+      return state.healthState
+    },
+    get breaker() {
+      return state.breaker?.state ?? 'closed'
+    },
+    get readyInMs() {
+      return state.readyInMs()
+    },
   })
-}
-
-function viewOf({ name, provider, model, weight, tags, domain, reasoning }: Candidate): CandidateView {
-  return Object.freeze({ name, provider, model, weight, tags, domain, reasoning })
 }

@@ -4,7 +4,9 @@ import { SignalboxError, type SignalboxErrorCode, isSignalboxError } from './err
 import type { EventBus } from './events.ts'
 import type { RouteHook, TryCandidate } from './plugin.ts'
 import type { Route, RouteTable } from './route-table.ts'
-import type { Attempt, Call, Candidate, Handler, Ranked, Reply } from './types.ts'
+import { tokensOf, withinWindow } from './tokens/request.ts'
+import { tryInTurn } from './try-in-turn.ts'
+import type { Attempt, Call, Candidate, CandidateView, Handler, Ranked, Reply } from './types.ts'
 
 /** What the route is made of. */
 export interface RouteParts {
@@ -24,77 +26,85 @@ export function createRouteHandler(parts: RouteParts): Handler<Call> {
     const route = parts.routes.find(call.route)!
     const ranking = rank(call, route, parts.clock)
     const ranked = ranking instanceof Promise ? await ranking : ranking
-    const first = ranked[0]
-    if (!first) throw new SignalboxError('all_models_unavailable', 'No model of the route takes calls now')
-    noteTaken(route, first.name)
+    const first = route.candidates.get(ranked[0]!.name)!
+    if (route.strategy.observe && route.views.includes(first)) {
+      route.strategy.observe({ type: 'taken', name: first.name, candidates: route.views })
+    }
+    if (first.health === 'unhealthy' && parts.events.heard('last.resort')) {
+      parts.events.emit('last.resort', { callId: call.id, route: route.name, model: first.name, health: first.health })
+    }
     return run(call, ranked, tryCandidates(call, route, ranked, parts))
   }
 }
 
-/** Ranks without touching anything: what `explain` shows and what a call then follows. Writes it into the record. */
+/**
+ * Ranks without touching anything: what `explain` shows and what a call then follows. Filters first (what the request
+ * fits into), then ranks, then puts what does not look well behind what does. Writes it all into the record.
+ */
 export function rank(call: Call, route: Route, clock: Clock): readonly Ranked[] | Promise<readonly Ranked[]> {
-  const ranking = route.strategy.rank(call, route.views, { random: chanceOf(call), now: clock.now() })
+  const fitting = route.views.filter((view) => withinWindow(call.request, view))
+  const ranking = route.strategy.rank(call, fitting, { random: chanceOf(call), now: clock.now() })
   return ranking instanceof Promise
     ? ranking.then((ranked) => settle(call, route, ranked))
     : settle(call, route, ranking)
 }
 
 function settle(call: Call, route: Route, ranked: readonly Ranked[]): readonly Ranked[] {
-  const seen = new Set(ranked.map(({ name }) => name))
-  const all = [
+  const listed = [
     ...ranked,
-    ...route.fallback.filter((name) => !seen.has(name)).map((name) => ({ name, reason: 'fallback' })),
+    ...route.fallback
+      .filter((name) => !ranked.some((one) => one.name === name))
+      .map((name) => ({ name, reason: 'fallback' })),
   ]
-  const stranger = all.find(({ name }) => !route.candidates.has(name))
-  if (stranger) {
-    throw new SignalboxError(
-      'plugin_failed',
-      `The strategy "${route.strategy.name}" ranked ${JSON.stringify(stranger.name)}, which is not on the route "${route.name}"`,
-    )
-  }
+  const stranger = listed.find(({ name }) => !route.candidates.has(name))
+  if (stranger) throw strangerError(stranger, route)
+  const viewOf = ({ name }: Ranked) => route.candidates.get(name)!
+  const fitting = listed.filter((one) => withinWindow(call.request, viewOf(one)))
+  const settled = fitting.some((one) => viewOf(one).health !== 'healthy')
+    ? fitting.toSorted((a, b) => ailments[viewOf(a).health] - ailments[viewOf(b).health])
+    : fitting
   call.record.strategy = route.strategy.name
-  call.record.candidates = all.map(({ name, reason = '' }) => ({ name, reason }))
-  return all
+  call.record.candidates = settled.map((one) => recordOf(one, viewOf(one)))
+  if (settled.length === 0) throw nothingLeft(call, route, listed.length)
+  return settled
 }
 
-function noteTaken(route: Route, name: string): void {
-  if (route.views.some((view) => view.name === name))
-    route.strategy.observe?.({ type: 'taken', name, candidates: route.views })
+const ailments: Readonly<Record<CandidateView['health'], number>> = { healthy: 0, degraded: 1, unhealthy: 2 }
+
+const recordOf = ({ name, reason = '' }: Ranked, { health, breaker, weight }: CandidateView) => ({
+  name,
+  reason,
+  health,
+  breaker,
+  weight,
+})
+
+function strangerError({ name }: Ranked, { name: route, strategy }: Route): SignalboxError {
+  const message = `The strategy "${strategy.name}" ranked ${JSON.stringify(name)}, which is not on the route "${route}"`
+  return new SignalboxError('plugin_failed', message)
 }
 
-/** First those that can start now, in order; then those that only had to wait their turn. */
-const tryInTurn: RouteHook = async (_call, ranked, attempt) => {
-  const limited: Ranked[] = []
-  let last: unknown
-  for (const candidate of ranked) {
-    try {
-      return await attempt(candidate, { mayWait: false })
-    } catch (error) {
-      if (!isSignalboxError(error) || !error.movesOn) throw error
-      if (error.code === 'rate_limit_exceeded') limited.push(candidate)
-      last = error
-    }
+function nothingLeft(call: Call, { candidates }: Route, listed: number): SignalboxError {
+  const views = [...candidates.values()]
+  if (views.some((view) => withinWindow(call.request, view)) && listed === 0) {
+    return new SignalboxError('all_models_unavailable', 'No model of the route takes calls now')
   }
-  for (const candidate of limited) {
-    try {
-      return await attempt(candidate, { mayWait: true })
-    } catch (error) {
-      if (!isSignalboxError(error) || !error.movesOn) throw error
-      last = error
-    }
-  }
-  throw last
+  const { inputTokens, outputTokens } = tokensOf(call.request)
+  const largest = Math.max(...views.map(({ contextWindow = 0 }) => contextWindow))
+  const message = `The request needs about ${inputTokens + outputTokens} tokens (${inputTokens} in, ${outputTokens} out), and the largest context window is ${largest}`
+  return new SignalboxError('context_length_exceeded', message, { param: 'messages' })
 }
 
 /** Gives a route hook its way to try a candidate: it enters the attempt ring, and tells when one model takes over from another. */
 function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], parts: RouteParts): TryCandidate {
   let failed: { name: string; error: SignalboxError } | undefined
 
-  return async function attempt(which, options = {}) {
+  async function attempt(...[which, options = {}]: Parameters<TryCandidate>) {
     const candidate = candidateOf(which, route)
     if (failed && call.record.attempts.length >= route.maxAttemptsPerCall) throw failed.error
     if (failed && failed.name !== candidate.name) tellFailover(failed.name, candidate.name, failed.error.code)
     const startedMs = parts.clock.now()
+    route.strategy.observe?.({ type: 'started', name: candidate.name })
     try {
       const reply = await parts.tryOnce({
         call,
@@ -111,16 +121,13 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
     } catch (error) {
       if (!isSignalboxError(error)) throw error
       failed = { name: candidate.name, error }
-      route.strategy.observe?.({
-        type: 'ended',
-        name: candidate.name,
-        ok: false,
-        code: error.code,
-        latencyMs: parts.clock.now() - startedMs,
-      })
+      const latencyMs = parts.clock.now() - startedMs
+      route.strategy.observe?.({ type: 'ended', name: candidate.name, ok: false, code: error.code, latencyMs })
       throw error
     }
   }
+
+  return Object.assign(attempt, { candidates: route.candidates })
 
   function watch({ name }: Candidate, reply: Reply, startedMs: number): void {
     if (!route.strategy.observe) return
@@ -130,6 +137,7 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
         type: 'ended',
         name,
         ok: how === 'complete',
+        ...(how === 'cancelled' && { code: 'cancelled' }),
         latencyMs: parts.clock.now() - startedMs,
         firstTokenMs: committedMs,
       }),

@@ -1,3 +1,4 @@
+import { createAdmission } from './admission.ts'
 import { type CallInit, createCall } from './call.ts'
 import { systemClock } from './clock.ts'
 import { compose } from './compose.ts'
@@ -6,8 +7,10 @@ import { configError, validateConfig } from './config/validate.ts'
 import { defaultMaxBodyBytes } from './config/defaults.ts'
 import { SignalboxError, isSignalboxError } from './errors.ts'
 import { type Events, createEvents } from './events.ts'
+import { startProbes } from './health/prober.ts'
 import { type FaceFetch, createFetch } from './http/fetch.ts'
 import { runHook } from './hook.ts'
+import { createModelStates } from './model-state.ts'
 import { type PlacedHook, type Ring, checkPlugins, orderHooks } from './order.ts'
 import { assemble, pipeline } from './pipeline.ts'
 import { type Plugin, definePlugin } from './plugin.ts'
@@ -16,8 +19,11 @@ import type { CallRecord } from './record.ts'
 import { plainReply } from './reply.ts'
 import { createRouteHandler, rank } from './route.ts'
 import { createRouteTable } from './route-table.ts'
+import { createMemoryStore } from './store/memory.ts'
+import { type RouterStatus, createStatus } from './status.ts'
 import { strategyNames } from './strategies/index.ts'
 import type { Attempt, Call, Identity, Middleware, Reply } from './types.ts'
+import { type Verified, probedModels, verifyModels } from './verify.ts'
 
 /** A call that has begun. */
 export interface BegunCall {
@@ -67,6 +73,10 @@ export interface Router extends Events {
   readonly order: readonly OrderedHook[]
   /** Every name a caller may ask for: of all, or of those an identity may use. */
   names(identity?: Identity): readonly string[]
+  /** What is known of the models now, and the last failovers. */
+  status(): RouterStatus
+  /** Asks every provider once, with a request that costs nothing, whether it is there and takes its key. */
+  verify(): Promise<readonly Verified[]>
   /** Whether calls are taken: true until `close` is called. */
   readonly ready: boolean
   /** What holds over HTTP. */
@@ -76,6 +86,7 @@ export interface Router extends Events {
 }
 
 const defaultCloseMs = 30_000
+const defaultMaximumWaiting = 1_000
 const shutdownRetryAfterMs = 5_000
 
 /**
@@ -92,9 +103,19 @@ export function createRouter(given: RouterOptions): Router {
   const options = validateConfig(given, strategyNames)
   const { clock = systemClock, random = Math.random, logger } = options
   const events = createEvents(logger)
-  const services = { clock, random, logger, events }
+  const admission = createAdmission({
+    store: createMemoryStore({ clock }),
+    clock,
+    models: options.models,
+    routes: options.routes ?? {},
+    tiers: options.tiers ?? {},
+    rules: options.limits || [],
+    maximumWaiting: options.queue?.maximumWaiting ?? defaultMaximumWaiting,
+  })
+  const services = { clock, random, logger, events, admission }
   const connections = createConnections(clock)
-  const routes = createRouteTable(options, { ...services, connections })
+  const states = createModelStates(services)
+  const routes = createRouteTable(options, { ...services, connections, states })
   const plugins = assemble(services, (options.plugins || []).map(definePlugin))
   checkPlugins(plugins)
   const callHooks = orderHooks<Call>('call', plugins, pipeline)
@@ -112,6 +133,8 @@ export function createRouter(given: RouterOptions): Router {
     return plainReply({ status: 200, headers: {}, dialect: call.dialect, model: '', body: new Uint8Array(0) })
   })
 
+  const status = createStatus(routes, events, admission)
+  const stopProbes = startProbes(probedModels(routes.models), clock)
   let closing: Promise<void> | undefined
   let underWay = 0
   let onIdle: (() => void) | undefined
@@ -147,6 +170,7 @@ export function createRouter(given: RouterOptions): Router {
     }, timeoutMs)
     if (underWay > 0) await idle
     clock.clearTimeout(timer)
+    stopProbes()
     for (const plugin of plugins.toReversed()) await plugin.close?.()
     await (late ? connections.destroy() : connections.close())
   }
@@ -169,6 +193,8 @@ export function createRouter(given: RouterOptions): Router {
     order: [...orderOf('call', callHooks), ...orderOf('attempt', attemptHooks)],
     names: ({ routes: allowed } = {}) =>
       allowed ? routes.names.filter((name) => allowed.includes(name)) : routes.names,
+    status: () => ({ ready: closing === undefined, ...status() }),
+    verify: () => verifyModels(routes.models, clock),
     get ready() {
       return closing === undefined
     },

@@ -1,6 +1,11 @@
+import type { BreakerState } from './breaker/breaker.ts'
 import type { Clock, Random } from './clock.ts'
 import type { Settings } from './config/defaults.ts'
+import type { HealthState } from './health/health-window.ts'
+import type { ModelState } from './model-state.ts'
+import type { ConnectedModel } from './providers/provider.ts'
 import type { CallRecord } from './record.ts'
+import type { RetryBudget } from './retry/budget.ts'
 
 /**
  * State that plugins hand along with a call. Empty here: a plugin adds its own keys by declaration merging, and reads
@@ -133,14 +138,27 @@ export interface CandidateView {
   /** What fails together with it. */
   readonly domain: string
   readonly reasoning: boolean
+  /** The tokens it can read and write in one call, where that is known. */
+  readonly contextWindow: number | undefined
+  /** What its own calls of the last minutes say. */
+  readonly health: HealthState
+  readonly breaker: BreakerState
+  /** Milliseconds until a call to it may start; 0 when it may start now. */
+  readonly readyInMs: number
 }
 
 /** A model of a route, ready to be tried. */
 export interface Candidate extends CandidateView {
   /** The settings that hold for this model on this route: model over route over top. */
   readonly settings: Settings
+  /** What is known of it while the router runs: for the built-in plugins. */
+  readonly state: ModelState
+  /** The retries that its domain allows. */
+  readonly retryBudget: RetryBudget
   /** Sends one attempt to the provider. */
   readonly send: Handler<Attempt>
+  /** Asks the provider whether it is there and takes the key. Absent where a provider has no such question. */
+  readonly verify: ConnectedModel['verify']
 }
 
 /** One try of one candidate on its way through the attempt ring. */
@@ -223,7 +241,10 @@ export interface Ranked {
 
 /** What a strategy learns of. Its state moves here and nowhere else. */
 export type Outcome =
+  /** A decision put it first, among these. */
   | { readonly type: 'taken'; readonly name: string; readonly candidates: readonly CandidateView[] }
+  /** A call to it begins; `ended` follows. */
+  | { readonly type: 'started'; readonly name: string }
   | {
       readonly type: 'ended'
       readonly name: string

@@ -6,6 +6,8 @@ import type { ErrorRequestHandler, Request, RequestHandler } from 'express'
 export interface SignalboxOptions {
   /** Says who calls, from the app's own session. @default nobody in particular */
   readonly identify?: (req: Request) => Identity | undefined | Promise<Identity | undefined>
+  /** Says who may see `GET status`. @default nobody: the path is not there */
+  readonly authorise?: (req: Request) => boolean | Promise<boolean>
 }
 
 /**
@@ -14,13 +16,19 @@ export interface SignalboxOptions {
  * @example
  * app.use('/v1', signalbox(router, { identify: (req) => ({ user: req.user.id }) }))
  */
-export function signalbox(router: Router, { identify }: SignalboxOptions = {}): RequestHandler {
-  const face = createFace(router)
+export function signalbox(router: Router, { identify, authorise }: SignalboxOptions = {}): RequestHandler {
+  const face = createFace(router, { pages: authorise !== undefined })
   return function signalboxHandler(req, res, next) {
     const endpoint = face.match(req.method, req.path)
     if (!endpoint) return next()
     const { id, log } = req as { id?: unknown; log?: unknown }
-    const request = faceRequest(face, req, res, { parsedBody: req.body, identify: () => identify?.(req), id, log })
+    const request = faceRequest(face, req, res, {
+      parsedBody: req.body,
+      identify: () => identify?.(req),
+      authorise: authorise && (() => authorise(req)),
+      id,
+      log,
+    })
     answerNode(face, endpoint, request, res).catch(next)
   }
 }

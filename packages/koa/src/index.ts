@@ -6,6 +6,8 @@ import type { Context, Middleware } from 'koa'
 export interface SignalboxOptions {
   /** Says who calls, from the app's own session. @default nobody in particular */
   readonly identify?: (ctx: Context) => Identity | undefined | Promise<Identity | undefined>
+  /** Says who may see `GET status`. @default nobody: the path is not there */
+  readonly authorise?: (ctx: Context) => boolean | Promise<boolean>
   /** Where the router stands, unless koa-mount has taken that off the path already. @default '', and `/v1` */
   readonly prefix?: string
 }
@@ -16,14 +18,20 @@ export interface SignalboxOptions {
  * @example
  * app.use(signalbox(router, { prefix: '/v1', identify: (ctx) => ({ user: ctx.state.user.id }) }))
  */
-export function signalbox(router: Router, { identify, prefix = '' }: SignalboxOptions = {}): Middleware {
-  const face = createFace(router)
+export function signalbox(router: Router, { identify, authorise, prefix = '' }: SignalboxOptions = {}): Middleware {
+  const face = createFace(router, { pages: authorise !== undefined })
   return async function signalboxMiddleware(ctx, next) {
     const endpoint = ctx.path.startsWith(prefix) ? face.match(ctx.method, ctx.path.slice(prefix.length)) : undefined
     if (!endpoint) return next()
     const { body: parsedBody } = ctx.request as { body?: unknown }
     const { id, log } = ctx.state as { id?: unknown; log?: unknown }
-    const host = { parsedBody, identify: () => identify?.(ctx), id, log }
+    const host = {
+      parsedBody,
+      identify: () => identify?.(ctx),
+      authorise: authorise && (() => authorise(ctx)),
+      id,
+      log,
+    }
     const answer = await face.answer(endpoint, faceRequest(face, ctx.req, ctx.res, host))
     ctx.status = answer.status
     ctx.set(answer.headers)

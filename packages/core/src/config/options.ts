@@ -3,20 +3,20 @@ import type { Clock, Random } from '../clock.ts'
 import type { Plugin } from '../plugin.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { Logger, RankFunction, Strategy } from '../types.ts'
-import type { RetrySettings, TimeoutSettings } from './defaults.ts'
+import type { LimitRule, LimitSettings, ModelLimits } from './limits.ts'
+import type { BreakerSettings, HealthSettings, RetrySettings, TimeoutSettings } from './defaults.ts'
 
 /** A key, or a function that is asked for it before each attempt: for keys that rotate. It should cache by itself. */
 export type ApiKey = string | (() => string | Promise<string>)
 
-/** Features that come later: each may be switched off already. */
-export interface LaterFeatures {
-  readonly breaker?: false | undefined
-  readonly health?: false | undefined
-  readonly limits?: false | undefined
+/** How a model that fails is kept out, and how it is judged: at the top, on a route, or on a model. */
+export interface UptimeOptions {
+  readonly breaker?: Partial<BreakerSettings> | false | undefined
+  readonly health?: HealthSettings | false | undefined
 }
 
 /** What every model may say, whatever its provider. */
-export interface CommonModelOptions extends LaterFeatures {
+export interface CommonModelOptions extends UptimeOptions {
   /** The provider's name for it. Default: its name in the configuration. */
   readonly model?: string | undefined
   readonly apiKey?: ApiKey | undefined
@@ -25,11 +25,17 @@ export interface CommonModelOptions extends LaterFeatures {
   /** Its share under weighted strategies. @default 1 */
   readonly weight?: number | undefined
   readonly tags?: readonly string[] | undefined
+  /** A total for it, and for the tier it shares with others. @default unlimited */
+  readonly limits?: ModelLimits | false | undefined
   /** What fails together with it. Default: base URL and key. */
   readonly domain?: string | undefined
   /** Whether it thinks before it speaks, and so gets longer time limits. @default false */
   readonly reasoning?: boolean | undefined
-  readonly retry?: Partial<Pick<RetrySettings, 'maxAttempts'>> | false | undefined
+  /** The tokens it can read and write in one call. Default: not known, and so not checked. */
+  readonly contextWindow?: number | undefined
+  /** The tokens it can write in one call. Default: not known. */
+  readonly maxOutputTokens?: number | undefined
+  readonly retry?: Partial<Omit<RetrySettings, 'maxAttemptsPerCall'>> | false | undefined
   readonly timeouts?: Partial<Omit<TimeoutSettings, 'callMs'>> | false | undefined
   /** An undici dispatcher in place of the router's own connection pool. The host closes it. */
   readonly dispatcher?: Dispatcher | undefined
@@ -58,7 +64,7 @@ export interface CustomModelOptions extends CommonModelOptions {
 export type ModelOptions = OpenAiModelOptions | OpenAiCompatibleModelOptions | CustomModelOptions
 
 /** A name that callers ask for, and what stands behind it. */
-export interface RouteOptions extends LaterFeatures {
+export interface RouteOptions extends UptimeOptions {
   /** How its models are ordered: a name, a name with options, a strategy, or a rank function. @default 'ordered' */
   readonly strategy?:
     | string
@@ -67,6 +73,8 @@ export interface RouteOptions extends LaterFeatures {
     | RankFunction
     | undefined
   readonly models: readonly (string | { readonly model: string; readonly weight?: number | undefined })[]
+  /** A total for the route. @default unlimited */
+  readonly limits?: LimitSettings | false | undefined
   /** Models tried, in this order, after all of the above. */
   readonly fallback?: readonly string[] | undefined
   readonly retry?: Partial<RetrySettings> | false | undefined
@@ -74,13 +82,21 @@ export interface RouteOptions extends LaterFeatures {
 }
 
 /** What `createRouter` takes. All of it but functions and objects may stand in a file. */
-export interface RouterOptions extends LaterFeatures {
+export interface RouterOptions extends UptimeOptions {
   readonly $schema?: string | undefined
   readonly version?: 1 | undefined
   readonly models: Readonly<Record<string, ModelOptions>>
   readonly routes?: Readonly<Record<string, RouteOptions>> | undefined
   readonly retry?: Partial<RetrySettings> | false | undefined
   readonly timeouts?: Partial<TimeoutSettings> | false | undefined
+  /** Limits for every caller of a kind. @default none */
+  readonly limits?: readonly LimitRule[] | false | undefined
+  /** Limits that several models share, by name. */
+  readonly tiers?:
+    | Readonly<Record<string, Pick<LimitSettings, 'requestsPerMinute' | 'tokensPerMinute' | 'concurrency'>>>
+    | undefined
+  /** How many calls may wait for one limit. @default { maximumWaiting: 1000 } */
+  readonly queue?: { readonly maximumWaiting?: number | undefined } | undefined
   /** The largest request body in bytes. @default 33554432 */
   readonly maxRequestBytes?: number | undefined
   /** The largest plain answer in bytes; beyond it the attempt fails. @default 33554432 */
@@ -98,6 +114,6 @@ export interface RouterOptions extends LaterFeatures {
   readonly budgets?: false | undefined
   readonly unknownPrice?: false | undefined
   readonly keys?: false | undefined
-  readonly store?: false | undefined
+  readonly store?: 'memory' | false | undefined
   readonly ledger?: false | undefined
 }

@@ -8,9 +8,6 @@ const count = z.int().positive()
 /** A feature that is not there yet, or not at this level: only switching it off is accepted. */
 const off = z.literal(false).optional()
 
-/** Sections whose features come later. `false` is accepted for each, so that a file written for later reads today. */
-const later = { breaker: off, health: off, limits: off }
-
 const retry = (keys: Record<string, z.ZodType>) => z.union([z.strictObject(keys), z.literal(false)]).optional()
 const timeouts = retry
 
@@ -22,7 +19,61 @@ const times = {
 const connectMs = { connectMs: milliseconds.optional().describe('Connecting to a provider. Default 5000.') }
 const callMs = { callMs: milliseconds.optional().describe('The whole call with all its attempts. Default 180000.') }
 const maxAttempts = { maxAttempts: count.optional().describe('Attempts at one model, the first included. Default 3.') }
+const budget = {
+  budgetRatio: z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .describe('Retries a domain allows for each request to it. Default 0.099.'),
+  budgetPerSecond: z.number().min(0).optional().describe('Retries a second it allows at the least. Default 1.'),
+}
 const maxAttemptsPerCall = { maxAttemptsPerCall: count.optional().describe('Attempts of one call. Default 6.') }
+
+const share = z.number().positive().max(1)
+const breaker = retry({
+  consecutiveFailures: count.optional().describe('Failures in a row that open it. Default 5.'),
+  failureRate: share.optional().describe('The share of failing calls that opens it. Default 0.5.'),
+  minimumCalls: count.optional().describe('Calls the window must hold before the share can open it. Default 20.'),
+  windowMs: milliseconds.optional().describe('The window the share is taken over. Default 60000.'),
+  openMs: milliseconds.optional().describe('How long it stays open at first. Default 30000.'),
+  maxOpenMs: milliseconds.optional().describe('The longest it stays open. Default 300000.'),
+  halfOpenProbes: count
+    .optional()
+    .describe('Calls let through at one time to see whether the model is back. Default 1.'),
+})
+
+const rate = z.number().min(0).max(1).optional()
+const thresholds = z.strictObject({ p99Ms: milliseconds.optional(), errorRate: rate, timeoutRate: rate }).optional()
+const health = retry({
+  windowMs: milliseconds.optional().describe('How far back calls count. Default 300000.'),
+  minimumCalls: z.int().nonnegative().optional().describe('Calls before a model is judged. Default 10.'),
+  unhealthy: thresholds.describe('Default p99Ms 3000, errorRate 0.05, timeoutRate 0.03.'),
+  degraded: thresholds.describe('Default p99Ms 1500, errorRate 0.02.'),
+  probe: z
+    .union([
+      z.literal(false),
+      z.strictObject({
+        intervalMs: milliseconds.optional().describe('Default 30000.'),
+        path: z.string().startsWith('/').optional().describe('Below the base URL. Default "/models".'),
+        timeoutMs: milliseconds.optional().describe('Default 5000.'),
+      }),
+    ])
+    .optional()
+    .describe('Asks in the background whether the provider is there. Default false.'),
+})
+
+const rates = {
+  requestsPerMinute: count.optional().describe('Calls in any 60 seconds.'),
+  tokensPerMinute: count.optional().describe('Input and output tokens in any 60 seconds.'),
+  concurrency: count.optional().describe('Calls under way at one time.'),
+}
+const caps = {
+  maxChoices: count.optional().describe('The most choices (n) one request may ask for.'),
+  maxInputTokens: count.optional().describe('The largest input of one request, in estimated tokens.'),
+  maxOutputTokens: count.optional().describe('The largest output one request may ask for.'),
+}
+const limitRule = z.strictObject({ per: z.enum(['all', 'key', 'user', 'team', 'tag']), ...rates, ...caps })
 
 const modelKeys = {
   model: name.optional().describe("The provider's name for it. Default: its name here."),
@@ -35,14 +86,29 @@ const modelKeys = {
   weight: z.number().nonnegative().optional().describe('Its share under weighted strategies. Default 1.'),
   tags: z.array(z.string()).optional(),
   domain: z.string().min(1).optional().describe('What fails together with it. Default: base URL and key.'),
+  contextWindow: count.optional().describe('Tokens it can read and write in one call.'),
+  maxOutputTokens: count.optional().describe('Tokens it can write in one call.'),
   reasoning: z.boolean().optional().describe('Whether it thinks before it speaks: longer time limits.'),
-  retry: retry(maxAttempts),
+  retry: retry({ ...maxAttempts, ...budget }),
   timeouts: timeouts({ ...connectMs, ...times }),
-  ...later,
+  breaker,
+  health,
+  limits: z
+    .union([z.strictObject({ ...rates, tier: name.optional().describe('A name under tiers.') }), z.literal(false)])
+    .optional(),
 }
 
 const strategyName = z.string().min(1)
-const strategy = z.union([strategyName, z.looseObject({ use: strategyName })])
+const strategy = z.union([
+  strategyName,
+  z.discriminatedUnion('use', [
+    z.strictObject({ use: z.enum(['ordered', 'round-robin', 'weighted']) }),
+    z.strictObject({
+      use: z.literal('least-latency'),
+      windowMs: milliseconds.optional().describe('How long a sample counts. Default 30000.'),
+    }),
+  ]),
+])
 
 const routeModel = z.union([name, z.strictObject({ model: name, weight: z.number().nonnegative().optional() })])
 
@@ -103,23 +169,34 @@ function build(parts: CodeParts) {
           strategy: parts.strategy.optional().describe('How its models are ordered. Default "ordered".'),
           models: z.array(routeModel).min(1),
           fallback: z.array(name).optional().describe('Models tried, in this order, after all of the above.'),
-          retry: retry({ ...maxAttempts, ...maxAttemptsPerCall }),
+          retry: retry({ ...maxAttempts, ...maxAttemptsPerCall, ...budget }),
           timeouts: timeouts({ ...times, ...callMs }),
-          ...later,
+          breaker,
+          health,
+          limits: z.union([z.strictObject({ ...rates, ...caps }), z.literal(false)]).optional(),
         }),
       )
       .optional(),
-    retry: retry({ ...maxAttempts, ...maxAttemptsPerCall }),
+    retry: retry({ ...maxAttempts, ...maxAttemptsPerCall, ...budget }),
     timeouts: timeouts({ ...connectMs, ...times, ...callMs }),
     maxRequestBytes: count.optional().describe('The largest request body. Default 33554432 (32 MiB).'),
     maxResponseBytes: count.optional().describe('The largest plain answer. Default 33554432 (32 MiB).'),
     decisionHeaders: z.boolean().optional().describe('Whether answers carry x-signalbox-* headers. Default true.'),
-    ...later,
+    breaker,
+    health,
+    limits: z
+      .union([z.array(limitRule), z.literal(false)])
+      .optional()
+      .describe('Limits for every caller of a kind.'),
+    tiers: z.record(name, z.strictObject(rates)).optional().describe('Limits that several models share.'),
+    queue: z
+      .strictObject({ maximumWaiting: z.int().nonnegative().optional().describe('For each limit. Default 1000.') })
+      .optional(),
     cache: off,
     budgets: off,
     unknownPrice: off,
     keys: off,
-    store: off,
+    store: z.union([z.literal('memory'), z.literal(false)]).optional(),
     ledger: off,
     ...parts.top,
   })

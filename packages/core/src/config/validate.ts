@@ -111,6 +111,20 @@ function shown(path: Path, value: unknown): string {
 /** Faults between parts that each are well formed: names that stand for nothing, or stand twice. */
 function referenceFaults(options: unknown, strategyNames: ReadonlySet<string>): ConfigFault[] {
   const models = new Set(Object.keys(record(record(options)['models'])))
+  return [...tierFaults(options), ...routeFaults(options, models, strategyNames)]
+}
+
+function tierFaults(options: unknown): ConfigFault[] {
+  const tiers = Object.keys(record(record(options)['tiers']))
+  return Object.entries(record(record(options)['models'])).flatMap(([name, model]) => {
+    const tier = record(record(model)['limits'])['tier']
+    if (typeof tier !== 'string' || tiers.includes(tier)) return []
+    const message = `no tier is named ${JSON.stringify(tier)}; there are ${tiers.join(', ') || 'none'}`
+    return [{ path: dotted(['models', name, 'limits', 'tier']), message }]
+  })
+}
+
+function routeFaults(options: unknown, models: ReadonlySet<string>, strategyNames: ReadonlySet<string>): ConfigFault[] {
   return Object.entries(record(record(options)['routes'])).flatMap(([name, value]) => {
     const route = record(value)
     const listed = list(route['models']).map((entry) => (typeof entry === 'string' ? entry : record(entry)['model']))

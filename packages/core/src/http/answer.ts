@@ -16,6 +16,7 @@ export function errorAnswer(
       ...passedOn?.headers,
       'cache-control': 'no-store',
       ...retryHeaders(error, status),
+      ...limitHeaders(error),
     },
     body: passedOn?.body ?? dialect.error(error),
   }
@@ -34,5 +35,16 @@ function retryHeaders({ code, retryable, retryAfterMs }: SignalboxError, status:
       'retry-after': String(Math.ceil(retryAfterMs / 1_000)),
       'retry-after-ms': String(Math.ceil(retryAfterMs)),
     }),
+  }
+}
+
+/** The headers that clients of language models read. A reset is a duration, as OpenAI writes it. */
+function limitHeaders({ limit }: SignalboxError): Record<string, string> {
+  if (!limit || limit.kind === 'concurrency') return {}
+  const name = (part: string) => `x-ratelimit-${part}-${limit.kind}`
+  return {
+    [name('limit')]: String(limit.limit),
+    [name('remaining')]: String(limit.remaining),
+    ...(limit.resetMs !== undefined && { [name('reset')]: `${Math.ceil(limit.resetMs)}ms` }),
   }
 }

@@ -17,7 +17,8 @@ export function bodyOf(
   parsed: unknown,
   maxBytes: number,
 ): Uint8Array | object | Promise<Uint8Array> {
-  if (req.rawBody instanceof Uint8Array) return limited(req.rawBody, maxBytes)
+  const { rawBody }: { readonly rawBody?: unknown } = req
+  if (rawBody instanceof Uint8Array) return limited(rawBody, maxBytes)
   if (parsed instanceof Uint8Array) return limited(parsed, maxBytes)
   if (typeof parsed === 'string' && parsed !== '') return limited(Buffer.from(parsed), maxBytes)
   if (typeof parsed === 'object' && parsed !== null && (hasKeys(parsed) || wasRead(req))) return parsed

@@ -11,6 +11,8 @@ export interface FaceRequest {
   body(): Uint8Array | object | Promise<Uint8Array | object>
   /** Who calls. */
   identify(): Identity | undefined | Promise<Identity | undefined>
+  /** Whether the host lets this caller see the router's own pages. Absent where there are none. */
+  readonly authorise?: (() => boolean | Promise<boolean>) | undefined
   /** Aborted when the caller leaves. */
   readonly signal: AbortSignal
   /** Whether all of the body has come, so that the connection can be used again. */

@@ -1,4 +1,4 @@
-import type { SignalboxErrorCode } from '../errors.ts'
+import type { SignalboxError, SignalboxErrorCode } from '../errors.ts'
 
 interface Row {
   readonly status: number
@@ -33,6 +33,9 @@ const table: Readonly<Record<SignalboxErrorCode, Row>> = {
   shutting_down: { status: 503, type: 'service_unavailable' },
 
   rate_limit_exceeded: { status: 429, type: 'requests' },
+  limit_exceeded: { status: 400, type: 'invalid_request_error' },
+  model_unavailable: { status: 503, type: 'service_unavailable' },
+  context_length_exceeded: { status: 400, type: 'invalid_request_error' },
   all_models_unavailable: { status: 503, type: 'service_unavailable' },
 
   upstream_rejected: { status: 400, type: 'invalid_request_error' },
@@ -63,5 +66,10 @@ const column = <K extends keyof Row>(key: K): Column<K> =>
 export const errorStatuses = column('status')
 /** The `type` that stands beside each code in an error body. */
 export const errorTypes = column('type')
+/** The `type` of one error: a limit that is reached is told by what it counts. */
+export function errorTypeOf({ code, limit }: SignalboxError): string {
+  return code === 'rate_limit_exceeded' && limit ? (limit.kind === 'tokens' ? 'tokens' : 'requests') : errorTypes[code]
+}
+
 /** The codes after which a client must not ask again by itself. */
 export const errorFinals = column('final')

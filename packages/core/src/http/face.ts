@@ -5,6 +5,7 @@ import type { DialectName } from '../types.ts'
 import { answerCall } from './call.ts'
 import type { Endpoint, Face, FaceAnswer, FaceRequest } from './contract.ts'
 import { health, modelByName, models } from './resources.ts'
+import { status } from './status.ts'
 import { toldError } from './told-error.ts'
 
 interface Resource {
@@ -14,8 +15,14 @@ interface Resource {
   answer(request: FaceRequest, id: string, parameter: string): FaceAnswer | Promise<FaceAnswer>
 }
 
+/** Options of {@link createFace}. */
+export interface FaceOptions {
+  /** Whether the router's own pages (`GET status`) are there at all: where the host can say who may see them. */
+  readonly pages?: boolean
+}
+
 /** Makes the face of a router. */
-export function createFace(router: Router): Face {
+export function createFace(router: Router, { pages = false }: FaceOptions = {}): Face {
   const resources: readonly Resource[] = [
     {
       method: 'POST',
@@ -36,6 +43,7 @@ export function createFace(router: Router): Face {
       dialect: 'openai-chat',
       answer: (_request, _id, part) => health(router, part),
     },
+    ...(pages ? [statusPage(router)] : []),
   ]
 
   return {
@@ -60,6 +68,13 @@ export function createFace(router: Router): Face {
     },
   }
 }
+
+const statusPage = (router: Router): Resource => ({
+  method: 'GET',
+  path: /^\/status$/,
+  dialect: 'openai-chat',
+  answer: (request) => status(router, request),
+})
 
 async function settle(endpoint: Endpoint, request: FaceRequest, id: string): Promise<FaceAnswer> {
   try {

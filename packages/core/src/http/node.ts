@@ -12,6 +12,7 @@ export interface HostRequest {
   /** What the host's body parser left. */
   readonly parsedBody?: unknown
   readonly identify: () => Identity | undefined | Promise<Identity | undefined>
+  readonly authorise?: (() => boolean | Promise<boolean>) | undefined
   readonly id?: unknown
   readonly log?: unknown
 }
@@ -28,6 +29,7 @@ export function faceRequest(face: Face, req: ParsedRequest, res: ServerResponse,
     bodyIsComplete: () => req.complete || req.readableEnded,
     body: () => bodyOf(req, host.parsedBody, face.maxRequestBytes),
     identify: host.identify,
+    authorise: host.authorise,
     signal: caller.signal,
     ...(typeof host.id === 'string' && { id: host.id }),
     ...(isLogger(host.log) && { log: host.log }),
@@ -72,6 +74,8 @@ export function brokenStream({ dialect }: Pick<Endpoint, 'dialect'>): Uint8Array
 export interface ListenerOptions {
   /** Says who calls. @default nobody in particular */
   readonly identify?: (req: IncomingMessage) => Identity | undefined | Promise<Identity | undefined>
+  /** Says who may see `GET status`. @default nobody: the path is not there */
+  readonly authorise?: (req: IncomingMessage) => boolean | Promise<boolean>
 }
 
 /**
@@ -82,12 +86,15 @@ export interface ListenerOptions {
  */
 export function listener(
   router: Router,
-  { identify }: ListenerOptions = {},
+  { identify, authorise }: ListenerOptions = {},
 ): (req: IncomingMessage, res: ServerResponse) => void {
-  const face = createFace(router)
+  const face = createFace(router, { pages: authorise !== undefined })
   return function signalboxListener(req, res) {
     const path = pathOf(req.url ?? '/')
-    const request = faceRequest(face, req, res, { identify: () => identify?.(req) })
+    const request = faceRequest(face, req, res, {
+      identify: () => identify?.(req),
+      authorise: authorise && (() => authorise(req)),
+    })
     void answerNode(face, face.match(request.method, path) ?? notFound(), request, res)
   }
 }

@@ -9,6 +9,8 @@ export interface LearnedLimits {
   observe(group: string, headers: RateLimitHeaders): void
   /** Stops a call that would be over what is left. It knows nothing any more once the provider's reset has come. */
   gate(group: string): Gate
+  /** Whether anything was ever learned of a group, so that asking can be left out. */
+  knows(group: string): boolean
   /** What is left now, for those limits of which something is known. */
   read(group: string): readonly Shortage[]
 }
@@ -23,6 +25,15 @@ interface Known {
   resetsAt: number
 }
 
+/** Headers without which an answer says nothing of limits: most say nothing, and reading them all is not free. */
+const telling = [
+  'x-ratelimit-remaining-requests',
+  'x-ratelimit-remaining-tokens',
+  'anthropic-ratelimit-requests-remaining',
+  'anthropic-ratelimit-tokens-remaining',
+  'anthropic-ratelimit-input-tokens-remaining',
+]
+
 type Kind = Exclude<LimitKind, 'concurrency'>
 const kinds: readonly Kind[] = ['requests', 'tokens']
 
@@ -34,6 +45,7 @@ export function createLearnedLimits({ clock }: { clock: Clock }): LearnedLimits 
   const groups = new Map<string, Partial<Record<Kind, Known>>>()
 
   function observe(group: string, headers: RateLimitHeaders) {
+    if (!telling.some((name) => headers[name] !== undefined)) return
     const said = readRateLimitHeaders(headers, clock.wallTime())
     for (const kind of kinds) {
       const limit = said[kind]
@@ -96,5 +108,5 @@ export function createLearnedLimits({ clock }: { clock: Clock }): LearnedLimits 
     return { kind, limit: known.limit ?? remaining, remaining, resetMs, retryAfterMs }
   }
 
-  return { observe, gate, read }
+  return { observe, gate, knows: (group) => groups.has(group), read }
 }

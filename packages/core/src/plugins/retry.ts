@@ -1,8 +1,8 @@
-import type { Clock } from '../clock.ts'
-import { SignalboxError, isSignalboxError } from '../errors.ts'
+import { type SignalboxError, isSignalboxError } from '../errors.ts'
 import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
 import { fullJitterDelayMs } from '../retry/backoff.ts'
+import { sleep } from '../sleep.ts'
 import type { Attempt } from '../types.ts'
 
 const baseMs = 500
@@ -10,7 +10,10 @@ const baseMs = 500
 const crowdedBaseMs = 1_000
 const maxMs = 20_000
 
-/** Repeats attempts at one model that may succeed when asked again, while no other model could be asked instead. */
+/**
+ * Repeats attempts at one model that may succeed when asked again, within the model's and the call's bounds and the
+ * domain's retry budget. Where a model of another domain can take over at once, it lets that happen instead.
+ */
 export function retry({ clock, random }: BuiltInServices): Plugin {
   return definePlugin({
     name: 'retry',
@@ -18,15 +21,16 @@ export function retry({ clock, random }: BuiltInServices): Plugin {
       stage: 'retry',
       async run(first, next) {
         for (let attempt = first; ; attempt = { ...attempt, number: attempt.number + 1 }) {
+          const { retryBudget, state } = attempt.candidate
+          if (attempt.number === 1) retryBudget.recordRequest()
           try {
             return await next(attempt)
           } catch (error) {
             if (!isSignalboxError(error) || !mayRetry(error, attempt)) throw error
-            const waitMs = Math.max(
-              error.retryAfterMs ?? 0,
-              fullJitterDelayMs({ attempt: attempt.number, baseMs: baseOf(error), maxMs, random }),
-            )
-            if (clock.now() + waitMs >= attempt.call.deadline) throw error
+            const backoffMs = fullJitterDelayMs({ attempt: attempt.number, baseMs: baseOf(error), maxMs, random })
+            const waitMs = Math.max(error.retryAfterMs ?? 0, backoffMs, state.readyInMs())
+            if (clock.now() + waitMs >= attempt.call.deadline) throw tooLate(error)
+            if (!retryBudget.tryTake()) throw error
             await sleep(waitMs, attempt.signal, clock)
           }
         }
@@ -38,24 +42,15 @@ export function retry({ clock, random }: BuiltInServices): Plugin {
 function mayRetry(error: SignalboxError, { number, candidate, call, alternatives }: Attempt): boolean {
   const { maxAttempts, maxAttemptsPerCall } = candidate.settings.retry
   if (!error.retryable || number >= maxAttempts || call.record.attempts.length >= maxAttemptsPerCall) return false
-  return !alternatives.some(({ domain }) => domain !== candidate.domain)
+  return !alternatives.some(
+    (other) => other.domain !== candidate.domain && other.readyInMs === 0 && other.health !== 'unhealthy',
+  )
 }
 
 const baseOf = ({ code }: SignalboxError) =>
   code === 'upstream_rate_limited' || code === 'upstream_overloaded' ? crowdedBaseMs : baseMs
 
-/** Waits, and leaves at once when the caller does. */
-function sleep(waitMs: number, signal: AbortSignal, clock: Clock): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const leave = () => {
-      clock.clearTimeout(timer)
-      reject(new SignalboxError('cancelled', 'The caller left'))
-    }
-    const timer = clock.setTimeout(() => {
-      signal.removeEventListener('abort', leave)
-      resolve()
-    }, waitMs)
-    if (signal.aborted) leave()
-    else signal.addEventListener('abort', leave, { once: true })
-  })
+/** A pause that outlasts the call is not worth the caller's coming back by itself: it would sleep as long. */
+function tooLate(error: SignalboxError): SignalboxError {
+  return error.retryAfterMs === undefined ? error : Object.assign(error, { retryable: false })
 }

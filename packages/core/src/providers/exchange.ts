@@ -25,6 +25,8 @@ export interface ExchangeOptions {
   readonly path: string
   readonly headers: () => Outgoing | Promise<Outgoing>
   readonly maxResponseBytes: number
+  /** Takes the headers of every answer, for what they say of the provider's limits. */
+  readonly onHeaders: (headers: UpstreamHeaders) => void
   readonly clock: Clock
   readonly events: EventBus
 }
@@ -34,6 +36,9 @@ export interface Outgoing {
   readonly headers: Readonly<Record<string, string>>
   readonly secrets: readonly string[]
 }
+
+/** Headers by lower-case name, as undici gives them. */
+export type UpstreamHeaders = Readonly<Record<string, string | string[] | undefined>>
 
 /** Headers of a provider's answer that go on to the caller. */
 const passedHeaders = ['content-type', 'openai-processing-ms', 'openai-version'] as const
@@ -140,6 +145,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.answered = true
     this.status = status
     this.headers = headers
+    this.options.onHeaders(headers)
     const encoding = headers['content-encoding']
     if (encoding !== undefined && encoding !== 'identity') {
       this.decoder = createDecoder(String(encoding), this.options.maxResponseBytes, {

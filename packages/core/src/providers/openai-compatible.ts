@@ -4,6 +4,7 @@ import { dialects } from '../dialects/index.ts'
 import type { Attempt } from '../types.ts'
 import { type ExchangeOptions, type Outgoing, exchange } from './exchange.ts'
 import type { ConnectedModel, ModelContext, Provider } from './provider.ts'
+import { verify } from './verify.ts'
 
 /** Options of {@link openaiCompatible}. */
 export type OpenAiCompatibleOptions = Omit<OpenAiCompatibleModelOptions, 'provider'>
@@ -29,8 +30,9 @@ export const openaiCompatibleProvider: Provider<OpenAiCompatibleModelOptions> = 
 export function connectChat(baseUrl: string, options: CommonModelOptions, context: ModelContext): ConnectedModel {
   const url = new URL(baseUrl)
   const { origin } = url
-  const path = `${url.pathname.replace(/\/+$/, '')}/chat/completions${url.search}`
-  const { connections, connectMs, clock, events, maxResponseBytes } = context
+  const base = url.pathname.replace(/\/+$/, '')
+  const path = `${base}/chat/completions${url.search}`
+  const { connections, connectMs, clock, events, maxResponseBytes, onHeaders } = context
   const outgoing = outgoingHeaders(options)
 
   const send = (attempt: Attempt) => {
@@ -41,21 +43,33 @@ export function connectChat(baseUrl: string, options: CommonModelOptions, contex
       fresh: options.dispatcher ? undefined : () => connections.fresh(origin, connectMs),
       origin,
       path,
-      headers: () => outgoing(attempt),
+      headers: () => outgoing.of(attempt),
       maxResponseBytes,
+      onHeaders,
       clock,
       events,
     }
     return exchange(exchangeOptions)
   }
-  return { domain: domainOf(origin + url.pathname, options.apiKey), send }
+  return {
+    domain: domainOf(origin + url.pathname, options.apiKey),
+    send,
+    async verify({ path: below = '/models', signal }) {
+      const { headers } = await outgoing.idle()
+      const dispatcher = options.dispatcher ?? connections.pool(origin, connectMs)
+      await verify({ dispatcher, origin, path: `${base}${below}${url.search}`, headers, signal, model: context.name })
+    },
+  }
 }
 
-/** The headers of an attempt: the model's own, and of the caller's only those that were let through to here. */
-function outgoingHeaders({
-  apiKey,
-  headers = {},
-}: CommonModelOptions): (attempt: Attempt) => Outgoing | Promise<Outgoing> {
+interface OutgoingHeaders {
+  /** Of an attempt: the model's own, and of the caller's only those that were let through to here. */
+  of(attempt: Attempt): Outgoing | Promise<Outgoing>
+  /** Of a question that no caller asked. */
+  idle(): Outgoing | Promise<Outgoing>
+}
+
+function outgoingHeaders({ apiKey, headers = {} }: CommonModelOptions): OutgoingHeaders {
   const configured = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
   const fixed = {
     'content-type': 'application/json',
@@ -65,22 +79,24 @@ function outgoingHeaders({
   }
   const secrets = Object.values(configured).flatMap((value) => [value, value.replace(/^Bearer /i, '')])
 
-  const withKey = (attempt: Attempt, key: string | undefined): Outgoing => {
-    const accept = attempt.call.request.parameters.stream ? 'text/event-stream' : 'application/json'
+  const withKey = (callers: Readonly<Record<string, string>>, accept: string, key: string | undefined): Outgoing => {
     const own = key === undefined ? undefined : { authorization: `Bearer ${key}` }
     return {
-      headers: { accept, ...attempt.call.headers, ...own, ...fixed },
+      headers: { accept, ...callers, ...own, ...fixed },
       secrets: key === undefined ? secrets : [key, ...secrets],
     }
   }
-
-  if (typeof apiKey !== 'function') {
-    if (apiKey !== undefined) assertHeaderSafe(apiKey)
-    return (attempt) => withKey(attempt, apiKey)
-  }
-  return (attempt) => {
+  const make = (callers: Readonly<Record<string, string>>, accept: string): Outgoing | Promise<Outgoing> => {
+    if (typeof apiKey !== 'function') return withKey(callers, accept, apiKey)
     const key = apiKey()
-    return typeof key === 'string' ? withKey(attempt, key) : key.then((ready) => withKey(attempt, ready))
+    return typeof key === 'string'
+      ? withKey(callers, accept, key)
+      : key.then((ready) => withKey(callers, accept, ready))
+  }
+  if (typeof apiKey === 'string') assertHeaderSafe(apiKey)
+  return {
+    of: ({ call }) => make(call.headers, call.request.parameters.stream ? 'text/event-stream' : 'application/json'),
+    idle: () => make({}, 'application/json'),
   }
 }
 

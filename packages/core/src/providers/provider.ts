@@ -2,6 +2,7 @@ import type { CommonModelOptions } from '../config/options.ts'
 import type { EventBus } from '../events.ts'
 import type { Attempt, DialectName, Handler, Services } from '../types.ts'
 import type { Connections } from './connections.ts'
+import type { UpstreamHeaders } from './exchange.ts'
 
 /** What a provider is given to make a model of. */
 export interface ModelContext extends Services {
@@ -11,6 +12,8 @@ export interface ModelContext extends Services {
   readonly connections: Connections
   readonly connectMs: number
   readonly maxResponseBytes: number
+  /** Takes the headers of every answer, for what they say of the provider's limits. */
+  readonly onHeaders: (headers: UpstreamHeaders) => void
 }
 
 /** A model, ready to be called. */
@@ -18,6 +21,12 @@ export interface ConnectedModel {
   /** What fails together with it, unless the configuration says otherwise. */
   readonly domain: string
   readonly send: Handler<Attempt>
+  /**
+   * Asks the provider a question that costs nothing: is it there, and does it take the key?
+   *
+   * @throws SignalboxError that says what is wrong
+   */
+  verify?(options: { readonly path?: string; readonly signal: AbortSignal }): Promise<void>
 }
 
 /** Makes models out of configuration entries. */

@@ -1,21 +1,26 @@
 import type { RouteOptions } from '../config/options.ts'
-import type { Strategy } from '../types.ts'
+import type { Services, Strategy } from '../types.ts'
+import { type LeastLatencyOptions, leastLatency } from './least-latency.ts'
 import { ordered } from './ordered.ts'
 import { roundRobin } from './round-robin.ts'
 import { weighted } from './weighted.ts'
 
-const factories: ReadonlyMap<string, () => Strategy> = new Map([
+type Factory = (options: object, services: Services) => Strategy
+
+const factories: ReadonlyMap<string, Factory> = new Map<string, Factory>([
   ['ordered', ordered],
   ['round-robin', roundRobin],
   ['weighted', weighted],
+  ['least-latency', (options, services) => leastLatency(options as LeastLatencyOptions, services)],
 ])
 
 /** The names by which a configuration can ask for a strategy. */
 export const strategyNames: ReadonlySet<string> = new Set(factories.keys())
 
 /** The strategy of a route: its own instance, since a strategy may have state. */
-export function createStrategy(given: RouteOptions['strategy'] = 'ordered'): Strategy {
+export function createStrategy(given: RouteOptions['strategy'], services: Services): Strategy {
   if (typeof given === 'function') return { name: given.name || 'function', rank: given }
   if (typeof given === 'object' && 'rank' in given) return given as Strategy
-  return factories.get(typeof given === 'string' ? given : given.use)!()
+  const { use, ...options } = typeof given === 'object' ? given : { use: given ?? 'ordered' }
+  return factories.get(use as string)!(options, services)
 }

@@ -1,4 +1,4 @@
-import { errorTypes } from '../../http/errors.ts'
+import { errorTypeOf } from '../../http/errors.ts'
 import type { SignalboxError } from '../../errors.ts'
 import type { Dialect } from '../dialect.ts'
 import { JsonRequest, parseJsonRequest } from '../json-request.ts'
@@ -33,7 +33,7 @@ export const openaiChat: Dialect = {
 
 function errorBody(error: SignalboxError): object {
   return {
-    error: { message: error.message, type: errorTypes[error.code], param: error.param ?? null, code: error.code },
+    error: { message: error.message, type: errorTypeOf(error), param: error.param ?? null, code: error.code },
   }
 }
 

@@ -1,0 +1,135 @@
+import type { Clock } from './clock.ts'
+import type { LimitRule, LimitSettings, ModelLimits } from './config/limits.ts'
+import { SignalboxError } from './errors.ts'
+import { type EstimateCorrection, createEstimateCorrection } from './limiter/estimate-correction.ts'
+import { type LearnedLimits, createLearnedLimits } from './limiter/learned-limits.ts'
+import { createLimiter } from './limiter/limiter.ts'
+import { type Limit, createLimits } from './limiter/limits.ts'
+import type { Limiter, Refusal } from './limiter/types.ts'
+import type { Store } from './store/store.ts'
+import type { Call, Identity } from './types.ts'
+
+/** Everything that says how much may go out: to models, on routes, and for callers. */
+export interface Admission {
+  readonly limiter: Limiter
+  readonly learned: LearnedLimits
+  readonly correction: EstimateCorrection
+  readonly store: Store
+  /** The limits of a model: its own and its tier's. */
+  ofModel(name: string): readonly Limit[]
+  /** The limits that count a call as a whole: its route's. */
+  ofRoute(name: string): readonly Limit[]
+  /** The limits of whoever calls. A scope that the caller does not say has one bucket for all who do not. */
+  ofCaller(call: Call): readonly Limit[]
+  /** The caps on one request that hold for a call. */
+  capsOf(call: Call): readonly RequestCaps[]
+}
+
+/** What one request may ask for at the most. */
+export interface RequestCaps {
+  readonly maxChoices?: number | undefined
+  readonly maxInputTokens?: number | undefined
+  readonly maxOutputTokens?: number | undefined
+}
+
+/** The configuration of {@link createAdmission}. */
+export interface AdmissionOptions {
+  readonly store: Store
+  readonly clock: Clock
+  readonly models: Readonly<Record<string, { readonly limits?: ModelLimits | false | undefined }>>
+  readonly routes: Readonly<Record<string, { readonly limits?: LimitSettings | false | undefined }>>
+  readonly tiers: Readonly<Record<string, LimitSettings>>
+  readonly rules: readonly LimitRule[]
+  readonly maximumWaiting: number
+}
+
+const none: readonly Limit[] = []
+
+/** Makes the limits of a configuration. */
+export function createAdmission(options: AdmissionOptions): Admission {
+  const { store, clock, models, routes, tiers, rules, maximumWaiting } = options
+  const tierLimits = mapValues(tiers, (tier, name) => createLimits(`tier:${name}`, tier))
+  const modelLimits = mapValues(models, ({ limits }, name) => {
+    if (!limits) return none
+    const shared = limits.tier === undefined ? none : tierLimits.get(limits.tier)!
+    return [...createLimits(`model:${name}`, limits), ...shared]
+  })
+  const routeLimits = mapValues(routes, ({ limits }, name) => (limits ? createLimits(`route:${name}`, limits) : none))
+  const callerLimits = new Map<string, readonly Limit[]>()
+
+  const bucketLimits = (rule: LimitRule, place: number, bucket: string) => {
+    const group = `rule:${place}:${rule.per}:${bucket}`
+    let limits = callerLimits.get(group)
+    if (!limits) {
+      limits = createLimits(group, rule)
+      if (callerLimits.size >= rememberedBuckets) callerLimits.clear()
+      callerLimits.set(group, limits)
+    }
+    return limits
+  }
+
+  return {
+    store,
+    limiter: createLimiter({ store, clock, queue: { maximumWaiting } }),
+    learned: createLearnedLimits({ clock }),
+    correction: createEstimateCorrection(),
+    ofModel: (name) => modelLimits.get(name) ?? none,
+    ofRoute: (name) => routeLimits.get(name) ?? none,
+    ofCaller: ({ identity }) =>
+      rules.length === 0
+        ? none
+        : rules.flatMap((rule, place) =>
+            bucketsOf(rule.per, identity).flatMap((bucket) => bucketLimits(rule, place, bucket)),
+          ),
+    capsOf: ({ route }) => {
+      const own = routes[route]?.limits
+      return own ? [own, ...rules] : rules
+    },
+  }
+}
+
+/** Buckets whose limits are kept ready made. What is counted in them lies in the store. */
+const rememberedBuckets = 10_000
+
+/** The buckets that a rule counts a caller in. Whoever does not say what the rule goes by shares one bucket. */
+function bucketsOf(per: LimitRule['per'], { key, user, team, tags }: Identity): readonly string[] {
+  switch (per) {
+    case 'all':
+      return ['']
+    case 'key':
+      return [bucket(key)]
+    case 'user':
+      return [bucket(user)]
+    case 'team':
+      return [bucket(team)]
+    case 'tag':
+      return tags && tags.length > 0 ? [...new Set(tags)].map(bucket) : [bucket(undefined)]
+  }
+}
+
+const bucket = (name: string | undefined) => (name === undefined ? 'anonymous' : `=${name}`)
+
+/** The error for a limit that left no room. It says which, and when to come back. */
+export function limitError(refusal: Refusal, model?: string): SignalboxError {
+  const { reason, kind, limit, remaining, resetMs, retryAfterMs } = refusal
+  const about = { ...(model !== undefined && { model }), limit: { kind, limit, remaining, resetMs } }
+  const unit = kind === 'concurrency' ? 'calls at one time' : `${kind} per minute`
+  if (reason === 'never') {
+    return new SignalboxError('limit_exceeded', `The request asks for more than the limit of ${limit} ${unit}`, {
+      ...about,
+      movesOn: model !== undefined,
+    })
+  }
+  return new SignalboxError('rate_limit_exceeded', `The limit of ${limit} ${unit} is reached`, {
+    ...about,
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+    reason,
+  })
+}
+
+function mapValues<T, R>(
+  record: Readonly<Record<string, T>>,
+  map: (value: T, name: string) => R,
+): ReadonlyMap<string, R> {
+  return new Map(Object.entries(record).map(([name, value]) => [name, map(value, name)]))
+}

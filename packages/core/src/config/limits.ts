@@ -1,0 +1,25 @@
+/** How much may go out in any 60 seconds, and at one time. What is left out is not limited. */
+export interface LimitSettings {
+  readonly requestsPerMinute?: number | undefined
+  /** Input and output tokens together. */
+  readonly tokensPerMinute?: number | undefined
+  /** Calls under way at one time. */
+  readonly concurrency?: number | undefined
+  /** The most choices (`n`) one request may ask for. */
+  readonly maxChoices?: number | undefined
+  /** The largest input of one request, in estimated tokens. */
+  readonly maxInputTokens?: number | undefined
+  /** The largest output one request may ask for, in tokens. */
+  readonly maxOutputTokens?: number | undefined
+}
+
+/** The limits of a model: a total for it, and for the tier it shares with others. */
+export interface ModelLimits extends Pick<LimitSettings, 'requestsPerMinute' | 'tokensPerMinute' | 'concurrency'> {
+  /** A name under `tiers`, whose limits several models share. */
+  readonly tier?: string | undefined
+}
+
+/** A limit for every caller of a kind. */
+export interface LimitRule extends LimitSettings {
+  readonly per: 'all' | 'key' | 'user' | 'team' | 'tag'
+}

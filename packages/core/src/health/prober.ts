@@ -1,0 +1,44 @@
+import type { Clock, Timer } from '../clock.ts'
+import type { HealthSample } from './health-window.ts'
+
+/** Something that can be asked whether it is well. */
+export interface Probed {
+  readonly intervalMs: number
+  readonly timeoutMs: number
+  /** Asks once. Rejects when it is not well. */
+  ask(signal: AbortSignal): Promise<void>
+  /** Takes what came of it. */
+  record(outcome: HealthSample['outcome']): void
+}
+
+/** Asks each of them again and again, one question at a time, until the function returned is called. */
+export function startProbes(probed: readonly Probed[], clock: Clock): () => void {
+  const stops = probed.map((one) => startProbe(one, clock))
+  return () => stops.forEach((stop) => stop())
+}
+
+function startProbe({ intervalMs, timeoutMs, ask, record }: Probed, clock: Clock): () => void {
+  let stopped = false
+  let timer: Timer | undefined
+  const schedule = () => {
+    if (!stopped) timer = clock.setTimeout(() => void probe(), intervalMs)
+  }
+  const probe = async () => {
+    const limit = new AbortController()
+    const limitTimer = clock.setTimeout(() => limit.abort(), timeoutMs)
+    try {
+      await ask(limit.signal)
+      record('success')
+    } catch {
+      record(limit.signal.aborted ? 'timeout' : 'failure')
+    } finally {
+      clock.clearTimeout(limitTimer)
+      schedule()
+    }
+  }
+  schedule()
+  return () => {
+    stopped = true
+    clock.clearTimeout(timer)
+  }
+}

@@ -1,0 +1,55 @@
+import { SignalboxError, isSignalboxError } from '../errors.ts'
+import type { Hold } from '../holds/holds.ts'
+import type { BuiltInServices } from '../pipeline.ts'
+import { type Plugin, definePlugin } from '../plugin.ts'
+import { sleep } from '../sleep.ts'
+import type { Attempt } from '../types.ts'
+
+/** How long a provider that asked for no time in particular is left alone after a rate limit. */
+const rateLimitHoldMs = 1_000
+/** How long a domain is left alone whose quota is used up: nobody buys more in less. */
+const quotaHoldMs = 300_000
+/** How long a domain is left alone whose key was refused. */
+const keyHoldMs = 60_000
+
+/**
+ * Keeps calls away from what has said no for a time: a model at its provider after a rate limit, a whole domain whose key
+ * is refused or whose quota is used up. A call that may wait does, where a rate limit ends in time.
+ */
+export function hold({ clock }: BuiltInServices): Plugin {
+  return definePlugin({
+    name: 'hold',
+    attempt: {
+      stage: 'limiter',
+      async run(attempt, next) {
+        const held = attempt.candidate.state.hold()
+        if (held) await passOrWait(held, attempt, clock.now())
+        try {
+          return await next(attempt)
+        } catch (error) {
+          if (isSignalboxError(error)) remember(error, attempt)
+          throw error
+        }
+      },
+    },
+  })
+
+  async function passOrWait({ untilMs, reason }: Hold<SignalboxError>, attempt: Attempt, now: number): Promise<void> {
+    const waitMs = untilMs - now
+    const limited = reason.code === 'upstream_rate_limited'
+    if (limited && attempt.mayWait && untilMs < attempt.deadline) return sleep(waitMs, attempt.signal, clock)
+    const code = limited ? 'rate_limit_exceeded' : 'model_unavailable'
+    const message = limited ? 'The provider asked for a pause' : 'The provider refused the account'
+    throw new SignalboxError(code, message, { model: attempt.candidate.name, retryAfterMs: waitMs, cause: reason })
+  }
+}
+
+function remember(error: SignalboxError, { candidate: { state } }: Attempt): void {
+  if (error.code === 'upstream_rate_limited') {
+    state.penalty.cut()
+    const wholeDomain = error.reason !== undefined && /organization|account|project/.test(error.reason)
+    state.holdFor(wholeDomain ? 'domain' : 'model', error.retryAfterMs ?? rateLimitHoldMs, error)
+  } else if (error.code === 'upstream_quota_exhausted')
+    state.holdFor('domain', Math.max(quotaHoldMs, error.retryAfterMs ?? 0), error)
+  else if (error.code === 'provider_auth_failed') state.holdFor('domain', keyHoldMs, error)
+}

@@ -1,0 +1,66 @@
+import { limitError } from '../admission.ts'
+import { isSignalboxError } from '../errors.ts'
+import type { Permit, WaitRequest } from '../limiter/types.ts'
+import type { BuiltInServices } from '../pipeline.ts'
+import { type Plugin, definePlugin } from '../plugin.ts'
+import { tokensOf } from '../tokens/request.ts'
+import { acquire, expectedTokens, priorityOf, tokensUsed, wasNeverSent } from './limits-of-call.ts'
+import type { Attempt, Reply } from '../types.ts'
+
+/** Keeps a model's limits: all of them are taken or none, by estimate, and settled by what was used. */
+export function limiter({ admission, clock }: BuiltInServices): Plugin {
+  const { limiter: gatekeeper, learned, correction } = admission
+  return definePlugin({
+    name: 'limiter',
+    attempt: {
+      stage: 'limiter',
+      async run(attempt, next) {
+        const { name } = attempt.candidate
+        const limits = admission.ofModel(name)
+        const group = `model:${name}`
+        if (limits.length === 0 && !learned.knows(group)) return next(attempt)
+        const estimated = expectedTokens(tokensOf(attempt.call.request))
+        const answer = await acquire(gatekeeper, {
+          ...request(attempt),
+          limits,
+          gate: learned.gate(group),
+          tokens: correction.correct(name, estimated),
+        })
+        if (!answer.granted) throw limitError(answer, name)
+        try {
+          const reply = await next(attempt)
+          void settle(reply, answer, (actual) => correction.observe(name, { estimated, actual }))
+          return reply
+        } catch (error) {
+          if (isSignalboxError(error) && wasNeverSent(error, attempt)) await answer.release()
+          else await answer.settle({ tokens: isSignalboxError(error) && error.status !== undefined ? 0 : undefined })
+          throw error
+        }
+      },
+    },
+  })
+
+  function request({
+    call,
+    candidate,
+    number,
+    mayWait,
+    signal,
+    deadline,
+  }: Attempt): Omit<WaitRequest, 'limits' | 'tokens'> {
+    const id = `${call.id}/${candidate.name}/${number}/${mayWait ? 2 : 1}/${call.record.attempts.length}`
+    const leaseMs = Math.min(Math.max(deadline - clock.now(), 0) + leaseGraceMs, longestLeaseMs)
+    return { id, leaseMs, mayWait, signal, deadline, priority: priorityOf(call) }
+  }
+}
+
+/** A permit's lease ends soon after its attempt must have. */
+const leaseGraceMs = 20_000
+const longestLeaseMs = 3_600_000
+
+async function settle({ ended }: Reply, permit: Permit, learn: (actual: number) => void): Promise<void> {
+  const { usage, estimated } = await ended
+  const tokens = tokensUsed(usage)
+  await permit.settle({ tokens })
+  if (!estimated) learn(tokens)
+}

@@ -1,0 +1,46 @@
+import { SignalboxError } from '../errors.ts'
+import type { Priority } from '../limiter/fair-queue.ts'
+import type { Limiter, Permit, Refusal, WaitRequest } from '../limiter/types.ts'
+import type { RequestTokens } from '../tokens/request.ts'
+import type { Attempt, Call, Usage } from '../types.ts'
+
+/** The output that is reckoned with where a request does not limit it; the learned correction does the rest. */
+const usualOutputTokens = 256
+
+/** The tokens a request is likely to use. */
+export function expectedTokens({ inputTokens, outputTokens }: RequestTokens): number {
+  return inputTokens + (outputTokens || usualOutputTokens)
+}
+
+/** All tokens of a usage, as the providers' limits count them. */
+export function tokensUsed(usage: Usage): number {
+  return (
+    usage.inputTokens + usage.cachedInputTokens + usage.cacheWriteTokens + usage.outputTokens + usage.reasoningTokens
+  )
+}
+
+/** The label `priority`, from 1 (most urgent) to 5; a classifier or the host's plugin sets it. */
+export function priorityOf({ labels }: Call): Priority {
+  const priority = Number(labels['priority'])
+  return Number.isInteger(priority) && priority >= 1 && priority <= 5 ? (priority as Priority) : 3
+}
+
+/** Whether nothing can have reached the provider: it was refused further in, or no connection came about. */
+export function wasNeverSent({ code }: SignalboxError, { call, number, candidate }: Attempt): boolean {
+  if (code === 'upstream_unreachable' || code === 'upstream_tls') return true
+  return !call.record.attempts.some((attempt) => attempt.model === candidate.name && attempt.number === number)
+}
+
+/**
+ * Asks a limiter.
+ *
+ * @throws SignalboxError `cancelled` when the caller leaves while it waits
+ */
+export async function acquire(limiter: Limiter, request: WaitRequest): Promise<Permit | Refusal> {
+  try {
+    return await limiter.acquire(request)
+  } catch (error) {
+    if (request.signal?.aborted) throw new SignalboxError('cancelled', 'The caller left')
+    throw error
+  }
+}

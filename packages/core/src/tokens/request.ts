@@ -1,0 +1,40 @@
+import type { CandidateView, Request } from '../types.ts'
+import { estimateTokens } from './estimate.ts'
+
+/** What a request asks for in tokens: its input as estimated, its output as it limits it. */
+export interface RequestTokens {
+  readonly inputTokens: number
+  /** The most it lets the model write, in all its choices; 0 where it says nothing. */
+  readonly outputTokens: number
+}
+
+/** Tokens that stand around each message in every provider's own format. */
+const tokensPerMessage = 4
+
+const counted = new WeakMap<Request, RequestTokens>()
+
+/** Estimates a request's tokens, once for each request. */
+export function tokensOf(request: Request): RequestTokens {
+  const known = counted.get(request)
+  if (known) return known
+  const { messages, tools, parameters } = request
+  const said = messages.reduce((sum, { text }) => sum + estimateTokens(text) + tokensPerMessage, 0)
+  const offered = tools.length === 0 ? 0 : estimateTokens(JSON.stringify(tools))
+  const tokens = {
+    inputTokens: said + offered,
+    outputTokens: (parameters.maxOutputTokens ?? 0) * (parameters.choices ?? 1),
+  }
+  counted.set(request, tokens)
+  return tokens
+}
+
+/**
+ * Whether a request and the output it asks for fit into a model's context window. A token is at least a byte, so a body
+ * that is smaller than the window fits without counting.
+ */
+export function withinWindow(request: Request, { contextWindow }: Pick<CandidateView, 'contextWindow'>): boolean {
+  if (contextWindow === undefined) return true
+  const output = request.parameters.maxOutputTokens ?? 0
+  if (request.bytes.length + output <= contextWindow) return true
+  return tokensOf(request).inputTokens + output <= contextWindow
+}
