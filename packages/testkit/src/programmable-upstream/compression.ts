@@ -5,7 +5,7 @@ import { step, type Step } from './steps.ts'
 export type Encoding = 'gzip' | 'br' | 'deflate'
 
 /** At the default quality a bomb takes seconds to make. */
-const quickBrotli = (bytes: Uint8Array) =>
+const quickBrotli = (bytes: Uint8Array | string) =>
   zlib.brotliCompressSync(bytes, { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 4 } })
 
 const compress = { gzip: zlib.gzipSync, br: quickBrotli, deflate: zlib.deflateSync }
