@@ -53,19 +53,18 @@ export function splice(bytes: Uint8Array, layout: Layout, patch: Readonly<Record
     copied = end
   }
   fields.forEach((field, index) => {
-    const before = index === 0 ? undefined : fields[index - 1]
-    if (!Object.hasOwn(patch, field.key)) {
-      kept++
-    } else if (patch[field.key] === undefined) {
-      const after = fields[index + 1]
-      copyTo(after || kept === 0 ? field.keyStart : Math.max(copied, before!.valueEnd))
-      copied = after ? after.keyStart : field.valueEnd
-    } else {
-      copyTo(field.valueStart)
-      pieces.push(Buffer.from(JSON.stringify(patch[field.key])))
+    const patched = Object.hasOwn(patch, field.key)
+    if (patched && patch[field.key] === undefined) {
+      copyTo(fields[index - 1]?.valueEnd ?? field.keyStart)
       copied = field.valueEnd
-      kept++
+      return
     }
+    // The comma before the first field that is kept goes with the fields before it.
+    if (kept++ === 0 && index > 0) copied = field.keyStart
+    if (!patched) return
+    copyTo(field.valueStart)
+    pieces.push(Buffer.from(JSON.stringify(patch[field.key])))
+    copied = field.valueEnd
   })
   copyTo(close)
   const there = new Set(fields.map((field) => field.key))
@@ -87,23 +86,25 @@ function skipBlank(bytes: Uint8Array, from: number): number {
   return at
 }
 
-/** Where the string that begins at `start` ends. Long strings are crossed by `indexOf`, which is far faster than a loop. */
+/**
+ * Where the string that begins at `start` ends. Long strings are crossed by `indexOf`, which is far faster than a loop;
+ * but it is slow to begin, so that a loop comes first after each escaped quote.
+ */
 function endOfString(bytes: Uint8Array, start: number): number {
-  const near = Math.min(bytes.length, start + 64)
   let at = start + 1
-  while (at < near) {
-    const byte = bytes[at]!
-    if (byte === quote) return at + 1
-    at += byte === backslash ? 2 : 1
-  }
-  let from = at
   for (;;) {
-    const found = bytes.indexOf(quote, from)
+    const near = Math.min(bytes.length, at + 64)
+    while (at < near) {
+      const byte = bytes[at]!
+      if (byte === quote) return at + 1
+      at += byte === backslash ? 2 : 1
+    }
+    const found = bytes.indexOf(quote, at)
     if (found < 0) return bytes.length
     let slashes = 0
     while (found - 1 - slashes >= at && bytes[found - 1 - slashes] === backslash) slashes++
     if (slashes % 2 === 0) return found + 1
-    from = found + 1
+    at = found + 1
   }
 }
 
