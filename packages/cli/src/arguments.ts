@@ -1,7 +1,6 @@
 import { parseArgs } from 'node:util'
 
-/** How much is logged. */
-export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 
 /** Options of `signalbox serve`. */
 export interface ServeOptions {

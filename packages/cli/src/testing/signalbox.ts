@@ -18,7 +18,7 @@ afterEach(() => {
 })
 
 /** One line of the log. */
-export interface LogLine {
+interface LogLine {
   readonly level: number
   readonly time: number
   readonly msg: string
@@ -26,7 +26,7 @@ export interface LogLine {
 }
 
 /** A `signalbox` that runs. */
-export interface Signalbox {
+interface Signalbox {
   /** What it has written so far. */
   output(): { readonly stdout: string; readonly stderr: string }
   log(): LogLine[]
@@ -46,7 +46,7 @@ export function configFile(config: object | string, extension = 'json'): string 
 }
 
 /** Starts the command from its source. */
-export function signalbox(args: readonly string[], env: Record<string, string> = {}): Signalbox {
+function signalbox(args: readonly string[], env: Record<string, string> = {}): Signalbox {
   const child = spawn(process.execPath, ['--conditions=@signalbox/source', bin, ...args], { env })
   children.add(child)
   let stdout = ''
