@@ -108,7 +108,7 @@ describe('settings', () => {
       fc.property(fc.array(level, { maxLength: 5 }), fc.boolean(), (levels, reasoning) => {
         const since = levels.slice(levels.lastIndexOf(false) + 1)
         const isOff = levels.includes(false) && since.every((one) => one === undefined)
-        const { timeouts } = resolveSettings(reasoning, ...levels.map((timeouts) => ({ timeouts })))
+        const { timeouts } = resolveSettings(reasoning, ...levels.map((one) => ({ timeouts: one })))
         for (const key of ['firstTokenMs', 'callMs'] as const) {
           const said = since.findLast((one) => one && one[key] !== undefined)
           const fallback = reasoning ? reasoningTimeouts[key] : defaultTimeouts[key]

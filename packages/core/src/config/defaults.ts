@@ -138,7 +138,7 @@ function merge<On extends object, Off>(
   return levels.reduce<On | Off>((settled, level) => {
     if (level === undefined) return settled
     if (level === false) return off
-    return { ...(settled === off ? defaults : settled), ...given(level) } as On
+    return { ...(settled === off ? defaults : settled), ...given(level) }
   }, defaults)
 }
 

@@ -1,3 +1,4 @@
+/* oxlint-disable unicorn/consistent-function-scoping -- what a test hands in stands in the test */
 import { createFakeClock, seededRandom } from '@signalbox/testkit'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -60,8 +61,6 @@ describe('every strategy', () => {
         const names = namesOf(ranked(createStrategy(name, services), candidates, seededRandom(seed)))
         expect(new Set(names).size).toBe(names.length)
         expect(candidates.map((candidate) => candidate.name)).toEqual(expect.arrayContaining(names))
-        if (name === 'round-robin' || name === 'weighted')
-          expect(names).toHaveLength(list.filter((weight) => weight > 0).length)
       }),
     )
   })
