@@ -49,6 +49,9 @@ interface Published {
   readonly peerDependencies?: Readonly<Record<string, string>>
 }
 
+const targetsOf = ({ exports, bin = {} }: Published) =>
+  [...Object.values(exports), bin].flatMap((target) => (typeof target === 'string' ? [target] : Object.values(target)))
+
 describe.each(packages)('the tarball of %s', (name) => {
   let files: string[]
   let manifest: Published
@@ -62,15 +65,13 @@ describe.each(packages)('the tarball of %s', (name) => {
   })
 
   it('has a file for everything that it exports or runs', () => {
-    const targets = [...Object.values(manifest.exports), manifest.bin ?? {}].flatMap((target) =>
-      typeof target === 'string' ? [target] : Object.values(target),
-    )
-    expect(files).toEqual(expect.arrayContaining(targets))
+    expect(files).toEqual(expect.arrayContaining(targetsOf(manifest)))
   })
 
-  it('has its licence and README, what is built, and nothing else', () => {
-    expect(files).toEqual(expect.arrayContaining(['./LICENSE', './README.md', './package.json']))
-    const built = files.filter((file) => !['./LICENSE', './README.md', './package.json'].includes(file))
+  it('has its licence and README, what is built or exported, and nothing else', () => {
+    const always = ['./LICENSE', './README.md', './package.json']
+    expect(files).toEqual(expect.arrayContaining(always))
+    const built = files.filter((file) => ![...always, ...targetsOf(manifest)].includes(file))
     for (const file of built) expect(file).toMatch(/^\.\/dist\/.*(?<!\.(?:test|storm))\.(?:d\.ts|js|js\.map)$/)
   })
 
