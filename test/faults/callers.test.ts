@@ -393,7 +393,7 @@ const fail = () => {
 }
 
 /** Characters that would begin a line or a colour of their own. */
-const hasControls = (text: string) => [...text].some((character) => character < ' ')
+const hasControls = (text: string) => Buffer.from(text).some((byte) => byte < 0x20)
 
 describeMounts('plugins that misbehave', (mount) => {
   const served = async (plugin: Parameters<typeof definePlugin>[0], sent: Sent = { body: chat() }) => {
