@@ -1,6 +1,4 @@
-import type { DispatchedRequest } from "@signalbox/testkit"
-
-
+import type { DispatchedRequest } from '@signalbox/testkit'
 
 /** The most that came within any 60 seconds: of requests, and of their tokens. Counts what the upstream took on. */
 export function mostInAMinute(journal: readonly DispatchedRequest[]): { requests: number; tokens: number } {

@@ -8,8 +8,8 @@ describe.each([
   ['a chain of three', ['a', 'b', 'c']],
 ])('a total outage of %s for ten minutes at 50 calls a second', (_, models) => {
   it.each([
-    [false, 0],
-    [false, 240],
+    [false as const, 0],
+    [false as const, 240],
     [{}, 0],
     [{}, 240],
   ])('costs 1.1 requests a call and model at the most (breaker %o, warmed up %i s)', async (breaker, warmUpSeconds) => {

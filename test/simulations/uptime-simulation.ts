@@ -70,7 +70,10 @@ export async function simulateUptime(route: string, options: UptimeOptions): Pro
   return { route, calls: options.calls, ...seen.result(), wallMs: performance.now() - startedMs }
 }
 
-const requestTo = (model: string) => ({ model, messages: [{ role: 'user', content: 'When does the next train leave?' }] })
+const requestTo = (model: string) => ({
+  model,
+  messages: [{ role: 'user', content: 'When does the next train leave?' }],
+})
 
 const modelAt = (name: string, dispatcher: SimulatedDispatcher) =>
   openaiCompatible({ baseUrl: `http://${name}.invalid/v1`, dispatcher })

@@ -25,8 +25,8 @@ export interface ExchangeOptions {
   readonly path: string
   readonly headers: () => Outgoing | Promise<Outgoing>
   readonly maxResponseBytes: number
-  /** Takes the headers of every answer, for what they say of the provider's limits. */
-  readonly onHeaders: (headers: UpstreamHeaders) => void
+  /** Takes the headers of every answer, and when its request was sent, for what they say of the provider's limits. */
+  readonly onHeaders: (headers: UpstreamHeaders, sentMs: number) => void
   readonly clock: Clock
   readonly events: EventBus
 }
@@ -76,6 +76,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   private watch!: StreamWatch
   private stream!: PushStream
   private settle!: (ended: Ended) => void
+  private sentMs = 0
   private lastByteMs = 0
   private heldSinceMs = 0
 
@@ -118,6 +119,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   private dispatch(dispatcher: Dispatcher): void {
     const { attempt, dialect, origin, path } = this.options
     const body = dialect.patch(attempt.call.request, { model: attempt.candidate.model })
+    this.sentMs = this.clock.now()
     try {
       dispatcher.dispatch({ origin, path, method: 'POST', headers: this.outgoing.headers, body }, this)
     } catch (error) {
@@ -145,7 +147,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.answered = true
     this.status = status
     this.headers = headers
-    this.options.onHeaders(headers)
+    this.options.onHeaders(headers, this.sentMs)
     const encoding = headers['content-encoding']
     if (encoding !== undefined && encoding !== 'identity') {
       this.decoder = createDecoder(String(encoding), this.options.maxResponseBytes, {

@@ -25,9 +25,13 @@ export function drawOutages({ random, spanMs, downShare, lengthMs = usualLength,
   if (!(downShare >= 0 && downShare <= 1)) throw new RangeError(`Expected downShare from 0 to 1, got ${downShare}`)
   const downMs = spanMs * downShare
   const lengths: number[] = []
-  for (let left = downMs; left > 0; left -= lengths.at(-1)!) lengths.push(drawLatencyMs({ latencyMs: lengthMs }, random))
+  for (let left = downMs; left > 0; left -= lengths.at(-1)!)
+    lengths.push(drawLatencyMs({ latencyMs: lengthMs }, random))
   const downs = scaledTo(downMs, lengths)
-  const ups = scaledTo(spanMs - downMs, Array.from({ length: downs.length + 1 }, () => -Math.log(1 - random())))
+  const ups = scaledTo(
+    spanMs - downMs,
+    Array.from({ length: downs.length + 1 }, () => -Math.log(1 - random())),
+  )
   let atMs = 0
   return downs.map((length, index) => {
     const fromMs = atMs + ups[index]!

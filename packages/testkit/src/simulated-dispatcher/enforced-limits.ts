@@ -10,7 +10,7 @@ export interface EnforcedLimitOptions {
    * @default 'sliding-window'
    */
   readonly method?: 'sliding-window' | 'token-bucket'
-  /** How much a token bucket holds, as the time in which it fills up, in milliseconds. @default 60_000 */
+  /** How much a token bucket holds, as the time in which it fills up, in milliseconds. Headers tell this as the limit. @default 60_000 */
   readonly bucketMs?: number
   /** Whether every answer carries `x-ratelimit-*`. @default true */
   readonly headers?: boolean
@@ -51,7 +51,9 @@ export function createEnforcedLimits(options: EnforcedLimitOptions): EnforcedLim
     take(tokens, nowMs) {
       const amountOf = (kind: LimitState['kind']) => (kind === 'requests' ? 1 : tokens)
       const states = meters.map((one) => ({ kind: one.kind, ...one.meter.state(amountOf(one.kind), nowMs) }))
-      const short = states.filter(({ retryAfterMs }) => retryAfterMs > 0).toSorted((a, b) => b.retryAfterMs - a.retryAfterMs)
+      const short = states
+        .filter(({ retryAfterMs }) => retryAfterMs > 0)
+        .toSorted((a, b) => b.retryAfterMs - a.retryAfterMs)
       if (short.length > 0) return short[0]
       for (const one of meters) one.meter.take(amountOf(one.kind), nowMs)
       return undefined
@@ -63,7 +65,7 @@ export function createEnforcedLimits(options: EnforcedLimitOptions): EnforcedLim
         ...meters.map((one) => {
           const { limit, remaining, resetMs } = one.meter.state(0, nowMs)
           return {
-            [`x-ratelimit-limit-${one.kind}`]: String(limit),
+            [`x-ratelimit-limit-${one.kind}`]: String(Math.floor(limit)),
             [`x-ratelimit-remaining-${one.kind}`]: String(Math.floor(remaining)),
             [`x-ratelimit-reset-${one.kind}`]: `${Math.ceil(resetMs)}ms`,
           }
@@ -125,7 +127,7 @@ function tokenBucket(limit: number, bucketMs: number): Meter {
     state(amount, nowMs) {
       fill(nowMs)
       const missing = amount > capacity ? Infinity : amount - left > rounding ? amount - left : 0
-      return { limit, remaining: left, resetMs: (capacity - left) / perMs, retryAfterMs: missing / perMs }
+      return { limit: capacity, remaining: left, resetMs: (capacity - left) / perMs, retryAfterMs: missing / perMs }
     },
     take(amount) {
       left -= amount
