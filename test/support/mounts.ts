@@ -14,7 +14,7 @@ import { signalbox as forKoa, signalboxErrors as errorsForKoa } from '@signalbox
 import { collect } from './caller.ts'
 
 /** How a router is mounted in a host. */
-export interface ServeOptions {
+interface ServeOptions {
   /** @default '/v1' */
   readonly at?: '/' | '/v1' | '/ai'
   /** The largest body that a parser in front of the router takes. @default no parser */
@@ -50,7 +50,7 @@ export interface Mount {
 }
 
 /** What a client may be given besides where to ask. */
-export type ClientOptions = ServeOptions & Pick<ConstructorParameters<typeof OpenAI>[0] & object, 'defaultHeaders'>
+type ClientOptions = ServeOptions & Pick<ConstructorParameters<typeof OpenAI>[0] & object, 'defaultHeaders'>
 
 type App = (router: Router, options: ServeOptions, hostErrors: unknown[]) => RequestListener
 
