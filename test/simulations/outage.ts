@@ -2,7 +2,7 @@ import type { RouterOptions } from '@signalbox/core'
 import type { DispatcherFault } from '@signalbox/testkit'
 import { type Simulation, simulate } from './simulation.ts'
 
-export interface TotalOutage extends Pick<RouterOptions, 'breaker'> {
+interface TotalOutage extends Pick<RouterOptions, 'breaker'> {
   readonly models: readonly string[]
   readonly perSecond: number
   readonly warmUpSeconds: number
@@ -11,7 +11,7 @@ export interface TotalOutage extends Pick<RouterOptions, 'breaker'> {
 }
 
 /** What a total outage cost and how it ended. */
-export interface OutageResult {
+interface OutageResult {
   /** Requests that each upstream got for each call while all were down. */
   readonly requestsPerCall: readonly number[]
   /** The longest time until a probe, when the models came back. */

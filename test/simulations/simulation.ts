@@ -21,17 +21,17 @@ import {
 } from '@signalbox/testkit'
 
 /** A model of a simulation: what its upstream does, and what the router is told of it. */
-export interface ModelPlan extends Omit<SimulatedDispatcherOptions, 'clock'> {
+interface ModelPlan extends Omit<SimulatedDispatcherOptions, 'clock'> {
   readonly options?: Partial<CommonModelOptions>
 }
 
-export interface SimulationOptions extends Omit<RouterOptions, 'models' | 'clock' | 'random'> {
+interface SimulationOptions extends Omit<RouterOptions, 'models' | 'clock' | 'random'> {
   readonly models: Readonly<Record<string, ModelPlan>>
   readonly seed?: number
 }
 
 /** A call that was sent, and what became of it. */
-export interface SentCall {
+interface SentCall {
   readonly sentMs: number
   endedMs?: number
   /** The model that answered. */
@@ -53,7 +53,7 @@ export interface Simulation {
   offer(load: Load): Promise<void>
 }
 
-export interface Load {
+interface Load {
   readonly perSecond: number
   readonly seconds: number
   readonly evenly?: boolean

@@ -7,6 +7,11 @@ import { createLimits } from './limits.ts'
 
 const need = (tokens: number) => ({ requests: 1, tokens })
 
+const told = (remaining: number) => ({
+  'x-ratelimit-remaining-requests': `${remaining}`,
+  'x-ratelimit-reset-requests': '60s',
+})
+
 function setUp() {
   const clock = createFakeClock()
   const learned = createLearnedLimits({ clock })
@@ -97,10 +102,6 @@ it('makes a limiter wait where the provider allows less than its own limits', as
 
 it('takes what it has let through since the call that was answered off what the answer says is left', () => {
   const { clock, learned, gate } = setUp()
-  const told = (remaining: number) => ({
-    'x-ratelimit-remaining-requests': `${remaining}`,
-    'x-ratelimit-reset-requests': '60s',
-  })
   learned.observe('model:a', told(5))
   clock.advanceSync(100)
   gate.pass(need(1))
@@ -113,10 +114,6 @@ it('takes what it has let through since the call that was answered off what the 
 
 it('believes the answer to the call that was sent last, whichever comes last', () => {
   const { clock, learned } = setUp()
-  const told = (remaining: number) => ({
-    'x-ratelimit-remaining-requests': `${remaining}`,
-    'x-ratelimit-reset-requests': '60s',
-  })
   clock.advanceSync(1_000)
   learned.observe('model:a', told(2), { sentMs: 500 })
   learned.observe('model:a', told(9), { sentMs: 100 })

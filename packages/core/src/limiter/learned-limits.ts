@@ -16,7 +16,7 @@ export interface LearnedLimits {
 }
 
 /** What headers stood in. */
-export interface ObservedAnswer {
+interface ObservedAnswer {
   /** When its call was sent, by `clock.now()`: the provider had not counted any later one. @default now */
   sentMs?: number | undefined
   /** How long the provider asked to be left alone: so long nothing comes back. @default 0 */

@@ -46,8 +46,12 @@ export function answerSteps({ status, headers, first, rest }: SimulatedAnswer, a
 
 export function faultSteps(fault: DispatcherFault, afterMs: number): Step[] {
   if (typeof fault === 'object') return answerSteps(faultAnswer(fault), afterMs)
-  const refuse = (handler: Handler, controller: Controller) => handler.onResponseError?.(controller, refused())
   return [{ afterMs: fault === 'hang' ? Infinity : afterMs, act: refuse }]
+}
+
+function refuse(handler: Handler, controller: Controller) {
+  const error = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
+  handler.onResponseError?.(controller, error)
 }
 
 /** Runs the steps of a request one after the other, until it is aborted. */
@@ -98,5 +102,3 @@ function createController(onAbort: (reason: Error) => void): Controller {
     resume: () => void (paused = false),
   }
 }
-
-const refused = () => Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
