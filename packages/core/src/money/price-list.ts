@@ -36,7 +36,7 @@ function settingsOf(listed: ModelPrice): PriceSettings | undefined {
   const base = at(listed, 0)
   if (!base) return undefined
   const bounds = Object.values(listed).flatMap((price) =>
-    price instanceof TieredPrices ? price.tiers.map(({ start }) => start) : [],
+    isTiered(price) ? price.tiers.map(({ start }) => start) : [],
   )
   const tiers = [...new Set(bounds)].map((start) => ({ aboveInputTokens: start, ...at(listed, start + 1)! }))
   return { ...base, tiers }
