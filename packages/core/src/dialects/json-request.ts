@@ -31,7 +31,7 @@ export class JsonRequest implements Request {
   }
 
   get bytes(): Uint8Array {
-    return (this.given ??= Buffer.from(JSON.stringify(this.body)))
+    return (this.given ??= writeJson(this.body))
   }
 
   get messages(): readonly Message[] {
@@ -99,6 +99,14 @@ function parseJson(bytes: Uint8Array): unknown {
   }
 }
 
+function writeJson(body: JsonBody): Uint8Array {
+  try {
+    return Buffer.from(JSON.stringify(body))
+  } catch (cause) {
+    throw new SignalboxError('invalid_body', 'The request body cannot be written as JSON', { cause })
+  }
+}
+
 const kindOf = (value: unknown) =>
   value === undefined
     ? 'nothing'
@@ -108,4 +116,6 @@ const kindOf = (value: unknown) =>
         ? 'an array'
         : value === ''
           ? 'an empty string'
-          : `a ${typeof value}`
+          : typeof value === 'object'
+            ? 'an object'
+            : `a ${typeof value}`

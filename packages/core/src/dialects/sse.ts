@@ -27,6 +27,7 @@ export class SseFramer {
         this.lineIsEmpty = false
         this.afterReturn = false
         this.blank = false
+        at = endOfLine(chunk, at) - 1
         continue
       }
       if (byte === lineFeed && this.afterReturn) {
@@ -64,6 +65,12 @@ export class SseFramer {
     this.heldBytes = 0
     return whole
   }
+}
+
+function endOfLine(chunk: Uint8Array, from: number): number {
+  let at = from
+  while (at < chunk.length && chunk[at] !== lineFeed && chunk[at] !== carriageReturn) at++
+  return at
 }
 
 /** Reads one whole event. Bytes that are no UTF-8 are read as replacement characters. */

@@ -37,7 +37,7 @@ export function classifyEvent({ event, data }: SseEvent): EventClass {
 function classifyChoices(choices: readonly Choice[], hasUsage: boolean): EventClass {
   if (choices.length === 0) return { kind: hasUsage ? 'usage' : 'ping' }
   const deltas = choices.map((choice) => (isRecord(choice?.delta) ? (choice.delta as Delta) : {}))
-  const finishes = choices.some((choice) => choice?.finish_reason !== null && choice?.finish_reason !== undefined)
+  const finishes = choices.some((choice) => isText(choice?.finish_reason))
   const textLength = deltas.reduce((sum, delta) => sum + lengthOf(delta), 0)
   const kind = kindOf(deltas) ?? (finishes ? 'finish' : 'role')
   return { kind, textLength, ...(finishes && { finishes }) }
@@ -72,7 +72,7 @@ export function classifyAnswer(body: Uint8Array): AnswerClass {
   const error = providerError(answer)
   if (error) return { error }
   if (!isRecord(answer) || !Array.isArray(answer['choices'])) return { fault: 'shape' }
-  if (isRecord(answer['usage'])) return usagePart(answer)
+  if (hasCounts(answer['usage'])) return usagePart(answer)
   const choices = answer['choices'] as Choice[]
   return {
     textLength: choices.reduce(
@@ -109,9 +109,12 @@ function detailCode(error: Record<string, unknown>): string | undefined {
   return typeof code === 'string' ? code : undefined
 }
 
-function usagePart(body: Record<string, unknown>): { usage?: Usage } {
-  return isRecord(body['usage']) ? { usage: usageOf(body['usage']) } : {}
+function usagePart({ usage }: Record<string, unknown>): { usage?: Usage } {
+  return hasCounts(usage) ? { usage: usageOf(usage) } : {}
 }
+
+const hasCounts = (usage: unknown): usage is Record<string, unknown> =>
+  isRecord(usage) && (typeof usage['prompt_tokens'] === 'number' || typeof usage['completion_tokens'] === 'number')
 
 /**
  * Tokens by disjoint class. OpenAI counts cached tokens inside `prompt_tokens` and reasoning inside `completion_tokens`;

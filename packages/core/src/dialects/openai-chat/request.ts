@@ -48,7 +48,8 @@ function parametersOf(body: JsonBody): Parameters {
   const choices = number(body['n'])
   const stop =
     typeof body['stop'] === 'string' ? [body['stop']] : list(body['stop']).filter((word) => typeof word === 'string')
-  const responseFormat = formats[String(record(body['response_format'])['type'])]
+  const format = record(body['response_format'])['type']
+  const responseFormat = typeof format === 'string' ? formats[format] : undefined
   return {
     stream: body['stream'] === true,
     ...(maxOutputTokens !== undefined && { maxOutputTokens }),

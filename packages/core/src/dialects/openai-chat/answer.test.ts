@@ -1,0 +1,239 @@
+import * as fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { EventKind } from '../dialect.ts'
+import { classifyAnswer, classifyEvent, providerError } from './answer.ts'
+
+const event = (value: unknown) => classifyEvent({ data: typeof value === 'string' ? value : JSON.stringify(value) })
+const answer = (value: unknown) =>
+  classifyAnswer(Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)))
+const choice = (delta: unknown, finish_reason: unknown = null) => ({ choices: [{ index: 0, delta, finish_reason }] })
+const usage = { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 }
+
+describe('an event of a stream', () => {
+  it.each<[string, unknown, EventKind]>([
+    ['a role', choice({ role: 'assistant' }), 'role'],
+    ['a role with an empty text', choice({ role: 'assistant', content: '' }), 'role'],
+    ['a role with no text', choice({ role: 'assistant', content: null }), 'role'],
+    ['a text', choice({ content: 'a' }), 'content'],
+    ['a refusal', choice({ refusal: 'no' }), 'content'],
+    ['a sound', choice({ audio: { data: 'AAAA' } }), 'content'],
+    ['a thought', choice({ reasoning_content: 'hm' }), 'reasoning'],
+    ['a thought by its other name', choice({ reasoning: 'hm' }), 'reasoning'],
+    ['a tool call', choice({ tool_calls: [{ index: 0 }] }), 'tool'],
+    ['no tool call', choice({ tool_calls: [] }), 'role'],
+    ['a function call', choice({ function_call: { name: 'f' } }), 'tool'],
+    ['an end', choice({}, 'stop'), 'finish'],
+    ['a text and an end', choice({ content: 'a' }, 'stop'), 'content'],
+    ['a text of the second choice', { choices: [{ delta: {} }, { delta: { content: 'a' } }] }, 'content'],
+    ['usage alone', { choices: [], usage }, 'usage'],
+    ['usage without choices', { usage }, 'usage'],
+    ['no choices', { choices: [] }, 'ping'],
+    ['no choices, filter results', { choices: [], prompt_filter_results: [] }, 'ping'],
+    ['nothing it knows', { hello: 1 }, 'ping'],
+    ['the end of all', '[DONE]', 'done'],
+    ['an error', { error: { message: 'x' } }, 'error'],
+    ['an error beside choices', { choices: [], error: { message: 'x' } }, 'error'],
+    ['a text that is no JSON', '{broken', 'malformed'],
+    ['JSON that is no object', '[]', 'malformed'],
+    ['null', 'null', 'malformed'],
+    ['no data', '', 'ping'],
+  ])('is read as what it is: %s', (_what, value, kind) => {
+    expect(event(value).kind).toBe(kind)
+  })
+
+  it('without data says nothing', () => {
+    expect(classifyEvent({}).kind).toBe('ping')
+    expect(classifyEvent({ event: 'x' }).kind).toBe('ping')
+  })
+
+  it('named error is one, whatever it holds', () => {
+    expect(classifyEvent({ event: 'error', data: '{"x":1}' })).toEqual({
+      kind: 'error',
+      error: { message: 'The provider reported an error' },
+    })
+  })
+
+  it('finishes with any reason but null, none or an empty one', () => {
+    for (const reason of ['stop', 'length', 'tool_calls', 'content_filter', 'own'])
+      expect(event(choice({ content: 'a' }, reason)).finishes).toBe(true)
+    for (const reason of [null, undefined, '']) expect(event(choice({ content: 'a' }, reason)).finishes).toBeUndefined()
+  })
+
+  it('counts the text in it', () => {
+    expect(event(choice({ content: 'four', reasoning_content: 'six ch' })).textLength).toBe(10)
+    expect(event({ choices: [{ delta: { content: 'one' } }, { delta: { content: 'two' } }] }).textLength).toBe(6)
+    expect(event(choice({ tool_calls: [{ function: { arguments: '{"a":1}' } }] })).textLength).toBeGreaterThan(7)
+  })
+
+  it('may hold usage beside content', () => {
+    expect(event({ ...choice({ content: 'a' }), usage })).toMatchObject({ kind: 'content', usage: { inputTokens: 10 } })
+    expect(event({ ...choice({ content: 'a' }), usage: null }).usage).toBeUndefined()
+  })
+
+  it('is read without a throw, whatever JSON it is', () => {
+    const choices = fc.array(
+      fc.oneof(
+        fc.jsonValue(),
+        fc.record({ delta: fc.jsonValue(), finish_reason: fc.jsonValue(), message: fc.jsonValue() }),
+      ),
+    )
+    const body = fc.oneof(
+      fc.jsonValue(),
+      fc.record({ choices, usage: fc.jsonValue(), error: fc.jsonValue() }, { requiredKeys: [] }),
+    )
+    fc.assert(
+      fc.property(body, (value) => {
+        expect(() => event(JSON.stringify(value))).not.toThrow()
+        expect(() => answer(JSON.stringify(value))).not.toThrow()
+        expect(() => providerError(value)).not.toThrow()
+      }),
+      { numRuns: 400 },
+    )
+  })
+})
+
+describe('a plain answer', () => {
+  it.each([
+    ['nothing', '', { fault: 'empty' }],
+    ['no JSON', '<html>', { fault: 'parse' }],
+    ['half of it', '{"choices":[', { fault: 'parse' }],
+    ['null', 'null', { fault: 'shape' }],
+    ['a list', [], { fault: 'shape' }],
+    ['no choices', { id: 'x' }, { fault: 'shape' }],
+    ['choices that are no list', { choices: {} }, { fault: 'shape' }],
+    ['an error', { error: { message: 'x', code: 'y' } }, { error: { message: 'x', code: 'y' } }],
+    ['an error beside choices', { error: 'x', choices: [] }, { error: { message: 'x' } }],
+    ['no choice, but a list of them', { choices: [] }, { textLength: 0 }],
+  ])('is read as what it is: %s', (_what, value, expected) => {
+    expect(answer(value)).toEqual(expected)
+  })
+
+  it('has its usage, or the length of its text to count by', () => {
+    const choices = [{ message: { content: 'four', reasoning_content: 'six ch' } }, { message: null }, null]
+    expect(answer({ choices, usage })).toMatchObject({ usage: { inputTokens: 10, outputTokens: 5 } })
+    expect(answer({ choices })).toEqual({ textLength: 10 })
+    expect(answer({ choices, usage: null })).toEqual({ textLength: 10 })
+  })
+
+  it('without a number in its usage has none', () => {
+    const choices = [{ message: { content: 'four' } }]
+    expect(answer({ choices, usage: {} })).toEqual({ textLength: 4 })
+    expect(answer({ choices, usage: { prompt_tokens: null, completion_tokens: 'many' } })).toEqual({ textLength: 4 })
+    expect(event({ choices: [], usage: {} })).toEqual({ kind: 'usage' })
+    expect(answer({ choices, usage: { prompt_tokens: 0, completion_tokens: 0 } }).usage).toMatchObject({
+      inputTokens: 0,
+    })
+  })
+
+  it('is read from bytes that are a part of a larger buffer', () => {
+    const whole = Buffer.from('xx{"choices":[]}yy')
+    expect(classifyAnswer(new Uint8Array(whole.buffer, whole.byteOffset + 2, 14))).toEqual({ textLength: 0 })
+  })
+})
+
+describe('usage', () => {
+  const classes = (value: object) => answer({ choices: [], usage: value }).usage!
+
+  it('tells cached and reasoning tokens apart, which OpenAI counts inside the others', () => {
+    expect(
+      classes({
+        prompt_tokens: 100,
+        completion_tokens: 50,
+        prompt_tokens_details: { cached_tokens: 60 },
+        completion_tokens_details: { reasoning_tokens: 20 },
+      }),
+    ).toEqual({ inputTokens: 40, cachedInputTokens: 60, cacheWriteTokens: 0, outputTokens: 30, reasoningTokens: 20 })
+  })
+
+  it("knows DeepSeek's name for cached tokens", () => {
+    expect(
+      classes({ prompt_tokens: 100, completion_tokens: 1, prompt_cache_hit_tokens: 70, prompt_cache_miss_tokens: 30 }),
+    ).toMatchObject({ inputTokens: 30, cachedInputTokens: 70 })
+  })
+
+  it('takes what is no count for none', () => {
+    const odd = classes({
+      prompt_tokens: 5,
+      completion_tokens: -5,
+      prompt_tokens_details: { cached_tokens: 'x' },
+      completion_tokens_details: 7,
+    })
+    expect(odd).toEqual({
+      inputTokens: 5,
+      cachedInputTokens: 0,
+      cacheWriteTokens: 0,
+      outputTokens: 0,
+      reasoningTokens: 0,
+    })
+  })
+
+  it("sums to the provider's total, each class 0 or more", () => {
+    const counts = fc.record({
+      prompt: fc.nat(1_000_000),
+      completion: fc.nat(1_000_000),
+      cachedShare: fc.double({ min: 0, max: 1, noNaN: true }),
+      reasoningShare: fc.double({ min: 0, max: 1, noNaN: true }),
+      deepseek: fc.boolean(),
+    })
+    fc.assert(
+      fc.property(counts, ({ prompt, completion, cachedShare, reasoningShare, deepseek }) => {
+        const cached = Math.floor(prompt * cachedShare)
+        const read = classes({
+          prompt_tokens: prompt,
+          completion_tokens: completion,
+          total_tokens: prompt + completion,
+          ...(deepseek ? { prompt_cache_hit_tokens: cached } : { prompt_tokens_details: { cached_tokens: cached } }),
+          completion_tokens_details: { reasoning_tokens: Math.floor(completion * reasoningShare) },
+        })
+        expect(Object.values(read).reduce((sum, tokens) => sum + tokens, 0)).toBe(prompt + completion)
+        for (const tokens of Object.values(read)) expect(tokens).toBeGreaterThanOrEqual(0)
+      }),
+    )
+  })
+})
+
+describe("a provider's error", () => {
+  it.each([
+    [
+      "OpenAI's",
+      { error: { message: 'm', type: 't', param: null, code: 'c' } },
+      { message: 'm', type: 't', code: 'c' },
+    ],
+    ['a bare text', { error: 'm' }, { message: 'm' }],
+    [
+      "Mistral's",
+      { object: 'error', message: 'm', type: 't', code: '1000' },
+      { message: 'm', type: 't', code: '1000' },
+    ],
+    ['one without a message', { error: {} }, { message: 'The provider gave no message' }],
+    ['one with a status for a code', { error: { message: 'm', code: 429 } }, { message: 'm', status: 429 }],
+    [
+      'one with a status beside the code',
+      { error: { message: 'm', code: 'c', status: 503 } },
+      { message: 'm', code: 'c', status: 503 },
+    ],
+    ['one whose code is no status', { error: { message: 'm', code: 5 } }, { message: 'm' }],
+    [
+      'one with a code in its details',
+      { error: { message: 'm', type: 'rate_limit_error', details: { error_code: 'enforced_spend_limit_reached' } } },
+      { message: 'm', type: 'rate_limit_error', code: 'enforced_spend_limit_reached' },
+    ],
+  ])('is read in its shape: %s', (_what, body, expected) => {
+    expect(providerError(body)).toEqual(expected)
+  })
+
+  it.each([
+    [null],
+    [undefined],
+    ['error'],
+    [[]],
+    [{}],
+    [{ error: null }],
+    [{ error: '' }],
+    [{ error: false }],
+    [{ error: [] }],
+    [{ object: 'chat.completion', message: 'x' }],
+  ])('is not seen in %j', (body) => {
+    expect(providerError(body)).toBeUndefined()
+  })
+})
