@@ -14,7 +14,10 @@ import { createModelStates } from './model-state.ts'
 import { type PlacedHook, type Ring, checkPlugins, orderHooks } from './order.ts'
 import { assemble, pipeline } from './pipeline.ts'
 import { type Plugin, definePlugin } from './plugin.ts'
+import { createBudgets } from './money/budget.ts'
+import { createPriceBook } from './money/price-book.ts'
 import { createConnections } from './providers/connections.ts'
+import { providerOf } from './providers/index.ts'
 import type { CallRecord } from './record.ts'
 import { plainReply } from './reply.ts'
 import { createRouteHandler, rank } from './route.ts'
@@ -23,6 +26,7 @@ import { createMemoryStore } from './store/memory.ts'
 import { type RouterStatus, createStatus } from './status.ts'
 import { strategyNames } from './strategies/index.ts'
 import type { Attempt, Call, Identity, Middleware, Reply } from './types.ts'
+import { createTreasury } from './treasury.ts'
 import { type Verified, probedModels, verifyModels } from './verify.ts'
 
 /** A call that has begun. */
@@ -103,8 +107,11 @@ export function createRouter(given: RouterOptions): Router {
   const options = validateConfig(given, strategyNames)
   const { clock = systemClock, random = Math.random, logger } = options
   const events = createEvents(logger)
+  const store = createMemoryStore({ clock })
+  const prices = createPriceBook(pricedModels(options), options.unknownPrice || 'reject')
+  const treasury = createTreasury(createBudgets(options.budgets || [], store, clock), { store, events, clock })
   const admission = createAdmission({
-    store: createMemoryStore({ clock }),
+    store,
     clock,
     models: options.models,
     routes: options.routes ?? {},
@@ -112,7 +119,17 @@ export function createRouter(given: RouterOptions): Router {
     rules: options.limits || [],
     maximumWaiting: options.queue?.maximumWaiting ?? defaultMaximumWaiting,
   })
-  const services = { clock, random, logger, events, admission }
+  const services = {
+    clock,
+    random,
+    logger,
+    events,
+    admission,
+    prices,
+    treasury,
+    capOutput: options.capOutput ?? true,
+    rejectsUnknownPrices: options.unknownPrice === 'reject',
+  }
   const connections = createConnections(clock)
   const states = createModelStates(services)
   const routes = createRouteTable(options, { ...services, connections, states })
@@ -207,6 +224,15 @@ export function createRouter(given: RouterOptions): Router {
   }
   for (const plugin of plugins) plugin.setup?.({ clock, events, logger })
   return router
+}
+
+function pricedModels({ models }: RouterOptions) {
+  return Object.entries(models).map(([name, model]) => ({
+    name,
+    model: model.model ?? name,
+    baseUrl: ('baseUrl' in model && model.baseUrl) || providerOf(model).baseUrl || '',
+    price: model.price,
+  }))
 }
 
 /** Hooks that take part in a decision without sending: all but those that watch, keep or charge. */
