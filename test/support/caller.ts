@@ -81,6 +81,7 @@ function openAnswer(message: IncomingMessage, letGo: () => void): OpenAnswer {
       wake()
     })
     for (const event of ['end', 'close', 'error']) message.on(event, () => wake())
+    message.resume()
   }
   const until = async (holds: () => boolean) => {
     read()

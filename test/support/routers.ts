@@ -93,3 +93,12 @@ export async function eventually(holds: () => boolean, what = holds.toString()):
     await new Promise((resolve) => setTimeout(resolve, 2))
   }
 }
+
+/** Something to wait for that a test lets happen. */
+export function closedGate(): { readonly opened: Promise<void>; open(): void } {
+  const waiting: (() => void)[] = []
+  return {
+    opened: new Promise((resolve) => void waiting.push(resolve)),
+    open: () => waiting.forEach((resolve) => resolve()),
+  }
+}

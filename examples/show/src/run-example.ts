@@ -1,5 +1,6 @@
 import { type RequestListener, createServer } from 'node:http'
 import type { Router } from '@signalbox/core'
+import { watchLaunchers } from './launchers.ts'
 import { choosePort, listen } from './listen.ts'
 import { type Providers, chooseProviders, keyNames } from './providers.ts'
 import { type Screen, paint } from './screen.ts'
@@ -34,6 +35,7 @@ export async function runExample(app: ExampleApp): Promise<void> {
 
   const stop = () => void end()
   for (const name of signals) process.on(name, stop)
+  watchLaunchers(stop)
   // Whoever read the output has gone.
   process.stdout.on('error', stop)
 

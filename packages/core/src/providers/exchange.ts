@@ -386,7 +386,9 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (this.watch.finished && code !== 'deadline_exceeded') return this.complete()
     this.stream.push(
       this.options.dialect.errorEvent(
-        new SignalboxError(code, streamMessages[code] ?? 'The stream broke off', { model: this.model }),
+        new SignalboxError(code, how === 'cancelled' ? readerGone : (streamMessages[code] ?? 'The stream broke off'), {
+          model: this.model,
+        }),
       ),
     )
     this.endStream(how)
@@ -427,7 +429,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     const due = Math.min(since + attempt.stallMs, attempt.call.deadline)
     if (now < due) return this.arm(due)
     if (now >= attempt.call.deadline) return this.breakOff('deadline_exceeded', 'cut')
-    if (this.stream.isPaused) return this.leave()
+    if (this.stream.isPaused) return this.breakOff('stream_timeout', 'cancelled')
     this.breakOff('stream_timeout', 'stalled')
   }
 
@@ -486,6 +488,9 @@ const aborted = new Error('Signalbox gave this exchange up')
 
 /** How long a provider may keep a request open after the last word of its stream. */
 const lingerMs = 1_000
+
+/** What a reader finds who fell behind for too long and then comes back. */
+const readerGone = 'The stream was not read for too long'
 
 const streamMessages: Partial<Record<SignalboxErrorCode, string>> = {
   stream_interrupted: 'The provider broke off the stream',
