@@ -52,8 +52,10 @@ export function createCall(init: CallInit, routes: RouteTable, { clock, random, 
   if (!route) throw modelNotFound(request.model)
   const maxCostNanoUsd = leastCost(route.maxCostNanoUsd, identity.maxCostUsd, init.maxCostUsd)
   const now = clock.now()
+  const key = `${processTag}-${(++calls).toString(36)}`
   const record = createRecord({
     id,
+    key,
     ...(parent !== undefined && { parent }),
     identity,
     route: route.name,
@@ -63,7 +65,7 @@ export function createCall(init: CallInit, routes: RouteTable, { clock, random, 
   })
   return {
     id,
-    key: `${processTag}-${(++calls).toString(36)}`,
+    key,
     ...(parent !== undefined && { parent }),
     identity,
     route: route.name,

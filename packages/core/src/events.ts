@@ -39,6 +39,10 @@ export interface RouterEvents {
   alert: Alert
   /** A model's breaker opened, asked for a probe, or closed. */
   'breaker.changed': BreakerChange & { readonly model: string }
+  /** A call is safe in the ledger. */
+  entry: { readonly callKey: string }
+  /** The ledger could not be written. What was to be written is kept, and tried again. */
+  'ledger.failed': { readonly error: unknown }
   /** A share of a budget is used; told once for each account and period. */
   'budget.alert': BudgetTelling & { readonly share: number; readonly settledUsd: string; readonly heldUsd: string }
   /** A budget refused a call; told once for each account and period. */

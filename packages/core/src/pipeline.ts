@@ -1,5 +1,6 @@
 import type { Admission } from './admission.ts'
 import type { EventBus } from './events.ts'
+import type { Ledger } from './ledger/types.ts'
 import type { Step } from './order.ts'
 import type { Plugin } from './plugin.ts'
 import { admit } from './plugins/admit.ts'
@@ -9,6 +10,7 @@ import { budget } from './plugins/budget.ts'
 import { degrade } from './plugins/degrade.ts'
 import { health } from './plugins/health.ts'
 import { hold } from './plugins/hold.ts'
+import { ledger } from './plugins/ledger.ts'
 import { limiter } from './plugins/limiter.ts'
 import { meter } from './plugins/meter.ts'
 import { observe } from './plugins/observe.ts'
@@ -22,6 +24,8 @@ import type { Services } from './types.ts'
 export interface BuiltInServices extends Services {
   readonly events: EventBus
   readonly admission: Admission
+  /** Where every call is written, where there is such a thing. */
+  readonly ledger: Ledger | undefined
   readonly prices: PriceBook
   /** Whether calls at an unknown price are refused also where no money is counted. */
   readonly rejectsUnknownPrices: boolean
@@ -59,6 +63,7 @@ export const pipeline: readonly PipelineStep[] = [
   { ring: 'attempt', stage: 'timeout', builtIn: timeout },
   { ring: 'attempt', stage: 'meter', builtIn: meter },
   { ring: 'attempt', stage: 'meter', builtIn: health },
+  { ring: 'attempt', stage: 'meter', builtIn: ledger },
 ]
 
 /** All plugins of a router: the built-in ones in the order of the pipeline, then the user's as registered. */

@@ -56,6 +56,8 @@ export interface CandidateRecord {
 /** Everything a call decided and did, written as it happens. */
 export interface CallRecord {
   readonly id: string
+  /** Names the call wherever something is counted for it: never comes twice. */
+  readonly key: string
   readonly parent?: string
   readonly identity: Identity
   readonly route: string
@@ -79,7 +81,7 @@ export interface CallRecord {
 
 /** A record with nothing in it yet. */
 export function createRecord(
-  start: Pick<CallRecord, 'id' | 'parent' | 'identity' | 'route' | 'startedAt' | 'startedMs' | 'seed'>,
+  start: Pick<CallRecord, 'id' | 'key' | 'parent' | 'identity' | 'route' | 'startedAt' | 'startedMs' | 'seed'>,
 ): CallRecord {
   return { ...start, labels: {}, strategy: '', candidates: [], attempts: [], failovers: [], outcome: 'pending' }
 }

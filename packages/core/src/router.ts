@@ -1,12 +1,12 @@
 import { createAdmission } from './admission.ts'
 import { type CallInit, createCall } from './call.ts'
-import { systemClock } from './clock.ts'
+import { type Clock, systemClock } from './clock.ts'
 import { compose } from './compose.ts'
 import type { RouterOptions } from './config/options.ts'
 import { configError, validateConfig } from './config/validate.ts'
 import { defaultMaxBodyBytes } from './config/defaults.ts'
 import { SignalboxError, isSignalboxError } from './errors.ts'
-import { type Events, createEvents } from './events.ts'
+import { type EventBus, type Events, createEvents } from './events.ts'
 import { startProbes } from './health/prober.ts'
 import { type FaceFetch, createFetch } from './http/fetch.ts'
 import { runHook } from './hook.ts'
@@ -14,6 +14,9 @@ import { createModelStates } from './model-state.ts'
 import { type PlacedHook, type Ring, checkPlugins, orderHooks } from './order.ts'
 import { assemble, pipeline } from './pipeline.ts'
 import { type Plugin, definePlugin } from './plugin.ts'
+import { createMemoryLedger } from './ledger/memory-ledger.ts'
+import { createSqliteLedger } from './ledger/sqlite-ledger.ts'
+import type { Ledger } from './ledger/types.ts'
 import { createBudgets } from './money/budget.ts'
 import { createPriceBook } from './money/price-book.ts'
 import { createConnections } from './providers/connections.ts'
@@ -83,6 +86,8 @@ export interface Router extends Events {
   verify(): Promise<readonly Verified[]>
   /** Whether calls are taken: true until `close` is called. */
   readonly ready: boolean
+  /** Every call with what it used and cost; undefined where none is kept. */
+  readonly ledger: Ledger | undefined
   /** What holds over HTTP. */
   readonly settings: { readonly maxRequestBytes: number; readonly decisionHeaders: boolean }
   /** Takes no more calls, waits for those under way, cuts what takes too long, and lets go of every connection. */
@@ -108,6 +113,7 @@ export function createRouter(given: RouterOptions): Router {
   const { clock = systemClock, random = Math.random, logger } = options
   const events = createEvents(logger)
   const store = createMemoryStore({ clock })
+  const ledger = openLedger(options.ledger, { clock, events })
   const prices = createPriceBook(pricedModels(options), options.unknownPrice || 'reject')
   const treasury = createTreasury(createBudgets(options.budgets || [], store, clock), { store, events, clock })
   const admission = createAdmission({
@@ -125,6 +131,7 @@ export function createRouter(given: RouterOptions): Router {
     logger,
     events,
     admission,
+    ledger,
     prices,
     treasury,
     capOutput: options.capOutput ?? true,
@@ -219,11 +226,26 @@ export function createRouter(given: RouterOptions): Router {
       maxRequestBytes: options.maxRequestBytes ?? defaultMaxBodyBytes,
       decisionHeaders: options.decisionHeaders ?? true,
     },
+    ledger,
     on: events.on,
     close: ({ timeoutMs = defaultCloseMs } = {}) => (closing ??= shutDown(timeoutMs)),
   }
   for (const plugin of plugins) plugin.setup?.({ clock, events, logger })
   return router
+}
+
+function openLedger(
+  place: RouterOptions['ledger'],
+  { clock, events }: { clock: Clock; events: EventBus },
+): Ledger | undefined {
+  const onEntries = (callKeys: readonly string[]) => {
+    if (events.heard('entry')) for (const callKey of callKeys) events.emit('entry', { callKey })
+  }
+  const onError = (error: unknown) => events.emit('ledger.failed', { error })
+  if (!place) return undefined
+  return place === 'memory'
+    ? createMemoryLedger({ onEntries })
+    : createSqliteLedger({ file: place, clock, onEntries, onError })
 }
 
 function pricedModels({ models }: RouterOptions) {

@@ -130,5 +130,6 @@ export interface RouterOptions extends UptimeOptions {
   readonly capOutput?: boolean | undefined
   readonly keys?: false | undefined
   readonly store?: 'memory' | false | undefined
-  readonly ledger?: false | undefined
+  /** A SQLite file, or `memory`. @default none */
+  readonly ledger?: string | false | undefined
 }

@@ -252,7 +252,10 @@ function build(parts: CodeParts) {
       .describe('Whether a budget may limit the output of a request that sets no limit. Default true.'),
     keys: off,
     store: z.union([z.literal('memory'), z.literal(false)]).optional(),
-    ledger: off,
+    ledger: z
+      .union([z.string().min(1), z.literal(false)])
+      .optional()
+      .describe('A SQLite file, or "memory".'),
     ...parts.top,
   })
 }

@@ -8,6 +8,7 @@ import { inputBoundOf } from '../tokens/request.ts'
 import { isBudgetRefusal } from '../treasury.ts'
 import type { Attempt, Call } from '../types.ts'
 import { limitOutput } from './limit-output.ts'
+import { choicesOf, outputBoundOf } from './output-bound.ts'
 
 /**
  * Holds an upper bound of an attempt's cost on every budget that applies, before anything is sent, and settles it to the
@@ -83,8 +84,6 @@ const leaseGraceMs = 20_000
 const longestLeaseMs = 3_600_000
 /** How often a hold is tried anew with less, when others take what was left in the meantime. */
 const maximumShrinks = 3
-/** The output that is held for where neither the caller nor the model's configuration says more. */
-const usualMaxOutputTokens = 16_384
 /** Less than this is no answer. */
 const leastOutputTokens = 16
 
@@ -99,13 +98,11 @@ interface Bound {
 }
 
 function boundOf({ call, candidate }: Attempt, capOutput: boolean): Bound {
-  const { maxOutputTokens: asked, choices = 1 } = call.request.parameters
-  const perChoice = asked ?? candidate.maxOutputTokens ?? usualMaxOutputTokens
-  const count = Math.max(1, Math.floor(choices))
+  const asked = call.request.parameters.maxOutputTokens
   return {
     inputTokens: inputBoundOf(call.request, candidate.contextWindow),
-    outputTokens: Math.max(0, Math.floor(perChoice)) * count,
-    choices: count,
+    outputTokens: outputBoundOf(call, candidate),
+    choices: choicesOf(call),
     caps: capOutput && asked === undefined && candidate.maxOutputTokens === undefined,
     mayShrink: capOutput && asked === undefined,
   }
