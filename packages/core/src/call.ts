@@ -38,14 +38,19 @@ let calls = 0
 
 const nobody: Identity = Object.freeze({})
 const noHeaders = Object.freeze({})
-const neverAborted = new AbortController().signal
+
+/** What a call is made with. */
+export interface CallServices extends Services {
+  /** Ends the call: with it the caller leaves, or the router closes. */
+  readonly end: AbortController
+}
 
 /**
  * Makes a call of what was given.
  *
  * @throws SignalboxError `invalid_json`, `invalid_body`, or `model_not_found`
  */
-export function createCall(init: CallInit, routes: RouteTable, { clock, random, logger }: Services): Call {
+export function createCall(init: CallInit, routes: RouteTable, { clock, random, logger, end }: CallServices): Call {
   const { dialect = 'openai-chat', surface = 'chat', identity = nobody, id = randomUUID(), parent } = init
   const request = dialects[dialect].parse(init.body)
   const route = routes.find(request.model)
@@ -74,7 +79,7 @@ export function createCall(init: CallInit, routes: RouteTable, { clock, random, 
     request,
     labels: {},
     state: {},
-    signal: init.signal ?? neverAborted,
+    signal: end.signal,
     deadline: now + Math.min(route.callMs, init.timeoutMs ?? Infinity),
     maxCostNanoUsd,
     headers: init.headers ?? noHeaders,

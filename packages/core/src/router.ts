@@ -30,6 +30,7 @@ import { type RouterStatus, createStatus } from './status.ts'
 import { strategyNames } from './strategies/index.ts'
 import type { Attempt, Call, Identity, Middleware, Reply } from './types.ts'
 import { createTreasury } from './treasury.ts'
+import { type Active, createUnderWay } from './under-way.ts'
 import { type Verified, probedModels, verifyModels } from './verify.ts'
 
 /** A call that has begun. */
@@ -159,15 +160,10 @@ export function createRouter(given: RouterOptions): Router {
 
   const status = createStatus(routes, events, admission)
   const stopProbes = startProbes(probedModels(routes.models), clock)
+  const underWay = createUnderWay()
   let closing: Promise<void> | undefined
-  let underWay = 0
-  let onIdle: (() => void) | undefined
-  const left = () => {
-    if (--underWay === 0) onIdle?.()
-  }
 
-  async function run(call: Call): Promise<Reply> {
-    underWay++
+  async function run(call: Call, { left }: Active): Promise<Reply> {
     try {
       const reply = await answer(call)
       reply.ended.then(left, left)
@@ -179,24 +175,24 @@ export function createRouter(given: RouterOptions): Router {
   }
 
   function begin(init: CallInit): BegunCall {
-    if (closing)
-      throw new SignalboxError('shutting_down', 'The server is shutting down', { retryAfterMs: shutdownRetryAfterMs })
-    const call = createCall(init, routes, services)
-    return { record: call.record, reply: run(call) }
+    if (closing) throw shuttingDown()
+    const active = underWay.enter(init.signal)
+    try {
+      const call = createCall(init, routes, { ...services, end: active.end })
+      return { record: call.record, reply: run(call, active) }
+    } catch (error) {
+      active.left()
+      throw error
+    }
   }
 
   async function shutDown(timeoutMs: number): Promise<void> {
-    let late = false
-    const idle = new Promise<void>((resolve) => (onIdle = resolve))
-    const timer = clock.setTimeout(() => {
-      late = true
-      void connections.destroy()
-    }, timeoutMs)
-    if (underWay > 0) await idle
+    const timer = clock.setTimeout(() => underWay.cut(shuttingDown()), timeoutMs)
+    await underWay.idle()
     clock.clearTimeout(timer)
     stopProbes()
     for (const plugin of plugins.toReversed()) await plugin.close?.()
-    await (late ? connections.destroy() : connections.close())
+    await connections.destroy()
   }
 
   const router: Router = {
@@ -210,7 +206,7 @@ export function createRouter(given: RouterOptions): Router {
       handle: async (init) => begin({ ...init, identity }).reply,
     }),
     async explain(init) {
-      const call = createCall(init, routes, { ...services, random: Math.random })
+      const call = createCall(init, routes, { ...services, random: Math.random, end: new AbortController() })
       await decide(call)
       return call.record
     },
@@ -256,6 +252,9 @@ function pricedModels({ models }: RouterOptions) {
     price: model.price,
   }))
 }
+
+const shuttingDown = () =>
+  new SignalboxError('shutting_down', 'The server is shutting down', { retryAfterMs: shutdownRetryAfterMs })
 
 /** Hooks that take part in a decision without sending: all but those that watch, keep or charge. */
 const decides = ({ stage }: PlacedHook<Call>) => stage !== 'observe' && stage !== 'cache' && stage !== 'admit'

@@ -6,6 +6,7 @@ import { type Billed, SignalboxError, type SignalboxErrorCode } from '../errors.
 import type { EventBus } from '../events.ts'
 import { bytesOf, plainReply, streamReply } from '../reply.ts'
 import { redactBytes } from '../secrets.ts'
+import { endOf } from '../sleep.ts'
 import { PushStream } from '../stream.ts'
 import type { Attempt, Ended, Reply } from '../types.ts'
 import { endedReusedConnection } from './connections.ts'
@@ -442,8 +443,10 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   private readonly leave = () => {
     if (this.phase === 'over') return
-    if (this.phase === 'streaming') this.endStream('cancelled')
-    else this.fail(new SignalboxError('cancelled', 'The caller left', { model: this.model }))
+    const reason = endOf(this.options.attempt.signal)
+    if (this.phase !== 'streaming') this.fail(reason)
+    else if (reason.code === 'cancelled') this.endStream('cancelled')
+    else this.breakOff('stream_interrupted', 'cut')
   }
 
   private bad(reason: string, cause?: unknown): SignalboxError {

@@ -32,7 +32,9 @@ export function refusalError(parts: RefusalParts): SignalboxError {
   const body = parts.body && parseJson(parts.body)
   const error = parts.error ?? dialect.providerError(body)
   const status = parts.status === 200 && error ? impliedStatus(error) : parts.status
-  const code = codeOfRefusal({ status, error })
+  const meant = codeOfRefusal({ status, error })
+  const isMute = meant === 'upstream_error' && !error
+  const code = isMute ? 'bad_upstream_response' : meant
   const { delayMs, ignored } = parseRetryAfterMs(headers, clock.wallTime())
   if (ignored !== undefined)
     events.emit('warning', {
@@ -46,6 +48,7 @@ export function refusalError(parts: RefusalParts): SignalboxError {
     model,
     status,
     cause: own ? new Error(said) : undefined,
+    ...(isMute && { retryable: true, reason: 'status' }),
     ...verdict(headers['x-should-retry']),
     ...(delayMs !== undefined && { retryAfterMs: delayMs }),
     ...(error &&

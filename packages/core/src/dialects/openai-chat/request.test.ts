@@ -9,6 +9,17 @@ const parse = (body: object | string | Uint8Array) =>
 const chat = (rest: object = {}) => parse({ model: 'm', ...rest })
 const say = (content: unknown) => chat({ messages: [{ role: 'user', content }] })
 
+/** Everything that can be read of a request. */
+const read = (request: Request) => [
+  request.messages,
+  request.text,
+  request.tools,
+  request.parameters,
+  request.modality,
+  openaiChat.wantsUsage(request),
+  openaiChat.patch(request, { model: 'x' }),
+]
+
 function faultOf(body: object | string): unknown {
   try {
     parse(body)
@@ -196,15 +207,6 @@ describe('its tools, parameters and modality', () => {
     )
     fc.assert(
       fc.property(fc.dictionary(names, awkward), (body) => {
-        const read = (request: Request) => [
-          request.messages,
-          request.text,
-          request.tools,
-          request.parameters,
-          request.modality,
-          openaiChat.wantsUsage(request),
-          openaiChat.patch(request, { model: 'x' }),
-        ]
         expect(() => read(parse(JSON.stringify({ ...body, model: 'm' })))).not.toThrow()
         expect(() => read(parse({ ...body, model: 'm' }))).not.toThrow()
       }),
