@@ -1,3 +1,4 @@
+/* oxlint-disable unicorn/consistent-function-scoping -- what a test hands in stands in the test */
 import { createFakeClock } from '@signalbox/testkit'
 import { describe, expect, it, vi } from 'vitest'
 import { SignalboxError } from './errors.ts'

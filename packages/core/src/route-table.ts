@@ -95,15 +95,16 @@ function createRoute(name: string, route: RouteOptions, parts: Parts): Route {
     ...ranked,
     ...reserve.map((model) => createCandidate(parts.models.get(model)!, undefined, route, parts)),
   ]
+  const ofCall = (reasoning: boolean) => resolveSettings(reasoning, parts.options, route)
   return {
     name,
     strategy: createStrategy(route.strategy, parts.services),
     views: ranked,
     fallback,
     candidates: new Map(candidates.map((candidate) => [candidate.name, candidate])),
-    callMs: Math.max(...candidates.map(({ settings }) => settings.timeouts.callMs)),
+    callMs: Math.max(...candidates.map(({ reasoning }) => ofCall(reasoning).timeouts.callMs)),
+    maxAttemptsPerCall: ofCall(false).retry.maxAttemptsPerCall,
     maxCostNanoUsd: route.maxCostUsd === undefined ? undefined : Number(nanoUsdOf(route.maxCostUsd)),
-    maxAttemptsPerCall: Math.max(...candidates.map(({ settings }) => settings.retry.maxAttemptsPerCall)),
   }
 }
 
