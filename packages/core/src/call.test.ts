@@ -49,18 +49,17 @@ describe('a call', () => {
   })
 
   it('takes what it is given', () => {
-    const { signal } = new AbortController()
     const identity = { user: 'u' }
     const headers = { traceparent: 't' }
-    const call = make({ id: 'i', parent: 'p', signal, identity, headers })
+    const call = make({ id: 'i', parent: 'p', identity, headers })
     expect(call).toMatchObject({ id: 'i', parent: 'p', identity, headers })
-    expect(call.signal).toBe(signal)
   })
 
   it('has a record that begins with it', () => {
     const call = make({ id: 'i', identity: { user: 'u' }, parent: 'p' })
     expect(call.record).toEqual({
       id: 'i',
+      key: call.key,
       parent: 'p',
       identity: { user: 'u' },
       route: 'auto',
@@ -74,6 +73,10 @@ describe('a call', () => {
       failovers: [],
       outcome: 'pending',
     })
+  })
+
+  it('has a key of its own, also where an id comes twice', () => {
+    expect(make({ id: 'i' }).key).not.toBe(make({ id: 'i' }).key)
   })
 
   it('has the same chance however often it is asked', () => {

@@ -21,9 +21,6 @@ export interface Lifetime {
   close(timeoutMs: number, reason: () => unknown): Promise<void>
 }
 
-/** How long calls that were cut may take to end, in milliseconds. Only a plugin that hears no signal takes longer. */
-const cutMs = 1_000
-
 /** Makes a lifetime. `end` is told whether every call has ended. */
 export function createLifetime(clock: Clock, end: (drained: boolean) => Promise<void>): Lifetime {
   const active = new Set<Active>()
@@ -43,7 +40,8 @@ export function createLifetime(clock: Clock, end: (drained: boolean) => Promise<
   async function close(timeoutMs: number, reason: () => unknown): Promise<void> {
     if (await drained(timeoutMs)) return end(true)
     for (const call of active) call.end.abort(reason())
-    return end(await drained(cutMs))
+    await new Promise((resolve) => setImmediate(resolve))
+    return end(active.size === 0)
   }
 
   return {
