@@ -119,8 +119,8 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   private dispatch(dispatcher: Dispatcher): void {
     const { attempt, dialect, origin, path } = this.options
-    const body = dialect.patch(attempt.call.request, { model: attempt.candidate.model })
     try {
+      const body = dialect.patch(attempt.call.request, { model: attempt.candidate.model })
       dispatcher.dispatch({ origin, path, method: 'POST', headers: this.outgoing.headers, body }, this)
     } catch (error) {
       this.fail(failureOfConnection(error, false, this.model))
