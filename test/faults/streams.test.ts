@@ -203,7 +203,7 @@ const cuts: readonly Cut[] = [
     number: 58,
     title: 'goes on for longer than the call may take',
     script: [streamHead(), chunk(role), chunk(hel), repeat(Infinity, [wait(10), chunk(sseComment('and so on'))])],
-    router: { timeouts: { callMs: 150 } },
+    router: { timeouts: { callMs: 500 } },
     before: role + hel,
     error: timeIsUp,
     how: 'cut',
@@ -344,9 +344,9 @@ describeMounts('streams that are odd, and whole', (mount) => {
   })
 
   it('case 42: comments keep a stream alive after its first content', async () => {
-    const waiting = repeat(10, [wait(30), chunk(sseComment('thinking'))])
+    const waiting = repeat(12, [wait(60), chunk(sseComment('thinking'))])
     const script = [streamHead(), chunk(role), chunk(hel), waiting, chunk(lo), chunk(finish), chunk(done), lastChunk()]
-    const router = routerOver([await upstreamThat(script)], { timeouts: { stallMs: 200 } })
+    const router = routerOver([await upstreamThat(script)], { timeouts: { stallMs: 600 } })
 
     const answer = await send(await mount.serve(router), { body: chat(request) })
 

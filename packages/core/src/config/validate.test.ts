@@ -189,10 +189,7 @@ describe('unknown keys', () => {
 
   it.each([
     ['cache', { ttlMs: 60_000 }],
-    ['budgets', [{ per: 'user', limitUsd: 5, window: 'day' }]],
-    ['unknownPrice', 'reject'],
     ['keys', [{ name: 'shop', key: 'sk-client-0123456789' }]],
-    ['ledger', 'signalbox.db'],
   ])('are what the sections of later features are, and false is not: %s', (section, value) => {
     expect(faultsOf(config({ [section]: value }))).toEqual([expect.stringMatching(new RegExp(`^${section}: `))])
     expect(faultsOf(config({ [section]: true }))).toHaveLength(1)

@@ -2,10 +2,11 @@ import type { Dispatcher } from 'undici'
 import type { Clock, Timer } from '../clock.ts'
 import type { Dialect } from '../dialects/dialect.ts'
 import { StreamWatch } from '../dialects/watch.ts'
-import { SignalboxError, type SignalboxErrorCode } from '../errors.ts'
+import { type Billed, SignalboxError, type SignalboxErrorCode } from '../errors.ts'
 import type { EventBus } from '../events.ts'
 import { bytesOf, plainReply, streamReply } from '../reply.ts'
 import { redactBytes } from '../secrets.ts'
+import { endOf } from '../sleep.ts'
 import { PushStream } from '../stream.ts'
 import type { Attempt, Ended, Reply } from '../types.ts'
 import { endedReusedConnection } from './connections.ts'
@@ -67,6 +68,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   private controller: Dispatcher.DispatchController | undefined
   private timer: Timer | undefined
   private answered = false
+  private sent = false
   private resent = false
   private status = 0
   private headers: Readonly<Record<string, string | string[] | undefined>> = {}
@@ -136,6 +138,10 @@ class Exchange implements Dispatcher.DispatchHandler {
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.controller = controller
     if (this.phase === 'over') controller.abort(aborted)
+  }
+
+  onRequestSent(): void {
+    this.sent = true
   }
 
   onResponseStarted(): void {
@@ -249,7 +255,11 @@ class Exchange implements Dispatcher.DispatchHandler {
     const ended = (): Ended =>
       read.usage
         ? { how: 'complete', usage: read.usage, estimated: false }
-        : { how: 'complete', usage: estimateUsage(attempt.call.request, read.textLength ?? 0), estimated: true }
+        : {
+            how: 'complete',
+            usage: estimateUsage(attempt.call.request, { textBytes: read.textLength ?? 0 }),
+            estimated: true,
+          }
     this.resolve(
       plainReply({ status: 200, headers: this.passed(), dialect: dialect.name, model: this.model, body, ended }),
     )
@@ -390,7 +400,9 @@ class Exchange implements Dispatcher.DispatchHandler {
   private endStream(how: Ended['how']): void {
     const { watch } = this
     const estimated = watch.usage === undefined
-    const usage = watch.usage ?? estimateUsage(this.options.attempt.call.request, watch.textLength)
+    const usage =
+      watch.usage ??
+      estimateUsage(this.options.attempt.call.request, { textBytes: watch.textLength, deltas: watch.deltas })
     this.close(how !== 'complete')
     if (how === 'complete') this.lingerUntilEnd()
     this.stream.end()
@@ -433,8 +445,10 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   private readonly leave = () => {
     if (this.phase === 'over') return
-    if (this.phase === 'streaming') this.endStream('cancelled')
-    else this.fail(new SignalboxError('cancelled', 'The caller left', { model: this.model }))
+    const reason = endOf(this.options.attempt.signal)
+    if (this.phase !== 'streaming') this.fail(reason)
+    else if (reason.code === 'cancelled') this.endStream('cancelled')
+    else this.breakOff('stream_interrupted', 'cut')
   }
 
   private bad(reason: string, cause?: unknown): SignalboxError {
@@ -449,8 +463,19 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   private fail(error: SignalboxError): void {
     if (this.phase === 'over') return
+    if (this.sent && error.status === undefined) error.billed ??= this.seenSoFar()
     this.close(true)
     this.reject(error)
+  }
+
+  /** What a provider may bill for an attempt that was sent and gave no answer. */
+  private seenSoFar(): Billed {
+    const { request } = this.options.attempt.call
+    const seen =
+      this.phase === 'opening'
+        ? { textBytes: this.watch.textLength, deltas: this.watch.deltas }
+        : { textBytes: this.bytes }
+    return { usage: estimateUsage(request, seen), estimated: true }
   }
 
   private close(abort = false): void {
