@@ -16,7 +16,7 @@ function faultsOf(options: unknown): string[] {
     if (!isSignalboxError(error) || error.code !== 'invalid_config') throw error
     const [head, ...lines] = error.message.split('\n')
     const count = lines.length === 1 ? 'a fault' : `${lines.length} faults`
-    if (head !== `The configuration has ${count}:`) throw new Error(`The head is wrong: ${error.message}`)
+    if (head !== `The configuration has ${count}:`) throw new Error(`The head is wrong: ${head}`, { cause: error })
     return lines.map((line) => line.trim())
   }
   return []
