@@ -164,7 +164,7 @@ describe('a configuration', () => {
       fc.property(anything, (options) => {
         expect(() => faultsOf(options)).not.toThrow()
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     )
   })
 })
