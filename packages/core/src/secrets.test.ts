@@ -58,7 +58,7 @@ describe('redact', () => {
           for (const part of windows(hidden)) expect(clean).not.toContain(part)
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 150 },
     )
   })
 

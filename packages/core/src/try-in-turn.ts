@@ -29,9 +29,9 @@ export const tryInTurn: RouteHook = async (call, ranked, attempt) => {
   }
   throw failure ?? summary(refusals)
 
-  function isLarger(name: string, than: string | undefined): boolean {
-    const windowOf = (wanted: string | undefined) => attempt.candidates.get(wanted ?? '')?.contextWindow
-    return (windowOf(name) ?? 0) > (windowOf(than) ?? Infinity)
+  function isLarger(name: string, than = ''): boolean {
+    const { candidates } = attempt
+    return (candidates.get(name)?.contextWindow ?? 0) > (candidates.get(than)?.contextWindow ?? Infinity)
   }
 }
 

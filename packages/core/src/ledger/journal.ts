@@ -21,11 +21,11 @@ const leaveBytes = 8 * 1024 * 1024
 /** Opens this process's journal. */
 export function openJournal(ledgerFile: string): Journal {
   const place = `${ledgerFile}-intents-${process.pid}`
-  let generation = 0
+  let opened = 0
   let current = openGeneration()
 
   function openGeneration() {
-    const file = `${place}-${Date.now().toString(36)}-${generation++}`
+    const file = `${place}-${Date.now().toString(36)}-${opened++}`
     return { file, descriptor: fs.openSync(file, 'a'), bytes: 0, pending: new Set<string>() }
   }
   type Generation = ReturnType<typeof openGeneration>

@@ -1,37 +1,9 @@
 import type { LedgerAttempt, LedgerCall, LedgerIntent } from './types.ts'
 
 /** The row for an attempt whose process died: the provider may have billed it, so it is charged at its upper bound. */
-export function lostAttempt(intent: LedgerIntent): LedgerAttempt {
-  const {
-    callKey,
-    place,
-    callId,
-    time,
-    identity,
-    route,
-    model,
-    provider,
-    inputTokens,
-    outputTokens,
-    boundNanoUsd,
-    prices,
-    priceSource,
-  } = intent
+export function lostAttempt({ boundNanoUsd, ...intent }: LedgerIntent): LedgerAttempt {
   return {
-    ...{
-      callKey,
-      place,
-      callId,
-      time,
-      identity,
-      route,
-      model,
-      provider,
-      inputTokens,
-      outputTokens,
-      prices,
-      priceSource,
-    },
+    ...intent,
     outcome: 'lost',
     latencyMs: 0,
     cachedInputTokens: 0,

@@ -83,10 +83,10 @@ export function attemptOf(row: SqlRow): LedgerAttempt {
     cacheWriteTokens: Number(row['cache_write']),
     outputTokens: Number(row['output']),
     reasoningTokens: Number(row['reasoning']),
-    costNanoUsd: row['cost_nano_usd'] === null ? undefined : BigInt(row['cost_nano_usd'] as bigint),
+    costNanoUsd: row['cost_nano_usd'] === null ? undefined : (row['cost_nano_usd'] as bigint),
     estimated: Boolean(Number(row['estimated'])),
     overrun: Boolean(Number(row['overrun'])),
-    prices: row['prices'] === null ? undefined : (JSON.parse(String(row['prices'])) as UnitPrices),
+    prices: row['prices'] === null ? undefined : (JSON.parse(row['prices'] as string) as UnitPrices),
     priceSource: optionalText(row['price_source']),
   }
 }
@@ -117,4 +117,4 @@ function identityOf(row: SqlRow): LedgerIdentity {
 }
 
 const optionalNumber = (value: unknown) => (value === null || value === undefined ? undefined : Number(value))
-const optionalText = (value: unknown) => (value === null || value === undefined ? undefined : String(value))
+const optionalText = (value: unknown) => (value === null || value === undefined ? undefined : (value as string))

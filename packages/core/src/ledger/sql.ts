@@ -42,8 +42,6 @@ const groups: Readonly<Record<LedgerGroup, { readonly name: string; readonly fro
 export function totalsSql(by: LedgerGroup, query?: LedgerQuery): Sql {
   const { sql, values } = where(query)
   const { name, from } = groups[by]
-  const sum = (column: string) => `sum(${column}) as ${column}`
-  const count = (condition: string, as: string) => `count(*) filter (where ${condition}) as ${as}`
   const used = 'input + cached_input + cache_write + output + reasoning > 0'
   const columns = [
     `coalesce(${name}, '') as name`,
@@ -58,9 +56,12 @@ export function totalsSql(by: LedgerGroup, query?: LedgerQuery): Sql {
   return { sql: `select ${columns.join(', ')} from ${from} ${sql} group by 1 order by cost desc, name`, values }
 }
 
+const sum = (column: string) => `sum(${column}) as ${column}`
+const count = (condition: string, as: string) => `count(*) filter (where ${condition}) as ${as}`
+
 /** A row of totals, read. */
 export function totalOf(row: SqlRow): LedgerTotal {
-  const big = (name: string) => BigInt(row[name] as bigint)
+  const big = (name: string) => row[name] as bigint
   return {
     group: String(row['name']),
     calls: Number(row['calls']),

@@ -126,9 +126,9 @@ export function createSqliteLedger({ file, clock, onEntries, onError, batchMs = 
   async function flush(): Promise<void> {
     await write()
     if (failure === undefined) return
-    const error = failure
+    const cause = failure
     failure = undefined
-    throw error
+    throw cause instanceof Error ? cause : new Error('The ledger could not be written', { cause })
   }
 
   function* select<T>(

@@ -47,9 +47,7 @@ export function admit({ admission, clock }: BuiltInServices): Plugin {
           return reply
         } catch (error) {
           const sent = call.record.attempts.length > 0
-          await Promise.all(
-            permits.map((permit) => (sent ? permit.settle({ tokens: usedBy(call) }) : permit.release())),
-          )
+          for (const permit of permits) await (sent ? permit.settle({ tokens: usedBy(call) }) : permit.release())
           throw error
         }
       },

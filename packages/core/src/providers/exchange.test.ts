@@ -1,4 +1,5 @@
 /* oxlint-disable unicorn/consistent-function-scoping -- what a test hands in stands in the test */
+import { getEventListeners } from 'node:events'
 import { type FakeClock, createFakeClock } from '@signalbox/testkit'
 import type { Dispatcher } from 'undici'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
@@ -196,6 +197,18 @@ describe('a plain exchange', () => {
     await clock.advance(500)
     expect(await answer).toMatchObject({ code: 'deadline_exceeded', retryable: false, movesOn: false })
     expect(requests[0]!.aborted).toBe(true)
+  })
+
+  it('leaves no listener on a signal that serves many calls', async () => {
+    const { router, requests } = setUp()
+    const { signal } = new AbortController()
+    const answers = [router.handle({ ...ask(), signal }), failureOf(router.handle({ ...ask(), signal }))]
+    await clock.settle()
+    expect(getEventListeners(signal, 'abort')).toHaveLength(2)
+    requests[0]!.json(200, completion)
+    requests[1]!.json(500, {})
+    await Promise.all(answers)
+    expect(getEventListeners(signal, 'abort')).toEqual([])
   })
 
   it('is given up at once when the caller leaves, before or after it was sent', async () => {
