@@ -46,16 +46,15 @@ export function createCall(init: CallInit, routes: RouteTable, { clock, random, 
   const now = clock.now()
   const record = createRecord({
     id,
-    ...(parent !== undefined && { parent }),
     identity,
     route: route.name,
     startedAt: clock.wallTime(),
     startedMs: now,
     seed: Math.floor(random() * 2 ** 32),
+    ...(parent !== undefined && { parent }),
   })
   return {
     id,
-    ...(parent !== undefined && { parent }),
     identity,
     route: route.name,
     dialect,
@@ -68,6 +67,7 @@ export function createCall(init: CallInit, routes: RouteTable, { clock, random, 
     headers: init.headers ?? noHeaders,
     log: init.log ?? logger,
     record,
+    ...(parent !== undefined && { parent }),
   }
 }
 

@@ -73,5 +73,20 @@ export interface CallRecord {
 export function createRecord(
   start: Pick<CallRecord, 'id' | 'parent' | 'identity' | 'route' | 'startedAt' | 'startedMs' | 'seed'>,
 ): CallRecord {
-  return { ...start, labels: {}, strategy: '', candidates: [], attempts: [], failovers: [], outcome: 'pending' }
+  const { id, parent, identity, route, startedAt, startedMs, seed } = start
+  return {
+    id,
+    identity,
+    route,
+    startedAt,
+    startedMs,
+    seed,
+    labels: {},
+    strategy: '',
+    candidates: [],
+    attempts: [],
+    failovers: [],
+    outcome: 'pending',
+    ...(parent !== undefined && { parent }),
+  }
 }

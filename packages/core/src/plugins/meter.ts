@@ -30,7 +30,9 @@ export function meter({ clock, events }: BuiltInServices): Plugin {
           entry.status = reply.status
           void reply.ended.then((ended) => {
             entry.endedMs = since()
-            Object.assign(entry, { usage: ended.usage, estimated: ended.estimated, outcome: outcomeOf(ended) })
+            entry.usage = ended.usage
+            entry.estimated = ended.estimated
+            entry.outcome = outcomeOf(ended)
             if (events.heard('attempt.ended')) events.emit('attempt.ended', { record, attempt: entry })
           })
           return reply
