@@ -88,10 +88,7 @@ describe('a hook', () => {
       { status: 200, headers: {}, body: new Uint8Array(0), ended: Promise.resolve() },
     ],
     ['an object that never ends', { status: 200, headers: {}, body: new Uint8Array(0), cancel: nothing }],
-    [
-      'an object without a status',
-      { headers: {}, body: new Uint8Array(0), ended: Promise.resolve(), cancel: nothing },
-    ],
+    ['an object without a status', { headers: {}, body: new Uint8Array(0), ended: Promise.resolve(), cancel: nothing }],
   ])('is named when it returns %s in place of a reply', async (_what, value) => {
     const run = async () => value as unknown as Reply
     const thrown = await hook({ run })(call, async () => replyWith()).catch((error: unknown) => error)

@@ -1,16 +1,16 @@
 import type { Clock } from './clock.ts'
-import { SignalboxError } from './errors.ts'
+import { SignalboxError, isSignalboxError } from './errors.ts'
 
 /**
- * Waits, and leaves at once when the caller does.
+ * Waits, and leaves at once when the signal is aborted.
  *
- * @throws SignalboxError `cancelled`
+ * @throws SignalboxError as {@link endOf}
  */
 export function sleep(waitMs: number, signal: AbortSignal, clock: Clock): Promise<void> {
   return new Promise((resolve, reject) => {
     const leave = () => {
       clock.clearTimeout(timer)
-      reject(new SignalboxError('cancelled', 'The caller left'))
+      reject(endOf(signal))
     }
     const timer = clock.setTimeout(() => {
       signal.removeEventListener('abort', leave)
@@ -19,4 +19,9 @@ export function sleep(waitMs: number, signal: AbortSignal, clock: Clock): Promis
     if (signal.aborted) leave()
     else signal.addEventListener('abort', leave, { once: true })
   })
+}
+
+/** Why a call was ended from outside: `cancelled` where its caller left, or the error that it was ended with. */
+export function endOf({ reason }: AbortSignal): SignalboxError {
+  return isSignalboxError(reason) ? reason : new SignalboxError('cancelled', 'The caller left')
 }

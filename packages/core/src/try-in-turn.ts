@@ -1,4 +1,4 @@
-import { SignalboxError, isSignalboxError } from './errors.ts'
+import { SignalboxError, type SignalboxErrorCode, isSignalboxError } from './errors.ts'
 import type { RouteHook } from './plugin.ts'
 import type { Ranked } from './types.ts'
 
@@ -29,9 +29,9 @@ export const tryInTurn: RouteHook = async (call, ranked, attempt) => {
   }
   throw failure ?? summary(refusals)
 
-  function isLarger(name: string, than: string | undefined): boolean {
-    const windowOf = (wanted: string | undefined) => attempt.candidates.get(wanted ?? '')?.contextWindow
-    return (windowOf(name) ?? 0) > (windowOf(than) ?? Infinity)
+  function isLarger(name: string, than = ''): boolean {
+    const { candidates } = attempt
+    return (candidates.get(name)?.contextWindow ?? 0) > (candidates.get(than)?.contextWindow ?? Infinity)
   }
 }
 
@@ -39,13 +39,19 @@ export const tryInTurn: RouteHook = async (call, ranked, attempt) => {
 const contextLength = 'context_length_exceeded'
 
 /** A refusal is no attempt: nothing was sent. */
-const isRefusal = ({ code }: SignalboxError) => code === 'rate_limit_exceeded' || code === 'model_unavailable'
+const isRefusal = ({ code }: SignalboxError) =>
+  code === 'rate_limit_exceeded' || code === 'model_unavailable' || isMoney(code)
+
+const moneyCodes: ReadonlySet<SignalboxErrorCode> = new Set(['budget_exceeded', 'max_cost_exceeded', 'price_unknown'])
+const isMoney = (code: SignalboxErrorCode) => moneyCodes.has(code)
 
 /** One error for a route on which nothing could be tried: it says when to come back. */
 function summary(refusals: readonly SignalboxError[]): SignalboxError {
   const held = refusals.map(({ cause }) => cause)
   const limited = refusals.filter(({ code }) => code === 'rate_limit_exceeded')
   if (limited.length > 0) return soonest(limited)
+  const unpaid = refusals.find(({ code }) => isMoney(code))
+  if (unpaid) return unpaid
   if (held.length > 0 && held.every(isSignalboxError)) return held[0] as SignalboxError
   const retryAfterMs = soonest(refusals).retryAfterMs
   return new SignalboxError('all_models_unavailable', 'Every model of the route is kept out after failures', {

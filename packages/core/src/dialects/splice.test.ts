@@ -69,6 +69,16 @@ describe('splice', () => {
     expect(spliced(text, patch)).toBe(expected)
   })
 
+  it.each([0, 1, 2, 3, 4, 5])(
+    'knows where a long text ends that has %i escaped backslashes or quotes before its end',
+    (count) => {
+      for (const escape of ['\\\\', '\\"', '\\\\\\"']) {
+        const long = `{"a":"${'x'.repeat(100)}${escape.repeat(count)}","model":"x"}`
+        expect(spliced(long, { model: 'y' })).toBe(long.replace('"model":"x"', '"model":"y"'))
+      }
+    },
+  )
+
   it('reads bytes that are a part of a larger buffer', () => {
     const whole = Buffer.from('xxxx{"model":"x"}yyyy')
     const part = new Uint8Array(whole.buffer, whole.byteOffset + 4, whole.length - 8)

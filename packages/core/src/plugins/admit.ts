@@ -32,7 +32,7 @@ export function admit({ admission, clock }: BuiltInServices): Plugin {
             ['route', routes],
           ] as const) {
             if (limits.length === 0) continue
-            const request = { id: `${call.id}/${scope}`, limits, tokens, leaseMs, mayWait: scope === 'route' }
+            const request = { id: `${call.key}/${scope}`, limits, tokens, leaseMs, mayWait: scope === 'route' }
             const answer = await acquire(limiter, {
               ...request,
               priority: priorityOf(call),
@@ -47,9 +47,7 @@ export function admit({ admission, clock }: BuiltInServices): Plugin {
           return reply
         } catch (error) {
           const sent = call.record.attempts.length > 0
-          await Promise.all(
-            permits.map((permit) => (sent ? permit.settle({ tokens: usedBy(call) }) : permit.release())),
-          )
+          for (const permit of permits) await (sent ? permit.settle({ tokens: usedBy(call) }) : permit.release())
           throw error
         }
       },

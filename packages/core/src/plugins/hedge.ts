@@ -48,7 +48,7 @@ export function hedge(options: HedgeOptions): Plugin {
     },
     async route(call, ranked, attempt) {
       hedges.recordRequest()
-      const [first, second] = ranked
+      const second = ranked[1]
       const waitMs = delayMs()
       if (!second || waitMs === Infinity) return timed(() => tryInTurn(call, ranked, attempt))
       return race(call, ranked, attempt, waitMs)

@@ -48,7 +48,7 @@ export function limiter({ admission, clock }: BuiltInServices): Plugin {
     signal,
     deadline,
   }: Attempt): Omit<WaitRequest, 'limits' | 'tokens'> {
-    const id = `${call.id}/${candidate.name}/${number}/${mayWait ? 2 : 1}/${call.record.attempts.length}`
+    const id = `${call.key}/${candidate.name}/${number}/${mayWait ? 2 : 1}/${call.record.attempts.length}`
     const leaseMs = Math.min(Math.max(deadline - clock.now(), 0) + leaseGraceMs, longestLeaseMs)
     return { id, leaseMs, mayWait, signal, deadline, priority: priorityOf(call) }
   }

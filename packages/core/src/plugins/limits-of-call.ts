@@ -1,6 +1,7 @@
-import { SignalboxError } from '../errors.ts'
+import type { SignalboxError } from '../errors.ts'
 import type { Priority } from '../limiter/fair-queue.ts'
 import type { Limiter, Permit, Refusal, WaitRequest } from '../limiter/types.ts'
+import { endOf } from '../sleep.ts'
 import type { RequestTokens } from '../tokens/request.ts'
 import type { Attempt, Call, Usage } from '../types.ts'
 
@@ -34,13 +35,13 @@ export function wasNeverSent({ code }: SignalboxError, { call, number, candidate
 /**
  * Asks a limiter.
  *
- * @throws SignalboxError `cancelled` when the caller leaves while it waits
+ * @throws SignalboxError when the call is ended while it waits
  */
 export async function acquire(limiter: Limiter, request: WaitRequest): Promise<Permit | Refusal> {
   try {
     return await limiter.acquire(request)
   } catch (error) {
-    if (request.signal?.aborted) throw new SignalboxError('cancelled', 'The caller left')
+    if (request.signal?.aborted) throw endOf(request.signal)
     throw error
   }
 }
