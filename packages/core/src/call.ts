@@ -61,17 +61,16 @@ export function createCall(init: CallInit, routes: RouteTable, { clock, random, 
   const record = createRecord({
     id,
     key,
-    ...(parent !== undefined && { parent }),
     identity,
     route: route.name,
     startedAt: clock.wallTime(),
     startedMs: now,
     seed: Math.floor(random() * 2 ** 32),
+    ...(parent !== undefined && { parent }),
   })
   return {
     id,
     key,
-    ...(parent !== undefined && { parent }),
     identity,
     route: route.name,
     dialect,
@@ -85,6 +84,7 @@ export function createCall(init: CallInit, routes: RouteTable, { clock, random, 
     headers: init.headers ?? noHeaders,
     log: init.log ?? logger,
     record,
+    ...(parent !== undefined && { parent }),
   }
 }
 

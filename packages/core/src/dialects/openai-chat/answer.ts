@@ -1,3 +1,4 @@
+import { bufferOf } from '../../buffer.ts'
 import { noUsage } from '../../reply.ts'
 import type { Usage } from '../../types.ts'
 import type { AnswerClass, EventClass, ProviderError, SseEvent } from '../dialect.ts'
@@ -67,7 +68,7 @@ function lengthOf(delta: Delta): number {
 /** Reads a plain chat completion. */
 export function classifyAnswer(body: Uint8Array): AnswerClass {
   if (body.length === 0) return { fault: 'empty' }
-  const answer = parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString())
+  const answer = parse(bufferOf(body).toString())
   if (answer === undefined) return { fault: 'parse' }
   const error = providerError(answer)
   if (error) return { error, ...(isRecord(answer) && usagePart(answer)) }
