@@ -7,7 +7,7 @@ import type { Ranked } from './types.ts'
  * only had to wait their turn.
  */
 export const tryInTurn: RouteHook = async (call, ranked, attempt) => {
-  const refusals: SignalboxError[] = []
+  const refusals = new Map<string, SignalboxError>()
   let failure: SignalboxError | undefined
   let waiting: Ranked[] = []
 
@@ -21,13 +21,13 @@ export const tryInTurn: RouteHook = async (call, ranked, attempt) => {
       } catch (error) {
         if (!isSignalboxError(error)) throw error
         if (!isRefusal(error)) failure = error
-        else refusals.push(error)
+        else refusals.set(candidate.name, error)
         if (error.code === 'rate_limit_exceeded') waiting.push(candidate)
         if (!error.movesOn && error.reason !== contextLength) throw error
       }
     }
   }
-  throw failure ?? summary(refusals)
+  throw failure ?? summary([...refusals.values()])
 
   function isLarger(name: string, than = ''): boolean {
     const { candidates } = attempt
