@@ -89,10 +89,11 @@ export function createCall(init: CallInit, routes: RouteTable, { clock, random, 
 }
 
 function leastCost(routes: number | undefined, ...usd: readonly (number | undefined)[]): number | undefined {
-  const bounds = [routes, ...usd.map((bound) => (bound === undefined ? undefined : Number(nanoUsdOf(bound))))].filter(
-    (bound) => bound !== undefined,
-  )
-  return bounds.length === 0 ? undefined : Math.min(...bounds)
+  const bounds = usd
+    .filter((bound) => bound !== undefined && bound !== Infinity)
+    .map((bound) => Number(nanoUsdOf(bound!)))
+  const least = Math.min(routes ?? Infinity, ...bounds)
+  return least === Infinity ? undefined : least
 }
 
 /** The error for a name that is neither a route nor a model. */

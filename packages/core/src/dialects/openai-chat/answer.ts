@@ -114,8 +114,14 @@ function usagePart({ usage }: Record<string, unknown>): { usage?: Usage } {
   return hasCounts(usage) ? { usage: usageOf(usage) } : {}
 }
 
-const hasCounts = (usage: unknown): usage is Record<string, unknown> =>
-  isRecord(usage) && (typeof usage['prompt_tokens'] === 'number' || typeof usage['completion_tokens'] === 'number')
+const hasCounts = (usage: unknown): usage is Record<string, unknown> => {
+  if (!isRecord(usage)) return false
+  const counts = [usage['prompt_tokens'], usage['completion_tokens']].filter((value) => typeof value === 'number')
+  return counts.length > 0 && counts.every((value) => value <= largestCount)
+}
+
+/** A provider that says more is not believed: what was used is then estimated. */
+const largestCount = 2 ** 31
 
 /**
  * Tokens by disjoint class. OpenAI counts cached tokens inside `prompt_tokens` and reasoning inside `completion_tokens`;
@@ -138,7 +144,7 @@ function usageOf(usage: Record<string, unknown>): Usage {
 
 const details = (usage: Record<string, unknown>, key: string) => (isRecord(usage[key]) ? usage[key] : {})
 const count = (value: unknown) =>
-  typeof value === 'number' && value > 0 && Number.isFinite(value) ? Math.floor(value) : 0
+  typeof value === 'number' && value > 0 && value <= largestCount ? Math.floor(value) : 0
 const isText = (value: unknown) => typeof value === 'string' && value !== ''
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)

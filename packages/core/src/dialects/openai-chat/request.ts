@@ -43,7 +43,10 @@ function toolOf(value: unknown): Tool[] {
 }
 
 function parametersOf(body: JsonBody): Parameters {
-  const maxOutputTokens = number(body['max_completion_tokens']) ?? number(body['max_tokens'])
+  const limits = [number(body['max_completion_tokens']), number(body['max_tokens'])].filter(
+    (limit) => limit !== undefined,
+  )
+  const maxOutputTokens = limits.length === 0 ? undefined : Math.max(...limits)
   const temperature = number(body['temperature'])
   const topP = number(body['top_p'])
   const seed = number(body['seed'])
