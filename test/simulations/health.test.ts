@@ -80,10 +80,10 @@ it('says nothing of a last resort while one model looks well', async () => {
   expect(told('last.resort')).toEqual([])
 })
 
-describe('active probes', () => {
-  const probed = (models: Parameters<typeof simulate>[0]['models']) =>
-    simulate({ models, health: { probe: { intervalMs: 1_000 }, minimumCalls: 10, windowMs: 60_000 }, breaker: false })
+const probed = (models: Parameters<typeof simulate>[0]['models']) =>
+  simulate({ models, health: { probe: { intervalMs: 1_000 }, minimumCalls: 10, windowMs: 60_000 }, breaker: false })
 
+describe('active probes', () => {
   it('find a model that is down before any call does, and find it well again', async () => {
     const { clock, upstreams, router, calls, send } = probed({ a: quick, b: quick })
     const state = () => router.status().models[0]!.health!.state

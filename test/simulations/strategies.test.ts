@@ -13,14 +13,14 @@ function shareOf(name: string, calls: readonly SentCall[], [from, to]: readonly 
   return sent.filter(({ model }) => model === name).length / sent.length
 }
 
-describe('least-latency', () => {
-  const leastLatency = (models: Parameters<typeof simulate>[0]['models'], health?: false) =>
-    simulate({
-      models,
-      routes: { [all]: { strategy: 'least-latency', models: names } },
-      ...(health === false && { health }),
-    })
+const leastLatency = (models: Parameters<typeof simulate>[0]['models'], health?: false) =>
+  simulate({
+    models,
+    routes: { [all]: { strategy: 'least-latency', models: names } },
+    ...(health === false && { health }),
+  })
 
+describe('least-latency', () => {
   it.each([{}, { 'retry-after': '1' }])(
     'sends almost nothing to a model that answers 429 in 1 ms (%o)',
     async (headers) => {
