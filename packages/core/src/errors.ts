@@ -40,7 +40,7 @@ export const errorVerdicts = {
   shutting_down: final,
 
   // A limit, or every model of a route, leaves no room now.
-  rate_limit_exceeded: next,
+  rate_limit_exceeded: again,
   limit_exceeded: final,
   all_models_unavailable: final,
   model_unavailable: next,
@@ -156,6 +156,11 @@ export class SignalboxError extends Error {
     Object.defineProperty(this, brand, { value: true })
     if (this.answer) Object.defineProperty(this, 'answer', { enumerable: false })
   }
+}
+
+/** Whether a model was not asked at all: a limit, a hold or its breaker kept the attempt back. That is no failure of the model. */
+export function isRefusal({ code }: SignalboxError): boolean {
+  return code === 'rate_limit_exceeded' || code === 'model_unavailable'
 }
 
 /** Tells a {@link SignalboxError}, also one made by another copy of this package. */

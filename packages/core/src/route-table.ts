@@ -99,7 +99,7 @@ function createRoute(name: string, route: RouteOptions, parts: Parts): Route {
     fallback,
     candidates: new Map(candidates.map((candidate) => [candidate.name, candidate])),
     callMs: Math.max(...candidates.map(({ settings }) => settings.timeouts.callMs)),
-    maxAttemptsPerCall: Math.max(...candidates.map(({ settings }) => settings.retry.maxAttemptsPerCall)),
+    maxAttemptsPerCall: resolveSettings(false, parts.options, route).retry.maxAttemptsPerCall,
   }
 }
 

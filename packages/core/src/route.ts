@@ -101,7 +101,8 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
 
   async function attempt(...[which, options = {}]: Parameters<TryCandidate>) {
     const candidate = candidateOf(which, route)
-    if (failed && call.record.attempts.length >= route.maxAttemptsPerCall) throw failed.error
+    const { attempts } = call.record
+    if (failed && attempts.length >= route.maxAttemptsPerCall) throw failed.error
     if (failed && failed.name !== candidate.name) tellFailover(failed.name, candidate.name, failed.error.code)
     const startedMs = parts.clock.now()
     route.strategy.observe?.({ type: 'started', name: candidate.name })
@@ -109,7 +110,7 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
       const reply = await parts.tryOnce({
         call,
         candidate,
-        number: 1,
+        number: attempts.filter(({ model }) => model === candidate.name).length + 1,
         alternatives: alternativesTo(candidate, ranked, route),
         mayWait: options.mayWait ?? true,
         signal: options.signal ? AbortSignal.any([call.signal, options.signal]) : call.signal,

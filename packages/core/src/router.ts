@@ -166,7 +166,7 @@ export function createRouter(given: RouterOptions): Router {
     const idle = new Promise<void>((resolve) => (onIdle = resolve))
     const timer = clock.setTimeout(() => {
       late = true
-      void connections.destroy()
+      void connections.destroy().then(onIdle)
     }, timeoutMs)
     if (underWay > 0) await idle
     clock.clearTimeout(timer)

@@ -2,7 +2,7 @@ import type { Clock } from './clock.ts'
 import { SignalboxError } from './errors.ts'
 
 /**
- * Waits, and leaves at once when the caller does.
+ * Waits at least so long, although timers may fire a little early, and leaves at once when the caller does.
  *
  * @throws SignalboxError `cancelled`
  */
@@ -12,10 +12,14 @@ export function sleep(waitMs: number, signal: AbortSignal, clock: Clock): Promis
       clock.clearTimeout(timer)
       reject(new SignalboxError('cancelled', 'The caller left'))
     }
-    const timer = clock.setTimeout(() => {
+    const endMs = clock.now() + waitMs
+    const wake = () => {
+      const leftMs = endMs - clock.now()
+      if (leftMs > 0) return void (timer = clock.setTimeout(wake, leftMs))
       signal.removeEventListener('abort', leave)
       resolve()
-    }, waitMs)
+    }
+    let timer = clock.setTimeout(wake, waitMs)
     if (signal.aborted) leave()
     else signal.addEventListener('abort', leave, { once: true })
   })

@@ -1,4 +1,4 @@
-import { SignalboxError, isSignalboxError } from './errors.ts'
+import { SignalboxError, isRefusal, isSignalboxError } from './errors.ts'
 import type { RouteHook } from './plugin.ts'
 import type { Ranked } from './types.ts'
 
@@ -38,18 +38,25 @@ export const tryInTurn: RouteHook = async (call, ranked, attempt) => {
 /** The reason of a refusal that a model with a larger context window may not share. */
 const contextLength = 'context_length_exceeded'
 
-/** A refusal is no attempt: nothing was sent. */
-const isRefusal = ({ code }: SignalboxError) => code === 'rate_limit_exceeded' || code === 'model_unavailable'
-
 /** One error for a route on which nothing could be tried: it says when to come back. */
 function summary(refusals: readonly SignalboxError[]): SignalboxError {
-  const held = refusals.map(({ cause }) => cause)
+  const reasons = refusals.map(({ cause }) => cause)
   const limited = refusals.filter(({ code }) => code === 'rate_limit_exceeded')
   if (limited.length > 0) return soonest(limited)
-  if (held.length > 0 && held.every(isSignalboxError)) return held[0] as SignalboxError
+  if (reasons.length > 0 && reasons.every(isSignalboxError)) return toldAgain(reasons[0] as SignalboxError)
   const retryAfterMs = soonest(refusals).retryAfterMs
   return new SignalboxError('all_models_unavailable', 'Every model of the route is kept out after failures', {
     ...(retryAfterMs !== undefined && { retryAfterMs }),
+  })
+}
+
+/** The same once more for another call: an error belongs to one. */
+function toldAgain({ code, message, model, status, answer, reason }: SignalboxError): SignalboxError {
+  return new SignalboxError(code, message, {
+    ...(model !== undefined && { model }),
+    ...(status !== undefined && { status }),
+    ...(answer && { answer }),
+    ...(reason !== undefined && { reason }),
   })
 }
 

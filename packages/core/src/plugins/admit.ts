@@ -32,7 +32,7 @@ export function admit({ admission, clock }: BuiltInServices): Plugin {
             ['route', routes],
           ] as const) {
             if (limits.length === 0) continue
-            const request = { id: `${call.id}/${scope}`, limits, tokens, leaseMs, mayWait: scope === 'route' }
+            const request = { limits, tokens, leaseMs, mayWait: scope === 'route' }
             const answer = await acquire(limiter, {
               ...request,
               priority: priorityOf(call),

@@ -37,10 +37,16 @@ export function hold({ clock }: BuiltInServices): Plugin {
   async function passOrWait({ untilMs, reason }: Hold<SignalboxError>, attempt: Attempt, now: number): Promise<void> {
     const waitMs = untilMs - now
     const limited = reason.code === 'upstream_rate_limited'
-    if (limited && attempt.mayWait && untilMs < attempt.deadline) return sleep(waitMs, attempt.signal, clock)
+    const endsInTime = limited && untilMs < attempt.deadline
+    if (endsInTime && attempt.mayWait) return sleep(waitMs, attempt.signal, clock)
     const code = limited ? 'rate_limit_exceeded' : 'model_unavailable'
     const message = limited ? 'The provider asked for a pause' : 'The provider refused the account'
-    throw new SignalboxError(code, message, { model: attempt.candidate.name, retryAfterMs: waitMs, cause: reason })
+    throw new SignalboxError(code, message, {
+      model: attempt.candidate.name,
+      retryAfterMs: waitMs,
+      retryable: endsInTime,
+      cause: reason,
+    })
   }
 }
 

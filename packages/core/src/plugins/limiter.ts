@@ -40,17 +40,9 @@ export function limiter({ admission, clock }: BuiltInServices): Plugin {
     },
   })
 
-  function request({
-    call,
-    candidate,
-    number,
-    mayWait,
-    signal,
-    deadline,
-  }: Attempt): Omit<WaitRequest, 'limits' | 'tokens'> {
-    const id = `${call.id}/${candidate.name}/${number}/${mayWait ? 2 : 1}/${call.record.attempts.length}`
+  function request({ call, mayWait, signal, deadline }: Attempt): Omit<WaitRequest, 'id' | 'limits' | 'tokens'> {
     const leaseMs = Math.min(Math.max(deadline - clock.now(), 0) + leaseGraceMs, longestLeaseMs)
-    return { id, leaseMs, mayWait, signal, deadline, priority: priorityOf(call) }
+    return { leaseMs, mayWait, signal, deadline, priority: priorityOf(call) }
   }
 }
 

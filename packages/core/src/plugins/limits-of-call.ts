@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { SignalboxError } from '../errors.ts'
 import type { Priority } from '../limiter/fair-queue.ts'
 import type { Limiter, Permit, Refusal, WaitRequest } from '../limiter/types.ts'
@@ -32,13 +33,13 @@ export function wasNeverSent({ code }: SignalboxError, { call, number, candidate
 }
 
 /**
- * Asks a limiter.
+ * Asks a limiter. What it holds goes by an id of its own, since the id of a call may be the caller's word.
  *
  * @throws SignalboxError `cancelled` when the caller leaves while it waits
  */
-export async function acquire(limiter: Limiter, request: WaitRequest): Promise<Permit | Refusal> {
+export async function acquire(limiter: Limiter, request: Omit<WaitRequest, 'id'>): Promise<Permit | Refusal> {
   try {
-    return await limiter.acquire(request)
+    return await limiter.acquire({ ...request, id: randomUUID() })
   } catch (error) {
     if (request.signal?.aborted) throw new SignalboxError('cancelled', 'The caller left')
     throw error

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { Dialect, ProviderError } from '../dialects/dialect.ts'
-import { SignalboxError, type SignalboxErrorCode, type SignalboxErrorOptions } from '../errors.ts'
+import { SignalboxError, type SignalboxErrorCode, type SignalboxErrorOptions, errorVerdicts } from '../errors.ts'
 import type { EventBus } from '../events.ts'
 import { parseRetryAfterMs } from '../retry/retry-after.ts'
 import { redact, redactBytes } from '../secrets.ts'
@@ -32,7 +32,8 @@ export function refusalError(parts: RefusalParts): SignalboxError {
   const body = parts.body && parseJson(parts.body)
   const error = parts.error ?? dialect.providerError(body)
   const status = parts.status === 200 && error ? impliedStatus(error) : parts.status
-  const code = codeOfRefusal({ status, error })
+  const meaning = codeOfRefusal({ status, error })
+  const code = wordless(meaning, error) ? 'bad_upstream_response' : meaning
   const { delayMs, ignored } = parseRetryAfterMs(headers, clock.wallTime())
   if (ignored !== undefined)
     events.emit('warning', {
@@ -46,7 +47,8 @@ export function refusalError(parts: RefusalParts): SignalboxError {
     model,
     status,
     cause: own ? new Error(said) : undefined,
-    ...verdict(headers['x-should-retry']),
+    retryable: errorVerdicts[meaning].retryable,
+    ...(!hopeless.has(code) && verdict(headers['x-should-retry'])),
     ...(delayMs !== undefined && { retryAfterMs: delayMs }),
     ...(error &&
       !own &&
@@ -60,6 +62,18 @@ export function refusalError(parts: RefusalParts): SignalboxError {
   }
   return new SignalboxError(code, own ?? said, options)
 }
+
+/** Whether a server failed without a word in the provider's own format: a proxy's page, or nothing. */
+function wordless(code: SignalboxErrorCode, error: ProviderError | undefined): boolean {
+  return error === undefined && (code === 'upstream_error' || code === 'upstream_overloaded')
+}
+
+/** Refusals that no repetition mends, whatever the provider says. */
+const hopeless: ReadonlySet<SignalboxErrorCode> = new Set([
+  'upstream_quota_exhausted',
+  'provider_auth_failed',
+  'provider_model_not_found',
+])
 
 function verdict(shouldRetry: string | string[] | undefined): Pick<SignalboxErrorOptions, 'retryable'> {
   return shouldRetry === 'true' ? { retryable: true } : shouldRetry === 'false' ? { retryable: false } : {}
