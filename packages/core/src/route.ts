@@ -89,9 +89,10 @@ function nothingLeft(call: Call, { candidates }: Route, listed: number): Signalb
   if (views.some((view) => withinWindow(call.request, view)) && listed === 0) {
     return new SignalboxError('all_models_unavailable', 'No model of the route takes calls now')
   }
-  const { inputTokens, outputTokens } = tokensOf(call.request)
+  const { inputTokens, outputTokens, choices } = tokensOf(call.request)
+  const answerTokens = outputTokens / choices
   const largest = Math.max(...views.map(({ contextWindow = 0 }) => contextWindow))
-  const message = `The request needs about ${inputTokens + outputTokens} tokens (${inputTokens} in, ${outputTokens} out), and the largest context window is ${largest}`
+  const message = `The request needs about ${inputTokens + answerTokens} tokens (${inputTokens} in, ${answerTokens} out), and the largest context window is ${largest}`
   return new SignalboxError('context_length_exceeded', message, { param: 'messages' })
 }
 

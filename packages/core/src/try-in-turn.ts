@@ -7,30 +7,32 @@ import type { Ranked } from './types.ts'
  * only had to wait their turn.
  */
 export const tryInTurn: RouteHook = async (call, ranked, attempt) => {
-  const refusals: SignalboxError[] = []
+  const refusals = new Map<string, SignalboxError>()
   let failure: SignalboxError | undefined
+  let tooSmall: string | undefined
   let waiting: Ranked[] = []
 
   for (const mayWait of [false, true]) {
     const candidates = mayWait ? waiting : ranked
     waiting = []
     for (const candidate of candidates) {
-      if (failure?.reason === contextLength && !isLarger(candidate.name, failure.model)) continue
+      if (tooSmall !== undefined && !isLarger(candidate.name, tooSmall)) continue
       try {
         return await attempt(candidate, { mayWait })
       } catch (error) {
         if (!isSignalboxError(error)) throw error
         if (!isRefusal(error)) failure = error
-        else refusals.push(error)
+        else refusals.set(candidate.name, error)
         if (error.code === 'rate_limit_exceeded') waiting.push(candidate)
-        if (!error.movesOn && error.reason !== contextLength) throw error
+        if (error.reason === contextLength) tooSmall = candidate.name
+        else if (!error.movesOn) throw error
       }
     }
   }
-  throw failure ?? summary(refusals)
+  throw failure ?? summary([...refusals.values()])
 
-  function isLarger(name: string, than: string | undefined): boolean {
-    const windowOf = (wanted: string | undefined) => attempt.candidates.get(wanted ?? '')?.contextWindow
+  function isLarger(name: string, than: string): boolean {
+    const windowOf = (wanted: string) => attempt.candidates.get(wanted)?.contextWindow
     return (windowOf(name) ?? 0) > (windowOf(than) ?? Infinity)
   }
 }
