@@ -215,7 +215,7 @@ describe('a breaker, as time goes', () => {
     { level: 'a route', options: { routes: { auto: { models: ['a'], breaker: false } } } },
     { level: 'a model', options: { models: { a: { answers: broken, breaker: false } } } },
   ] as const)('is switched off at $level', async ({ options }) => {
-    const { clock, call, upstreams } = clocked(options as object)
+    const { clock, call, upstreams } = clocked(options)
     for (let index = 0; index < 12; index++) call()
     await clock.advance(1)
     expect(upstreams['a']!.requests).toHaveLength(12)

@@ -1,4 +1,4 @@
-import type { Dispatcher } from 'undici'
+import { Dispatcher } from 'undici'
 import { onTestFinished } from 'vitest'
 import { type Router, type RouterOptions, openaiCompatible } from '@signalbox/core'
 import { type FakeClock, completionBody, createFakeClock, errorBody } from '@signalbox/testkit'
@@ -17,7 +17,7 @@ export interface Canned {
   /** @default 0 */
   readonly everyMs?: number
   /** How the stream ends. @default 'end' */
-  readonly then?: 'end' | 'cut' | 'hang'
+  readonly ending?: 'end' | 'cut' | 'hang'
   /** How long it takes to its head. @default 0; Infinity never answers */
   readonly afterMs?: number
   /** Breaks the connection with this error in place of an answer. */
@@ -60,7 +60,7 @@ export function fakeUpstream(clock: FakeClock, answering: Answering | Canned = {
     return true
   }
   return {
-    dispatcher: { dispatch } as unknown as Dispatcher,
+    dispatcher: Object.assign(new Dispatcher(), { dispatch }),
     requests,
     respond: (next) => void (respond = next),
     underWay: () => requests.filter(({ over }) => !over).length,
@@ -68,7 +68,7 @@ export function fakeUpstream(clock: FakeClock, answering: Answering | Canned = {
 }
 
 function answer(canned: Canned, heard: Heard, handler: Dispatcher.DispatchHandler, clock: FakeClock): void {
-  const { afterMs = 0, fails, status = 200, headers = {}, events, everyMs = 0, then = 'end' } = canned
+  const { afterMs = 0, fails, status = 200, headers = {}, events, everyMs = 0, ending = 'end' } = canned
   const fail = (error: Error) => {
     if (heard.over) return
     heard.over = true
@@ -105,8 +105,8 @@ function answer(canned: Canned, heard: Heard, handler: Dispatcher.DispatchHandle
     )
     tell(
       () => {
-        if (then === 'hang') return
-        if (then === 'cut') return fail(Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' }))
+        if (ending === 'hang') return
+        if (ending === 'cut') return fail(Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' }))
         heard.over = true
         handler.onResponseEnd?.(controller, {})
       },

@@ -50,13 +50,26 @@ export function routerFor(options: RouterOptions): Router {
   return router
 }
 
+/** Options of {@link routerOver}, besides those of the router. */
+export interface OverOptions extends Partial<RouterOptions> {
+  /** What holds for every model. */
+  readonly model?: Partial<ModelOptions>
+  /** What holds for the first model. */
+  readonly first?: Partial<ModelOptions>
+}
+
 /** A router whose route `auto` tries the upstreams in turn: `first`, `second`, `third`. */
 export function routerOver(
   upstreams: readonly { readonly baseUrl: string }[],
-  { model = {}, ...options }: Partial<RouterOptions> & { readonly model?: Partial<ModelOptions> } = {},
+  { model = {}, first = {}, ...options }: OverOptions = {},
 ): Router {
   const names = ['first', 'second', 'third'].slice(0, upstreams.length)
-  const models = Object.fromEntries(names.map((name, index) => [name, modelAt(upstreams[index]!, model)]))
+  const models = Object.fromEntries(
+    names.map((name, index) => [
+      name,
+      modelAt(upstreams[index]!, { ...model, ...(index === 0 && first) } as Partial<ModelOptions>),
+    ]),
+  )
   return routerFor({ models, routes: { auto: { models: names } }, ...options })
 }
 

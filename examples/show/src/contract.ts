@@ -113,7 +113,7 @@ function testProgram({ main }: TestedApp): void {
       expect(screen).toContain('SIMULATED')
       expect(screen).toContain('12 of 12 prompts were answered, by 4 models')
       expect(screen).toMatch(
-        /4 times a model failed.*\n {2}strong {2}gpt-4\.1 → claude-sonnet-4\.5 +upstream_overloaded\n/,
+        /4 times a model failed.*noticed nothing:\n {2}strong {2}gpt-4\.1 → claude-sonnet-4\.5 +upstream_overloaded +2 times\n/,
       )
       expect(Math.max(...screen.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100)
       expect(screen).not.toContain('\u001B')

@@ -22,7 +22,9 @@ export async function show(stage: Stage): Promise<void> {
   const { address, apiKey, router, providers, screen, signal } = stage
   const client = new OpenAI({ baseURL: `${address}/v1`, apiKey, maxRetries: 0 })
   const failovers: Failover[] = []
-  const stopListening = router.on('failover', (failover) => failovers.push(failover))
+  const alerts = new Set<string>()
+  router.on('failover', (failover) => failovers.push(failover))
+  router.on('alert', ({ model, message }) => alerts.add(`${model}: ${message}.`))
   const startedAt = performance.now()
   const asked: Asked[] = []
   for (const scene of script(providers)) {
@@ -30,10 +32,11 @@ export async function show(stage: Stage): Promise<void> {
     if ('happen' in scene) announce(scene, screen)
     else asked.push(await askOnScreen(scene, { client, screen, signal }))
   }
-  stopListening()
   const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1)
-  const lines = ['', ...tableOf(asked), '', ...summary(asked, seconds), ...handovers(failovers), '']
-  screen.write(lines.join('\n'))
+  const allAnswered = asked.every(({ error }) => error === undefined)
+  const alertLines = [...alerts].map((alert) => paint('red', `! ${alert}`))
+  const lines = [...tableOf(asked), '', ...summary(asked, seconds), ...handovers(failovers, allAnswered), ...alertLines]
+  screen.write(`\n${lines.join('\n')}\n`)
 }
 
 function announce({ says, happen }: Incident, screen: Screen): void {
@@ -68,16 +71,23 @@ function summary(asked: readonly Asked[], seconds: string): string[] {
   ]
 }
 
-function handovers(failovers: readonly Failover[]): string[] {
+function handovers(failovers: readonly Failover[], allAnswered: boolean): string[] {
   if (failovers.length === 0) return ['No model had to stand in for another one.']
-  const times = failovers.length === 1 ? 'Once a model' : `${failovers.length} times a model`
-  const [, ...lines] = table<Failover>(
+  const shown = failovers.map(({ route, from, to, reason }) => ({ route, models: `${from} → ${to}`, reason }))
+  const alike = new Map(shown.map((one) => [Object.values(one).join(), one]))
+  const timesOf = (key: string) => shown.filter((one) => Object.values(one).join() === key).length
+  const [, ...lines] = table<string>(
     [
-      { title: '', value: ({ route }) => route },
-      { title: '', value: ({ from, to }) => `${from} → ${to}` },
-      { title: '', value: ({ reason }) => reason },
+      { title: '', value: (key) => alike.get(key)!.route },
+      { title: '', value: (key) => alike.get(key)!.models },
+      { title: '', value: (key) => alike.get(key)!.reason },
+      { title: '', value: (key) => (timesOf(key) > 1 ? `${timesOf(key)} times` : '') },
     ],
-    failovers,
+    [...alike.keys()],
   )
-  return [`${times} failed and the next one answered:`, ...lines.map((line) => paint('yellow', `  ${line}`))]
+  const times = failovers.length === 1 ? 'Once a model' : `${failovers.length} times a model`
+  return [
+    `${times} failed and the next one was asked${allAnswered ? '; the callers noticed nothing' : ''}:`,
+    ...lines.map((line) => paint('yellow', `  ${line}`)),
+  ]
 }

@@ -1,3 +1,4 @@
+/* oxlint-disable unicorn/consistent-function-scoping -- what a test hands in stands in the test */
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { compose } from './compose.ts'

@@ -1,3 +1,4 @@
+/* oxlint-disable unicorn/consistent-function-scoping -- what a test hands in stands in the test */
 import { type FakeClock, createFakeClock } from '@signalbox/testkit'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { SignalboxError, type SignalboxErrorCode } from './errors.ts'
@@ -19,6 +20,7 @@ beforeEach(() => {
 })
 
 const call = { id: 'c' } as unknown as Call
+const nothing = (): undefined => undefined
 
 function replyWith(cancel: () => void = () => undefined): Reply {
   return {
@@ -80,16 +82,13 @@ describe('a hook', () => {
     ['nothing', undefined],
     ['a text', 'hello'],
     ['null', null],
-    ['an object without a body', { cancel: () => undefined }],
+    ['an object without a body', { cancel: nothing }],
     [
       'an object that cannot be cancelled',
       { status: 200, headers: {}, body: new Uint8Array(0), ended: Promise.resolve() },
     ],
-    ['an object that never ends', { status: 200, headers: {}, body: new Uint8Array(0), cancel: () => undefined }],
-    [
-      'an object without a status',
-      { headers: {}, body: new Uint8Array(0), ended: Promise.resolve(), cancel: () => undefined },
-    ],
+    ['an object that never ends', { status: 200, headers: {}, body: new Uint8Array(0), cancel: nothing }],
+    ['an object without a status', { headers: {}, body: new Uint8Array(0), ended: Promise.resolve(), cancel: nothing }],
   ])('is named when it returns %s in place of a reply', async (_what, value) => {
     const run = async () => value as unknown as Reply
     const thrown = await hook({ run })(call, async () => replyWith()).catch((error: unknown) => error)

@@ -76,7 +76,8 @@ export interface CacheLayer {
 
 /**
  * A plugin that answers calls from memory, at the stage `cache`. Only whole answers with status 200 are handed to `set`:
- * never errors, cut streams or aborted answers. A `set` that fails does not touch the call.
+ * never errors, cut streams, aborted answers or those that were not read to their end. A `set` that fails does not touch
+ * the call, and a `get` that fails is a miss, unless `onError` is `closed`.
  *
  * @example
  * const answers = new Map<string, StoredAnswer>()
@@ -90,6 +91,7 @@ export function cacheLayer(name: string, layer: CacheLayer, options: LiftOptions
   return definePlugin({
     name,
     call: {
+      onError: 'open',
       ...options,
       stage: 'cache',
       async run(call, next) {
@@ -117,7 +119,7 @@ async function keep(reply: Reply, set: (answer: StoredAnswer) => void | Promise<
   const { dialect, model, headers, body } = reply
   if (body instanceof Uint8Array) return set({ dialect, model, headers, streamed: false, body })
   const chunks: Uint8Array[] = []
-  body.tap((chunk) => chunks.push(chunk))
-  const ended = await reply.ended
-  if (ended.how === 'complete') await set({ dialect, model, headers, streamed: true, body: bytesOf(chunks) })
+  const passed = new Promise<void>((resolve) => body.tap((chunk) => chunks.push(chunk), resolve))
+  const [{ how }] = await Promise.all([reply.ended, passed])
+  if (how === 'complete') await set({ dialect, model, headers, streamed: true, body: bytesOf(chunks) })
 }

@@ -19,8 +19,7 @@ function faultOf(act: () => unknown): string {
   try {
     act()
   } catch (error) {
-    if (!isSignalboxError(error)) throw error
-    expect(error.code).toBe('invalid_config')
+    if (!isSignalboxError(error) || error.code !== 'invalid_config') throw error
     return error.message
   }
   throw new Error('nothing was thrown')
@@ -202,6 +201,9 @@ const place = fc.record(
   { requiredKeys: [] },
 )
 
+const rank = ({ stage, enforce }: Place) =>
+  (stage ? stages.indexOf(stage) : -1) * 3 + { pre: -1, none: 0, post: 1 }[enforce ?? 'none']
+
 /** Plugins whose `before` only points down and whose `after` only points up one hidden order, so that no cycle can be. */
 const declared = fc
   .array(
@@ -216,8 +218,6 @@ const declared = fc
     },
   )
   .map((specs) => {
-    const rank = ({ stage, enforce }: Place) =>
-      (stage ? stages.indexOf(stage as 'guard') : -1) * 3 + { pre: -1, none: 0, post: 1 }[enforce ?? 'none']
     const hidden = specs.toSorted((a, b) => rank(a.place) - rank(b.place))
     return hidden.map((spec, index) => {
       const name = `p${index}`
@@ -240,16 +240,12 @@ describe('whatever is declared', () => {
         const placed = order(plugins)
         expect(placed.toSorted()).toEqual(plugins.map(({ name }) => name).toSorted())
         const position = new Map(placed.map((name, index) => [name, index]))
-        const rank = ({ stage, enforce }: Place) =>
-          (stage ? stages.indexOf(stage as 'guard') : -1) * 3 + { pre: -1, none: 0, post: 1 }[enforce ?? 'none']
-        for (const plugin of plugins) {
-          for (const inner of names(placeOf(plugin).before)) {
-            if (position.has(inner)) expect(position.get(plugin.name)).toBeLessThan(position.get(inner)!)
-          }
-          for (const outer of names(placeOf(plugin).after)) {
-            if (position.has(outer)) expect(position.get(outer)).toBeLessThan(position.get(plugin.name)!)
-          }
-        }
+        const pairs = plugins.flatMap((plugin) => [
+          ...names(placeOf(plugin).before).map((inner) => [plugin.name, inner] as const),
+          ...names(placeOf(plugin).after).map((outer) => [outer, plugin.name] as const),
+        ])
+        for (const [outer, inner] of pairs.filter(([...both]) => both.every((name) => position.has(name))))
+          expect(position.get(outer)).toBeLessThan(position.get(inner)!)
         const ranks = placed.map((name) => rank(placeOf(plugins.find((plugin) => plugin.name === name)!)))
         expect(ranks).toEqual(ranks.toSorted((a, b) => a - b))
       }),

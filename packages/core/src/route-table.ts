@@ -92,14 +92,15 @@ function createRoute(name: string, route: RouteOptions, parts: Parts): Route {
     ...ranked,
     ...reserve.map((model) => createCandidate(parts.models.get(model)!, undefined, route, parts)),
   ]
+  const ofCall = (reasoning: boolean) => resolveSettings(reasoning, parts.options, route)
   return {
     name,
     strategy: createStrategy(route.strategy, parts.services),
     views: ranked,
     fallback,
     candidates: new Map(candidates.map((candidate) => [candidate.name, candidate])),
-    callMs: Math.max(...candidates.map(({ settings }) => settings.timeouts.callMs)),
-    maxAttemptsPerCall: resolveSettings(false, parts.options, route).retry.maxAttemptsPerCall,
+    callMs: Math.max(...candidates.map(({ reasoning }) => ofCall(reasoning).timeouts.callMs)),
+    maxAttemptsPerCall: ofCall(false).retry.maxAttemptsPerCall,
   }
 }
 

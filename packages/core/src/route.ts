@@ -6,7 +6,7 @@ import type { RouteHook, TryCandidate } from './plugin.ts'
 import type { Route, RouteTable } from './route-table.ts'
 import { tokensOf, withinWindow } from './tokens/request.ts'
 import { tryInTurn } from './try-in-turn.ts'
-import type { Attempt, Call, Candidate, CandidateView, Handler, Ranked, Reply } from './types.ts'
+import type { Attempt, Call, Candidate, CandidateView, Handler, Outcome, Ranked, Reply, Strategy } from './types.ts'
 
 /** What the route is made of. */
 export interface RouteParts {
@@ -27,9 +27,7 @@ export function createRouteHandler(parts: RouteParts): Handler<Call> {
     const ranking = rank(call, route, parts.clock)
     const ranked = ranking instanceof Promise ? await ranking : ranking
     const first = route.candidates.get(ranked[0]!.name)!
-    if (route.strategy.observe && route.views.includes(first)) {
-      route.strategy.observe({ type: 'taken', name: first.name, candidates: route.views })
-    }
+    tellTaken(route, ranked, parts.events)
     if (first.health === 'unhealthy' && parts.events.heard('last.resort')) {
       parts.events.emit('last.resort', { callId: call.id, route: route.name, model: first.name, health: first.health })
     }
@@ -43,10 +41,51 @@ export function createRouteHandler(parts: RouteParts): Handler<Call> {
  */
 export function rank(call: Call, route: Route, clock: Clock): readonly Ranked[] | Promise<readonly Ranked[]> {
   const fitting = route.views.filter((view) => withinWindow(call.request, view))
-  const ranking = route.strategy.rank(call, fitting, { random: chanceOf(call), now: clock.now() })
+  const failed = (cause: unknown) => {
+    throw strategyError(cause, route)
+  }
+  let ranking: ReturnType<Strategy['rank']>
+  try {
+    ranking = route.strategy.rank(call, fitting, { random: chanceOf(call), now: clock.now() })
+  } catch (cause) {
+    return failed(cause)
+  }
   return ranking instanceof Promise
-    ? ranking.then((ranked) => settle(call, route, ranked))
+    ? ranking.then((ranked) => settle(call, route, ranked), failed)
     : settle(call, route, ranking)
+}
+
+function strategyError(cause: unknown, { strategy }: Route): SignalboxError {
+  if (isSignalboxError(cause)) return cause
+  return new SignalboxError('plugin_failed', `The strategy "${strategy.name}" failed`, { cause })
+}
+
+/**
+ * Tells the strategy which of its models has the turn, and against which others: those that looked as well and could start.
+ * So the turns of a model that is kept out go to all others alike, and it is owed none when it is back.
+ */
+function tellTaken(route: Route, ranked: readonly Ranked[], events: EventBus): void {
+  if (!route.strategy.observe) return
+  const listed = ranked.map(({ name }) => route.candidates.get(name)!).filter((one) => route.views.includes(one))
+  const ready = listed.filter(({ readyInMs }) => readyInMs === 0)
+  const able = ready.length > 0 ? ready : listed
+  const [first] = able
+  if (!first) return
+  const candidates = able.filter(({ health }) => health === first.health)
+  tell(route, { type: 'taken', name: first.name, candidates }, events)
+}
+
+/** Tells a strategy what happened. What it throws never touches the call. */
+function tell({ strategy }: Route, outcome: Outcome, events: EventBus): void {
+  try {
+    strategy.observe?.(outcome)
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    events.emit('warning', {
+      kind: 'plugin_failed',
+      message: `The strategy "${strategy.name}" failed to observe: ${why}`,
+    })
+  }
 }
 
 function settle(call: Call, route: Route, ranked: readonly Ranked[]): readonly Ranked[] {
@@ -106,7 +145,7 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
     if (failed && attempts.length >= route.maxAttemptsPerCall) throw failed.error
     if (failed && failed.name !== candidate.name) tellFailover(failed.name, candidate.name, failed.error.code)
     const startedMs = parts.clock.now()
-    route.strategy.observe?.({ type: 'started', name: candidate.name })
+    tell(route, { type: 'started', name: candidate.name }, parts.events)
     try {
       const reply = await parts.tryOnce({
         call,
@@ -124,7 +163,7 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
       if (!isSignalboxError(error)) throw error
       failed = { name: candidate.name, error }
       const latencyMs = parts.clock.now() - startedMs
-      route.strategy.observe?.({ type: 'ended', name: candidate.name, ok: false, code: error.code, latencyMs })
+      tell(route, { type: 'ended', name: candidate.name, ok: false, code: error.code, latencyMs }, parts.events)
       throw error
     }
   }
@@ -134,16 +173,12 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
   function watch({ name }: Candidate, reply: Reply, startedMs: number): void {
     if (!route.strategy.observe) return
     const committedMs = parts.clock.now() - startedMs
-    void reply.ended.then(({ how }) =>
-      route.strategy.observe!({
-        type: 'ended',
-        name,
-        ok: how === 'complete',
-        ...(how === 'cancelled' && { code: 'cancelled' }),
-        latencyMs: parts.clock.now() - startedMs,
-        firstTokenMs: committedMs,
-      }),
-    )
+    void reply.ended.then(({ how }) => {
+      const latencyMs = parts.clock.now() - startedMs
+      const left = how === 'cancelled' && { code: how }
+      const outcome = { name, ok: how === 'complete', ...left, latencyMs, firstTokenMs: committedMs }
+      tell(route, { type: 'ended', ...outcome }, parts.events)
+    })
   }
 
   function tellFailover(from: string, to: string, reason: SignalboxErrorCode): void {

@@ -6,14 +6,15 @@ import type { RouterOptions } from './config/options.ts'
 import { configError, validateConfig } from './config/validate.ts'
 import { defaultMaxBodyBytes } from './config/defaults.ts'
 import { SignalboxError, isSignalboxError } from './errors.ts'
-import { type Events, createEvents } from './events.ts'
+import { type EventBus, type Events, createEvents } from './events.ts'
 import { startProbes } from './health/prober.ts'
 import { type FaceFetch, createFetch } from './http/fetch.ts'
-import { runHook } from './hook.ts'
+import { type HookContext, runHook } from './hook.ts'
+import { createLifetime } from './lifetime.ts'
 import { createModelStates } from './model-state.ts'
 import { type PlacedHook, type Ring, checkPlugins, orderHooks } from './order.ts'
 import { assemble, pipeline } from './pipeline.ts'
-import { type Plugin, definePlugin } from './plugin.ts'
+import { type Plugin, type RouteHook, definePlugin } from './plugin.ts'
 import { createConnections } from './providers/connections.ts'
 import type { CallRecord } from './record.ts'
 import { plainReply } from './reply.ts'
@@ -22,7 +23,7 @@ import { createRouteTable } from './route-table.ts'
 import { createMemoryStore } from './store/memory.ts'
 import { type RouterStatus, createStatus } from './status.ts'
 import { strategyNames } from './strategies/index.ts'
-import type { Attempt, Call, Identity, Middleware, Reply } from './types.ts'
+import type { Attempt, Call, Handler, Identity, Middleware, Reply } from './types.ts'
 import { type Verified, probedModels, verifyModels } from './verify.ts'
 
 /** A call that has begun. */
@@ -126,7 +127,13 @@ export function createRouter(given: RouterOptions): Router {
     hooks.map((hook) => (builtIns.has(hook.plugin) ? hook.run : runHook(hook, { ring, clock, events })))
 
   const tryOnce = compose(middleware('attempt', attemptHooks), (attempt: Attempt) => attempt.candidate.send(attempt))
-  const routeHandler = createRouteHandler({ routes, tryOnce, hook: routeHookOf(plugins), clock, events })
+  const routeHandler = createRouteHandler({
+    routes,
+    tryOnce,
+    hook: routeHookOf(plugins, { ring: 'call', clock, events }),
+    clock,
+    events,
+  })
   const answer = compose(middleware('call', callHooks), routeHandler)
   const decide = compose(middleware('call', callHooks.filter(decides)), async (call) => {
     await rank(call, routes.find(call.route)!, clock)
@@ -135,44 +142,26 @@ export function createRouter(given: RouterOptions): Router {
 
   const status = createStatus(routes, events, admission)
   const stopProbes = startProbes(probedModels(routes.models), clock)
-  let closing: Promise<void> | undefined
-  let underWay = 0
-  let onIdle: (() => void) | undefined
-  const left = () => {
-    if (--underWay === 0) onIdle?.()
-  }
+  const lifetime = createLifetime(clock, async (drained) => {
+    if (!drained) await connections.destroy()
+    stopProbes()
+    for (const plugin of plugins.toReversed()) await closePlugin(plugin, events)
+    if (drained) await connections.close()
+  })
 
   async function run(call: Call): Promise<Reply> {
-    underWay++
     try {
-      const reply = await answer(call)
-      reply.ended.then(left, left)
-      return reply
+      return await answer(call)
     } catch (error) {
-      left()
       throw finalError(error, call.record)
     }
   }
 
   function begin(init: CallInit): BegunCall {
-    if (closing)
+    if (lifetime.isOver)
       throw new SignalboxError('shutting_down', 'The server is shutting down', { retryAfterMs: shutdownRetryAfterMs })
     const call = createCall(init, routes, services)
-    return { record: call.record, reply: run(call) }
-  }
-
-  async function shutDown(timeoutMs: number): Promise<void> {
-    let late = false
-    const idle = new Promise<void>((resolve) => (onIdle = resolve))
-    const timer = clock.setTimeout(() => {
-      late = true
-      void connections.destroy().then(onIdle)
-    }, timeoutMs)
-    if (underWay > 0) await idle
-    clock.clearTimeout(timer)
-    stopProbes()
-    for (const plugin of plugins.toReversed()) await plugin.close?.()
-    await (late ? connections.destroy() : connections.close())
+    return { record: call.record, reply: lifetime.track(run(call)) }
   }
 
   const router: Router = {
@@ -193,17 +182,17 @@ export function createRouter(given: RouterOptions): Router {
     order: [...orderOf('call', callHooks), ...orderOf('attempt', attemptHooks)],
     names: ({ routes: allowed } = {}) =>
       allowed ? routes.names.filter((name) => allowed.includes(name)) : routes.names,
-    status: () => ({ ready: closing === undefined, ...status() }),
+    status: () => ({ ready: !lifetime.isOver, ...status() }),
     verify: () => verifyModels(routes.models, clock),
     get ready() {
-      return closing === undefined
+      return !lifetime.isOver
     },
     settings: {
       maxRequestBytes: options.maxRequestBytes ?? defaultMaxBodyBytes,
       decisionHeaders: options.decisionHeaders ?? true,
     },
     on: events.on,
-    close: ({ timeoutMs = defaultCloseMs } = {}) => (closing ??= shutDown(timeoutMs)),
+    close: ({ timeoutMs = defaultCloseMs } = {}) => lifetime.close(timeoutMs),
   }
   for (const plugin of plugins) plugin.setup?.({ clock, events, logger })
   return router
@@ -212,15 +201,38 @@ export function createRouter(given: RouterOptions): Router {
 /** Hooks that take part in a decision without sending: all but those that watch, keep or charge. */
 const decides = ({ stage }: PlacedHook<Call>) => stage !== 'observe' && stage !== 'cache' && stage !== 'admit'
 
-function routeHookOf(plugins: readonly Plugin[]) {
+function routeHookOf(plugins: readonly Plugin[], context: HookContext): RouteHook | undefined {
   const hooked = plugins.filter(({ route }) => route !== undefined)
-  if (hooked.length < 2) return hooked[0]?.route
+  const [only] = hooked
+  if (!only) return undefined
+  if (hooked.length === 1) {
+    return (call, ranked, attempt) =>
+      runHook<Call>({ plugin: only.name, run: () => only.route!(call, ranked, attempt) }, context)(call, nothingBehind)
+  }
   throw configError([
     {
       path: 'plugins',
       message: `only one plugin can take the place of the route, got ${hooked.map(({ name }) => `"${name}"`).join(' and ')}`,
     },
   ])
+}
+
+/** A route hook is the last of its ring. */
+const nothingBehind: Handler<Call> = () => Promise.reject(new TypeError('Nothing stands behind the route'))
+
+/** Closes a plugin. One that cannot be closed does not keep the others open. */
+async function closePlugin(plugin: Plugin, events: EventBus): Promise<void> {
+  const { name } = plugin
+  try {
+    await plugin.close?.()
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    events.emit('warning', {
+      kind: 'plugin_failed',
+      plugin: name,
+      message: `The plugin "${name}" could not be closed: ${why}`,
+    })
+  }
 }
 
 function orderOf<C>(ring: Ring, hooks: readonly PlacedHook<C>[]): OrderedHook[] {

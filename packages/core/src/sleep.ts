@@ -1,6 +1,15 @@
 import type { Clock } from './clock.ts'
 import { SignalboxError } from './errors.ts'
 
+/** What a promise comes to, or the signal's reason where it is aborted first. */
+export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const leave = () => reject(signal.reason as Error)
+    signal.addEventListener('abort', leave, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave))
+  })
+}
+
 /**
  * Waits at least so long, although timers may fire a little early, and leaves at once when the caller does.
  *

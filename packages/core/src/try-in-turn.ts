@@ -32,8 +32,11 @@ export const tryInTurn: RouteHook = async (call, ranked, attempt) => {
   throw failure ?? summary([...refusals.values()])
 
   function isLarger(name: string, than: string): boolean {
-    const windowOf = (wanted: string) => attempt.candidates.get(wanted)?.contextWindow
     return (windowOf(name) ?? 0) > (windowOf(than) ?? Infinity)
+  }
+
+  function windowOf(name: string): number | undefined {
+    return attempt.candidates.get(name)?.contextWindow
   }
 }
 

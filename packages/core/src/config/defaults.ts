@@ -138,6 +138,8 @@ function merge<On extends object, Off>(
   return levels.reduce<On | Off>((settled, level) => {
     if (level === undefined) return settled
     if (level === false) return off
-    return { ...(settled === off ? defaults : settled), ...level } as On
+    return { ...(settled === off ? defaults : settled), ...given(level) }
   }, defaults)
 }
+
+const given = (level: object) => Object.fromEntries(Object.entries(level).filter(([, value]) => value !== undefined))

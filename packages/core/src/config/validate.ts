@@ -53,40 +53,53 @@ type Path = readonly PropertyKey[]
 function faultsOf(issue: Issue, base: Path, root: unknown): ConfigFault[] {
   const path = [...base, ...issue.path]
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => fault([...path, key], 'unknown key', root))
+    return issue.keys.map((key) => unknownKey([...path, key], root))
   }
   if (issue.code === 'invalid_key') return issue.issues.map((inner) => ({ path: dotted(path), message: inner.message }))
   if (issue.code !== 'invalid_union') return [fault(path, issue.message, root)]
   if (issue.discriminator) return [fault([...path], "expected 'openai' or 'openai-compatible'", root)]
   const branch = bestBranch(issue.errors)
   if (branch) return branch.flatMap((inner) => faultsOf(inner, path, root))
-  const wanted = issue.errors.flat().map((inner) => inner.message.replace(/^Invalid input: /, ''))
-  return [fault(path, [...new Set(wanted)].join(', or '), root)]
+  const wanted = issue.errors.flat().map((inner) => plain(inner.message))
+  const named = wanted.filter((message) => message !== 'Invalid input')
+  return [fault(path, [...new Set(named)].join(', or '), root)]
 }
 
 /** The branch of a union that the value was meant for: the one whose faults lie inside it. */
 function bestBranch(branches: readonly (readonly Issue[])[]): readonly Issue[] | undefined {
   const misses = (branch: readonly Issue[]) =>
-    branch.some(
-      (issue) =>
-        (issue.path.length === 0 && issue.code !== 'unrecognized_keys') ||
-        (issue.code === 'invalid_union' && issue.discriminator),
+    branch.some((issue) =>
+      issue.code === 'invalid_union'
+        ? issue.discriminator !== undefined || (issue.path.length === 0 && !bestBranch(issue.errors))
+        : issue.path.length === 0 && issue.code !== 'unrecognized_keys',
     )
   return branches.filter((branch) => !misses(branch)).toSorted((a, b) => a.length - b.length)[0]
 }
 
 function fault(path: Path, message: string, root: unknown): ConfigFault {
-  const text = message.replace(/^Invalid input: /, '').replace(/, received .*$/, '')
-  return { path: dotted(path), message: `${text}, got ${shown(path, valueAt(root, path))}` }
+  return { path: dotted(path), message: `${plain(message)}, got ${shown(path, valueAt(root, path))}` }
+}
+
+const plain = (message: string) => message.replace(/^Invalid input: /, '').replace(/, received .*$/, '')
+
+/** A text under a key that nobody knows is not shown: it may be a secret under a misspelt name. */
+function unknownKey(path: Path, root: unknown): ConfigFault {
+  const value = valueAt(root, path)
+  const came = typeof value === 'string' ? 'a string (not shown)' : shown(path, value)
+  return { path: dotted(path), message: `unknown key, got ${came}` }
 }
 
 /** A path as faults show it. */
 export function dotted(path: Path): string {
-  return path.reduce<string>(
-    (text, key) => (typeof key === 'number' ? `${text}[${key}]` : text ? `${text}.${String(key)}` : String(key)),
-    '',
-  )
+  return path.reduce<string>((text, key) => {
+    if (typeof key === 'number') return `${text}[${key}]`
+    const name = String(key)
+    if (!printable.test(name)) return `${text}[${JSON.stringify(name)}]`
+    return text ? `${text}.${name}` : name
+  }, '')
 }
+
+const printable = /^[\x20-\x7e]+$/
 
 function valueAt(root: unknown, path: Path): unknown {
   return path.reduce<unknown>(
@@ -97,21 +110,46 @@ function valueAt(root: unknown, path: Path): unknown {
 }
 
 const secretKeys = new Set(['apiKey', 'headers', 'key', 'keys', 'authorization'])
+/** A URL may hold a password before its host, and a key in its query. */
+const secretUrl = /[@?]/
 
 function shown(path: Path, value: unknown): string {
-  if (value === undefined) return 'nothing'
-  if (typeof value === 'function') return 'a function'
-  if (path.some((key) => secretKeys.has(String(key)))) return `a ${typeof value} (not shown)`
-  if (typeof value === 'object' && value !== null)
-    return Array.isArray(value) ? `an array of ${value.length}` : 'an object'
-  const text = JSON.stringify(value) ?? typeof value
+  if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') return kindOf(value)
+  const isSecret =
+    path.some((key) => secretKeys.has(String(key))) || (path.at(-1) === 'baseUrl' && secretUrl.test(String(value)))
+  if (isSecret) return `${kindOf(value)} (not shown)`
+  const text = JSON.stringify(value)
   return text.length > 60 ? `${text.slice(0, 57)}...` : text
+}
+
+function kindOf(value: unknown): string {
+  if (value === undefined) return 'nothing'
+  if (value === null) return 'null'
+  if (Array.isArray(value)) return `an array of ${value.length}`
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
 }
 
 /** Faults between parts that each are well formed: names that stand for nothing, or stand twice. */
 function referenceFaults(options: unknown, strategyNames: ReadonlySet<string>): ConfigFault[] {
   const models = new Set(Object.keys(record(record(options)['models'])))
-  return [...tierFaults(options), ...routeFaults(options, models, strategyNames)]
+  return [...forbiddenNames(options), ...tierFaults(options), ...routeFaults(options, models, strategyNames)]
+}
+
+/** `__proto__` is no name: the schema does not look at what stands under it. */
+function forbiddenNames(options: unknown): ConfigFault[] {
+  const { models, routes, tiers } = record(options)
+  const headers = Object.entries(record(models)).map(([name, model]) => ({
+    path: ['models', name, 'headers'],
+    named: record(model)['headers'],
+  }))
+  const places = [
+    { path: ['models'], named: models },
+    { path: ['routes'], named: routes },
+    { path: ['tiers'], named: tiers },
+  ]
+  return [...places, ...headers]
+    .filter(({ named }) => Object.hasOwn(record(named), '__proto__'))
+    .map(({ path }) => ({ path: dotted([...path, '__proto__']), message: 'nothing can have this name' }))
 }
 
 function tierFaults(options: unknown): ConfigFault[] {

@@ -77,8 +77,8 @@ describe('splice', () => {
 
   it('leaves bytes that are no UTF-8 as they came', () => {
     const bytes = Buffer.concat([Buffer.from('{"a":"'), Buffer.from([0xff, 0x80, 0xc3]), Buffer.from('","model":"x"}')])
-    const patched = splice(bytes, layoutOf(bytes), { model: 'yy' })
-    expect(Buffer.from(patched).equals(Buffer.concat([bytes.subarray(0, -3), Buffer.from('yy"}')]))).toBe(true)
+    const result = splice(bytes, layoutOf(bytes), { model: 'yy' })
+    expect(Buffer.from(result).equals(Buffer.concat([bytes.subarray(0, -3), Buffer.from('yy"}')]))).toBe(true)
   })
 })
 
@@ -209,7 +209,7 @@ describe('whatever the object and the patch', () => {
         const fields = new Map(
           Object.entries(JSON.parse(result) as object).map(([key, item]) => [key, JSON.stringify(item)]),
         )
-        expect(new Map([...fields].toSorted())).toEqual(new Map([...patched(json, patch)].toSorted()))
+        expect(fields).toEqual(patched(json, patch))
       }),
       { numRuns: 400 },
     )
@@ -262,18 +262,18 @@ describe('whatever the object and the patch', () => {
   })
 })
 
-describe('time', () => {
-  /** Of the processor, in milliseconds, at best: other work on the machine does not count. */
-  const timeOf = (bytes: Uint8Array) => {
-    const runs = Array.from({ length: 3 }, () => {
-      const before = process.threadCpuUsage()
-      splice(bytes, layoutOf(bytes), { model: 'y' })
-      const { user, system } = process.threadCpuUsage(before)
-      return (user + system) / 1_000
-    })
-    return Math.min(...runs)
-  }
+/** Of the processor, in milliseconds, at best: other work on the machine does not count. */
+const timeOf = (bytes: Uint8Array) => {
+  const runs = Array.from({ length: 3 }, () => {
+    const before = process.threadCpuUsage()
+    splice(bytes, layoutOf(bytes), { model: 'y' })
+    const { user, system } = process.threadCpuUsage(before)
+    return (user + system) / 1_000
+  })
+  return Math.min(...runs)
+}
 
+describe('time', () => {
   it.each([
     ['escaped quotes', '\\"'],
     ['backslashes', '\\\\'],

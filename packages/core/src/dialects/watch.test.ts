@@ -151,10 +151,9 @@ describe('an error event', () => {
   })
 
   it('is handed on without secrets, in a chunk of its own or not', () => {
-    const redact = () => bytes('clean')
-    const alone = watching({ redact })
+    const alone = watching({ redact: () => bytes('clean') })
     expect(alone.push(error)).toBe('clean')
-    const among = watching({ redact })
+    const among = watching({ redact: () => bytes('clean') })
     expect(among.push(role + hello + error)).toBe(`${role + hello}clean`)
   })
 

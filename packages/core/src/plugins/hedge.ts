@@ -60,9 +60,9 @@ export function hedge(options: HedgeOptions): Plugin {
   })
 
   function timed(attempt: TryCandidate) {
-    return async (...options: Parameters<TryCandidate>): Promise<Reply> => {
+    return async (...which: Parameters<TryCandidate>): Promise<Reply> => {
       const startedMs = clock.now()
-      const reply = await attempt(...options)
+      const reply = await attempt(...which)
       samples.push(clock.now() - startedMs)
       if (samples.length > samplesKept) samples.shift()
       return reply
@@ -73,11 +73,11 @@ export function hedge(options: HedgeOptions): Plugin {
   function hedged(attempt: TryCandidate, { first, second, waitMs }: Pair): TryCandidate {
     let early: Promise<Reply> | undefined
 
-    async function tryHedged(...[which, options]: Parameters<TryCandidate>): Promise<Reply> {
+    async function tryHedged(...[which, how]: Parameters<TryCandidate>): Promise<Reply> {
       const name = typeof which === 'string' ? which : which.name
-      if (options?.mayWait !== false) return attempt(which, options)
+      if (how?.mayWait !== false) return attempt(which, how)
       if (name === first.name) return race()
-      return name === second.name && early ? early : attempt(which, options)
+      return name === second.name && early ? early : attempt(which, how)
     }
 
     async function race(): Promise<Reply> {

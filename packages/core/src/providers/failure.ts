@@ -81,7 +81,7 @@ export function failureOfConnection(error: unknown, answered: boolean, model: st
   const options = { cause: error, model }
   if (tlsCodes.test(code))
     return new SignalboxError('upstream_tls', 'No secure connection to the provider could be made', options)
-  if (protocolCodes.test(code))
+  if (protocolCodes.test(code) || isParserError(error))
     return new SignalboxError('bad_upstream_response', 'The provider did not answer in HTTP', {
       ...options,
       reason: 'protocol',
@@ -95,6 +95,9 @@ export function failureOfConnection(error: unknown, answered: boolean, model: st
     return new SignalboxError('upstream_unreachable', 'The provider could not be reached', options)
   return new SignalboxError('upstream_reset', 'The provider closed the connection without an answer', options)
 }
+
+/** undici's parser leaves out its code. */
+const isParserError = (error: unknown) => error instanceof Error && error.name === 'HTTPParserError'
 
 function codeOf(error: unknown): string {
   const { code, cause, errors } = error as { code?: unknown; cause?: unknown; errors?: readonly unknown[] }

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { Dialect, ProviderError } from '../dialects/dialect.ts'
-import { SignalboxError, type SignalboxErrorCode, type SignalboxErrorOptions, errorVerdicts } from '../errors.ts'
+import { SignalboxError, type SignalboxErrorCode, type SignalboxErrorOptions } from '../errors.ts'
 import type { EventBus } from '../events.ts'
 import { parseRetryAfterMs } from '../retry/retry-after.ts'
 import { redact, redactBytes } from '../secrets.ts'
@@ -32,8 +32,9 @@ export function refusalError(parts: RefusalParts): SignalboxError {
   const body = parts.body && parseJson(parts.body)
   const error = parts.error ?? dialect.providerError(body)
   const status = parts.status === 200 && error ? impliedStatus(error) : parts.status
-  const meaning = codeOfRefusal({ status, error })
-  const code = wordless(meaning, error) ? 'bad_upstream_response' : meaning
+  const meant = codeOfRefusal({ status, error })
+  const isMute = meant === 'upstream_error' && !error
+  const code = isMute ? 'bad_upstream_response' : meant
   const { delayMs, ignored } = parseRetryAfterMs(headers, clock.wallTime())
   if (ignored !== undefined)
     events.emit('warning', {
@@ -47,7 +48,7 @@ export function refusalError(parts: RefusalParts): SignalboxError {
     model,
     status,
     cause: own ? new Error(said) : undefined,
-    retryable: errorVerdicts[meaning].retryable,
+    ...(isMute && { retryable: true, reason: 'status' }),
     ...(!hopeless.has(code) && verdict(headers['x-should-retry'])),
     ...(delayMs !== undefined && { retryAfterMs: delayMs }),
     ...(error &&
@@ -61,11 +62,6 @@ export function refusalError(parts: RefusalParts): SignalboxError {
     ...(error?.code !== undefined && { reason: redact(error.code, secrets) }),
   }
   return new SignalboxError(code, own ?? said, options)
-}
-
-/** Whether a server failed without a word in the provider's own format: a proxy's page, or nothing. */
-function wordless(code: SignalboxErrorCode, error: ProviderError | undefined): boolean {
-  return error === undefined && (code === 'upstream_error' || code === 'upstream_overloaded')
 }
 
 /** Refusals that no repetition mends, whatever the provider says. */

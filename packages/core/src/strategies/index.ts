@@ -1,6 +1,6 @@
 import type { RouteOptions } from '../config/options.ts'
 import type { Services, Strategy } from '../types.ts'
-import { type LeastLatencyOptions, leastLatency } from './least-latency.ts'
+import { leastLatency } from './least-latency.ts'
 import { ordered } from './ordered.ts'
 import { roundRobin } from './round-robin.ts'
 import { weighted } from './weighted.ts'
@@ -11,7 +11,7 @@ const factories: ReadonlyMap<string, Factory> = new Map<string, Factory>([
   ['ordered', ordered],
   ['round-robin', roundRobin],
   ['weighted', weighted],
-  ['least-latency', (options, services) => leastLatency(options as LeastLatencyOptions, services)],
+  ['least-latency', (options, services) => leastLatency(options, services)],
 ])
 
 /** The names by which a configuration can ask for a strategy. */
@@ -22,5 +22,5 @@ export function createStrategy(given: RouteOptions['strategy'], services: Servic
   if (typeof given === 'function') return { name: given.name || 'function', rank: given }
   if (typeof given === 'object' && 'rank' in given) return given as Strategy
   const { use, ...options } = typeof given === 'object' ? given : { use: given ?? 'ordered' }
-  return factories.get(use as string)!(options, services)
+  return factories.get(use)!(options, services)
 }

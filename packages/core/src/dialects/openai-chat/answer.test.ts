@@ -7,6 +7,7 @@ const event = (value: unknown) => classifyEvent({ data: typeof value === 'string
 const answer = (value: unknown) =>
   classifyAnswer(Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)))
 const choice = (delta: unknown, finish_reason: unknown = null) => ({ choices: [{ index: 0, delta, finish_reason }] })
+const classes = (value: object) => answer({ choices: [], usage: value }).usage!
 const usage = { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 }
 
 describe('an event of a stream', () => {
@@ -132,8 +133,6 @@ describe('a plain answer', () => {
 })
 
 describe('usage', () => {
-  const classes = (value: object) => answer({ choices: [], usage: value }).usage!
-
   it('tells cached and reasoning tokens apart, which OpenAI counts inside the others', () => {
     expect(
       classes({

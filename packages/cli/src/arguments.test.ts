@@ -1,0 +1,59 @@
+import { expect, it } from 'vitest'
+import { readArguments } from './arguments.ts'
+
+it('reads every option, and has a default for all but the file', () => {
+  expect(readArguments(['serve', '--config', 'a.json'])).toEqual({
+    kind: 'serve',
+    options: {
+      config: 'a.json',
+      port: 3000,
+      host: '127.0.0.1',
+      check: false,
+      printOrder: false,
+      logLevel: 'info',
+      drainMs: 30_000,
+    },
+  })
+  const all = 'serve -c b.yaml -p 0 --host ::1 --check --print-order --log-level=debug --drain-ms 5'
+  expect(readArguments(all.split(' '))).toEqual({
+    kind: 'serve',
+    options: {
+      config: 'b.yaml',
+      port: 0,
+      host: '::1',
+      check: true,
+      printOrder: true,
+      logLevel: 'debug',
+      drainMs: 5,
+    },
+  })
+})
+
+it.each([
+  ['--help', 'help'],
+  ['serve -h', 'help'],
+  ['--version', 'version'],
+  ['-v', 'version'],
+])('takes %s for %s', (line, kind) => {
+  expect(readArguments(line.split(' '))).toEqual({ kind })
+})
+
+it.each([
+  ['', 'expected a command: signalbox serve --config FILE'],
+  ['server', 'there is no command "server"; there is serve'],
+  ['serve', 'serve needs --config FILE'],
+  ['serve --config', "option '-c, --config <value>' argument missing"],
+  ['serve signalbox.json', '"signalbox.json" is one argument too many; a file is given by --config'],
+  ['serve --confg x.json', "unknown option '--confg'"],
+  ['serve --check=yes -c x.json', "option '--check' does not take an argument"],
+  ['serve -c x.json --port http', '--port: expected a whole number from 0 to 65535, got "http"'],
+  ['serve -c x.json --port 65536', '--port: expected a whole number from 0 to 65535, got "65536"'],
+  ['serve -c x.json --port -1', "option '--port' argument is ambiguous"],
+  ['serve -c x.json --drain-ms 1.5', '--drain-ms: expected a whole number from 0 to 2147483647, got "1.5"'],
+  [
+    'serve -c x.json --log-level loud',
+    '--log-level: expected one of trace, debug, info, warn, error, fatal, silent, got "loud"',
+  ],
+])('says what is wrong with "%s"', (line, message) => {
+  expect(readArguments(line.split(' ').filter(Boolean))).toEqual({ kind: 'wrong', message })
+})

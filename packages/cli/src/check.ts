@@ -1,0 +1,34 @@
+import type { RouterOptions } from '@signalbox/core'
+import { columns } from './terminal.ts'
+
+/** What `--check` prints of a configuration without fault. */
+export function checkText(file: string, { models, routes = {} }: RouterOptions): string {
+  const modelNames = Object.keys(models)
+  const routeNames = Object.keys(routes)
+  const head = `ok: ${file} has ${counted(modelNames, 'model')} and ${counted(routeNames, 'route')}`
+  const rows = [
+    ...Object.entries(routes).map(([name, route]) => [name, routeText(route)] as const),
+    ...Object.entries(models).map(([name, model]) => [name, modelText(name, model)] as const),
+  ]
+  return `${head}\n${columns(rows)}`
+}
+
+type Route = NonNullable<RouterOptions['routes']>[string]
+type Model = RouterOptions['models'][string]
+
+function routeText({ strategy = 'ordered', models, fallback = [] }: Route): string {
+  const names = models.map((entry) => (typeof entry === 'string' ? entry : entry.model))
+  const rest = fallback.length > 0 ? `, then ${fallback.join(', ')}` : ''
+  return `${strategyName(strategy)}: ${names.join(', ')}${rest}`
+}
+
+function strategyName(strategy: NonNullable<Route['strategy']>): string {
+  if (typeof strategy === 'string') return strategy
+  return 'use' in strategy ? strategy.use : strategy.name || 'a function'
+}
+
+function modelText(name: string, { provider, model = name }: Model): string {
+  return `${typeof provider === 'string' ? provider : provider.name} ${model}`
+}
+
+const counted = (names: readonly string[], noun: string) => `${names.length} ${noun}${names.length === 1 ? '' : 's'}`

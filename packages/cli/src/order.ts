@@ -1,0 +1,18 @@
+import type { OrderedHook } from '@signalbox/core'
+import { bold, columns, widest } from './terminal.ts'
+
+/** What `--print-order` prints: every hook, outermost first, with the stage that it stands in. */
+export function orderText(order: readonly OrderedHook[]): string {
+  const width = widest(order.map(row))
+  const ring = (name: OrderedHook['ring']) => columns(order.filter((hook) => hook.ring === name).map(row), width)
+  return [
+    `${bold('call ring')}, once for a call`,
+    ring('call'),
+    `${bold('route')}, ranks the models and tries them in turn`,
+    `${bold('attempt ring')}, once for each model; inside retry, once for each attempt`,
+    ring('attempt'),
+    bold('model'),
+  ].join('\n')
+}
+
+const row = ({ stage, plugin }: OrderedHook) => [stage, plugin] as const

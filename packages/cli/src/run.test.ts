@@ -1,0 +1,133 @@
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { describe, expect, it } from 'vitest'
+import { configFile, configFor, finished } from './testing/signalbox.ts'
+
+const key = { PROVIDER_KEY: 'sk-very-secret-key-of-the-provider' }
+const config = configFile({
+  ...configFor('http://127.0.0.1:1/v1'),
+  models: {
+    'gpt-4.1': { provider: 'openai', apiKey: '$PROVIDER_KEY' },
+    spare: { provider: 'openai-compatible', baseUrl: 'http://127.0.0.1:1/v1', model: 'gpt-4.1-mini' },
+  },
+  routes: {
+    auto: { strategy: { use: 'weighted' }, models: ['gpt-4.1'], fallback: ['spare'] },
+    cheap: { models: [{ model: 'spare', weight: 2 }] },
+  },
+})
+
+describe('--help and --version', () => {
+  it('print to stdout and exit with 0', async () => {
+    const [help, version] = await Promise.all([finished(['--help']), finished(['-v'])])
+    expect(help).toMatchObject({ code: 0, stderr: '' })
+    expect(help.stdout).toContain('signalbox serve --config FILE')
+    expect(version).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/), stderr: '' })
+  })
+})
+
+describe('--check', () => {
+  it('says ok and what there is, and exits with 0', async () => {
+    const { code, stdout, stderr } = await finished(['serve', '--config', config, '--check'], key)
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(stdout).toBe(
+      [
+        `ok: ${config} has 2 models and 2 routes`,
+        '  auto     weighted: gpt-4.1, then spare',
+        '  cheap    ordered: spare',
+        '  gpt-4.1  openai gpt-4.1',
+        '  spare    openai-compatible gpt-4.1-mini',
+        '',
+      ].join('\n'),
+    )
+  })
+
+  it('lists every fault at once, and exits with 1', async () => {
+    const wrong = configFile({
+      models: { a: { provider: 'openai-compatible', baseUrl: 'nowhere', apiKey: '$UNSET' } },
+      routes: { auto: { models: ['b', 'b'] } },
+      timeouts: { callMs: 'long' },
+    })
+    const { code, stdout, stderr } = await finished(['serve', '--config', wrong, '--check'])
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    expect(stderr).toBe(
+      [
+        `signalbox: The configuration ${wrong} has 6 faults:`,
+        '  models.a.apiKey: the environment variable UNSET is not set',
+        '  models.a.baseUrl: Invalid URL, got "nowhere"',
+        '  timeouts.callMs: expected number, got "long"',
+        '  routes.auto.models[0]: no model is named "b"; there are a',
+        '  routes.auto.models[1]: no model is named "b"; there are a',
+        '  routes.auto.models[1]: "b" is listed twice',
+        '',
+      ].join('\n'),
+    )
+  })
+})
+
+describe('--print-order', () => {
+  it('prints the rings outermost first, a plugin of a module among them', async () => {
+    const module = configFile(
+      `const call = (call: unknown, next: (call: unknown) => unknown) => next(call)
+      export default {
+        models: { a: { provider: 'openai', apiKey: '$PROVIDER_KEY' } },
+        plugins: [{ name: 'hello', call }, { name: 'prompt-rules', call: { stage: 'guard', run: call } }],
+      }`,
+      'ts',
+    )
+    const { code, stdout, stderr } = await finished(['serve', '-c', module, '--print-order'], key)
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(stdout).toMatchInlineSnapshot(`
+      "call ring, once for a call
+        outermost  hello
+        observe    observe
+        guard      permission
+        guard      prompt-rules
+        admit      admit
+      route, ranks the models and tries them in turn
+      attempt ring, once for each model; inside retry, once for each attempt
+        retry      retry
+        limiter    hold
+        limiter    limiter
+        breaker    breaker
+        timeout    timeout
+        meter      health
+        meter      meter
+      model
+      "
+    `)
+  })
+})
+
+it('tells wrong use in two lines, and exits with 2', async () => {
+  expect(await finished(['serve', '--confg', 'x.json'])).toEqual({
+    code: 2,
+    stdout: '',
+    stderr: `signalbox: unknown option '--confg'\nTry "signalbox --help".\n`,
+  })
+})
+
+describe('what stands in the way', () => {
+  it('a file that is not there', async () => {
+    expect(await finished(['serve', '-c', 'nowhere.yaml'])).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'signalbox: The configuration nowhere.yaml cannot be read: there is no such file\n',
+    })
+  })
+
+  it('a port that is in use', async () => {
+    const taken = createServer()
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
+    const { port } = taken.address() as AddressInfo
+    const { code, stdout, stderr } = await finished(['serve', '-c', config, '--port', String(port)], key)
+    taken.close()
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    expect(stderr).toBe(`signalbox: port ${port} at 127.0.0.1 is in use; choose another one with --port\n`)
+  })
+
+  it('a host that is not of this machine', async () => {
+    const { code, stderr } = await finished(['serve', '-c', config, '--host', '192.0.2.1', '--port', '0'], key)
+    expect(code).toBe(1)
+    expect(stderr).toBe('signalbox: 192.0.2.1 is no address of this machine; choose another one with --host\n')
+  })
+})

@@ -1,0 +1,48 @@
+import { readFileSync } from 'node:fs'
+import { createRouter, isSignalboxError, loadConfig } from '@signalbox/core'
+import { type ServeOptions, readArguments } from './arguments.ts'
+import { checkText } from './check.ts'
+import { help } from './help.ts'
+import { orderText } from './order.ts'
+import { serve } from './serve.ts'
+import { fail, print } from './terminal.ts'
+
+/** What the process exits with. */
+const exitCodes = { ok: 0, failed: 1, wrongUse: 2 } as const
+
+/** Runs the command that stands in the arguments, and gives the exit code of the process. */
+export async function run(args: readonly string[]): Promise<number> {
+  const command = readArguments(args)
+  switch (command.kind) {
+    case 'help':
+      print(help())
+      return exitCodes.ok
+    case 'version':
+      print(version())
+      return exitCodes.ok
+    case 'wrong':
+      fail(`${command.message}\nTry "signalbox --help".`)
+      return exitCodes.wrongUse
+    case 'serve':
+      return inspectOrServe(command.options).catch((error: unknown) => {
+        if (!isSignalboxError(error)) throw error
+        fail(error.message)
+        return exitCodes.failed
+      })
+  }
+}
+
+async function inspectOrServe(options: ServeOptions): Promise<number> {
+  const config = await loadConfig(options.config)
+  if (!options.check && !options.printOrder) return serve(config, options)
+  const router = createRouter(config)
+  if (options.check) print(checkText(options.config, config))
+  if (options.printOrder) print(orderText(router.order))
+  await router.close()
+  return exitCodes.ok
+}
+
+function version(): string {
+  const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+  return manifest.version
+}

@@ -1,0 +1,37 @@
+import type { Server } from 'node:http'
+import { type RouterOptions, createRouter } from '@signalbox/core'
+import type { ServeOptions } from './arguments.ts'
+import { drain } from './drain.ts'
+import { createLogger, logEvents } from './logger.ts'
+import { addressOf, createRouterServer, isLoopback, listen } from './server.ts'
+import { nextSignal } from './signals.ts'
+import { fail, tell } from './terminal.ts'
+
+/** Serves a configuration until a signal ends it, and gives the exit code. */
+export async function serve(config: RouterOptions, options: ServeOptions): Promise<number> {
+  const logger = createLogger(options.logLevel)
+  const router = createRouter({ ...config, logger: config.logger ?? logger })
+  logEvents(router, logger)
+  const server = createRouterServer(router, logger)
+  const failure = await listen(server, options)
+  if (failure) {
+    fail(failure)
+    await router.close()
+    return 1
+  }
+  const signal = nextSignal()
+  announce(server, options, logger)
+  logger.info({ signal: await signal, drainMs: options.drainMs }, 'shutting down')
+  await drain(server, router, options.drainMs)
+  logger.info('stopped')
+  // A module that holds the configuration may have left something open.
+  process.exit(0)
+}
+
+function announce(server: Server, { host }: ServeOptions, logger: ReturnType<typeof createLogger>): void {
+  const url = addressOf(server)
+  tell(`Signalbox listens at ${url}`)
+  logger.info({ url }, 'listening')
+  if (!isLoopback(host))
+    logger.warn({ host }, 'other machines can reach this address, and no key is asked of them: anyone there can spend')
+}

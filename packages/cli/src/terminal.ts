@@ -1,0 +1,28 @@
+import { styleText } from 'node:util'
+
+/** Writes what was asked for. */
+export function print(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
+
+/** Tells a person something beside the output. */
+export function tell(text: string): void {
+  process.stderr.write(`${text}\n`)
+}
+
+/** Tells a person what went wrong: its first line stands out. */
+export function fail(text: string): void {
+  const [first = '', ...rest] = text.split('\n')
+  tell([styleText('red', `signalbox: ${first}`, { stream: process.stderr }), ...rest].join('\n'))
+}
+
+/** Text that stands out among the output, where that is a terminal. */
+export const bold = (text: string) => styleText('bold', text, { stream: process.stdout })
+
+/** Lines of two columns, the second in line: behind the widest of the first, or at a width that is given. */
+export function columns(rows: readonly (readonly [string, string])[], width = widest(rows)): string {
+  return rows.map(([first, second]) => `  ${first.padEnd(width)}  ${second}`.trimEnd()).join('\n')
+}
+
+/** How wide the first column is. */
+export const widest = (rows: readonly (readonly [string, string])[]) => Math.max(...rows.map(([first]) => first.length))

@@ -1,0 +1,105 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterEach, vi } from 'vitest'
+
+const bin = fileURLToPath(new URL('../bin.ts', import.meta.url))
+const folder = mkdtempSync(join(tmpdir(), 'signalbox-cli-'))
+const children = new Set<ChildProcess>()
+process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+
+// Each test starts a process or two, on machines that may be busy.
+vi.setConfig({ testTimeout: 60_000 })
+afterEach(() => {
+  for (const child of children) child.kill('SIGKILL')
+  children.clear()
+})
+
+/** One line of the log. */
+interface LogLine {
+  readonly level: number
+  readonly time: number
+  readonly msg: string
+  readonly [field: string]: unknown
+}
+
+/** A `signalbox` that runs. */
+interface Signalbox {
+  /** What it has written so far. */
+  output(): { readonly stdout: string; readonly stderr: string }
+  log(): LogLine[]
+  /** Waits for a line of the log. */
+  logged(message: string): Promise<LogLine>
+  signal(signal: 'SIGTERM' | 'SIGINT'): void
+  readonly exited: Promise<number | null>
+}
+
+let files = 0
+
+/** Writes a configuration into a file of its own. */
+export function configFile(config: object | string, extension = 'json'): string {
+  const file = join(folder, `signalbox-${++files}.${extension}`)
+  writeFileSync(file, typeof config === 'string' ? config : JSON.stringify(config))
+  return file
+}
+
+/** Starts the command from its source. */
+function signalbox(args: readonly string[], env: Record<string, string> = {}): Signalbox {
+  const child = spawn(process.execPath, ['--conditions=@signalbox/source', bin, ...args], { env })
+  children.add(child)
+  let stdout = ''
+  let stderr = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+  const log = () =>
+    stdout
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as LogLine)
+  return {
+    output: () => ({ stdout, stderr }),
+    log,
+    logged: (message) =>
+      vi.waitFor(
+        () => {
+          const line = log().find(({ msg }) => msg === message)
+          if (!line) throw new Error(`not logged yet: ${message}; stderr: ${stderr}`)
+          return line
+        },
+        { timeout: 30_000, interval: 20 },
+      ),
+    signal: (signal) => child.kill(signal),
+    exited: new Promise((resolve) => child.once('close', resolve)),
+  }
+}
+
+/** Runs the command to its end. */
+export async function finished(args: readonly string[], env: Record<string, string> = {}) {
+  const running = signalbox(args, env)
+  const code = await running.exited
+  return { code, ...running.output() }
+}
+
+/** Starts `signalbox serve` at a free port, and gives the address that it prints. */
+export async function served(config: string, args: readonly string[] = [], env: Record<string, string> = {}) {
+  const running = signalbox(['serve', '--config', config, '--port', '0', ...args], env)
+  const url = await vi.waitFor(
+    () => {
+      const { stderr } = running.output()
+      const printed = /listens at (http:\S+)/.exec(stderr)?.[1]
+      if (printed === undefined) throw new Error(`not listening yet: ${stderr}`)
+      return printed
+    },
+    { timeout: 30_000, interval: 20 },
+  )
+  return { ...running, url }
+}
+
+/** A configuration of one model and one route, at an upstream. */
+export const configFor = (baseUrl: string) => ({
+  version: 1,
+  models: { fast: { provider: 'openai-compatible', baseUrl, model: 'gpt-4.1', apiKey: '$PROVIDER_KEY' } },
+  routes: { auto: { models: ['fast'] } },
+})

@@ -1,0 +1,136 @@
+import { describe, expect, it } from 'vitest'
+import { SignalboxError, type SignalboxErrorCode, errorVerdicts } from '../errors.ts'
+import { codeOfRefusal, failureOfConnection, impliedStatus } from './failure.ts'
+
+const refusal = (status: number, error: { type?: string; code?: string } = {}) =>
+  codeOfRefusal({ status, error: { message: 'm', ...error } })
+
+const failure = (code: string, answered = false) =>
+  failureOfConnection(Object.assign(new Error('secret detail'), { code }), answered, 'm')
+
+describe("a provider's refusal", () => {
+  it.each<[number, { type?: string; code?: string }, SignalboxErrorCode]>([
+    [400, { type: 'invalid_request_error' }, 'upstream_rejected'],
+    [400, { code: 'context_length_exceeded' }, 'upstream_rejected'],
+    [400, { code: 'content_filter' }, 'upstream_rejected'],
+    [400, { code: 'billing_hard_limit_reached' }, 'upstream_quota_exhausted'],
+    [401, { code: 'invalid_api_key' }, 'provider_auth_failed'],
+    [402, {}, 'upstream_quota_exhausted'],
+    [403, {}, 'provider_auth_failed'],
+    [404, { code: 'model_not_found' }, 'provider_model_not_found'],
+    [408, {}, 'upstream_error'],
+    [409, {}, 'upstream_rejected'],
+    [413, {}, 'upstream_rejected'],
+    [415, {}, 'upstream_rejected'],
+    [422, {}, 'upstream_rejected'],
+    [429, {}, 'upstream_rate_limited'],
+    [429, { code: 'rate_limit_exceeded' }, 'upstream_rate_limited'],
+    [429, { code: 'slow_down' }, 'upstream_rate_limited'],
+    [429, { code: 'insufficient_quota' }, 'upstream_quota_exhausted'],
+    [429, { type: 'insufficient_quota' }, 'upstream_quota_exhausted'],
+    [429, { code: 'credit_balance_exhausted' }, 'upstream_quota_exhausted'],
+    [429, { code: 'project_spend_limit_exceeded' }, 'upstream_quota_exhausted'],
+    [429, { code: 'organization_spend_limit_exceeded' }, 'upstream_quota_exhausted'],
+    [429, { code: 'organization_usage_limit_exceeded' }, 'upstream_quota_exhausted'],
+    [429, { type: 'rate_limit_error', code: 'enforced_spend_limit_reached' }, 'upstream_quota_exhausted'],
+    [500, {}, 'upstream_error'],
+    [500, { code: 'server_is_overloaded' }, 'upstream_overloaded'],
+    [502, {}, 'upstream_error'],
+    [503, {}, 'upstream_overloaded'],
+    [503, { code: 'server_is_overloaded' }, 'upstream_overloaded'],
+    [504, {}, 'upstream_error'],
+    [529, { type: 'overloaded_error' }, 'upstream_overloaded'],
+    [200, {}, 'bad_upstream_response'],
+    [302, {}, 'bad_upstream_response'],
+  ])('of %i %j is %s', (status, error, code) => {
+    expect(refusal(status, error)).toBe(code)
+  })
+
+  it('is told by its status where its body said nothing', () => {
+    expect(codeOfRefusal({ status: 429, error: undefined })).toBe('upstream_rate_limited')
+    expect(codeOfRefusal({ status: 400, error: undefined })).toBe('upstream_rejected')
+  })
+
+  it('has a code for every status, and only a 4xx can be the fault of the caller', () => {
+    for (let status = 100; status < 600; status++) {
+      const code = refusal(status)
+      expect(errorVerdicts).toHaveProperty(code)
+      expect(code === 'upstream_rejected' && Math.floor(status / 100) !== 4).toBe(false)
+    }
+  })
+
+  it('moves on to another model, but for what the caller did', () => {
+    for (let status = 300; status < 600; status++) {
+      const code = refusal(status)
+      expect(errorVerdicts[code].movesOn).toBe(code !== 'upstream_rejected')
+    }
+  })
+})
+
+describe('an error inside a success', () => {
+  it.each([
+    [{ status: 418 }, 418],
+    [{ code: 'rate_limit_exceeded' }, 429],
+    [{ type: 'rate_limit_error' }, 429],
+    [{ code: 'server_is_overloaded', type: 'server_error' }, 503],
+    [{ type: 'overloaded_error' }, 529],
+    [{ type: 'invalid_request_error' }, 400],
+    [{ code: 'unheard_of', type: 'authentication_error' }, 401],
+    [{ code: 'unheard_of' }, 502],
+    [{ code: 'constructor', type: '__proto__' }, 502],
+    [{}, 502],
+  ])('%j stands for the status %i', (error, status) => {
+    expect(impliedStatus({ message: 'm', ...error })).toBe(status)
+  })
+})
+
+describe("a connection's error", () => {
+  it.each<[string, SignalboxErrorCode]>([
+    ['ECONNREFUSED', 'upstream_unreachable'],
+    ['ENOTFOUND', 'upstream_unreachable'],
+    ['EAI_AGAIN', 'upstream_unreachable'],
+    ['EHOSTUNREACH', 'upstream_unreachable'],
+    ['ETIMEDOUT', 'upstream_unreachable'],
+    ['UND_ERR_CONNECT_TIMEOUT', 'upstream_unreachable'],
+    ['UND_ERR_DESTROYED', 'upstream_unreachable'],
+    ['ECONNRESET', 'upstream_reset'],
+    ['EPIPE', 'upstream_reset'],
+    ['UND_ERR_SOCKET', 'upstream_reset'],
+    ['', 'upstream_reset'],
+    ['DEPTH_ZERO_SELF_SIGNED_CERT', 'upstream_tls'],
+    ['CERT_HAS_EXPIRED', 'upstream_tls'],
+    ['ERR_TLS_CERT_ALTNAME_INVALID', 'upstream_tls'],
+    ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'upstream_tls'],
+    ['ERR_SSL_WRONG_VERSION_NUMBER', 'upstream_tls'],
+    ['HPE_INVALID_CONSTANT', 'bad_upstream_response'],
+    ['UND_ERR_HEADERS_OVERFLOW', 'bad_upstream_response'],
+  ])('%s before an answer is %s', (code, expected) => {
+    expect(failure(code)).toMatchObject({ code: expected, model: 'm' })
+  })
+
+  it('after the first byte of an answer says that it broke off, and is not retried', () => {
+    expect(failure('ECONNRESET', true)).toMatchObject({
+      code: 'bad_upstream_response',
+      reason: 'truncated',
+      retryable: false,
+    })
+    expect(failure('HPE_INVALID_CHUNK_SIZE', true)).toMatchObject({ reason: 'protocol' })
+  })
+
+  it('is kept as the cause, and nothing of it is shown', () => {
+    const error = failure('ECONNREFUSED')
+    expect((error.cause as Error).message).toBe('secret detail')
+    expect(error.message).not.toContain('secret')
+  })
+
+  it('is found inside another, and among several', () => {
+    const inner = Object.assign(new Error('x'), { code: 'ENOTFOUND' })
+    expect(failureOfConnection(new Error('outer', { cause: inner }), false, 'm').code).toBe('upstream_unreachable')
+    expect(failureOfConnection(new AggregateError([inner]), false, 'm').code).toBe('upstream_unreachable')
+  })
+
+  it('that is ours already stays as it is', () => {
+    const own = new SignalboxError('upstream_unreachable', 'x')
+    expect(failureOfConnection(own, false, 'm')).toBe(own)
+  })
+})

@@ -1,0 +1,153 @@
+import { execFile } from 'node:child_process'
+import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const folder = mkdtempSync(join(tmpdir(), 'signalbox-packages-'))
+const scratch = join(folder, 'scratch')
+const packages = globSync('packages/*', { cwd: root })
+  .map((path) => basename(path))
+  .toSorted()
+
+/** Runs a program to its end and gives what it printed. What it prints when it fails is in the error. */
+async function run(program: string, args: readonly string[], cwd: string): Promise<string> {
+  const { stdout } = await promisify(execFile)(program, args, { cwd, maxBuffer: 64 * 1024 * 1024 }).catch(
+    (error: { stdout?: string; stderr?: string }) => {
+      throw new Error(`${program} ${args.join(' ')}\n${error.stdout}\n${error.stderr}`, { cause: error })
+    },
+  )
+  return stdout
+}
+
+const local = (name: string) => join(root, 'node_modules/.bin', name)
+const tarballOf = (name: string) => join(folder, `${name}.tgz`)
+
+/** The version of a package that the lockfile holds for one of ours. */
+function lockedVersion(dependency: string, of: string): string {
+  const manifest = globSync(`${of}/node_modules/${dependency}/package.json`, { cwd: root })[0]!
+  return (JSON.parse(readFileSync(join(root, manifest), 'utf8')) as { version: string }).version
+}
+
+beforeAll(async () => {
+  for (const name of packages) rmSync(join(root, 'packages', name, 'dist'), { recursive: true, force: true })
+  await run(local('tsc'), ['-b', '.config/tsconfig.build.json'], root)
+  for (const name of packages)
+    await run('npx', ['--yes', 'pnpm@12', '--filter', `./packages/${name}`, 'pack', '--out', tarballOf(name)], root)
+}, 300_000)
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+interface Published {
+  readonly name: string
+  readonly exports: Readonly<Record<string, string | Readonly<Record<string, string>>>>
+  readonly bin?: Readonly<Record<string, string>>
+  readonly dependencies?: Readonly<Record<string, string>>
+  readonly peerDependencies?: Readonly<Record<string, string>>
+}
+
+const targetsOf = ({ exports, bin = {} }: Published) =>
+  [...Object.values(exports), bin].flatMap((target) => (typeof target === 'string' ? [target] : Object.values(target)))
+
+describe.each(packages)('the tarball of %s', (name) => {
+  let files: string[]
+  let manifest: Published
+  beforeAll(async () => {
+    const listed = await run('tar', ['-tzf', tarballOf(name)], root)
+    files = listed
+      .trim()
+      .split('\n')
+      .map((file) => file.replace(/^package\//, './'))
+    manifest = JSON.parse(await run('tar', ['-xzOf', tarballOf(name), 'package/package.json'], root)) as Published
+  })
+
+  it('has a file for everything that it exports or runs', () => {
+    expect(files).toEqual(expect.arrayContaining(targetsOf(manifest)))
+  })
+
+  it('has its licence and README, what is built or exported, and nothing else', () => {
+    const always = ['./LICENSE', './README.md', './package.json']
+    expect(files).toEqual(expect.arrayContaining(always))
+    const built = files.filter((file) => ![...always, ...targetsOf(manifest)].includes(file))
+    for (const file of built) expect(file).toMatch(/^\.\/dist\/.*(?<!\.(?:test|storm))\.(?:d\.ts|js|js\.map)$/)
+  })
+
+  it('names nothing that only the workspace knows', () => {
+    expect(Object.values({ ...manifest.dependencies, ...manifest.peerDependencies }).join(' ')).not.toMatch(
+      /workspace:|catalog:|link:/,
+    )
+    expect(JSON.stringify(manifest.exports)).not.toContain('@signalbox/source')
+  })
+})
+
+describe('the tarballs, installed', () => {
+  beforeAll(async () => {
+    cpSync(join(root, 'test/scratch'), scratch, { recursive: true })
+    const own = Object.fromEntries(packages.map((name) => [`@signalbox/${name}`, `file:${tarballOf(name)}`]))
+    const foreign = ['express', 'koa', '@types/express', '@types/koa'].map((name) => [
+      name,
+      lockedVersion(name, 'test'),
+    ])
+    const types = [['@types/node', lockedVersion('@types/node', '.')]]
+    const locked = ['eventemitter3', 'undici', 'zod'].map((name) => [name, lockedVersion(name, 'packages/core')])
+    mkdirSync(scratch, { recursive: true })
+    writeFileSync(
+      join(scratch, 'package.json'),
+      JSON.stringify({
+        private: true,
+        dependencies: { ...own, ...Object.fromEntries([...foreign, ...types]) },
+        overrides: Object.fromEntries(locked),
+      }),
+    )
+    await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', '--engine-strict=false'], scratch)
+  }, 300_000)
+
+  const answer = { status: 200, model: 'fast', content: 'All clear.' }
+
+  it.each(['esm.mjs', 'cjs.cjs'])('answer a call in Express, in Koa and in plain Node: %s', async (script) => {
+    const printed = JSON.parse(await run(process.execPath, [script], scratch)) as unknown
+    expect(printed).toEqual({
+      node: expect.stringMatching(/^v24\./),
+      greetings: ['Hello, world!', 'Hello, world!', 'Hello, world!'],
+      answers: { express: answer, koa: answer, listener: answer },
+    })
+  })
+
+  it('export what their sources export', async () => {
+    for (const name of ['core', 'core/http', 'express', 'koa', 'plugin-hello', 'testkit']) {
+      const script = `console.log(JSON.stringify(Object.keys(await import('@signalbox/${name}')).sort()))`
+      const installed = JSON.parse(
+        await run(process.execPath, ['--input-type=module', '-e', script], scratch),
+      ) as unknown
+      expect(installed, name).toEqual(Object.keys((await import(`@signalbox/${name}`)) as object).toSorted())
+    }
+  })
+
+  it('run the command line, with a configuration in YAML', async () => {
+    const yaml = 'models:\n  fast:\n    provider: openai-compatible\n    baseUrl: http://127.0.0.1:1/v1\n'
+    writeFileSync(join(scratch, 'signalbox.yaml'), yaml)
+    const bin = join(scratch, 'node_modules/.bin/signalbox')
+    const checked = await run(process.execPath, [bin, 'serve', '--config', 'signalbox.yaml', '--check'], scratch)
+    expect(checked).toContain('ok: signalbox.yaml has 1 model and 0 routes')
+  })
+
+  it('are typed, what a plugin merges into the state of a call too', async () => {
+    const compilerOptions = {
+      module: 'nodenext',
+      target: 'es2023',
+      lib: ['es2023'],
+      types: ['node'],
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      noEmit: true,
+    }
+    writeFileSync(join(scratch, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['types.ts'] }))
+    const compiled = await run(local('tsc'), ['-p', '.'], scratch).catch((error: Error) => error.message)
+    const faults = compiled.split('\n').filter((line) => line.includes('error TS'))
+    // Express and Koa's own declarations are not ours to mend.
+    expect(faults.filter((fault) => !/^node_modules\/(?!@signalbox\/)/.test(fault))).toEqual([])
+  })
+})

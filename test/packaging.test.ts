@@ -1,0 +1,65 @@
+import { globSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { gzipSync } from 'node:zlib'
+import { build } from 'esbuild'
+import { describe, expect, it } from 'vitest'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+interface Manifest {
+  name: string
+  exports: Record<string, string | Record<string, string>>
+}
+
+const entries = globSync('packages/*/package.json', { cwd: root })
+  .toSorted()
+  .flatMap((file) => {
+    const manifest: Manifest = JSON.parse(readFileSync(join(root, file), 'utf8'))
+    return Object.entries(manifest.exports).flatMap(([path, target]) =>
+      typeof target === 'string'
+        ? []
+        : [{ name: join(manifest.name, path), source: join(root, dirname(file), target['@signalbox/source']!) }],
+    )
+  })
+
+describe.each(entries)('$name', ({ source }) => {
+  it('exports the names that the snapshot lists, which are public interface', async () => {
+    const values = Object.keys((await import(source)) as object).toSorted()
+    const types = exportedTypes(readFileSync(source, 'utf8')).toSorted()
+    expect({ values, types }).toMatchSnapshot()
+  })
+})
+
+/** The types that an index file exports: by name from other files, or declared in it. */
+function exportedTypes(source: string): string[] {
+  const lists = source.matchAll(/^export (type )?\{([^}]*)\}/gm)
+  const listed = [...lists].flatMap(([, all, names = '']) =>
+    names
+      .split(',')
+      .map((name) => name.trim())
+      .filter((name) => name !== '' && (all !== undefined || name.startsWith('type ')))
+      .map((name) => name.replace(/^type /, '')),
+  )
+  const declared = [...source.matchAll(/^export (?:interface|type) (\w+)/gm)].map(([, name = '']) => name)
+  return [...listed, ...declared]
+}
+
+describe('the size of core', () => {
+  // Minified and zipped, without dependencies. Raise a ceiling on purpose only: it is what every application loads.
+  it.each([
+    ['index.ts', 50_000],
+    ['http/index.ts', 9_000],
+  ])('%s stays below %i bytes', async (entry, ceiling) => {
+    const { outputFiles } = await build({
+      entryPoints: [join(root, 'packages/core/src', entry)],
+      bundle: true,
+      minify: true,
+      format: 'esm',
+      platform: 'node',
+      packages: 'external',
+      write: false,
+    })
+    expect(gzipSync(outputFiles[0]!.contents).length).toBeLessThan(ceiling)
+  })
+})

@@ -1,0 +1,171 @@
+import { execFile } from 'node:child_process'
+import { existsSync, globSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { configJsonSchema, loadConfig } from '@signalbox/core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { pipeline } from '../packages/core/src/pipeline.ts'
+
+const run = promisify(execFile)
+const root = fileURLToPath(new URL('..', import.meta.url))
+/** Ignored by git, by the linter and, for its dot, by the project's own `tsc`. */
+const scratch = join(root, 'test/dist/.readme')
+
+interface Block {
+  readonly readme: string
+  readonly language: string
+  readonly code: string
+  /** Where it is written to. */
+  readonly folder: string
+  readonly title: string
+}
+
+const readmes = ['README.md', ...globSync('packages/*/README.md', { cwd: root })].map((path) => ({
+  path,
+  text: readFileSync(join(root, path), 'utf8'),
+}))
+const blocks = readmes.flatMap(({ path, text }) => blocksOf(path, text))
+const inLanguage = (...languages: string[]) => blocks.filter(({ language }) => languages.includes(language))
+
+function blocksOf(readme: string, text: string): Block[] {
+  return [...text.matchAll(/^```(\w*)\n([^]*?)^```$/gm)].map(({ 1: language = '', 2: code = '', index }) => {
+    const line = text.slice(0, index).split('\n').length
+    const folder = join(scratch, `${readme.replaceAll('/', '-')}-${line}`)
+    return { readme, language, code, folder, title: `${readme}:${line}` }
+  })
+}
+
+/** What a block of `readme` finds beside itself: the block that is called `// router.ts`, the configuration, a session. */
+function companions({ readme, code }: Block): Record<string, string> {
+  const own = blocks.filter((block) => block.readme === readme)
+  const named = own.filter((block) => block.code.startsWith('// ') && block.code !== code)
+  const files = named.map((block) => [/^\/\/ (\S+)/.exec(block.code)![1]!, block.code])
+  const config = own.find(({ language }) => language === 'json')
+  return {
+    ...Object.fromEntries(files),
+    ...(config && { 'signalbox.json': config.code }),
+    'session.ts': code.includes(`from 'koa'`) ? koaSession : expressSession,
+  }
+}
+
+const keys = { OPENAI_API_KEY: 'sk-1', DEEPSEEK_API_KEY: 'sk-2' }
+
+const expressSession = `import type { RequestHandler } from 'express'
+declare global { namespace Express { interface Request { user: { id: string; plan: string } } } }
+export const session: RequestHandler = (req, _res, next) => { req.user = { id: 'ada', plan: 'pro' }; next() }
+`
+const koaSession = `import type { Middleware } from 'koa'
+export const session: Middleware = (ctx, next) => { ctx.state['user'] = { id: 'ada' }; return next() }
+`
+
+beforeAll(() => {
+  rmSync(scratch, { recursive: true, force: true })
+  for (const block of inLanguage('ts')) {
+    mkdirSync(block.folder, { recursive: true })
+    const files = { ...companions(block), 'block.ts': `${block.code}\nexport {}\n` }
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(block.folder, name), text)
+  }
+  for (const { folder, language, code } of inLanguage('json', 'yaml')) {
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(join(folder, `block.${language}`), code)
+  }
+  mkdirSync(join(scratch, 'node_modules/@signalbox'), { recursive: true })
+  for (const path of globSync('packages/*', { cwd: root })) {
+    symlinkSync(join(root, path), join(scratch, 'node_modules/@signalbox', basename(path)))
+  }
+  writeFileSync(join(scratch, 'package.json'), '{ "type": "module" }')
+  writeFileSync(join(scratch, 'tsconfig.json'), '{ "extends": "../../../tsconfig.json", "include": ["**/*.ts"] }')
+})
+
+afterAll(() => rmSync(scratch, { recursive: true, force: true }))
+
+describe('the code in the READMEs', () => {
+  it('is written in languages that are tested here', () => {
+    const known = ['ts', 'json', 'yaml', 'sh', 'text']
+    expect(blocks.filter(({ language }) => !known.includes(language))).toEqual([])
+    expect(inLanguage('ts').length).toBeGreaterThan(8)
+  })
+
+  it.concurrent('type-checks', { timeout: 60_000 }, async () => {
+    const tsc = join(root, 'node_modules/typescript/bin/tsc')
+    const { stdout } = await run(process.execPath, [tsc, '-p', scratch]).catch((error: { stdout: string }) => error)
+    expect(stdout).toBe('')
+  })
+
+  it.concurrent('runs, and what it mounts answers prompts', { timeout: 60_000 }, async () => {
+    const folders = inLanguage('ts').map(({ folder }) => folder)
+    const runner = fileURLToPath(new URL('readme-runner.ts', import.meta.url))
+    const env = { ...process.env, ...keys }
+    const args = ['--conditions=@signalbox/source', runner, ...folders]
+    const { stdout } = await run(process.execPath, args, { env }).catch((error: { stdout: string; stderr: string }) => {
+      throw new Error(`${error.stdout}\n${error.stderr}`)
+    })
+    expect(stdout.match(/^ran .*$/gm)).toEqual(folders.map((folder) => `ran ${folder}`))
+    expect(stdout).toContain('17 × 23 = 391')
+  })
+
+  it.each(inLanguage('json', 'yaml'))('is data, and configures a router if it says so, at $title', async (block) => {
+    const { code, folder, language } = block
+    if (language === 'json') JSON.parse(code)
+    if (!/^\W*models\b/m.test(code)) return
+    const env = Object.fromEntries([...code.matchAll(/\$(\w+)/g)].map(([, name]) => [name, 'key']))
+    const options = await loadConfig(join(folder, `block.${language}`), { env })
+    expect(Object.keys(options.models).length).toBeGreaterThan(0)
+  })
+
+  it('calls scripts and packages that there are', () => {
+    const lines = inLanguage('sh').flatMap(({ code }) => code.trim().split('\n'))
+    expect(lines.filter((line) => !isKnown(line))).toEqual([])
+  })
+})
+
+const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: object }
+const folderOf = (name: string) => join(root, name.replace('@signalbox/', 'packages/'))
+
+/** Whether a line calls a script of the workspace, installs its packages, or is a command that needs none of it. */
+function isKnown(line: string): boolean {
+  const [command, ...words] = line.replace(/ #.*/, '').split(' ')
+  if (command === 'npx') return words[0] === 'pnpm@12' && Object.hasOwn(scripts, words[1]!)
+  if (command === 'npm') {
+    const names = words.slice(1).filter((word) => word.startsWith('@signalbox/'))
+    return names.length > 0 && names.every((name) => existsSync(folderOf(name)))
+  }
+  return ['signalbox', 'export', 'curl', 'kill'].includes(command!)
+}
+
+describe('the text of the READMEs', () => {
+  it.each(readmes)('of $path links to files that exist', ({ path, text }) => {
+    const links = [...text.matchAll(/\]\((?!https?:)([^)#]+)/g)].map((match) => match[1]!)
+    expect(links.filter((link) => !existsSync(join(root, dirname(path), link)))).toEqual([])
+  })
+
+  it('gives the defaults of the configuration schema', () => {
+    const rows = [...readmes[0]!.text.matchAll(/^\| `(\w+)\.(\w+)` *\| (\S+) *\|/gm)]
+    expect(rows.length).toBeGreaterThan(8)
+    for (const [, group = '', key = '', value] of rows) {
+      expect(descriptionOf(group, key), `${group}.${key}`).toContain(`Default ${value}.`)
+    }
+  })
+
+  it('shows the steps of the rings in their order', () => {
+    const shown = [...readmes[0]!.text.matchAll(/(call|attempt) ring: +([\w, ]+\w)/g)]
+    for (const [, ring, steps = ''] of shown) {
+      const stages = pipeline.filter((step) => step.ring === ring).map(({ stage }) => stage)
+      expect(steps.split(', ')).toEqual([...new Set(stages)])
+    }
+    expect(shown).toHaveLength(2)
+  })
+})
+
+interface JsonSchema {
+  readonly description?: string
+  readonly properties?: Record<string, JsonSchema>
+  readonly anyOf?: readonly JsonSchema[]
+}
+
+function descriptionOf(group: string, key: string): string | undefined {
+  const { properties } = configJsonSchema() as JsonSchema
+  const branches = properties?.[group]?.anyOf ?? []
+  return branches.find((branch) => branch.properties)?.properties?.[key]?.description
+}
