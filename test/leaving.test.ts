@@ -21,7 +21,7 @@ const [role, hel, lo, ...finish] = streamEvents({ content: ['Hel', 'lo'] }) as [
 const streamed = { body: chat({ stream: true }) }
 
 /** How soon an upstream must be let go after its caller left. The storm measures the 50 ms; a busy machine gets more here. */
-const soonMs = 500
+const soonMs = 1_000
 
 describeMounts('a caller who leaves', (mount) => {
   it.each([
@@ -67,7 +67,7 @@ describeMounts('a caller who leaves', (mount) => {
     expect(told.find(({ event }) => event === 'call.ended')!.payload.ended).toMatchObject({
       how: 'cancelled',
       estimated: true,
-      usage: { inputTokens: 4, outputTokens: 2 },
+      usage: { outputTokens: 2 },
     })
     expect(second.requests).toHaveLength(0)
   })
@@ -153,7 +153,7 @@ describeMounts('a slow reader', (mount) => {
 
   it('who stops reading for too long loses the provider, and finds an error event if he comes back', async () => {
     const upstream = await upstreamThat(flood)
-    const router = routerOver([upstream], { timeouts: { stallMs: 400 } })
+    const router = routerOver([upstream], { timeouts: { stallMs: 800 } })
     const told = listenTo(router)
     const answer = await open(await mount.serve(router), streamed)
     answer.message.pause()

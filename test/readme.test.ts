@@ -8,6 +8,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { pipeline } from '../packages/core/src/pipeline.ts'
 
 const run = promisify(execFile)
+/** A child that hangs is not left behind. */
+const childMs = 50_000
 const root = fileURLToPath(new URL('..', import.meta.url))
 /** Ignored by git, by the linter and, for its dot, by the project's own `tsc`. */
 const scratch = join(root, 'test/dist/.readme')
@@ -89,7 +91,9 @@ describe('the code in the READMEs', () => {
 
   it.concurrent('type-checks', { timeout: 60_000 }, async () => {
     const tsc = join(root, 'node_modules/typescript/bin/tsc')
-    const { stdout } = await run(process.execPath, [tsc, '-p', scratch]).catch((error: { stdout: string }) => error)
+    const { stdout } = await run(process.execPath, [tsc, '-p', scratch], { timeout: childMs }).catch(
+      (error: { stdout: string }) => error,
+    )
     expect(stdout).toBe('')
   })
 
@@ -98,9 +102,11 @@ describe('the code in the READMEs', () => {
     const runner = fileURLToPath(new URL('readme-runner.ts', import.meta.url))
     const env = { ...process.env, ...keys }
     const args = ['--conditions=@signalbox/source', runner, ...folders]
-    const { stdout } = await run(process.execPath, args, { env }).catch((error: { stdout: string; stderr: string }) => {
-      throw new Error(`${error.stdout}\n${error.stderr}`)
-    })
+    const { stdout } = await run(process.execPath, args, { env, timeout: childMs }).catch(
+      (error: { stdout: string; stderr: string }) => {
+        throw new Error(`${error.stdout}\n${error.stderr}`)
+      },
+    )
     expect(stdout.match(/^ran .*$/gm)).toEqual(folders.map((folder) => `ran ${folder}`))
     expect(stdout).toContain('17 × 23 = 391')
   })

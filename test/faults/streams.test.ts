@@ -1,7 +1,9 @@
+import { gunzipSync } from 'node:zlib'
 import { expect, it } from 'vitest'
 import {
   chunk,
   chunkEach,
+  completionBody,
   compressed,
   cut,
   end,
@@ -20,12 +22,13 @@ import {
   streamEvents,
   streamHead,
   wait,
+  waitFor,
   write,
 } from '@signalbox/testkit'
-import { chat, contentOf, eventsOf, send } from '../support/caller.ts'
+import { chat, contentOf, eventsOf, open, send } from '../support/caller.ts'
 import { type Fault, describeFaults, fromTheSecond } from '../support/faults.ts'
 import { describeMounts } from '../support/mounts.ts'
-import { type OverOptions, eventually, listenTo, routerOver, upstreamThat } from '../support/routers.ts'
+import { type OverOptions, closedGate, eventually, listenTo, routerOver, upstreamThat } from '../support/routers.ts'
 
 const [role, hel, lo, finish, done] = streamEvents({ content: ['Hel', 'lo'] }) as [
   string,
@@ -200,7 +203,7 @@ const cuts: readonly Cut[] = [
     number: 58,
     title: 'goes on for longer than the call may take',
     script: [streamHead(), chunk(role), chunk(hel), repeat(Infinity, [wait(10), chunk(sseComment('and so on'))])],
-    router: { timeouts: { callMs: 150 } },
+    router: { timeouts: { callMs: 500 } },
     before: role + hel,
     error: timeIsUp,
     how: 'cut',
@@ -341,9 +344,9 @@ describeMounts('streams that are odd, and whole', (mount) => {
   })
 
   it('case 42: comments keep a stream alive after its first content', async () => {
-    const waiting = repeat(10, [wait(30), chunk(sseComment('thinking'))])
+    const waiting = repeat(12, [wait(60), chunk(sseComment('thinking'))])
     const script = [streamHead(), chunk(role), chunk(hel), waiting, chunk(lo), chunk(finish), chunk(done), lastChunk()]
-    const router = routerOver([await upstreamThat(script)], { timeouts: { stallMs: 200 } })
+    const router = routerOver([await upstreamThat(script)], { timeouts: { stallMs: 600 } })
 
     const answer = await send(await mount.serve(router), { body: chat(request) })
 
@@ -361,5 +364,40 @@ describeMounts('streams that are odd, and whole', (mount) => {
     expect(answer.headers['x-signalbox-model']).toBe('third')
     expect(answer.text.match(/"role"/g)).toHaveLength(1)
     expect(answer.text.match(/\[DONE\]/g)).toHaveLength(1)
+  })
+})
+
+describeMounts('case 54: a compressing middleware in front', (mount) => {
+  const gzipped = { 'accept-encoding': 'gzip' }
+
+  it('leaves streams alone: each event arrives when it is sent', async () => {
+    const gate = closedGate()
+    const script = [
+      streamHead(),
+      chunk(role),
+      chunk(hel),
+      waitFor(gate.opened),
+      ...[lo, finish, done].map(chunk),
+      lastChunk(),
+    ]
+    const mounted = await mount.serve(routerOver([await upstreamThat(script)]), { compresses: true })
+
+    const answer = await open(mounted, { body: chat(request), headers: gzipped })
+    expect(await answer.until(hel)).toBe(role + hel)
+    gate.open()
+
+    expect((await answer.rest()).text).toBe([role, hel, lo, finish, done].join(''))
+    expect(answer.headers['content-encoding']).toBeUndefined()
+  })
+
+  it('compresses plain answers, which come out as they were', async () => {
+    const body = completionBody({ content: 'Hà Nội '.repeat(500) })
+    const mounted = await mount.serve(routerOver([await upstreamThat(json(body))]), { compresses: true })
+
+    const answer = await send(mounted, { body: chat(), headers: gzipped })
+
+    expect(answer.headers['content-encoding']).toBe('gzip')
+    expect(answer.complete).toBe(true)
+    expect(gunzipSync(answer.body).toString()).toBe(JSON.stringify(body))
   })
 })

@@ -25,7 +25,7 @@ export interface Answer {
 }
 
 // oxlint-disable-next-line typescript/no-explicit-any -- what a test expects of it is the test's to say
-export type Json = any
+type Json = any
 
 /** An answer whose body is still on its way. */
 export interface OpenAnswer {

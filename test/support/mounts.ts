@@ -1,8 +1,10 @@
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import compression from 'compression'
 import express from 'express'
 import Koa from 'koa'
 import { koaBody } from 'koa-body'
+import koaCompress from 'koa-compress'
 import OpenAI from 'openai'
 import { describe, onTestFinished } from 'vitest'
 import type { Identity, Logger, Router } from '@signalbox/core'
@@ -12,7 +14,7 @@ import { signalbox as forKoa, signalboxErrors as errorsForKoa } from '@signalbox
 import { collect } from './caller.ts'
 
 /** How a router is mounted in a host. */
-export interface ServeOptions {
+interface ServeOptions {
   /** @default '/v1' */
   readonly at?: '/' | '/v1' | '/ai'
   /** The largest body that a parser in front of the router takes. @default no parser */
@@ -23,6 +25,8 @@ export interface ServeOptions {
   readonly id?: string
   /** The logger that the host gives every request. */
   readonly log?: Logger
+  /** Whether a compressing middleware stands in front. */
+  readonly compresses?: boolean
   /** Reads the body before the router, and leaves nothing of it. */
   readonly consumesBody?: boolean
 }
@@ -47,7 +51,7 @@ export interface Mount {
 }
 
 /** What a client may be given besides where to ask. */
-export type ClientOptions = ServeOptions & Pick<ConstructorParameters<typeof OpenAI>[0] & object, 'defaultHeaders'>
+type ClientOptions = ServeOptions & Pick<ConstructorParameters<typeof OpenAI>[0] & object, 'defaultHeaders'>
 
 type App = (router: Router, options: ServeOptions, hostErrors: unknown[]) => RequestListener
 
@@ -114,6 +118,7 @@ function expressApp(router: Router, options: ServeOptions, hostErrors: unknown[]
   app.use((req, _res, next) => {
     prepare(req, req, options).then(() => next(), next)
   })
+  if (options.compresses) app.use(compression({ threshold: 0 }))
   if (parserLimit) app.use(express.json({ limit: parserLimit }))
   app.use(options.at ?? '/v1', forExpress(router, asked(options)), errorsForExpress())
   app.use((_req, res) => void res.status(hostAnswer.status).end(hostAnswer.body))
@@ -133,6 +138,7 @@ function koaApp(router: Router, options: ServeOptions, hostErrors: unknown[]): R
     await prepare(ctx.req, ctx.state, options)
     return next()
   })
+  if (options.compresses) app.use(koaCompress({ threshold: 0 }))
   app.use(errorsForKoa({ prefix }))
   if (parserLimit) app.use(koaBody({ jsonLimit: parserLimit }))
   app.use(
@@ -156,7 +162,7 @@ function listenerApp(router: Router, options: ServeOptions, hostErrors: unknown[
     const ready = options.parserLimit ? keepRawBody(req) : prepare(req, {}, options)
     if (options.at === '/ai') req.url = req.url!.replace(/^\/ai/, '')
     ready.then(
-      () => answer(req, res),
+      () => (options.compresses ? compressed(req, res, () => answer(req, res)) : answer(req, res)),
       (error: unknown) => void hostErrors.push(error),
     )
   }
@@ -174,6 +180,12 @@ async function prepare(req: IncomingMessage, target: object, { id, log, consumes
   if (!consumesBody) return
   for await (const _ of req);
 }
+
+const compressed = compression({ threshold: 0 }) as unknown as (
+  req: IncomingMessage,
+  res: ServerResponse,
+  next: () => void,
+) => void
 
 /** The plain server's way of a body parser: it keeps the bytes. */
 async function keepRawBody(req: IncomingMessage): Promise<void> {

@@ -82,10 +82,12 @@ describe('--print-order', () => {
         observe    observe
         guard      permission
         guard      prompt-rules
+        admit      degrade
         admit      admit
       route, ranks the models and tries them in turn
       attempt ring, once for each model; inside retry, once for each attempt
         retry      retry
+        budget     budget
         limiter    hold
         limiter    limiter
         breaker    breaker

@@ -16,7 +16,8 @@ function make(init: Partial<CallInit> = {}, over: Partial<Services> = {}) {
     logger: undefined,
     ...over,
   }
-  return createCall({ body: { model: 'auto', messages: [] }, ...init }, routes, services)
+  const end = new AbortController()
+  return createCall({ body: { model: 'auto', messages: [] }, ...init }, routes, { ...services, end })
 }
 
 function faultOf(init: Partial<CallInit>) {
@@ -48,18 +49,17 @@ describe('a call', () => {
   })
 
   it('takes what it is given', () => {
-    const { signal } = new AbortController()
     const identity = { user: 'u' }
     const headers = { traceparent: 't' }
-    const call = make({ id: 'i', parent: 'p', signal, identity, headers })
+    const call = make({ id: 'i', parent: 'p', identity, headers })
     expect(call).toMatchObject({ id: 'i', parent: 'p', identity, headers })
-    expect(call.signal).toBe(signal)
   })
 
   it('has a record that begins with it', () => {
     const call = make({ id: 'i', identity: { user: 'u' }, parent: 'p' })
     expect(call.record).toEqual({
       id: 'i',
+      key: call.key,
       parent: 'p',
       identity: { user: 'u' },
       route: 'auto',
@@ -73,6 +73,10 @@ describe('a call', () => {
       failovers: [],
       outcome: 'pending',
     })
+  })
+
+  it('has a key of its own, also where an id comes twice', () => {
+    expect(make({ id: 'i' }).key).not.toBe(make({ id: 'i' }).key)
   })
 
   it('has the same chance however often it is asked', () => {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { seededRandom } from './clock.ts'
 import { dialects } from './dialects/index.ts'
 import { SignalboxError } from './errors.ts'
+import { nanoUsdOf } from './money/usd.ts'
 import { createRecord } from './record.ts'
 import type { RouteTable } from './route-table.ts'
 import type { Call, DialectName, Identity, Logger, Services, Surface } from './types.ts'
@@ -26,26 +27,40 @@ export interface CallInit {
   readonly headers?: Readonly<Record<string, string>>
   /** Shortens the time the whole call may take, in milliseconds; it cannot lengthen it. */
   readonly timeoutMs?: number
+  /** The most the call may cost, in US dollars; the route's and the identity's bounds hold besides. */
+  readonly maxCostUsd?: number
   readonly log?: Logger
 }
 
+/** Tells this process from all others, also from an earlier one with the same number. */
+const processTag = randomUUID().slice(0, 18)
+let calls = 0
+
 const nobody: Identity = Object.freeze({})
 const noHeaders = Object.freeze({})
-const neverAborted = new AbortController().signal
+
+/** What a call is made with. */
+export interface CallServices extends Services {
+  /** Ends the call: with it the caller leaves, or the router closes. */
+  readonly end: AbortController
+}
 
 /**
  * Makes a call of what was given.
  *
  * @throws SignalboxError `invalid_json`, `invalid_body`, or `model_not_found`
  */
-export function createCall(init: CallInit, routes: RouteTable, { clock, random, logger }: Services): Call {
+export function createCall(init: CallInit, routes: RouteTable, { clock, random, logger, end }: CallServices): Call {
   const { dialect = 'openai-chat', surface = 'chat', identity = nobody, id = randomUUID(), parent } = init
   const request = dialects[dialect].parse(init.body)
   const route = routes.find(request.model)
   if (!route) throw modelNotFound(request.model)
+  const maxCostNanoUsd = leastCost(route.maxCostNanoUsd, identity.maxCostUsd, init.maxCostUsd)
   const now = clock.now()
+  const key = `${processTag}-${(++calls).toString(36)}`
   const record = createRecord({
     id,
+    key,
     ...(parent !== undefined && { parent }),
     identity,
     route: route.name,
@@ -55,6 +70,7 @@ export function createCall(init: CallInit, routes: RouteTable, { clock, random, 
   })
   return {
     id,
+    key,
     ...(parent !== undefined && { parent }),
     identity,
     route: route.name,
@@ -63,12 +79,20 @@ export function createCall(init: CallInit, routes: RouteTable, { clock, random, 
     request,
     labels: {},
     state: {},
-    signal: init.signal ?? neverAborted,
+    signal: end.signal,
     deadline: now + Math.min(route.callMs, init.timeoutMs ?? Infinity),
+    maxCostNanoUsd,
     headers: init.headers ?? noHeaders,
     log: init.log ?? logger,
     record,
   }
+}
+
+function leastCost(routes: number | undefined, ...usd: readonly (number | undefined)[]): number | undefined {
+  const bounds = [routes, ...usd.map((bound) => (bound === undefined ? undefined : Number(nanoUsdOf(bound))))].filter(
+    (bound) => bound !== undefined,
+  )
+  return bounds.length === 0 ? undefined : Math.min(...bounds)
 }
 
 /** The error for a name that is neither a route nor a model. */

@@ -1,3 +1,5 @@
+import type { Usage } from './types.ts'
+
 const brand = Symbol.for('signalbox.error')
 
 /** What each code means by itself: whether the same model may succeed when asked again, and whether another one may. */
@@ -42,6 +44,12 @@ export const errorVerdicts = {
   // A limit, or every model of a route, leaves no room now.
   rate_limit_exceeded: again,
   limit_exceeded: final,
+
+  // Money.
+  budget_exceeded: final,
+  max_cost_exceeded: next,
+  price_unknown: next,
+  ledger_unavailable: final,
   all_models_unavailable: final,
   model_unavailable: next,
   context_length_exceeded: final,
@@ -95,6 +103,13 @@ export interface ReachedLimit {
   readonly resetMs: number | undefined
 }
 
+/** What a provider bills for an attempt that failed. */
+export interface Billed {
+  readonly usage: Usage
+  /** Whether it was counted here because the provider did not say. */
+  readonly estimated: boolean
+}
+
 /** The optional parts of a {@link SignalboxError}. */
 export interface SignalboxErrorOptions {
   /** What caused it, for the operator only: never shown to a caller. */
@@ -119,6 +134,8 @@ export interface SignalboxErrorOptions {
   reason?: string
   /** The limit that left no room. */
   limit?: ReachedLimit
+  /** What the attempt may be billed for although it failed; absent where it can't be. */
+  billed?: Billed
 }
 
 /**
@@ -142,6 +159,8 @@ export class SignalboxError extends Error {
   readonly answer?: UpstreamAnswer
   readonly reason?: string
   readonly limit?: ReachedLimit
+  /** Set where the attempt is known, after the error is made. */
+  billed?: Billed
   /** What each attempt failed with, oldest first; empty where none was made. */
   failures: readonly AttemptFailure[] = []
 
@@ -158,10 +177,20 @@ export class SignalboxError extends Error {
   }
 }
 
-/** Whether a model was not asked at all: a limit, a hold or its breaker kept the attempt back. That is no failure of the model. */
-export function isRefusal({ code }: SignalboxError): boolean {
-  return code === 'rate_limit_exceeded' || code === 'model_unavailable'
+/**
+ * Whether a model was not asked at all: money, a limit, a hold or its breaker kept the attempt back. That is no failure
+ * of the model.
+ */
+export function isRefusal(error: SignalboxError): boolean {
+  return error.code === 'rate_limit_exceeded' || error.code === 'model_unavailable' || isMoneyRefusal(error)
 }
+
+/** Whether money kept an attempt back. */
+export function isMoneyRefusal({ code }: SignalboxError): boolean {
+  return moneyCodes.has(code)
+}
+
+const moneyCodes: ReadonlySet<SignalboxErrorCode> = new Set(['budget_exceeded', 'max_cost_exceeded', 'price_unknown'])
 
 /** Tells a {@link SignalboxError}, also one made by another copy of this package. */
 export function isSignalboxError(error: unknown): error is SignalboxError {

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'eventemitter3'
 import type { BreakerChange } from './breaker/breaker.ts'
+import type { BudgetScope } from './money/budget.ts'
 import type { AttemptRecord, CallRecord, Failover } from './record.ts'
 import type { Ended, Logger } from './types.ts'
 
@@ -20,6 +21,14 @@ export interface Warning {
   readonly plugin?: string
 }
 
+/** The account of a budget that an event tells of. */
+export interface BudgetTelling {
+  readonly per: BudgetScope
+  readonly bucket: string
+  readonly period: string
+  readonly limitUsd: string
+}
+
 /** Every event of a router and what it carries. */
 export interface RouterEvents {
   'call.started': { readonly record: CallRecord }
@@ -30,6 +39,14 @@ export interface RouterEvents {
   alert: Alert
   /** A model's breaker opened, asked for a probe, or closed. */
   'breaker.changed': BreakerChange & { readonly model: string }
+  /** A call is safe in the ledger. */
+  entry: { readonly callKey: string }
+  /** The ledger could not be written. What was to be written is kept, and tried again. */
+  'ledger.failed': { readonly error: unknown }
+  /** A share of a budget is used; told once for each account and period. */
+  'budget.alert': BudgetTelling & { readonly share: number; readonly settledUsd: string; readonly heldUsd: string }
+  /** A budget refused a call; told once for each account and period. */
+  'budget.refused': BudgetTelling & { readonly remainingUsd: string }
   /** A call is tried although nothing on its route looks well. */
   'last.resort': { readonly callId: string; readonly route: string; readonly model: string; readonly health: string }
   warning: Warning

@@ -42,6 +42,18 @@ export type {
 export { definePlugin } from './plugin.ts'
 export type { HedgeOptions } from './plugins/hedge.ts'
 export { hedge } from './plugins/hedge.ts'
+export type {
+  Ledger,
+  LedgerAttempt,
+  LedgerCall,
+  LedgerGroup,
+  LedgerIdentity,
+  LedgerQuery,
+  LedgerTotal,
+} from './ledger/types.ts'
+export { createMemoryLedger } from './ledger/memory-ledger.ts'
+export { createSqliteLedger } from './ledger/sqlite-ledger.ts'
+export { usdOf } from './money/usd.ts'
 export type { OpenAiCompatibleOptions } from './providers/openai-compatible.ts'
 export { openaiCompatible } from './providers/openai-compatible.ts'
 export type { OpenAiOptions } from './providers/openai.ts'

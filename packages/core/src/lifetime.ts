@@ -1,28 +1,35 @@
 import type { Clock } from './clock.ts'
 import type { Reply } from './types.ts'
 
+/** A call that has begun and not ended. */
+export interface Active {
+  /** Aborted when the caller leaves, or when the router cuts what takes too long. */
+  readonly end: AbortController
+  /** The call has ended. */
+  left(): void
+}
+
 /** From the first call to the last: what a router closes by. */
 export interface Lifetime {
   /** Whether `close` was called. */
   readonly isOver: boolean
-  /** Counts a call as under way until its reply has ended, or it failed. */
-  track(answer: Promise<Reply>): Promise<Reply>
-  /** Waits for the calls under way, no longer than this, and then ends. */
-  close(timeoutMs: number): Promise<void>
+  /** Takes note of a call; it ends with the caller's signal, where there is one. */
+  enter(signal: AbortSignal | undefined): Active
+  /** Counts the call as under way until its reply has ended, or it failed. */
+  track(active: Active, answer: Promise<Reply>): Promise<Reply>
+  /** Waits for the calls under way, cuts those that take longer than this for the reason given, and then ends. */
+  close(timeoutMs: number, reason: () => unknown): Promise<void>
 }
 
-/** Makes a lifetime. `end` is told whether every call has ended by itself. */
+/** Makes a lifetime. `end` is told whether every call has ended. */
 export function createLifetime(clock: Clock, end: (drained: boolean) => Promise<void>): Lifetime {
+  const active = new Set<Active>()
   let closing: Promise<void> | undefined
-  let underWay = 0
   let onIdle: (() => void) | undefined
-  const left = () => {
-    if (--underWay === 0) onIdle?.()
-  }
 
   const drained = (timeoutMs: number) =>
     new Promise<boolean>((resolve) => {
-      if (underWay === 0) return resolve(true)
+      if (active.size === 0) return resolve(true)
       const timer = clock.setTimeout(() => resolve(false), timeoutMs)
       onIdle = () => {
         clock.clearTimeout(timer)
@@ -30,15 +37,36 @@ export function createLifetime(clock: Clock, end: (drained: boolean) => Promise<
       }
     })
 
+  async function close(timeoutMs: number, reason: () => unknown): Promise<void> {
+    if (await drained(timeoutMs)) return end(true)
+    for (const call of active) call.end.abort(reason())
+    await new Promise((resolve) => setImmediate(resolve))
+    return end(active.size === 0)
+  }
+
   return {
     get isOver() {
       return closing !== undefined
     },
-    track(answer) {
-      underWay++
+    enter(signal) {
+      const controller = new AbortController()
+      const leave = () => controller.abort(signal!.reason)
+      if (signal?.aborted) leave()
+      else signal?.addEventListener('abort', leave, { once: true })
+      const one: Active = {
+        end: controller,
+        left() {
+          signal?.removeEventListener('abort', leave)
+          if (active.delete(one) && active.size === 0) onIdle?.()
+        },
+      }
+      active.add(one)
+      return one
+    },
+    track({ left }, answer) {
       answer.then(({ ended }) => ended.then(left, left), left)
       return answer
     },
-    close: (timeoutMs) => (closing ??= drained(timeoutMs).then(end)),
+    close: (timeoutMs, reason) => (closing ??= close(timeoutMs, reason)),
   }
 }

@@ -1,23 +1,37 @@
 import type { Admission } from './admission.ts'
 import type { EventBus } from './events.ts'
+import type { Ledger } from './ledger/types.ts'
 import type { Step } from './order.ts'
 import type { Plugin } from './plugin.ts'
 import { admit } from './plugins/admit.ts'
+import type { PriceBook } from './money/price-book.ts'
 import { breaker } from './plugins/breaker.ts'
+import { budget } from './plugins/budget.ts'
+import { degrade } from './plugins/degrade.ts'
 import { health } from './plugins/health.ts'
 import { hold } from './plugins/hold.ts'
+import { ledger } from './plugins/ledger.ts'
 import { limiter } from './plugins/limiter.ts'
 import { meter } from './plugins/meter.ts'
 import { observe } from './plugins/observe.ts'
 import { permission } from './plugins/permission.ts'
 import { retry } from './plugins/retry.ts'
 import { timeout } from './plugins/timeout.ts'
+import type { Treasury } from './treasury.ts'
 import type { Services } from './types.ts'
 
 /** What built-in plugins are made with: what every plugin gets at `setup`, and the right to tell of events. */
 export interface BuiltInServices extends Services {
   readonly events: EventBus
   readonly admission: Admission
+  /** Where every call is written, where there is such a thing. */
+  readonly ledger: Ledger | undefined
+  readonly prices: PriceBook
+  /** Whether calls at an unknown price are refused also where no money is counted. */
+  readonly rejectsUnknownPrices: boolean
+  readonly treasury: Treasury
+  /** Whether a hold may limit the output of a request that sets no limit itself. */
+  readonly capOutput: boolean
 }
 
 interface PipelineStep extends Step {
@@ -35,19 +49,21 @@ export const pipeline: readonly PipelineStep[] = [
   { ring: 'call', stage: 'guard', builtIn: permission },
   { ring: 'call', stage: 'classify' },
   { ring: 'call', stage: 'cache' },
+  { ring: 'call', stage: 'admit', builtIn: degrade },
   { ring: 'call', stage: 'admit', builtIn: admit },
 
   // The route stands here: it ranks the models, and enters the attempt ring with each in turn (route.ts).
 
   // The attempt ring: once for each model that is tried; inside `retry`, once for each attempt.
   { ring: 'attempt', stage: 'retry', builtIn: retry },
-  { ring: 'attempt', stage: 'budget' },
+  { ring: 'attempt', stage: 'budget', builtIn: budget },
   { ring: 'attempt', stage: 'limiter', builtIn: hold },
   { ring: 'attempt', stage: 'limiter', builtIn: limiter },
   { ring: 'attempt', stage: 'breaker', builtIn: breaker },
   { ring: 'attempt', stage: 'timeout', builtIn: timeout },
   { ring: 'attempt', stage: 'meter', builtIn: meter },
   { ring: 'attempt', stage: 'meter', builtIn: health },
+  { ring: 'attempt', stage: 'meter', builtIn: ledger },
 ]
 
 /** All plugins of a router: the built-in ones in the order of the pipeline, then the user's as registered. */

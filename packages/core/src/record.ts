@@ -1,6 +1,7 @@
 import type { BreakerState } from './breaker/breaker.ts'
 import type { SignalboxErrorCode } from './errors.ts'
 import type { HealthState } from './health/health-window.ts'
+import type { UnitPrices } from './money/price.ts'
 import type { Identity, Usage } from './types.ts'
 
 /** One attempt of a call, as it went. Times are milliseconds since the call began. */
@@ -20,6 +21,13 @@ export interface AttemptRecord {
   /** What it failed with, in words fit for a caller. */
   message?: string
   usage?: Usage
+  /** What it cost in nano-USD, rounded up; absent where nothing could be billed, or the price is unknown. */
+  costNanoUsd?: number
+  /** The unit prices that were used, in pico-USD per token, and where they are known from. */
+  prices?: UnitPrices
+  priceSource?: string
+  /** Whether it cost more than was held for it. */
+  overrun?: boolean
   /** Whether the usage was counted here because the provider did not say. */
   estimated?: boolean
 }
@@ -48,6 +56,8 @@ export interface CandidateRecord {
 /** Everything a call decided and did, written as it happens. */
 export interface CallRecord {
   readonly id: string
+  /** Names the call wherever something is counted for it: never comes twice. */
+  readonly key: string
   readonly parent?: string
   readonly identity: Identity
   readonly route: string
@@ -71,7 +81,7 @@ export interface CallRecord {
 
 /** A record with nothing in it yet. */
 export function createRecord(
-  start: Pick<CallRecord, 'id' | 'parent' | 'identity' | 'route' | 'startedAt' | 'startedMs' | 'seed'>,
+  start: Pick<CallRecord, 'id' | 'key' | 'parent' | 'identity' | 'route' | 'startedAt' | 'startedMs' | 'seed'>,
 ): CallRecord {
   return { ...start, labels: {}, strategy: '', candidates: [], attempts: [], failovers: [], outcome: 'pending' }
 }

@@ -3,6 +3,7 @@ import { defaultMaxBodyBytes, resolveSettings } from './config/defaults.ts'
 import type { Admission } from './admission.ts'
 import type { EventBus } from './events.ts'
 import type { ModelStates } from './model-state.ts'
+import { nanoUsdOf } from './money/usd.ts'
 import type { Connections } from './providers/connections.ts'
 import { providerOf } from './providers/index.ts'
 import type { ConnectedModel } from './providers/provider.ts'
@@ -21,6 +22,8 @@ export interface Route {
   readonly candidates: ReadonlyMap<string, Candidate>
   readonly callMs: number
   readonly maxAttemptsPerCall: number
+  /** The most a call may cost, in nano-USD. */
+  readonly maxCostNanoUsd: number | undefined
 }
 
 /** Every name that a caller may ask for. */
@@ -101,6 +104,7 @@ function createRoute(name: string, route: RouteOptions, parts: Parts): Route {
     candidates: new Map(candidates.map((candidate) => [candidate.name, candidate])),
     callMs: Math.max(...candidates.map(({ reasoning }) => ofCall(reasoning).timeouts.callMs)),
     maxAttemptsPerCall: ofCall(false).retry.maxAttemptsPerCall,
+    maxCostNanoUsd: route.maxCostUsd === undefined ? undefined : Number(nanoUsdOf(route.maxCostUsd)),
   }
 }
 
@@ -124,6 +128,7 @@ function createCandidate(
     domain,
     reasoning: options.reasoning ?? false,
     contextWindow: options.contextWindow,
+    maxOutputTokens: options.maxOutputTokens,
     settings,
     state,
     retryBudget: services.states.budgetOf(domain, settings),

@@ -143,7 +143,8 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
     const candidate = candidateOf(which, route)
     const { attempts } = call.record
     if (failed && attempts.length >= route.maxAttemptsPerCall) throw failed.error
-    if (failed && failed.name !== candidate.name) tellFailover(failed.name, candidate.name, failed.error.code)
+    if (failed && failed.name !== candidate.name && candidate.readyInMs === 0)
+      tellFailover(failed.name, candidate.name, failed.error.code)
     const startedMs = parts.clock.now()
     tell(route, { type: 'started', name: candidate.name }, parts.events)
     try {

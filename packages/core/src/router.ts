@@ -1,6 +1,6 @@
 import { createAdmission } from './admission.ts'
 import { type CallInit, createCall } from './call.ts'
-import { systemClock } from './clock.ts'
+import { type Clock, systemClock } from './clock.ts'
 import { compose } from './compose.ts'
 import type { RouterOptions } from './config/options.ts'
 import { configError, validateConfig } from './config/validate.ts'
@@ -15,7 +15,13 @@ import { createModelStates } from './model-state.ts'
 import { type PlacedHook, type Ring, checkPlugins, orderHooks } from './order.ts'
 import { assemble, pipeline } from './pipeline.ts'
 import { type Plugin, type RouteHook, definePlugin } from './plugin.ts'
+import { createMemoryLedger } from './ledger/memory-ledger.ts'
+import { createSqliteLedger } from './ledger/sqlite-ledger.ts'
+import type { Ledger } from './ledger/types.ts'
+import { createBudgets } from './money/budget.ts'
+import { createPriceBook } from './money/price-book.ts'
 import { createConnections } from './providers/connections.ts'
+import { providerOf } from './providers/index.ts'
 import type { CallRecord } from './record.ts'
 import { plainReply } from './reply.ts'
 import { createRouteHandler, rank } from './route.ts'
@@ -24,6 +30,7 @@ import { createMemoryStore } from './store/memory.ts'
 import { type RouterStatus, createStatus } from './status.ts'
 import { strategyNames } from './strategies/index.ts'
 import type { Attempt, Call, Handler, Identity, Middleware, Reply } from './types.ts'
+import { createTreasury } from './treasury.ts'
 import { type Verified, probedModels, verifyModels } from './verify.ts'
 
 /** A call that has begun. */
@@ -80,6 +87,8 @@ export interface Router extends Events {
   verify(): Promise<readonly Verified[]>
   /** Whether calls are taken: true until `close` is called. */
   readonly ready: boolean
+  /** Every call with what it used and cost; undefined where none is kept. */
+  readonly ledger: Ledger | undefined
   /** What holds over HTTP. */
   readonly settings: { readonly maxRequestBytes: number; readonly decisionHeaders: boolean }
   /** Takes no more calls, waits for those under way, cuts what takes too long, and lets go of every connection. */
@@ -104,8 +113,12 @@ export function createRouter(given: RouterOptions): Router {
   const options = validateConfig(given, strategyNames)
   const { clock = systemClock, random = Math.random, logger } = options
   const events = createEvents(logger)
+  const store = createMemoryStore({ clock })
+  const ledger = openLedger(options.ledger, { clock, events })
+  const prices = createPriceBook(pricedModels(options), options.unknownPrice || 'reject')
+  const treasury = createTreasury(createBudgets(options.budgets || [], store, clock), { store, events, clock })
   const admission = createAdmission({
-    store: createMemoryStore({ clock }),
+    store,
     clock,
     models: options.models,
     routes: options.routes ?? {},
@@ -113,7 +126,18 @@ export function createRouter(given: RouterOptions): Router {
     rules: options.limits || [],
     maximumWaiting: options.queue?.maximumWaiting ?? defaultMaximumWaiting,
   })
-  const services = { clock, random, logger, events, admission }
+  const services = {
+    clock,
+    random,
+    logger,
+    events,
+    admission,
+    ledger,
+    prices,
+    treasury,
+    capOutput: options.capOutput ?? true,
+    rejectsUnknownPrices: options.unknownPrice === 'reject',
+  }
   const connections = createConnections(clock)
   const states = createModelStates(services)
   const routes = createRouteTable(options, { ...services, connections, states })
@@ -158,10 +182,15 @@ export function createRouter(given: RouterOptions): Router {
   }
 
   function begin(init: CallInit): BegunCall {
-    if (lifetime.isOver)
-      throw new SignalboxError('shutting_down', 'The server is shutting down', { retryAfterMs: shutdownRetryAfterMs })
-    const call = createCall(init, routes, services)
-    return { record: call.record, reply: lifetime.track(run(call)) }
+    if (lifetime.isOver) throw shuttingDown()
+    const active = lifetime.enter(init.signal)
+    try {
+      const call = createCall(init, routes, { ...services, end: active.end })
+      return { record: call.record, reply: lifetime.track(active, run(call)) }
+    } catch (error) {
+      active.left()
+      throw error
+    }
   }
 
   const router: Router = {
@@ -175,7 +204,7 @@ export function createRouter(given: RouterOptions): Router {
       handle: async (init) => begin({ ...init, identity }).reply,
     }),
     async explain(init) {
-      const call = createCall(init, routes, { ...services, random: Math.random })
+      const call = createCall(init, routes, { ...services, random: Math.random, end: new AbortController() })
       await decide(call)
       return call.record
     },
@@ -191,12 +220,39 @@ export function createRouter(given: RouterOptions): Router {
       maxRequestBytes: options.maxRequestBytes ?? defaultMaxBodyBytes,
       decisionHeaders: options.decisionHeaders ?? true,
     },
+    ledger,
     on: events.on,
-    close: ({ timeoutMs = defaultCloseMs } = {}) => lifetime.close(timeoutMs),
+    close: ({ timeoutMs = defaultCloseMs } = {}) => lifetime.close(timeoutMs, shuttingDown),
   }
   for (const plugin of plugins) plugin.setup?.({ clock, events, logger })
   return router
 }
+
+function openLedger(
+  place: RouterOptions['ledger'],
+  { clock, events }: { clock: Clock; events: EventBus },
+): Ledger | undefined {
+  const onEntries = (callKeys: readonly string[]) => {
+    if (events.heard('entry')) for (const callKey of callKeys) events.emit('entry', { callKey })
+  }
+  const onError = (error: unknown) => events.emit('ledger.failed', { error })
+  if (!place) return undefined
+  return place === 'memory'
+    ? createMemoryLedger({ onEntries })
+    : createSqliteLedger({ file: place, clock, onEntries, onError })
+}
+
+function pricedModels({ models }: RouterOptions) {
+  return Object.entries(models).map(([name, model]) => ({
+    name,
+    model: model.model ?? name,
+    baseUrl: ('baseUrl' in model && model.baseUrl) || providerOf(model).baseUrl || '',
+    price: model.price,
+  }))
+}
+
+const shuttingDown = () =>
+  new SignalboxError('shutting_down', 'The server is shutting down', { retryAfterMs: shutdownRetryAfterMs })
 
 /** Hooks that take part in a decision without sending: all but those that watch, keep or charge. */
 const decides = ({ stage }: PlacedHook<Call>) => stage !== 'observe' && stage !== 'cache' && stage !== 'admit'

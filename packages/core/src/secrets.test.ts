@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { redact, redactBytes } from './secrets.ts'
+import { redact, redactBytes, secretsOf } from './secrets.ts'
 
 const key = 'sk-proj-abcdefghijklmnopqrstuvwxyz0123456789'
 const mask = '[redacted]'
@@ -58,7 +58,7 @@ describe('redact', () => {
           for (const part of windows(hidden)) expect(clean).not.toContain(part)
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 150 },
     )
   })
 
@@ -108,5 +108,20 @@ describe('redactBytes', () => {
     const whole = Buffer.from(`padding ${key} padding`)
     const part = new Uint8Array(whole.buffer, whole.byteOffset + 8, key.length)
     expect(Buffer.from(redactBytes(part, [key])).toString()).toBe(mask)
+  })
+})
+
+describe('secretsOf', () => {
+  it('takes long values for secrets, with and without Bearer, and short ones where their name says so', () => {
+    expect(secretsOf({ authorization: `Bearer ${key}`, 'x-api-key': 'short', cookie: 'a=1' })).toEqual([
+      `Bearer ${key}`,
+      key,
+      'short',
+      'short',
+      'a=1',
+      'a=1',
+    ])
+    expect(secretsOf({ 'x-gateway': key })).toContain(key)
+    expect(secretsOf({ 'x-region': 'eu', 'x-flag': '1', accept: '*/*' })).toEqual([])
   })
 })

@@ -18,6 +18,15 @@ export function redactBytes(bytes: Uint8Array, secrets: readonly string[]): Uint
   return clean === text ? bytes : Buffer.from(clean)
 }
 
+const secretName = /auth|cookie|key|password|secret|session|token/i
+
+/** What nobody may see of configured headers. A short value, such as a region's name, is a secret by its header's name only. */
+export function secretsOf(headers: Readonly<Record<string, string>>): readonly string[] {
+  return Object.entries(headers)
+    .filter(([name, value]) => value.length >= tellingLength || secretName.test(name))
+    .flatMap(([, value]) => [value, value.replace(/^Bearer /i, '')])
+}
+
 function redactOne(text: string, secret: string): string {
   if (secret === '') return text
   if (secret.length < tellingLength) return text.replaceAll(secret, mask)

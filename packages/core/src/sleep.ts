@@ -1,5 +1,5 @@
 import type { Clock } from './clock.ts'
-import { SignalboxError } from './errors.ts'
+import { SignalboxError, isSignalboxError } from './errors.ts'
 
 /** What a promise comes to, or the signal's reason where it is aborted first. */
 export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
@@ -11,15 +11,15 @@ export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promi
 }
 
 /**
- * Waits at least so long, although timers may fire a little early, and leaves at once when the caller does.
+ * Waits at least so long, although timers may fire a little early, and leaves at once when the signal is aborted.
  *
- * @throws SignalboxError `cancelled`
+ * @throws SignalboxError as {@link endOf}
  */
 export function sleep(waitMs: number, signal: AbortSignal, clock: Clock): Promise<void> {
   return new Promise((resolve, reject) => {
     const leave = () => {
       clock.clearTimeout(timer)
-      reject(new SignalboxError('cancelled', 'The caller left'))
+      reject(endOf(signal))
     }
     const endMs = clock.now() + waitMs
     const wake = () => {
@@ -32,4 +32,9 @@ export function sleep(waitMs: number, signal: AbortSignal, clock: Clock): Promis
     if (signal.aborted) leave()
     else signal.addEventListener('abort', leave, { once: true })
   })
+}
+
+/** Why a call was ended from outside: `cancelled` where its caller left, or the error that it was ended with. */
+export function endOf({ reason }: AbortSignal): SignalboxError {
+  return isSignalboxError(reason) ? reason : new SignalboxError('cancelled', 'The caller left')
 }

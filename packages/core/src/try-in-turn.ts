@@ -1,4 +1,4 @@
-import { SignalboxError, isRefusal, isSignalboxError } from './errors.ts'
+import { SignalboxError, isMoneyRefusal, isRefusal, isSignalboxError } from './errors.ts'
 import type { RouteHook } from './plugin.ts'
 import type { Ranked } from './types.ts'
 
@@ -48,6 +48,8 @@ function summary(refusals: readonly SignalboxError[]): SignalboxError {
   const reasons = refusals.map(({ cause }) => cause)
   const limited = refusals.filter(({ code }) => code === 'rate_limit_exceeded')
   if (limited.length > 0) return soonest(limited)
+  const unpaid = refusals.find(isMoneyRefusal)
+  if (unpaid) return unpaid
   if (reasons.length > 0 && reasons.every(isSignalboxError)) return toldAgain(reasons[0] as SignalboxError)
   const retryAfterMs = soonest(refusals).retryAfterMs
   return new SignalboxError('all_models_unavailable', 'Every model of the route is kept out after failures', {

@@ -4,6 +4,7 @@ import type { Settings } from './config/defaults.ts'
 import type { HealthState } from './health/health-window.ts'
 import type { ModelState } from './model-state.ts'
 import type { ConnectedModel } from './providers/provider.ts'
+import type { MediaPart } from './tokens/bounds.ts'
 import type { CallRecord } from './record.ts'
 import type { RetryBudget } from './retry/budget.ts'
 
@@ -32,6 +33,8 @@ export interface Identity {
   readonly team?: string
   readonly tier?: string
   readonly tags?: readonly string[]
+  /** The most that one call of this caller may cost, in US dollars. */
+  readonly maxCostUsd?: number
   /** The routes and models this caller may ask for; all of them when left out. */
   readonly routes?: readonly string[]
 }
@@ -72,6 +75,13 @@ export interface Parameters {
 /** What a request asks a model to read besides text. */
 export type Modality = 'text' | 'image' | 'audio' | 'file'
 
+/** The parts of a request that are not text. */
+export interface Media {
+  readonly parts: readonly MediaPart[]
+  /** Bytes of the body that are their contents. */
+  readonly bytes: number
+}
+
 /** The request of a call: its bytes, its parsed form, and one view of it whatever the dialect. All of it is lazy. */
 export interface Request {
   /** The model or route asked for, as the caller wrote it. */
@@ -86,6 +96,8 @@ export interface Request {
   readonly tools: readonly Tool[]
   readonly parameters: Parameters
   readonly modality: ReadonlySet<Modality>
+  /** What is not text, and how many bytes of the body it takes. */
+  readonly media: Media
   /**
    * A changed copy. `patch` holds top-level fields of the body in the caller's dialect; `undefined` removes a field.
    * Only the fields named are written again: all other bytes stay as they came.
@@ -103,7 +115,10 @@ export interface Logger {
 
 /** One request for an answer on its way through the call ring. Immutable: a changed copy goes on. */
 export interface Call {
+  /** As the caller or the host gave it: for people and logs. It may come twice. */
   readonly id: string
+  /** Names the call wherever something is counted for it: never comes twice. */
+  readonly key: string
   /** The call on whose behalf a plugin makes this one. */
   readonly parent?: string
   readonly identity: Identity
@@ -118,6 +133,8 @@ export interface Call {
   readonly signal: AbortSignal
   /** When the whole call must have ended, on the router's monotonic clock, in milliseconds. */
   readonly deadline: number
+  /** The most that all its attempts together may cost, in nano-USD; undefined where nothing bounds it. */
+  readonly maxCostNanoUsd: number | undefined
   /** Headers of the caller's that may go on to a provider. */
   readonly headers: Readonly<Record<string, string>>
   /** The host's logger for this call. */
@@ -140,6 +157,8 @@ export interface CandidateView {
   readonly reasoning: boolean
   /** The tokens it can read and write in one call, where that is known. */
   readonly contextWindow: number | undefined
+  /** The tokens it can write in one call, where that is known. */
+  readonly maxOutputTokens: number | undefined
   /** What its own calls of the last minutes say. */
   readonly health: HealthState
   readonly breaker: BreakerState

@@ -21,7 +21,7 @@ export interface SignalboxOptions {
 export function signalbox(router: Router, { identify, authorise, prefix = '' }: SignalboxOptions = {}): Middleware {
   const face = createFace(router, { pages: authorise !== undefined })
   return async function signalboxMiddleware(ctx, next) {
-    const endpoint = ctx.path.startsWith(prefix) ? face.match(ctx.method, ctx.path.slice(prefix.length)) : undefined
+    const endpoint = isUnder(ctx.path, prefix) ? face.match(ctx.method, ctx.path.slice(prefix.length)) : undefined
     if (!endpoint) return next()
     const { body: parsedBody } = ctx.request as { body?: unknown }
     const { id, log } = ctx.state as { id?: unknown; log?: unknown }
@@ -51,7 +51,7 @@ export function signalboxErrors({ prefix = '' }: Pick<SignalboxOptions, 'prefix'
     try {
       await next()
     } catch (error) {
-      const answer = ctx.path.startsWith(prefix) ? parserErrorAnswer(error) : undefined
+      const answer = isUnder(ctx.path, prefix) ? parserErrorAnswer(error) : undefined
       if (!answer || ctx.headerSent) throw error
       ctx.status = answer.status
       ctx.set(answer.headers)
@@ -59,3 +59,6 @@ export function signalboxErrors({ prefix = '' }: Pick<SignalboxOptions, 'prefix'
     }
   }
 }
+
+const isUnder = (path: string, prefix: string) =>
+  path === prefix || path.startsWith(prefix.endsWith('/') ? prefix : `${prefix}/`)

@@ -3,6 +3,9 @@ import type { Clock, Random } from '../clock.ts'
 import type { Plugin } from '../plugin.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { Logger, RankFunction, Strategy } from '../types.ts'
+import type { BudgetSettings } from '../money/budget.ts'
+import type { UnknownPricePolicy } from '../money/price-book.ts'
+import type { PriceSettings } from '../money/price.ts'
 import type { LimitRule, LimitSettings, ModelLimits } from './limits.ts'
 import type { BreakerSettings, HealthSettings, RetrySettings, TimeoutSettings } from './defaults.ts'
 
@@ -33,6 +36,8 @@ export interface CommonModelOptions extends UptimeOptions {
   readonly reasoning?: boolean | undefined
   /** The tokens it can read and write in one call. Default: not known, and so not checked. */
   readonly contextWindow?: number | undefined
+  /** USD per million tokens, or `false` for a model that costs nothing. Default: the public list's. */
+  readonly price?: PriceSettings | false | undefined
   /** The tokens it can write in one call. Default: not known. */
   readonly maxOutputTokens?: number | undefined
   readonly retry?: Partial<Omit<RetrySettings, 'maxAttemptsPerCall'>> | false | undefined
@@ -73,6 +78,8 @@ export interface RouteOptions extends UptimeOptions {
     | RankFunction
     | undefined
   readonly models: readonly (string | { readonly model: string; readonly weight?: number | undefined })[]
+  /** The most that one call may cost with all its attempts, in US dollars. @default unbounded */
+  readonly maxCostUsd?: number | undefined
   /** A total for the route. @default unlimited */
   readonly limits?: LimitSettings | false | undefined
   /** Models tried, in this order, after all of the above. */
@@ -111,9 +118,18 @@ export interface RouterOptions extends UptimeOptions {
   /** @default Math.random */
   readonly random?: Random | undefined
   readonly cache?: false | undefined
-  readonly budgets?: false | undefined
-  readonly unknownPrice?: false | undefined
+  /** What may be spent, by whom and in which time. Amounts are US dollars. @default none */
+  readonly budgets?: readonly BudgetSettings[] | false | undefined
+  /**
+   * What is done with a model whose price is in neither the configuration nor the public list, where money counts.
+   * Given as `reject` it holds also where no budget and no bound asks for a price.
+   * @default 'reject'
+   */
+  readonly unknownPrice?: UnknownPricePolicy | false | undefined
+  /** Whether a budget may limit the output of a request that sets no limit itself. @default true */
+  readonly capOutput?: boolean | undefined
   readonly keys?: false | undefined
   readonly store?: 'memory' | false | undefined
-  readonly ledger?: false | undefined
+  /** A SQLite file, or `memory`. @default none */
+  readonly ledger?: string | false | undefined
 }

@@ -19,7 +19,7 @@ const times = {
 const connectMs = { connectMs: milliseconds.optional().describe('Connecting to a provider. Default 5000.') }
 const callMs = { callMs: milliseconds.optional().describe('The whole call with all its attempts. Default 180000.') }
 const maxAttempts = { maxAttempts: count.optional().describe('Attempts at one model, the first included. Default 3.') }
-const budget = {
+const retryBudget = {
   budgetRatio: z
     .number()
     .min(0)
@@ -75,6 +75,43 @@ const caps = {
 }
 const limitRule = z.strictObject({ per: z.enum(['all', 'key', 'user', 'team', 'tag']), ...rates, ...caps })
 
+const usdPerMillion = z.number().nonnegative().describe('USD per million tokens.')
+const priceKeys = {
+  input: usdPerMillion,
+  output: usdPerMillion,
+  cachedInput: usdPerMillion.optional(),
+  cacheWrite: usdPerMillion.optional(),
+  reasoning: usdPerMillion.optional(),
+}
+const price = z.union([
+  z.strictObject({
+    ...priceKeys,
+    tiers: z.array(z.strictObject({ aboveInputTokens: count, ...priceKeys })).optional(),
+  }),
+  z.literal(false),
+])
+
+const usedShare = z.number().gt(0).max(1)
+const budget = z.strictObject({
+  per: z.enum(['all', 'key', 'user', 'team', 'tag', 'route', 'model']),
+  limitUsd: z.number().nonnegative(),
+  window: z.union([z.enum(['minute', 'hour', 'day', 'week', 'month']), z.strictObject({ rollingMs: count })]),
+  timeZone: z
+    .string()
+    .refine(isTimeZone, 'expected a time zone such as "Europe/Berlin"')
+    .optional()
+    .describe('Of the calendar. Default "UTC".'),
+  soft: z.boolean().optional().describe('Counts and alerts, and never refuses. Default false.'),
+  alertAt: z
+    .union([usedShare, z.array(usedShare)])
+    .optional()
+    .describe('Shares of the limit at which to tell, once each.'),
+  degrade: z
+    .strictObject({ at: usedShare, routes: z.record(name, name) })
+    .optional()
+    .describe('From a share on, calls for one route go by another.'),
+})
+
 const modelKeys = {
   model: name.optional().describe("The provider's name for it. Default: its name here."),
   headers: z
@@ -86,10 +123,13 @@ const modelKeys = {
   weight: z.number().nonnegative().optional().describe('Its share under weighted strategies. Default 1.'),
   tags: z.array(z.string()).optional(),
   domain: z.string().min(1).optional().describe('What fails together with it. Default: base URL and key.'),
+  price: price
+    .optional()
+    .describe('USD per million tokens; false for a model that costs nothing. Default: the public list.'),
   contextWindow: count.optional().describe('Tokens it can read and write in one call.'),
   maxOutputTokens: count.optional().describe('Tokens it can write in one call.'),
   reasoning: z.boolean().optional().describe('Whether it thinks before it speaks: longer time limits.'),
-  retry: retry({ ...maxAttempts, ...budget }),
+  retry: retry({ ...maxAttempts, ...retryBudget }),
   timeouts: timeouts({ ...connectMs, ...times }),
   breaker,
   health,
@@ -168,8 +208,13 @@ function build(parts: CodeParts) {
         z.strictObject({
           strategy: parts.strategy.optional().describe('How its models are ordered. Default "ordered".'),
           models: z.array(routeModel).min(1),
+          maxCostUsd: z
+            .number()
+            .positive()
+            .optional()
+            .describe('The most that one call may cost with all its attempts.'),
           fallback: z.array(name).optional().describe('Models tried, in this order, after all of the above.'),
-          retry: retry({ ...maxAttempts, ...maxAttemptsPerCall, ...budget }),
+          retry: retry({ ...maxAttempts, ...maxAttemptsPerCall, ...retryBudget }),
           timeouts: timeouts({ ...times, ...callMs }),
           breaker,
           health,
@@ -177,7 +222,7 @@ function build(parts: CodeParts) {
         }),
       )
       .optional(),
-    retry: retry({ ...maxAttempts, ...maxAttemptsPerCall, ...budget }),
+    retry: retry({ ...maxAttempts, ...maxAttemptsPerCall, ...retryBudget }),
     timeouts: timeouts({ ...connectMs, ...times, ...callMs }),
     maxRequestBytes: count.optional().describe('The largest request body. Default 33554432 (32 MiB).'),
     maxResponseBytes: count.optional().describe('The largest plain answer. Default 33554432 (32 MiB).'),
@@ -193,11 +238,24 @@ function build(parts: CodeParts) {
       .strictObject({ maximumWaiting: z.int().nonnegative().optional().describe('For each limit. Default 1000.') })
       .optional(),
     cache: off,
-    budgets: off,
-    unknownPrice: off,
+    budgets: z
+      .union([z.array(budget), z.literal(false)])
+      .optional()
+      .describe('What may be spent. Amounts are US dollars.'),
+    unknownPrice: z
+      .union([z.enum(['reject', 'highest-known', 'free']), z.literal(false)])
+      .optional()
+      .describe('What is done with a model whose price is unknown. Default "reject".'),
+    capOutput: z
+      .boolean()
+      .optional()
+      .describe('Whether a budget may limit the output of a request that sets no limit. Default true.'),
     keys: off,
     store: z.union([z.literal('memory'), z.literal(false)]).optional(),
-    ledger: off,
+    ledger: z
+      .union([z.string().min(1), z.literal(false)])
+      .optional()
+      .describe('A SQLite file, or "memory".'),
     ...parts.top,
   })
 }
@@ -211,4 +269,12 @@ export const codeSchema = build(inCode)
 /** The JSON Schema of a configuration file, for editors. */
 export function configJsonSchema(): object {
   return z.toJSONSchema(fileSchema, { io: 'input' })
+}
+
+function isTimeZone(value: string): boolean {
+  try {
+    return Boolean(new Intl.DateTimeFormat('en', { timeZone: value }))
+  } catch {
+    return false
+  }
 }

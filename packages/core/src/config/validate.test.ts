@@ -16,7 +16,8 @@ function faultsOf(options: unknown): string[] {
     if (!isSignalboxError(error) || error.code !== 'invalid_config') throw error
     const [head, ...lines] = error.message.split('\n')
     const count = lines.length === 1 ? 'a fault' : `${lines.length} faults`
-    return head === `The configuration has ${count}:` ? lines.map((line) => line.trim()) : [`wrong head: ${head}`]
+    if (head !== `The configuration has ${count}:`) throw new Error(`The head is wrong: ${head}`, { cause: error })
+    return lines.map((line) => line.trim())
   }
   return []
 }
@@ -163,7 +164,7 @@ describe('a configuration', () => {
       fc.property(anything, (options) => {
         expect(() => faultsOf(options)).not.toThrow()
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     )
   })
 })
@@ -189,10 +190,7 @@ describe('unknown keys', () => {
 
   it.each([
     ['cache', { ttlMs: 60_000 }],
-    ['budgets', [{ per: 'user', limitUsd: 5, window: 'day' }]],
-    ['unknownPrice', 'reject'],
     ['keys', [{ name: 'shop', key: 'sk-client-0123456789' }]],
-    ['ledger', 'signalbox.db'],
   ])('are what the sections of later features are, and false is not: %s', (section, value) => {
     expect(faultsOf(config({ [section]: value }))).toEqual([expect.stringMatching(new RegExp(`^${section}: `))])
     expect(faultsOf(config({ [section]: true }))).toHaveLength(1)

@@ -132,7 +132,30 @@ function kindOf(value: unknown): string {
 /** Faults between parts that each are well formed: names that stand for nothing, or stand twice. */
 function referenceFaults(options: unknown, strategyNames: ReadonlySet<string>): ConfigFault[] {
   const models = new Set(Object.keys(record(record(options)['models'])))
-  return [...forbiddenNames(options), ...tierFaults(options), ...routeFaults(options, models, strategyNames)]
+  return [
+    ...forbiddenNames(options),
+    ...tierFaults(options),
+    ...routeFaults(options, models, strategyNames),
+    ...budgetFaults(options, models),
+  ]
+}
+
+function budgetFaults(options: unknown, models: ReadonlySet<string>): ConfigFault[] {
+  const routes = [...Object.keys(record(record(options)['routes'])), ...models]
+  return list(record(options)['budgets']).flatMap((budget, index) =>
+    Object.entries(record(record(record(budget)['degrade'])['routes'])).flatMap((pair) =>
+      pair.flatMap((name) =>
+        typeof name === 'string' && !routes.includes(name)
+          ? [
+              {
+                path: dotted(['budgets', index, 'degrade', 'routes', pair[0]]),
+                message: `no route is named ${JSON.stringify(name)}`,
+              },
+            ]
+          : [],
+      ),
+    ),
+  )
 }
 
 /** `__proto__` is no name: the schema does not look at what stands under it. */

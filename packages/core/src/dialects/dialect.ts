@@ -37,7 +37,7 @@ export interface EventClass {
   readonly finishes?: boolean
   readonly usage?: Usage
   readonly error?: ProviderError
-  /** The length of the text in it, in UTF-16 units: for counting tokens where the provider does not. */
+  /** The length of the text in it, in bytes of UTF-8: for counting tokens where the provider does not. */
   readonly textLength?: number
 }
 
@@ -66,6 +66,8 @@ export interface Dialect {
   parse(body: Uint8Array | object): Request
   /** The bytes to send: those that came, with what must differ spliced in. */
   patch(request: Request, patch: UpstreamPatch): Uint8Array
+  /** The request with a limit on the tokens of each choice, in the field that the provider knows. */
+  limitOutput(request: Request, tokens: number, provider: string): Request
   /** Whether the caller wants the usage at the end of a stream. */
   wantsUsage(request: Request): boolean
   /** The body of an error answer. */

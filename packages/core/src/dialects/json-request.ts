@@ -1,5 +1,5 @@
 import { SignalboxError } from '../errors.ts'
-import type { Message, Modality, Parameters, Request, Tool } from '../types.ts'
+import type { Media, Message, Modality, Parameters, Request, Tool } from '../types.ts'
 import { type Layout, layoutOf, splice } from './splice.ts'
 
 /** A parsed JSON body. */
@@ -11,6 +11,7 @@ export interface RequestView {
   tools(body: JsonBody): readonly Tool[]
   parameters(body: JsonBody): Parameters
   modality(body: JsonBody): ReadonlySet<Modality>
+  media(body: JsonBody): Media
 }
 
 /** A request whose body is a JSON object with a `model`. */
@@ -52,6 +53,10 @@ export class JsonRequest implements Request {
 
   get modality(): ReadonlySet<Modality> {
     return this.view.modality(this.body)
+  }
+
+  get media(): Media {
+    return this.view.media(this.body)
   }
 
   with(patch: JsonBody): Request {

@@ -134,7 +134,7 @@ describe('whatever the bytes', () => {
           frame([whole]).map(parseEvent).filter(notEmpty),
         )
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
     )
   })
 
@@ -156,7 +156,7 @@ describe('whatever the bytes', () => {
         expect(whole.subarray(0, given.length).equals(given)).toBe(true)
         expect(/^[\r\n]*$/.test(whole.subarray(given.length).toString('latin1'))).toBe(true)
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
     )
   })
 
@@ -169,7 +169,7 @@ describe('whatever the bytes', () => {
         }))
         expect(events).toEqual(oracle(text))
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
     )
   })
 })

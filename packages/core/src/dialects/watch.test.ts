@@ -290,7 +290,7 @@ describe('whatever the stream', () => {
       fc.property(streams, ([whole, places, strip]) => {
         expect(outcome(cutAt(whole, places), strip)).toEqual(outcome([whole], strip))
       }),
-      { numRuns: 500 },
+      { numRuns: 250 },
     )
   })
 
@@ -300,7 +300,7 @@ describe('whatever the stream', () => {
         expect(outcome(cutAt(whole, places), strip)).toEqual(outcome(cutAt(whole, places), strip, slow))
         expect(outcome(byEvent(whole), strip)).toEqual(outcome(byEvent(whole), strip, slow))
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     )
   })
 

@@ -34,8 +34,10 @@ export class StreamWatch {
   malformed = false
   /** An event that outgrew the limit. */
   tooLarge = false
-  /** Length of the answer's text so far, in UTF-16 units. */
+  /** Length of the answer's text so far, in bytes of UTF-8. */
   textLength = 0
+  /** Events with text so far: no provider sends more of them than tokens. */
+  deltas = 0
 
   private readonly framer = new SseFramer()
   private readonly dialect: Dialect
@@ -91,6 +93,7 @@ export class StreamWatch {
   }
 
   private countDelta(event: Uint8Array): void {
+    this.deltas++
     this.textLength += Math.max(0, event.length - this.envelopeBytes)
   }
 
@@ -102,7 +105,10 @@ export class StreamWatch {
     }
     const read = this.dialect.classifyEvent(parseEvent(event))
     if (read.usage) this.usage = read.usage
-    if (read.textLength) this.textLength += read.textLength
+    if (read.textLength) {
+      this.deltas++
+      this.textLength += read.textLength
+    }
     if (read.kind === 'content') this.envelopeBytes = event.length - (read.textLength ?? 0)
     if (read.finishes) this.finished = true
     if (read.kind === 'done') this.done = true

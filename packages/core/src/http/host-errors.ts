@@ -26,19 +26,15 @@ export function parserErrorAnswer(error: unknown): HostAnswer | undefined {
 
 function parserError(error: unknown): SignalboxError | undefined {
   if (typeof error !== 'object' || error === null) return undefined
-  const { status, statusCode, limit } = error as { status?: unknown; statusCode?: unknown; limit?: unknown }
-  switch (status ?? statusCode) {
-    case 413: {
-      const size = typeof limit === 'number' ? ` of ${limit} bytes` : ''
-      return new SignalboxError(
-        'request_too_large',
-        `The request body is larger than the limit${size} of the server's body parser`,
-        { cause: error },
-      )
-    }
-    case 400:
-      return new SignalboxError('invalid_json', 'The request body is not valid JSON', { cause: error })
-    default:
-      return undefined
+  const { status, statusCode, type, limit } = error as Readonly<Record<string, unknown>>
+  const told = status ?? statusCode
+  if (told === 413 && (type === 'entity.too.large' || limit !== undefined)) {
+    const size = typeof limit === 'number' ? ` of ${limit} bytes` : ''
+    const message = `The request body is larger than the limit${size} of the server's body parser`
+    return new SignalboxError('request_too_large', message, { cause: error })
   }
+  const isBrokenJson = type === 'entity.parse.failed' || (error instanceof SyntaxError && 'body' in error)
+  if (told === 400 && isBrokenJson)
+    return new SignalboxError('invalid_json', 'The request body is not valid JSON', { cause: error })
+  return undefined
 }

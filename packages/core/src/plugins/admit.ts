@@ -26,8 +26,8 @@ export function admit({ admission, clock }: BuiltInServices): Plugin {
         if (callers.length === 0 && routes.length === 0) return next(call)
         const permits: Permit[] = []
         try {
-          if (callers.length > 0) permits.push(await admitted(call, callers, false))
-          if (routes.length > 0) permits.push(await admitted(call, routes, true))
+          if (callers.length > 0) permits.push(await admitted(call, 'caller', callers))
+          if (routes.length > 0) permits.push(await admitted(call, 'route', routes))
           const reply = await next(call)
           void settle(call, reply, permits)
           return reply
@@ -39,14 +39,15 @@ export function admit({ admission, clock }: BuiltInServices): Plugin {
     },
   })
 
-  async function admitted(call: Call, limits: readonly Limit[], mayWait: boolean): Promise<Permit> {
+  async function admitted(call: Call, scope: 'caller' | 'route', limits: readonly Limit[]): Promise<Permit> {
     const { signal, deadline } = call
     const answer = await acquire(limiter, {
+      id: `${call.key}/${scope}`,
       limits,
       tokens: expectedTokens(tokensOf(call.request)),
       leaseMs: Math.min(Math.max(deadline - clock.now(), 0) + leaseGraceMs, longestLeaseMs),
       priority: priorityOf(call),
-      mayWait,
+      mayWait: scope === 'route',
       signal,
       deadline,
     })

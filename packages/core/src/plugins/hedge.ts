@@ -48,14 +48,11 @@ export function hedge(options: HedgeOptions): Plugin {
     },
     route(call, ranked, attempt) {
       hedges.recordRequest()
-      const [first, second] = ranked
+      const second = ranked[1]
       const waitMs = delayMs()
       const tried: TryCandidate = Object.assign(timed(attempt), { candidates: attempt.candidates })
-      return tryInTurn(
-        call,
-        ranked,
-        second && waitMs < Infinity ? hedged(tried, { first: first!, second, waitMs }) : tried,
-      )
+      if (!second || waitMs === Infinity) return tryInTurn(call, ranked, tried)
+      return tryInTurn(call, ranked, hedged(tried, { first: ranked[0]!, second, waitMs }))
     },
   })
 

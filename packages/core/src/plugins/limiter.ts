@@ -40,9 +40,17 @@ export function limiter({ admission, clock }: BuiltInServices): Plugin {
     },
   })
 
-  function request({ call, mayWait, signal, deadline }: Attempt): Omit<WaitRequest, 'id' | 'limits' | 'tokens'> {
+  function request({
+    call,
+    candidate,
+    number,
+    mayWait,
+    signal,
+    deadline,
+  }: Attempt): Omit<WaitRequest, 'limits' | 'tokens'> {
+    const id = `${call.key}/${candidate.name}/${number}/${mayWait ? 2 : 1}/${call.record.attempts.length}`
     const leaseMs = Math.min(Math.max(deadline - clock.now(), 0) + leaseGraceMs, longestLeaseMs)
-    return { leaseMs, mayWait, signal, deadline, priority: priorityOf(call) }
+    return { id, leaseMs, mayWait, signal, deadline, priority: priorityOf(call) }
   }
 }
 

@@ -1,8 +1,8 @@
-import { randomUUID } from 'node:crypto'
-import { SignalboxError } from '../errors.ts'
+import type { SignalboxError } from '../errors.ts'
 import type { Priority } from '../limiter/fair-queue.ts'
 import type { Limiter, Permit, Refusal, WaitRequest } from '../limiter/types.ts'
 import type { AttemptRecord } from '../record.ts'
+import { endOf } from '../sleep.ts'
 import type { RequestTokens } from '../tokens/request.ts'
 import type { Attempt, Call, Usage } from '../types.ts'
 
@@ -42,15 +42,15 @@ export function wasNeverSent({ code }: SignalboxError, { call, number, candidate
 }
 
 /**
- * Asks a limiter. What it holds goes by an id of its own, since the id of a call may be the caller's word.
+ * Asks a limiter.
  *
- * @throws SignalboxError `cancelled` when the caller leaves while it waits
+ * @throws SignalboxError when the call is ended while it waits
  */
-export async function acquire(limiter: Limiter, request: Omit<WaitRequest, 'id'>): Promise<Permit | Refusal> {
+export async function acquire(limiter: Limiter, request: WaitRequest): Promise<Permit | Refusal> {
   try {
-    return await limiter.acquire({ ...request, id: randomUUID() })
+    return await limiter.acquire(request)
   } catch (error) {
-    if (request.signal?.aborted) throw new SignalboxError('cancelled', 'The caller left')
+    if (request.signal?.aborted) throw endOf(request.signal)
     throw error
   }
 }

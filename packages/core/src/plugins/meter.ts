@@ -1,12 +1,13 @@
 import { SignalboxError, isSignalboxError } from '../errors.ts'
 import type { EventBus } from '../events.ts'
+import { costNanoUsd, inputTokensOf, pricesFor } from '../money/price.ts'
 import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
 import type { AttemptRecord } from '../record.ts'
-import type { Attempt, Ended } from '../types.ts'
+import type { Attempt, Ended, Usage } from '../types.ts'
 
-/** Writes every attempt into the call's record, tells of it, and raises the alerts that an operator should act on. */
-export function meter({ clock, events }: BuiltInServices): Plugin {
+/** Writes every attempt into the call's record with what it used and cost, tells of it, and raises the operator's alerts. */
+export function meter({ clock, events, prices }: BuiltInServices): Plugin {
   return definePlugin({
     name: 'meter',
     attempt: {
@@ -30,25 +31,38 @@ export function meter({ clock, events }: BuiltInServices): Plugin {
           entry.status = reply.status
           void reply.ended.then((ended) => {
             entry.endedMs = since()
-            Object.assign(entry, { usage: ended.usage, estimated: ended.estimated, outcome: outcomeOf(ended) })
+            entry.outcome = outcomes[ended.how]
+            charge(entry, ended.usage, ended.estimated)
             if (events.heard('attempt.ended')) events.emit('attempt.ended', { record, attempt: entry })
           })
           return reply
         } catch (error) {
           entry.endedMs = since()
           entry.outcome = isSignalboxError(error) ? error.code : 'internal_error'
-          if (isSignalboxError(error))
-            Object.assign(entry, {
-              message: error.message,
-              ...(error.status !== undefined && { status: error.status }),
-            })
-          events.emit('attempt.ended', { record, attempt: entry, error })
+          if (isSignalboxError(error)) explain(entry, error)
+          if (events.heard('attempt.ended')) events.emit('attempt.ended', { record, attempt: entry, error })
           if (isSignalboxError(error)) alert(error, attempt, events)
           throw error
         }
       },
     },
   })
+
+  function explain(entry: AttemptRecord, { message, status, billed }: SignalboxError): void {
+    entry.message = message
+    if (status !== undefined) entry.status = status
+    if (billed) charge(entry, billed.usage, billed.estimated)
+  }
+
+  function charge(entry: AttemptRecord, usage: Usage, estimated: boolean): void {
+    entry.usage = usage
+    entry.estimated = estimated
+    const price = prices.priceOf(entry.model, clock.wallTime())
+    if (!price) return
+    entry.prices = pricesFor(price, inputTokensOf(usage))
+    entry.priceSource = price.source
+    entry.costNanoUsd = costNanoUsd(usage, entry.prices)
+  }
 }
 
 const outcomes: Record<Ended['how'], AttemptRecord['outcome']> = {
@@ -57,7 +71,6 @@ const outcomes: Record<Ended['how'], AttemptRecord['outcome']> = {
   stalled: 'stream_timeout',
   cancelled: 'cancelled',
 }
-const outcomeOf = ({ how }: Ended) => outcomes[how]
 
 const alerts = {
   provider_auth_failed: 'provider_auth',

@@ -2,13 +2,14 @@ import type { Dispatcher } from 'undici'
 import type { Clock, Timer } from '../clock.ts'
 import type { Dialect } from '../dialects/dialect.ts'
 import { StreamWatch } from '../dialects/watch.ts'
-import { SignalboxError, type SignalboxErrorCode } from '../errors.ts'
+import { type Billed, SignalboxError } from '../errors.ts'
 import type { EventBus } from '../events.ts'
 import { bytesOf, plainReply, streamReply } from '../reply.ts'
 import { redactBytes } from '../secrets.ts'
-import { PushStream } from '../stream.ts'
+import { endOf } from '../sleep.ts'
 import type { Attempt, Ended, Reply } from '../types.ts'
 import { endedReusedConnection } from './connections.ts'
+import { CommittedStream } from './committed-stream.ts'
 import { type Decoder, createDecoder } from './decode.ts'
 import { failureOfConnection } from './failure.ts'
 import { refusalError } from './refusal.ts'
@@ -67,6 +68,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   private controller: Dispatcher.DispatchController | undefined
   private timer: Timer | undefined
   private answered = false
+  private sent = false
   private resent = false
   private status = 0
   private headers: Readonly<Record<string, string | string[] | undefined>> = {}
@@ -74,10 +76,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   private bytes = 0
   private decoder: Decoder | undefined
   private watch!: StreamWatch
-  private stream!: PushStream
-  private settle!: (ended: Ended) => void
-  private lastByteMs = 0
-  private heldSinceMs = 0
+  private stream!: CommittedStream
 
   constructor(options: ExchangeOptions, resolve: (reply: Reply) => void, reject: (error: SignalboxError) => void) {
     this.options = options
@@ -117,8 +116,8 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   private dispatch(dispatcher: Dispatcher): void {
     const { attempt, dialect, origin, path } = this.options
-    const body = dialect.patch(attempt.call.request, { model: attempt.candidate.model })
     try {
+      const body = dialect.patch(attempt.call.request, { model: attempt.candidate.model })
       dispatcher.dispatch({ origin, path, method: 'POST', headers: this.outgoing.headers, body }, this)
     } catch (error) {
       this.fail(failureOfConnection(error, false, this.model))
@@ -134,6 +133,10 @@ class Exchange implements Dispatcher.DispatchHandler {
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.controller = controller
     if (this.phase === 'over') controller.abort(aborted)
+  }
+
+  onRequestSent(): void {
+    this.sent = true
   }
 
   onResponseStarted(): void {
@@ -175,7 +178,6 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
     if (this.phase === 'over') return
-    this.lastByteMs = this.clock.now()
     if (this.decoder) this.decoder.write(chunk)
     else this.take(chunk)
   }
@@ -187,7 +189,7 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
     if (this.phase === 'over') return
-    if (this.phase === 'streaming') return this.breakOff('stream_interrupted', 'cut')
+    if (this.phase === 'streaming') return this.stream.cut()
     if (!this.answered && !this.resent && this.options.fresh && endedReusedConnection(error))
       return this.resend(this.options.fresh())
     this.fail(failureOfConnection(error, this.answered, this.model))
@@ -204,7 +206,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   // The body.
 
   private take(chunk: Uint8Array): void {
-    if (this.phase === 'streaming') return this.pass(this.watch.push(chunk))
+    if (this.phase === 'streaming') return this.stream.take(chunk)
     if (this.phase === 'opening') return this.takeOpening(this.watch.push(chunk))
     this.bytes += chunk.length
     if (this.phase === 'refusal' && this.bytes > maxErrorBytes) return this.refuse()
@@ -216,7 +218,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (this.phase === 'refusal') this.refuse()
     else if (this.phase === 'plain') this.answer()
     else if (this.phase === 'opening') this.takeOpening(this.watch.end(), true)
-    if (this.phase === 'streaming') this.finishStream()
+    if (this.phase === 'streaming') this.stream.finish()
   }
 
   private refuse(): void {
@@ -247,7 +249,11 @@ class Exchange implements Dispatcher.DispatchHandler {
     const ended = (): Ended =>
       read.usage
         ? { how: 'complete', usage: read.usage, estimated: false }
-        : { how: 'complete', usage: estimateUsage(attempt.call.request, read.textLength ?? 0), estimated: true }
+        : {
+            how: 'complete',
+            usage: estimateUsage(attempt.call.request, { textBytes: read.textLength ?? 0 }),
+            estimated: true,
+          }
     this.resolve(
       plainReply({ status: 200, headers: this.passed(), dialect: dialect.name, model: this.model, body, ended }),
     )
@@ -314,85 +320,27 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   private commit(): void {
-    const { attempt, dialect } = this.options
+    const { attempt, dialect, clock } = this.options
     this.phase = 'streaming'
-    this.stream = new PushStream({
-      pause: () => {
-        this.heldSinceMs = this.clock.now()
-        this.controller?.pause()
+    clock.clearTimeout(this.timer)
+    this.stream = new CommittedStream({
+      attempt,
+      dialect,
+      clock,
+      watch: this.watch,
+      pause: () => this.controller?.pause(),
+      resume: () => this.controller?.resume(),
+      onOver: (complete) => {
+        this.close(!complete)
+        if (complete) this.lingerUntilEnd()
       },
-      resume: () => {
-        this.lastByteMs = this.clock.now()
-        this.controller?.resume()
-      },
-      cancel: () => this.leave(),
     })
-    const ended = new Promise<Ended>((settle) => (this.settle = settle))
-    this.lastByteMs = this.clock.now()
-    this.clock.clearTimeout(this.timer)
-    this.arm(Math.min(this.lastByteMs + attempt.stallMs, attempt.call.deadline))
-    const first = this.parts
+    const { body, ended } = this.stream
+    const head = { status: 200, headers: this.passed(), dialect: dialect.name, model: this.model }
+    const held = this.parts
     this.parts = []
-    this.resolve(
-      streamReply({
-        status: 200,
-        headers: this.passed(),
-        dialect: dialect.name,
-        model: this.model,
-        body: this.stream,
-        ended,
-        cancel: () => this.leave(),
-      }),
-    )
-    for (const events of first) this.stream.push(events)
-    this.afterEvents()
-  }
-
-  private pass(events: Uint8Array | undefined): void {
-    if (events) this.stream.push(events)
-    this.afterEvents()
-  }
-
-  private afterEvents(): void {
-    if (this.watch.error) this.endStream('cut')
-    else if (this.watch.tooLarge) this.breakOff('stream_interrupted', 'cut')
-    else if (this.watch.done) this.endStream('complete')
-  }
-
-  /** The provider has ended the stream. */
-  private finishStream(): void {
-    this.pass(this.watch.end())
-    if (this.phase !== 'streaming') return
-    if (this.watch.finished) this.complete()
-    else this.breakOff('stream_truncated', 'cut')
-  }
-
-  private complete(): void {
-    const { terminator } = this.options.dialect
-    if (terminator && !this.watch.done) this.stream.push(terminator)
-    this.endStream('complete')
-  }
-
-  private breakOff(code: SignalboxErrorCode, how: Ended['how']): void {
-    if (this.watch.finished && code !== 'deadline_exceeded') return this.complete()
-    this.stream.push(
-      this.options.dialect.errorEvent(
-        new SignalboxError(code, how === 'cancelled' ? readerGone : (streamMessages[code] ?? 'The stream broke off'), {
-          model: this.model,
-        }),
-      ),
-    )
-    this.endStream(how)
-  }
-
-  private endStream(how: Ended['how']): void {
-    const { watch } = this
-    const estimated = watch.usage === undefined
-    const usage = watch.usage ?? estimateUsage(this.options.attempt.call.request, watch.textLength)
-    this.close(how !== 'complete')
-    if (how === 'complete') this.lingerUntilEnd()
-    this.stream.end()
-    this.settle({ how, usage, estimated })
+    this.resolve(streamReply({ ...head, body, ended, cancel: () => this.stream.cancel() }))
+    this.stream.begin(held)
   }
 
   /** A provider that has said all it has to say gets a moment to end the request itself, so that the connection lives on. */
@@ -408,18 +356,11 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.timer = this.clock.setTimeout(this.onTimer, Math.max(0, atMs - this.clock.now()))
   }
 
-  /** One timer serves all deadlines: bytes only note when they came, and the timer sets itself anew when it fires too soon. */
   private readonly onTimer = () => {
     const now = this.clock.now()
-    const { attempt } = this.options
-    if (this.phase !== 'streaming')
-      return now < attempt.deadline ? this.arm(attempt.deadline) : this.fail(this.late(now))
-    const since = this.stream.isPaused ? this.heldSinceMs : this.lastByteMs
-    const due = Math.min(since + attempt.stallMs, attempt.call.deadline)
-    if (now < due) return this.arm(due)
-    if (now >= attempt.call.deadline) return this.breakOff('deadline_exceeded', 'cut')
-    if (this.stream.isPaused) return this.breakOff('stream_timeout', 'cancelled')
-    this.breakOff('stream_timeout', 'stalled')
+    const { deadline } = this.options.attempt
+    if (now < deadline) this.arm(deadline)
+    else this.fail(this.late(now))
   }
 
   private late(now: number): SignalboxError {
@@ -431,8 +372,10 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   private readonly leave = () => {
     if (this.phase === 'over') return
-    if (this.phase === 'streaming') this.endStream('cancelled')
-    else this.fail(new SignalboxError('cancelled', 'The caller left', { model: this.model }))
+    const reason = endOf(this.options.attempt.signal)
+    if (this.phase !== 'streaming') this.fail(reason)
+    else if (reason.code === 'cancelled') this.stream.cancel()
+    else this.stream.cut()
   }
 
   private bad(reason: string, cause?: unknown): SignalboxError {
@@ -447,8 +390,19 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   private fail(error: SignalboxError): void {
     if (this.phase === 'over') return
+    if (this.sent && error.status === undefined) error.billed ??= this.seenSoFar()
     this.close(true)
     this.reject(error)
+  }
+
+  /** What a provider may bill for an attempt that was sent and gave no answer. */
+  private seenSoFar(): Billed {
+    const { request } = this.options.attempt.call
+    const seen =
+      this.phase === 'opening'
+        ? { textBytes: this.watch.textLength, deltas: this.watch.deltas }
+        : { textBytes: this.bytes }
+    return { usage: estimateUsage(request, seen), estimated: true }
   }
 
   private close(abort = false): void {
@@ -466,13 +420,3 @@ const aborted = new Error('Signalbox gave this exchange up')
 
 /** How long a provider may keep a request open after the last word of its stream. */
 const lingerMs = 1_000
-
-/** What a reader finds who fell behind for too long and then comes back. */
-const readerGone = 'The stream was not read for too long'
-
-const streamMessages: Partial<Record<SignalboxErrorCode, string>> = {
-  stream_interrupted: 'The provider broke off the stream',
-  stream_truncated: 'The provider ended the stream before the answer was finished',
-  stream_timeout: 'The provider fell silent in the middle of the stream',
-  deadline_exceeded: "The call's time is up",
-}

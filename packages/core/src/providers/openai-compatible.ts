@@ -1,6 +1,7 @@
 import { SignalboxError } from '../errors.ts'
 import type { ApiKey, CommonModelOptions, OpenAiCompatibleModelOptions } from '../config/options.ts'
 import { dialects } from '../dialects/index.ts'
+import { secretsOf } from '../secrets.ts'
 import type { Attempt } from '../types.ts'
 import { type ExchangeOptions, type Outgoing, exchange } from './exchange.ts'
 import type { ConnectedModel, ModelContext, Provider } from './provider.ts'
@@ -85,7 +86,7 @@ function outgoingHeaders({ apiKey, headers = {} }: CommonModelOptions): Outgoing
     'accept-encoding': 'identity',
     ...configured,
   }
-  const secrets = Object.values(configured).flatMap((value) => [value, value.replace(/^Bearer /i, '')])
+  const secrets = secretsOf(configured)
 
   const withKey = (callers: Readonly<Record<string, string>>, accept: string, key: string | undefined): Outgoing => {
     const own = key === undefined ? undefined : { authorization: `Bearer ${key}` }

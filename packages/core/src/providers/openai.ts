@@ -15,12 +15,15 @@ export function openai(model: string, options: OpenAiOptions = {}): OpenAiModelO
   return { ...options, provider: 'openai', model }
 }
 
+const openaiBaseUrl = 'https://api.openai.com/v1'
+
 /** OpenAI itself. https://platform.openai.com/docs/api-reference */
 export const openaiProvider: Provider<OpenAiModelOptions> = {
   name: 'openai',
   dialect: 'openai-chat',
+  baseUrl: openaiBaseUrl,
   connect(options, context) {
     const apiKey = options.apiKey ?? process.env['OPENAI_API_KEY']
-    return connectChat(options.baseUrl ?? 'https://api.openai.com/v1', { ...options, apiKey }, context)
+    return connectChat(options.baseUrl ?? openaiBaseUrl, { ...options, apiKey }, context)
   },
 }

@@ -34,5 +34,7 @@ export interface Provider<Options = CommonModelOptions> {
   readonly name: string
   /** The wire format it is spoken to in. */
   readonly dialect: DialectName
+  /** Where it is found, unless a model says otherwise. */
+  readonly baseUrl?: string
   connect(options: Options, context: ModelContext): ConnectedModel
 }

@@ -61,7 +61,8 @@ export function refusalError(parts: RefusalParts): SignalboxError {
       }),
     ...(error?.code !== undefined && { reason: redact(error.code, secrets) }),
   }
-  return new SignalboxError(code, own ?? said, options)
+  const { usage } = parts.body ? dialect.classifyAnswer(parts.body) : {}
+  return new SignalboxError(code, own ?? said, { ...options, ...(usage && { billed: { usage, estimated: false } }) })
 }
 
 /** Refusals that no repetition mends, whatever the provider says. */

@@ -1,14 +1,23 @@
 import { noUsage } from '../reply.ts'
+import { tokensOf } from '../tokens/request.ts'
 import type { Request, Usage } from '../types.ts'
 
-/** Characters of a token, on the average of western languages. */
-const charactersPerToken = 4
+/** Bytes of UTF-8 in a token: about four in English, and in Chinese, whose characters have three, about as many. */
+const bytesPerToken = 4
+
+/** What came of an answer before it ended, where the provider does not say what it counted. */
+export interface Seen {
+  /** Of the answer's text, in UTF-8. */
+  readonly textBytes: number
+  /** Events with text: each is a token at least. */
+  readonly deltas?: number
+}
 
 /** Counts what was used where the provider does not say: an estimate, and marked as one wherever it goes. */
-export function estimateUsage(request: Request, outputLength: number): Usage {
+export function estimateUsage(request: Request, { textBytes, deltas = 0 }: Seen): Usage {
   return {
     ...noUsage,
-    inputTokens: Math.ceil(request.text.length / charactersPerToken),
-    outputTokens: Math.ceil(outputLength / charactersPerToken),
+    inputTokens: tokensOf(request).inputTokens,
+    outputTokens: Math.max(Math.ceil(textBytes / bytesPerToken), deltas),
   }
 }

@@ -34,7 +34,7 @@ export function checkAmount(amount: Amount, what: string): Amount {
   )
 }
 
-function narrow(amount: Amount): Amount {
+export function narrow(amount: Amount): Amount {
   const isSafe = amount <= Number.MAX_SAFE_INTEGER && amount >= Number.MIN_SAFE_INTEGER
   return typeof amount === 'bigint' && isSafe ? Number(amount) : amount
 }

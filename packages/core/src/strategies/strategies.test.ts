@@ -12,7 +12,13 @@ const call = { request: { parameters: { stream: false } } } as unknown as Call
 const services = { clock: createFakeClock(), random: seededRandom(1), logger: undefined }
 
 function view(name: string, weight = 1): CandidateView {
-  const state = { contextWindow: undefined, health: 'healthy', breaker: 'closed', readyInMs: 0 } as const
+  const state = {
+    contextWindow: undefined,
+    maxOutputTokens: undefined,
+    health: 'healthy',
+    breaker: 'closed',
+    readyInMs: 0,
+  } as const
   return { name, provider: 'p', model: name, weight, tags: [], domain: name, reasoning: false, ...state }
 }
 

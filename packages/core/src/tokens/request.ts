@@ -1,4 +1,5 @@
 import type { CandidateView, Request } from '../types.ts'
+import { inputTokensUpperBound } from './bounds.ts'
 import { estimateTokens } from './estimate.ts'
 
 /** What a request asks for in tokens: its input as estimated, its output as it limits it. */
@@ -48,4 +49,14 @@ export function withinWindow(request: Request, { contextWindow }: Pick<Candidate
   const output = outputOf(request)
   if (request.bytes.length + output <= contextWindow) return true
   return tokensOf(request).inputTokens + output <= contextWindow
+}
+
+/** A request whose media nothing bounds fills the largest window there is. */
+const largestWindow = 2_097_152
+
+/** The most input tokens a request can be billed for at a model. */
+export function inputBoundOf(request: Request, contextWindow: number = largestWindow): number {
+  const { parts, bytes } = request.media
+  const hasTools = request.tools.length > 0
+  return inputTokensUpperBound({ textBytes: request.bytes.length - bytes, media: parts, hasTools, contextWindow })
 }

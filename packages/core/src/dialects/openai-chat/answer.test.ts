@@ -88,7 +88,7 @@ describe('an event of a stream', () => {
         expect(() => answer(JSON.stringify(value))).not.toThrow()
         expect(() => providerError(value)).not.toThrow()
       }),
-      { numRuns: 400 },
+      { numRuns: 200 },
     )
   })
 })

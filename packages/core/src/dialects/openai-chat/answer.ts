@@ -59,9 +59,9 @@ function kindOf(deltas: readonly Delta[]): EventClass['kind'] | undefined {
 
 function lengthOf(delta: Delta): number {
   const texts = [delta.content, delta.refusal, delta.reasoning, delta.reasoning_content]
-  const spoken = texts.reduce<number>((sum, text) => sum + (typeof text === 'string' ? text.length : 0), 0)
+  const spoken = texts.reduce<number>((sum, text) => sum + (typeof text === 'string' ? Buffer.byteLength(text) : 0), 0)
   const calls = delta.tool_calls ?? delta.function_call
-  return spoken + (calls ? JSON.stringify(calls).length : 0)
+  return spoken + (calls ? Buffer.byteLength(JSON.stringify(calls)) : 0)
 }
 
 /** Reads a plain chat completion. */
@@ -70,7 +70,7 @@ export function classifyAnswer(body: Uint8Array): AnswerClass {
   const answer = parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString())
   if (answer === undefined) return { fault: 'parse' }
   const error = providerError(answer)
-  if (error) return { error }
+  if (error) return { error, ...(isRecord(answer) && usagePart(answer)) }
   if (!isRecord(answer) || !Array.isArray(answer['choices'])) return { fault: 'shape' }
   if (hasCounts(answer['usage'])) return usagePart(answer)
   const choices = answer['choices'] as Choice[]

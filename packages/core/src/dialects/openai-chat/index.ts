@@ -21,6 +21,11 @@ export const openaiChat: Dialect = {
     return request instanceof JsonRequest ? request.spliced(patch) : request.with(patch).bytes
   },
 
+  limitOutput(request, tokens, provider) {
+    const newer = 'max_completion_tokens' in request.body || (provider === 'openai' && !('max_tokens' in request.body))
+    return request.with({ [newer ? 'max_completion_tokens' : 'max_tokens']: tokens })
+  },
+
   wantsUsage: (request) =>
     (request.body['stream_options'] as { include_usage?: unknown } | undefined | null)?.include_usage === true,
   error: (error) => Buffer.from(JSON.stringify(errorBody(error))),

@@ -1,4 +1,5 @@
-import type { Message, Modality, Parameters, Tool } from '../../types.ts'
+import type { MediaPart } from '../../tokens/bounds.ts'
+import type { Media, Message, Modality, Parameters, Tool } from '../../types.ts'
 import type { JsonBody, RequestView } from '../json-request.ts'
 
 /** How a body of OpenAI's chat completions is read. */
@@ -7,6 +8,7 @@ export const chatView: RequestView = {
   tools: (body) => list(body['tools']).flatMap(toolOf),
   parameters: parametersOf,
   modality: modalityOf,
+  media: mediaOf,
 }
 
 const partModalities: Readonly<Record<string, Modality>> = {
@@ -77,6 +79,24 @@ function modalityOf(body: JsonBody): ReadonlySet<Modality> {
     .map((part) => record(part)['type'])
     .filter((type) => typeof type === 'string' && Object.hasOwn(partModalities, type))
   return new Set<Modality>(['text', ...named.map((type) => partModalities[type as string]!)])
+}
+
+function mediaOf(body: JsonBody): Media {
+  const parts = list(body['messages']).flatMap((message) => list(record(message)['content']).map(record))
+  const media = parts.filter(({ type }) => typeof type === 'string' && Object.hasOwn(partModalities, type))
+  const kinds = media.map(({ type }) => ({ kind: partModalities[type as string] as MediaPart['kind'] }))
+  return { parts: kinds, bytes: media.reduce((sum, part) => sum + contentBytes(part), 0) }
+}
+
+/** The length of what stands in a part as base64: the longest string in it, where that is not a link. */
+function contentBytes(part: JsonBody): number {
+  const inner = [
+    record(part['image_url'])['url'],
+    record(part['input_audio'])['data'],
+    record(part['file'])['file_data'],
+  ]
+  const data = inner.find((value) => typeof value === 'string')
+  return typeof data === 'string' && !/^https?:/.test(data) ? data.length : 0
 }
 
 const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])

@@ -1,0 +1,56 @@
+import type { LedgerAttempt, LedgerCall, LedgerGroup, LedgerQuery, LedgerTotal } from './types.ts'
+
+/** Whether a call or attempt is one that a query asks for. */
+export function matches(
+  { time, identity, route, model }: LedgerAttempt | LedgerCall,
+  query: LedgerQuery = {},
+): boolean {
+  const { user, key, team, tags = [] } = identity
+  if (query.from !== undefined && time < query.from) return false
+  if (query.to !== undefined && time >= query.to) return false
+  if (query.tag !== undefined && !tags.includes(query.tag)) return false
+  const given = { model, user, key, team, route }
+  return Object.entries(given).every(
+    ([name, value]) => query[name as keyof typeof given] === undefined || query[name as keyof typeof given] === value,
+  )
+}
+
+/** Totals by a group, as SQL would give them: the dearest first. */
+export function totalsOf(by: LedgerGroup, attempts: readonly LedgerAttempt[]): LedgerTotal[] {
+  const groups = new Map<string, LedgerAttempt[]>()
+  for (const attempt of attempts)
+    for (const group of groupsOf(by, attempt)) groups.set(group, [...(groups.get(group) ?? []), attempt])
+  const totals = [...groups].map(([group, members]) => totalOf(group, members))
+  return totals.toSorted((a, b) =>
+    a.costNanoUsd === b.costNanoUsd ? (a.group < b.group ? -1 : 1) : a.costNanoUsd > b.costNanoUsd ? -1 : 1,
+  )
+}
+
+function groupsOf(by: LedgerGroup, { identity, model, route, time }: LedgerAttempt): readonly string[] {
+  if (by === 'tag') return identity.tags && identity.tags.length > 0 ? identity.tags : ['']
+  if (by === 'day') return [new Date(time).toISOString().slice(0, 10)]
+  return [{ model, route, user: identity.user, key: identity.key, team: identity.team }[by] ?? '']
+}
+
+function totalOf(group: string, attempts: readonly LedgerAttempt[]): LedgerTotal {
+  const sum = (value: (attempt: LedgerAttempt) => number | bigint) =>
+    attempts.reduce((total, attempt) => total + BigInt(value(attempt)), 0n)
+  const count = (test: (attempt: LedgerAttempt) => boolean) => attempts.filter(test).length
+  return {
+    group,
+    calls: new Set(attempts.map(({ callKey }) => callKey)).size,
+    attempts: attempts.length,
+    inputTokens: sum(({ inputTokens }) => inputTokens),
+    cachedInputTokens: sum(({ cachedInputTokens }) => cachedInputTokens),
+    cacheWriteTokens: sum(({ cacheWriteTokens }) => cacheWriteTokens),
+    outputTokens: sum(({ outputTokens }) => outputTokens),
+    reasoningTokens: sum(({ reasoningTokens }) => reasoningTokens),
+    costNanoUsd: sum(({ costNanoUsd }) => costNanoUsd ?? 0n),
+    unpricedAttempts: count((attempt) => attempt.costNanoUsd === undefined && tokensOf(attempt) > 0),
+    estimatedAttempts: count(({ estimated }) => estimated),
+    failedAttempts: count(({ outcome }) => outcome !== 'ok'),
+  }
+}
+
+const tokensOf = ({ inputTokens, cachedInputTokens, cacheWriteTokens, outputTokens, reasoningTokens }: LedgerAttempt) =>
+  inputTokens + cachedInputTokens + cacheWriteTokens + outputTokens + reasoningTokens

@@ -1,0 +1,106 @@
+import fs from 'node:fs'
+import path from 'node:path'
+import type { LedgerIntent } from './types.ts'
+
+/**
+ * Attempts that are about to be sent, written down before they are: one file for each process beside the ledger. A line
+ * is in the system's hands when `begin` returns, so it outlives the process, and nothing waits for a disk.
+ */
+export interface Journal {
+  begin(intent: LedgerIntent): void
+  /** The attempt is in the ledger. */
+  settled(callKey: string, place: number): void
+  end(): void
+}
+
+/** A journal whose attempts are all settled begins anew when it has grown to this size. */
+const rewindBytes = 256 * 1024
+/** One with attempts that never settle is left behind at this size, for a new one. */
+const leaveBytes = 8 * 1024 * 1024
+
+/** Opens this process's journal. */
+export function openJournal(ledgerFile: string): Journal {
+  const place = `${ledgerFile}-intents-${process.pid}`
+  let opened = 0
+  let current = openGeneration()
+
+  function openGeneration() {
+    const file = `${place}-${Date.now().toString(36)}-${opened++}`
+    return { file, descriptor: fs.openSync(file, 'a'), bytes: 0, pending: new Set<string>() }
+  }
+  type Generation = ReturnType<typeof openGeneration>
+  const left = new Set<Generation>()
+
+  const drop = ({ file, descriptor }: Generation) => {
+    fs.closeSync(descriptor)
+    fs.rmSync(file, { force: true })
+  }
+
+  function tidy(generation: Generation): void {
+    if (generation.pending.size > 0) return
+    if (generation !== current) {
+      left.delete(generation)
+      drop(generation)
+    } else if (generation.bytes > rewindBytes) {
+      fs.ftruncateSync(generation.descriptor)
+      generation.bytes = 0
+    }
+  }
+
+  return {
+    begin(intent) {
+      if (current.bytes > leaveBytes) {
+        left.add(current)
+        current = openGeneration()
+      }
+      const line = `${JSON.stringify(intent)}\n`
+      current.bytes += fs.writeSync(current.descriptor, line)
+      current.pending.add(nameOf(intent.callKey, intent.place))
+    },
+    settled(callKey, number) {
+      const name = nameOf(callKey, number)
+      for (const generation of [current, ...left]) if (generation.pending.delete(name)) return tidy(generation)
+    },
+    end() {
+      for (const generation of [current, ...left]) {
+        if (generation.pending.size === 0) drop(generation)
+        else fs.closeSync(generation.descriptor)
+      }
+    },
+  }
+}
+
+const nameOf = (callKey: string, place: number) => `${callKey}/${place}`
+
+/** What the journals of processes that are no more still hold, and a way to drop them. */
+export function abandonedIntents(ledgerFile: string): { readonly intents: readonly LedgerIntent[]; drop(): void } {
+  const prefix = `${path.basename(ledgerFile)}-intents-`
+  const folder = path.dirname(ledgerFile)
+  const files = fs
+    .readdirSync(folder)
+    .filter((name) => name.startsWith(prefix) && !isAlive(Number(name.slice(prefix.length).split('-')[0])))
+  const full = files.map((name) => path.join(folder, name))
+  return { intents: full.flatMap(readIntents), drop: () => full.forEach((file) => fs.rmSync(file, { force: true })) }
+}
+
+function readIntents(file: string): LedgerIntent[] {
+  const text = fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : ''
+  return text.split('\n').flatMap((line) => {
+    try {
+      return line === '' ? [] : [JSON.parse(line) as LedgerIntent]
+    } catch {
+      // The process died in the middle of a line: the attempt was never sent.
+      return []
+    }
+  })
+}
+
+function isAlive(pid: number): boolean {
+  if (pid === process.pid) return true
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}

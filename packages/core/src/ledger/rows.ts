@@ -1,0 +1,120 @@
+import type { UnitPrices } from '../money/price.ts'
+import type { LedgerAttempt, LedgerCall, LedgerIdentity } from './types.ts'
+
+/** A value as SQLite takes it. */
+export type SqlValue = string | number | bigint | null
+
+/** A row as SQLite gives it. */
+export type SqlRow = Readonly<Record<string, unknown>>
+
+export const attemptColumns =
+  'call_key, place, call_id, time, key, user, team, tags, route, model, provider, outcome, status, latency_ms, first_token_ms, input, cached_input, cache_write, output, reasoning, cost_nano_usd, estimated, overrun, prices, price_source'
+export const callColumns =
+  'call_key, call_id, parent, time, key, user, team, tags, route, model, outcome, duration_ms, failovers, decision'
+
+const identityValues = ({ key, user, team, tags = [] }: LedgerIdentity): SqlValue[] => [
+  key ?? null,
+  user ?? null,
+  team ?? null,
+  JSON.stringify(tags),
+]
+
+export function attemptValues(attempt: LedgerAttempt): SqlValue[] {
+  const { callKey, place, callId, time, identity, route, model, provider, outcome } = attempt
+  return [
+    callKey,
+    place,
+    callId,
+    Math.round(time),
+    ...identityValues(identity),
+    route,
+    model,
+    provider,
+    outcome,
+    attempt.status ?? null,
+    attempt.latencyMs,
+    attempt.firstTokenMs ?? null,
+    attempt.inputTokens,
+    attempt.cachedInputTokens,
+    attempt.cacheWriteTokens,
+    attempt.outputTokens,
+    attempt.reasoningTokens,
+    attempt.costNanoUsd ?? null,
+    Number(attempt.estimated),
+    Number(attempt.overrun),
+    attempt.prices ? JSON.stringify(attempt.prices) : null,
+    attempt.priceSource ?? null,
+  ]
+}
+
+export function callValues(call: LedgerCall): SqlValue[] {
+  const { callKey, callId, parent, time, identity, route, model, outcome, durationMs, failovers, decision } = call
+  return [
+    callKey,
+    callId,
+    parent ?? null,
+    Math.round(time),
+    ...identityValues(identity),
+    route,
+    model ?? null,
+    outcome,
+    durationMs,
+    failovers,
+    JSON.stringify(decision),
+  ]
+}
+
+export function attemptOf(row: SqlRow): LedgerAttempt {
+  return {
+    callKey: String(row['call_key']),
+    place: Number(row['place']),
+    callId: String(row['call_id']),
+    time: Number(row['time']),
+    identity: identityOf(row),
+    route: String(row['route']),
+    model: String(row['model']),
+    provider: String(row['provider']),
+    outcome: String(row['outcome']),
+    status: optionalNumber(row['status']),
+    latencyMs: Number(row['latency_ms']),
+    firstTokenMs: optionalNumber(row['first_token_ms']),
+    inputTokens: Number(row['input']),
+    cachedInputTokens: Number(row['cached_input']),
+    cacheWriteTokens: Number(row['cache_write']),
+    outputTokens: Number(row['output']),
+    reasoningTokens: Number(row['reasoning']),
+    costNanoUsd: row['cost_nano_usd'] === null ? undefined : (row['cost_nano_usd'] as bigint),
+    estimated: Boolean(Number(row['estimated'])),
+    overrun: Boolean(Number(row['overrun'])),
+    prices: row['prices'] === null ? undefined : (JSON.parse(row['prices'] as string) as UnitPrices),
+    priceSource: optionalText(row['price_source']),
+  }
+}
+
+export function callOf(row: SqlRow): LedgerCall {
+  return {
+    callKey: String(row['call_key']),
+    callId: String(row['call_id']),
+    parent: optionalText(row['parent']),
+    time: Number(row['time']),
+    identity: identityOf(row),
+    route: String(row['route']),
+    model: optionalText(row['model']),
+    outcome: String(row['outcome']),
+    durationMs: Number(row['duration_ms']),
+    failovers: Number(row['failovers']),
+    decision: JSON.parse(String(row['decision'])) as object,
+  }
+}
+
+function identityOf(row: SqlRow): LedgerIdentity {
+  return {
+    key: optionalText(row['key']),
+    user: optionalText(row['user']),
+    team: optionalText(row['team']),
+    tags: JSON.parse(String(row['tags'])) as string[],
+  }
+}
+
+const optionalNumber = (value: unknown) => (value === null || value === undefined ? undefined : Number(value))
+const optionalText = (value: unknown) => (value === null || value === undefined ? undefined : (value as string))

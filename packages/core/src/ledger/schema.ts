@@ -1,0 +1,74 @@
+import { DatabaseSync } from 'node:sqlite'
+
+/** Marks a SQLite file as a Signalbox ledger: "SBLG". */
+const applicationId = 0x53424c47
+
+/** A ledger is added to and never changed. */
+const appendOnly = (table: string, verb: string) =>
+  `create trigger ${table}_no_${verb} before ${verb} on ${table} begin select raise(abort, 'the ledger is append-only'); end;`
+
+/** One step for each version of the file, oldest first. A step that was released is never changed. */
+const migrations: readonly string[] = [
+  `create table calls (
+     call_key text primary key, call_id text not null, parent text, time integer not null,
+     key text, user text, team text, tags text not null,
+     route text not null, model text, outcome text not null, duration_ms real not null,
+     failovers integer not null, decision text not null
+   ) strict, without rowid;
+   create index calls_by_time on calls (time);
+   create table attempts (
+     call_key text not null, place integer not null, call_id text not null, time integer not null,
+     key text, user text, team text, tags text not null,
+     route text not null, model text not null, provider text not null,
+     outcome text not null, status integer, latency_ms real not null, first_token_ms real,
+     input integer not null, cached_input integer not null, cache_write integer not null,
+     output integer not null, reasoning integer not null,
+     cost_nano_usd integer, estimated integer not null, overrun integer not null,
+     prices text, price_source text,
+     primary key (call_key, place)
+   ) strict, without rowid;
+   create index attempts_by_time on attempts (time);
+   ${['calls', 'attempts'].flatMap((table) => ['update', 'delete'].map((verb) => appendOnly(table, verb))).join('\n')}`,
+]
+
+/**
+ * Opens a ledger's file, and brings an older one up to date.
+ *
+ * @throws Error for a file that is no ledger, or is newer than this version of Signalbox
+ */
+export function openDatabase(file: string): DatabaseSync {
+  const database = new DatabaseSync(file, { readBigInts: true, timeout: 10_000 })
+  try {
+    database.exec('pragma journal_mode = wal; pragma synchronous = normal')
+    migrate(database, file)
+    return database
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+function migrate(database: DatabaseSync, file: string): void {
+  if (versionOf(database, file) === migrations.length) return
+  database.exec('begin immediate')
+  try {
+    for (const step of migrations.slice(versionOf(database, file))) database.exec(step)
+    database.exec(`pragma application_id = ${applicationId}; pragma user_version = ${migrations.length}; commit`)
+  } catch (error) {
+    database.exec('rollback')
+    throw error
+  }
+}
+
+function versionOf(database: DatabaseSync, file: string): number {
+  const read = (name: string) => Number(Object.values(database.prepare(`pragma ${name}`).get() ?? { none: 0 })[0])
+  const version = read('user_version')
+  const tables = database.prepare("select count(*) as tables from sqlite_schema where type = 'table'").get()
+  if (read('application_id') !== applicationId && Number(tables?.['tables']) > 0)
+    throw new Error(`${file} is a SQLite file, but no ledger of Signalbox`)
+  if (version > migrations.length)
+    throw new Error(
+      `${file} was written by a newer Signalbox (version ${version}, this one knows ${migrations.length})`,
+    )
+  return version
+}

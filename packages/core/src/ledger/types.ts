@@ -1,0 +1,145 @@
+import type { UnitPrices } from '../money/price.ts'
+
+/** Who is charged. */
+export interface LedgerIdentity {
+  readonly key?: string | undefined
+  readonly user?: string | undefined
+  readonly team?: string | undefined
+  readonly tags?: readonly string[] | undefined
+}
+
+/** What names an attempt: the call, and the attempt's place in it from 0. */
+export interface AttemptKey {
+  readonly callKey: string
+  readonly place: number
+}
+
+/** One attempt that ended: what it used and cost. A row that is written is never changed. */
+export interface LedgerAttempt extends AttemptKey {
+  readonly callId: string
+  /** When it began, in milliseconds since the Unix epoch. */
+  readonly time: number
+  readonly identity: LedgerIdentity
+  readonly route: string
+  readonly model: string
+  readonly provider: string
+  /** `ok`, or the code it failed with; `lost` where the process died in the middle. */
+  readonly outcome: string
+  readonly status?: number | undefined
+  readonly latencyMs: number
+  readonly firstTokenMs?: number | undefined
+  readonly inputTokens: number
+  readonly cachedInputTokens: number
+  readonly cacheWriteTokens: number
+  readonly outputTokens: number
+  readonly reasoningTokens: number
+  /** In nano-USD. Undefined where tokens were used at a price that nobody knows: unknown is not zero. */
+  readonly costNanoUsd: bigint | undefined
+  /** Whether the tokens were counted here because the provider did not say. */
+  readonly estimated: boolean
+  /** Whether it cost more than was held for it. */
+  readonly overrun: boolean
+  /** The unit prices that were used, so that history never changes. */
+  readonly prices?: UnitPrices | undefined
+  readonly priceSource?: string | undefined
+}
+
+/** One call that ended. What it used and cost is the sum of its attempts. */
+export interface LedgerCall {
+  readonly callKey: string
+  readonly callId: string
+  readonly parent?: string | undefined
+  readonly time: number
+  readonly identity: LedgerIdentity
+  readonly route: string
+  /** The model that answered; undefined where none did. */
+  readonly model?: string | undefined
+  readonly outcome: string
+  readonly durationMs: number
+  readonly failovers: number
+  /** What was decided, and why: the labels, the candidates, the seed. */
+  readonly decision: object
+}
+
+/** An attempt that is about to be sent: what is charged should the process die before it is settled. */
+export interface LedgerIntent extends AttemptKey {
+  readonly callId: string
+  readonly time: number
+  readonly identity: LedgerIdentity
+  readonly route: string
+  readonly model: string
+  readonly provider: string
+  /** The most it can use. */
+  readonly inputTokens: number
+  readonly outputTokens: number
+  /** What that costs, in nano-USD; undefined at a price that nobody knows. */
+  readonly boundNanoUsd: number | undefined
+  readonly prices?: UnitPrices | undefined
+  readonly priceSource?: string | undefined
+}
+
+/** What a query asks for. Everything given must hold. */
+export interface LedgerQuery {
+  /** From this time on, in milliseconds since the Unix epoch. */
+  readonly from?: number | undefined
+  /** Before this time. */
+  readonly to?: number | undefined
+  readonly model?: string | undefined
+  readonly user?: string | undefined
+  readonly key?: string | undefined
+  readonly team?: string | undefined
+  readonly route?: string | undefined
+  readonly tag?: string | undefined
+}
+
+/** What totals are taken by. */
+export type LedgerGroup = 'model' | 'user' | 'key' | 'team' | 'route' | 'tag' | 'day'
+
+/** The sums of the attempts of one group. */
+export interface LedgerTotal {
+  /** The group's name; empty for what has none. */
+  readonly group: string
+  readonly calls: number
+  readonly attempts: number
+  readonly inputTokens: bigint
+  readonly cachedInputTokens: bigint
+  readonly cacheWriteTokens: bigint
+  readonly outputTokens: bigint
+  readonly reasoningTokens: bigint
+  readonly costNanoUsd: bigint
+  /** Attempts that used tokens at a price that nobody knows: they are in no sum of money. */
+  readonly unpricedAttempts: number
+  readonly estimatedAttempts: number
+  readonly failedAttempts: number
+}
+
+/** Every call and attempt, with what they used and cost. */
+export interface Ledger {
+  /** Writes down an attempt that is about to be sent. It is safe from the death of the process when this returns. */
+  begin(intent: LedgerIntent): void
+  /**
+   * Posts an attempt that ended. Posting the same again does nothing.
+   *
+   * @throws Error through {@link flush} when an attempt comes again with other amounts
+   */
+  post(attempt: LedgerAttempt): void
+  /** Posts a call that ended. */
+  close(call: LedgerCall): void
+  /** Settles when everything posted before is safe on disk. */
+  flush(): Promise<void>
+  /** Attempts, oldest first. */
+  attempts(query?: LedgerQuery): IterableIterator<LedgerAttempt>
+  /** Calls, oldest first. */
+  calls(query?: LedgerQuery): IterableIterator<LedgerCall>
+  totals(by: LedgerGroup, query?: LedgerQuery): LedgerTotal[]
+  /** Flushes and lets go of the file. */
+  end(): Promise<void>
+}
+
+/** Hears of calls that are safe on disk. */
+export type OnEntries = (callKeys: readonly string[]) => void
+
+/** The error for an attempt that was posted twice with different amounts. */
+export function conflict({ callKey, place }: AttemptKey): Error {
+  return new Error(`The attempt ${place} of the call ${callKey} is in the ledger already, with other amounts`)
+}

@@ -1,0 +1,180 @@
+import type { Clock } from '../clock.ts'
+import { type Amount, narrow } from '../store/amount.ts'
+import { after } from '../store/after.ts'
+import type { Entry, MaybePromise, Reading, Refused, Settlement, Store } from '../store/store.ts'
+import { nanoUsdOf } from './usd.ts'
+import { type BudgetWindow, calendarWindow } from './window.ts'
+
+/** Whose spending a budget bounds. */
+export type BudgetScope = 'all' | 'key' | 'user' | 'team' | 'tag' | 'route' | 'model'
+
+/** A budget, as a configuration writes it. */
+export interface BudgetSettings {
+  readonly per: BudgetScope
+  /** US dollars in each window. */
+  readonly limitUsd: number
+  readonly window: BudgetWindow
+  /** The calendar's time zone, by its IANA name. @default 'UTC' */
+  readonly timeZone?: string | undefined
+  /** Counts and alerts, and never refuses. @default false */
+  readonly soft?: boolean | undefined
+  /** Shares of the limit at which to tell, once each. */
+  readonly alertAt?: number | readonly number[] | undefined
+  /** From a share of the limit on, calls for one route go by another. */
+  readonly degrade?: { readonly at: number; readonly routes: Readonly<Record<string, string>> } | undefined
+}
+
+/** What is spent, and on whose account. Several tags count in several buckets. */
+export type Spender = Readonly<Partial<Record<Exclude<BudgetScope, 'all' | 'tag'>, string>>> & {
+  readonly tags?: readonly string[] | undefined
+}
+
+/** A budget, and the one it was for. */
+export interface BudgetAccount {
+  readonly settings: BudgetSettings
+  /** The name in its scope; `anonymous` for all who do not say. */
+  readonly bucket: string
+  /** The name of the period, for a calendar's. */
+  readonly period: string
+}
+
+/** What stands in a budget. */
+export interface BudgetReading extends BudgetAccount {
+  readonly limitNanoUsd: bigint
+  readonly settledNanoUsd: bigint
+  readonly heldNanoUsd: bigint
+}
+
+/** No room, and nothing is held. */
+export interface BudgetRefusal extends BudgetAccount {
+  readonly remainingNanoUsd: bigint
+  readonly limitNanoUsd: bigint
+}
+
+/** Money held for one attempt. */
+export interface BudgetHold {
+  /** Posts what it really cost, on every account at once. */
+  settle(nanoUsd: number): MaybePromise<Settlement>
+  /** It cost nothing. */
+  release(): MaybePromise<Settlement>
+}
+
+/** Budgets over a store. Every hold is one atomic reservation over all that apply. */
+export interface Budgets {
+  readonly any: boolean
+  /** Whether any of them sends calls elsewhere near its end. */
+  readonly degrades: boolean
+  /** The accounts that a spender's money is counted in now. */
+  accountsOf(spender: Spender): readonly Account[]
+  /** Holds an upper bound on every account, or on none. */
+  hold(
+    id: string,
+    accounts: readonly Account[],
+    nanoUsd: number,
+    leaseMs: number,
+  ): MaybePromise<BudgetHold | BudgetRefusal>
+  read(accounts: readonly Account[]): MaybePromise<readonly BudgetReading[]>
+}
+
+/** An account as the store counts it. */
+export interface Account extends BudgetAccount {
+  readonly entry: Omit<Entry, 'amount'>
+}
+
+interface Rule {
+  readonly settings: BudgetSettings
+  readonly limit: Amount
+  readonly prefix: string
+  readonly windowMs: number | undefined
+  readonly forgetAfterMs: number | undefined
+  period(timeMs: number): string
+}
+
+/** Makes the budgets of a configuration. */
+export function createBudgets(settings: readonly BudgetSettings[], store: Store, clock: Clock): Budgets {
+  const rules = settings.map(ruleOf)
+
+  function accountsOf(spender: Spender): readonly Account[] {
+    const timeMs = clock.wallTime()
+    return rules.flatMap((rule) =>
+      bucketsOf(rule.settings.per, spender).map((bucket) => accountOf(rule, bucket, rule.period(timeMs))),
+    )
+  }
+
+  return {
+    any: rules.length > 0,
+    degrades: settings.some(({ degrade }) => degrade !== undefined),
+    accountsOf,
+    hold: (id, accounts, nanoUsd, leaseMs) =>
+      after(
+        store.reserve({ id, leaseMs, entries: accounts.map(({ entry }) => ({ ...entry, amount: nanoUsd })) }),
+        (answer) => (answer.granted ? holdOf(id, accounts.length, store) : refusalOf(accounts[answer.index]!, answer)),
+      ),
+    read: (accounts) =>
+      after(store.read(accounts.map(({ entry }) => entry.key)), (readings) =>
+        readings.map((reading, index) => readingOf(accounts[index]!, reading)),
+      ),
+  }
+}
+
+function holdOf(id: string, accounts: number, store: Store): BudgetHold {
+  return {
+    settle: (nanoUsd) =>
+      store.settle(
+        id,
+        Array.from({ length: accounts }, () => nanoUsd),
+      ),
+    release: () => store.release(id),
+  }
+}
+
+function ruleOf(settings: BudgetSettings, place: number): Rule {
+  const { per, limitUsd, window, timeZone, soft } = settings
+  const limit = narrow(nanoUsdOf(limitUsd))
+  const prefix = `budget:${place}:${per}:${typeof window === 'object' ? `rolling ${window.rollingMs}` : window}:${soft ? 'soft' : 'hard'}`
+  if (typeof window === 'object') {
+    return { settings, limit, prefix, windowMs: window.rollingMs, forgetAfterMs: undefined, period: () => '' }
+  }
+  const calendar = calendarWindow(window, timeZone)
+  return {
+    settings,
+    limit,
+    prefix,
+    windowMs: undefined,
+    forgetAfterMs: calendar.longestMs,
+    period: (timeMs) => calendar.nameOf(timeMs),
+  }
+}
+
+function accountOf(
+  { settings, limit, prefix, windowMs, forgetAfterMs }: Rule,
+  bucket: string,
+  period: string,
+): Account {
+  const key = `${prefix}:${period}:${bucket}`
+  return { settings, bucket, period, entry: { key, limit, windowMs, forgetAfterMs, soft: settings.soft ?? false } }
+}
+
+/** The buckets that a spender counts in. Whoever does not say what a budget goes by shares one bucket: never unlimited. */
+function bucketsOf(per: BudgetScope, spender: Spender): readonly string[] {
+  if (per === 'all') return ['']
+  if (per !== 'tag') return [named(spender[per])]
+  return spender.tags && spender.tags.length > 0 ? [...new Set(spender.tags)].map(named) : [named(undefined)]
+}
+
+const named = (name: string | undefined) => (name === undefined ? 'anonymous' : `=${name}`)
+
+function refusalOf({ settings, bucket, period }: Account, { remaining, limit }: Refused): BudgetRefusal {
+  return { settings, bucket, period, remainingNanoUsd: BigInt(remaining), limitNanoUsd: BigInt(limit) }
+}
+
+function readingOf({ settings, bucket, period, entry }: Account, { posted, held }: Reading): BudgetReading {
+  return {
+    settings,
+    bucket,
+    period,
+    limitNanoUsd: BigInt(entry.limit),
+    settledNanoUsd: BigInt(posted),
+    heldNanoUsd: BigInt(held),
+  }
+}

@@ -1,0 +1,73 @@
+import { type Price, type PriceSettings, freePrices, priceOf } from './price.ts'
+import { type PriceQuery, listedPrice } from './price-list.ts'
+
+/** What is done with a model whose price nobody knows. */
+export type UnknownPricePolicy = 'reject' | 'highest-known' | 'free'
+
+/** The prices of the models of a router. */
+export interface PriceBook {
+  /** The price of a model at a time; undefined where it is unknown and calls at an unknown price are refused. */
+  priceOf(name: string, timeMs: number): Price | undefined
+}
+
+/** A model as the price book knows it. */
+export interface PricedModel {
+  readonly name: string
+  /** The provider's name for it. */
+  readonly model: string
+  readonly baseUrl: string
+  /** What the configuration says; `false` for a model that costs nothing. */
+  readonly price?: PriceSettings | false | undefined
+}
+
+/** A listed price is looked up again after so long: some change by the hour, none by the minute. */
+const lookupMs = 60_000
+
+/** The configuration's prices first, then the public list's, then the policy for what is unknown. */
+export function createPriceBook(models: readonly PricedModel[], policy: UnknownPricePolicy): PriceBook {
+  const configured = new Map(
+    models.flatMap(({ name, price }) => (price === undefined ? [] : [[name, ofSettings(price)] as const])),
+  )
+  const listed = new Map(models.filter(({ price }) => price === undefined).map((model) => [model.name, cached(model)]))
+  const known = (name: string, timeMs: number) => configured.get(name) ?? listed.get(name)?.(timeMs)
+
+  function unknown(timeMs: number): Price | undefined {
+    if (policy === 'free') return { base: freePrices, tiers: [], source: 'unknown: free' }
+    if (policy === 'reject') return undefined
+    const prices = models.map(({ name }) => known(name, timeMs)).filter((price) => price !== undefined)
+    return prices.length === 0 ? undefined : highest(prices)
+  }
+
+  return { priceOf: (name, timeMs) => known(name, timeMs) ?? unknown(timeMs) }
+}
+
+function ofSettings(price: PriceSettings | false): Price {
+  return price === false ? { base: freePrices, tiers: [], source: 'configuration' } : priceOf(price)
+}
+
+function cached({ model, baseUrl }: PricedModel): (timeMs: number) => Price | undefined {
+  let minute = -1
+  let price: Price | undefined
+  return (timeMs) => {
+    const now = Math.floor(timeMs / lookupMs)
+    if (now !== minute) {
+      minute = now
+      price = listedPrice({ model, baseUrl, timeMs } satisfies PriceQuery)
+    }
+    return price
+  }
+}
+
+/** The dearest known price of each class, tiers included. */
+function highest(prices: readonly Price[]): Price {
+  const all = prices.flatMap(({ base, tiers }) => [base, ...tiers.map((tier) => tier.prices)])
+  const most = (key: keyof typeof freePrices) => Math.max(...all.map((unit) => unit[key]))
+  const base = {
+    input: most('input'),
+    cachedInput: most('cachedInput'),
+    cacheWrite: most('cacheWrite'),
+    output: most('output'),
+    reasoning: most('reasoning'),
+  }
+  return { base, tiers: [], source: 'unknown: highest known' }
+}

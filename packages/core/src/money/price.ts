@@ -1,0 +1,135 @@
+import type { Usage } from '../types.ts'
+import { picoUsdPerToken } from './usd.ts'
+
+/** What a token of each class costs, in pico-USD (10^-12 US dollars). Whole numbers. */
+export interface UnitPrices {
+  readonly input: number
+  readonly cachedInput: number
+  readonly cacheWrite: number
+  readonly output: number
+  readonly reasoning: number
+}
+
+/** Prices that hold for a whole request once its input is larger than a bound. */
+export interface PriceTier {
+  /** Input tokens of all classes; the tier holds above this. */
+  readonly aboveInputTokens: number
+  readonly prices: UnitPrices
+}
+
+/** The price of a model, and where it is known from. */
+export interface Price {
+  readonly base: UnitPrices
+  /** From the lowest bound to the highest. */
+  readonly tiers: readonly PriceTier[]
+  /** `configuration`, or the name and version of the price list. */
+  readonly source: string
+}
+
+/** Prices as a configuration writes them: USD per million tokens. */
+export interface PriceSettings {
+  readonly input: number
+  readonly output: number
+  /** Input read from the provider's prompt cache. @default as input */
+  readonly cachedInput?: number | undefined
+  /** Input written to the provider's prompt cache. @default as input */
+  readonly cacheWrite?: number | undefined
+  /** Tokens of thought. @default as output */
+  readonly reasoning?: number | undefined
+  /** Prices for requests whose input is larger than a bound. */
+  readonly tiers?: readonly (Omit<PriceSettings, 'tiers'> & { readonly aboveInputTokens: number })[] | undefined
+}
+
+/** Nothing costs anything. */
+export const freePrices: UnitPrices = { input: 0, cachedInput: 0, cacheWrite: 0, output: 0, reasoning: 0 }
+
+/** A configuration's price, in whole pico-USD. */
+export function priceOf(settings: PriceSettings, source = 'configuration'): Price {
+  const tiers = (settings.tiers ?? []).map(({ aboveInputTokens, ...tier }) => ({
+    aboveInputTokens,
+    prices: unitPrices(tier),
+  }))
+  return {
+    base: unitPrices(settings),
+    tiers: tiers.toSorted((a, b) => a.aboveInputTokens - b.aboveInputTokens),
+    source,
+  }
+}
+
+function unitPrices({
+  input,
+  output,
+  cachedInput = input,
+  cacheWrite = input,
+  reasoning = output,
+}: PriceSettings): UnitPrices {
+  return {
+    input: picoUsdPerToken(input),
+    cachedInput: picoUsdPerToken(cachedInput),
+    cacheWrite: picoUsdPerToken(cacheWrite),
+    output: picoUsdPerToken(output),
+    reasoning: picoUsdPerToken(reasoning),
+  }
+}
+
+/** The unit prices that hold for a request with so much input. */
+export function pricesFor({ base, tiers }: Price, inputTokens: number): UnitPrices {
+  return tiers.findLast(({ aboveInputTokens }) => inputTokens > aboveInputTokens)?.prices ?? base
+}
+
+/** All input tokens of a usage, whatever their class. */
+export function inputTokensOf({ inputTokens, cachedInputTokens, cacheWriteTokens }: Usage): number {
+  return inputTokens + cachedInputTokens + cacheWriteTokens
+}
+
+/** What a usage costs in nano-USD, rounded up once. Exact: products beyond 2^53 are taken as big integers. */
+export function costNanoUsd(usage: Usage, prices: UnitPrices): number {
+  const parts: readonly (readonly [number, number])[] = [
+    [usage.inputTokens, prices.input],
+    [usage.cachedInputTokens, prices.cachedInput],
+    [usage.cacheWriteTokens, prices.cacheWrite],
+    [usage.outputTokens, prices.output],
+    [usage.reasoningTokens, prices.reasoning],
+  ]
+  const pico = parts.reduce((sum, [tokens, price]) => sum + tokens * price, 0)
+  if (Number.isSafeInteger(pico)) return Math.ceil(pico / picoPerNano)
+  const exact = parts.reduce((sum, [tokens, price]) => sum + BigInt(tokens) * BigInt(price), 0n)
+  return Number((exact + BigInt(picoPerNano) - 1n) / BigInt(picoPerNano))
+}
+
+const picoPerNano = 1_000
+
+/** What a request may be counted at the most. */
+export interface TokenBounds {
+  readonly inputTokens: number
+  readonly outputTokens: number
+}
+
+/** The most a request within these bounds can cost, in nano-USD: every token at the dearest price of its side, in the dearest tier. */
+export function boundNanoUsd({ inputTokens, outputTokens }: TokenBounds, price: Price): number {
+  const { input, output } = dearest(price, inputTokens)
+  return costNanoUsd(
+    { inputTokens, cachedInputTokens: 0, cacheWriteTokens: 0, outputTokens, reasoningTokens: 0 },
+    { ...freePrices, input, output },
+  )
+}
+
+/** The output tokens that an amount pays for, after the input at its dearest. Never below 0. */
+export function affordableOutputTokens(nanoUsd: number, inputTokens: number, price: Price): number {
+  const { input, output } = dearest(price, inputTokens)
+  if (output === 0) return Infinity
+  const left = nanoUsd * picoPerNano - inputTokens * input
+  return Math.max(0, Math.floor(left / output))
+}
+
+/** The dearest price of each side among the tiers that a request of at most so much input may fall into. */
+function dearest({ base, tiers }: Price, inputTokens: number): { readonly input: number; readonly output: number } {
+  const possible = [
+    base,
+    ...tiers.filter(({ aboveInputTokens }) => inputTokens > aboveInputTokens).map(({ prices }) => prices),
+  ]
+  return {
+    input: Math.max(...possible.flatMap(({ input, cachedInput, cacheWrite }) => [input, cachedInput, cacheWrite])),
+    output: Math.max(...possible.flatMap(({ output, reasoning }) => [output, reasoning])),
+  }
+}

@@ -1,0 +1,129 @@
+import { SignalboxError } from '../errors.ts'
+import type { BudgetHold } from '../money/budget.ts'
+import { type Price, affordableOutputTokens, boundNanoUsd } from '../money/price.ts'
+import { usdOf } from '../money/usd.ts'
+import type { BuiltInServices } from '../pipeline.ts'
+import { type Plugin, definePlugin } from '../plugin.ts'
+import { inputBoundOf } from '../tokens/request.ts'
+import { isBudgetRefusal } from '../treasury.ts'
+import type { Attempt, Call } from '../types.ts'
+import { limitOutput } from './limit-output.ts'
+import { choicesOf, outputBoundOf } from './output-bound.ts'
+
+/**
+ * Holds an upper bound of an attempt's cost on every budget that applies, before anything is sent, and settles it to the
+ * real cost when it is known. Where the caller sets no limit on the output, the hold does.
+ */
+export function budget({ prices, treasury, clock, capOutput, rejectsUnknownPrices }: BuiltInServices): Plugin {
+  return definePlugin({
+    name: 'budget',
+    attempt: {
+      stage: 'budget',
+      async run(attempt, next) {
+        const { call, candidate } = attempt
+        const price = prices.priceOf(candidate.name, clock.wallTime())
+        const counts = treasury.budgets.any || call.maxCostNanoUsd !== undefined
+        if (!price && !counts && !rejectsUnknownPrices) return next(attempt)
+        if (!price)
+          throw new SignalboxError('price_unknown', `The price of the model "${candidate.name}" is not known`, {
+            model: candidate.name,
+          })
+        if (!counts) return next(attempt)
+
+        const bound = boundOf(attempt, capOutput)
+        const left = call.maxCostNanoUsd === undefined ? Infinity : call.maxCostNanoUsd - spentBy(call)
+        if (boundNanoUsd(bound, price) > left && !shrink(bound, left, price))
+          throw tooDear(boundNanoUsd(bound, price), left, candidate.name)
+
+        const accounts = treasury.accountsOf(call, candidate.name)
+        const hold = await take(attempt, accounts, bound, price)
+        const place = call.record.attempts.length
+        const settle = async () => {
+          const entry = call.record.attempts[place]
+          const cost = entry?.costNanoUsd ?? 0
+          if (entry && cost > boundNanoUsd(bound, price)) entry.overrun = true
+          await (cost === 0 && entry?.usage === undefined ? hold.release() : hold.settle(cost))
+          await treasury.alert(accounts)
+        }
+        try {
+          const reply = await next(
+            bound.caps
+              ? { ...attempt, call: limitOutput(call, candidate, bound.outputTokens / bound.choices) }
+              : attempt,
+          )
+          void reply.ended.then(settle)
+          return reply
+        } catch (error) {
+          await settle()
+          throw error
+        }
+      },
+    },
+  })
+
+  async function take(
+    attempt: Attempt,
+    accounts: ReturnType<typeof treasury.accountsOf>,
+    bound: Bound,
+    price: Price,
+  ): Promise<BudgetHold> {
+    const { call, candidate } = attempt
+    const leaseMs = Math.min(Math.max(attempt.deadline - clock.now(), 0) + leaseGraceMs, longestLeaseMs)
+    for (let tries = 1; ; tries++) {
+      const id = `budget:${call.key}/${call.record.attempts.length}/${candidate.name}/${tries}`
+      const answer = await treasury.budgets.hold(id, accounts, boundNanoUsd(bound, price), leaseMs)
+      if (!isBudgetRefusal(answer)) return answer
+      if (tries > maximumShrinks || !shrink(bound, Number(answer.remainingNanoUsd), price))
+        throw treasury.refusal(answer, candidate.name)
+    }
+  }
+}
+
+/** A hold's lease ends soon after its attempt must have. */
+const leaseGraceMs = 20_000
+const longestLeaseMs = 3_600_000
+/** How often a hold is tried anew with less, when others take what was left in the meantime. */
+const maximumShrinks = 3
+/** Less than this is no answer. */
+const leastOutputTokens = 16
+
+interface Bound {
+  readonly inputTokens: number
+  outputTokens: number
+  readonly choices: number
+  /** Whether the request has to be told how much it may write. */
+  caps: boolean
+  /** Whether it may be told to write less. */
+  readonly mayShrink: boolean
+}
+
+function boundOf({ call, candidate }: Attempt, capOutput: boolean): Bound {
+  const asked = call.request.parameters.maxOutputTokens
+  return {
+    inputTokens: inputBoundOf(call.request, candidate.contextWindow),
+    outputTokens: outputBoundOf(call, candidate),
+    choices: choicesOf(call),
+    caps: capOutput && asked === undefined && candidate.maxOutputTokens === undefined,
+    mayShrink: capOutput && asked === undefined,
+  }
+}
+
+/** Lowers the output to what an amount pays for. False where that is not allowed, or leaves no answer. */
+function shrink(bound: Bound, nanoUsd: number, price: Price): boolean {
+  if (!bound.mayShrink) return false
+  const perChoice = Math.floor(affordableOutputTokens(nanoUsd, bound.inputTokens, price) / bound.choices)
+  if (perChoice < leastOutputTokens) return false
+  bound.outputTokens = Math.min(bound.outputTokens, perChoice * bound.choices)
+  bound.caps = true
+  return true
+}
+
+/** What a call's attempts have cost so far; one that is under way counts as nothing yet. */
+function spentBy({ record }: Call): number {
+  return record.attempts.reduce((sum, { costNanoUsd = 0 }) => sum + costNanoUsd, 0)
+}
+
+function tooDear(nanoUsd: number, left: number, model: string): SignalboxError {
+  const message = `The call may cost up to ${usdOf(nanoUsd)} USD, and ${usdOf(Math.max(0, left))} USD is the most it may`
+  return new SignalboxError('max_cost_exceeded', message, { model })
+}

@@ -1,0 +1,114 @@
+import type { LedgerAttempt, LedgerCall, LedgerIntent } from '../ledger/types.ts'
+import { boundNanoUsd } from '../money/price.ts'
+import type { BuiltInServices } from '../pipeline.ts'
+import { type Plugin, definePlugin } from '../plugin.ts'
+import type { AttemptRecord, CallRecord } from '../record.ts'
+import { inputBoundOf } from '../tokens/request.ts'
+import type { Attempt } from '../types.ts'
+import { outputBoundOf } from './output-bound.ts'
+
+/** Writes every call and attempt into the ledger: an attempt before it is sent, and again when it has ended. */
+export function ledger({ ledger: book, prices, clock }: BuiltInServices): Plugin {
+  if (!book) return definePlugin({ name: 'ledger' })
+  return definePlugin({
+    name: 'ledger',
+    setup({ events }) {
+      events.on('attempt.ended', ({ record, attempt }) => book.post(attemptRow(record, attempt)))
+      events.on('call.ended', ({ record }) => book.close(callRow(record)))
+    },
+    attempt: {
+      stage: 'meter',
+      enforce: 'post',
+      run(attempt, next) {
+        book.begin(intentOf(attempt))
+        return next(attempt)
+      },
+    },
+    close: () => book.end(),
+  })
+
+  function intentOf({ call, candidate }: Attempt): LedgerIntent {
+    const time = clock.wallTime()
+    const { record, identity } = call
+    const bounds = {
+      inputTokens: inputBoundOf(call.request, candidate.contextWindow),
+      outputTokens: outputBoundOf(call, candidate),
+    }
+    const price = prices.priceOf(candidate.name, time)
+    return {
+      callKey: record.key,
+      place: record.attempts.length - 1,
+      callId: call.id,
+      time,
+      identity,
+      route: record.route,
+      model: candidate.name,
+      provider: candidate.provider,
+      ...bounds,
+      boundNanoUsd: price && boundNanoUsd(bounds, price),
+      prices: price?.base,
+      priceSource: price?.source,
+    }
+  }
+}
+
+function attemptRow(record: CallRecord, attempt: AttemptRecord): LedgerAttempt {
+  const { usage, costNanoUsd } = attempt
+  const unbilled = usage === undefined ? 0n : undefined
+  return {
+    callKey: record.key,
+    place: record.attempts.indexOf(attempt),
+    callId: record.id,
+    time: record.startedAt + attempt.startedMs,
+    identity: record.identity,
+    route: record.route,
+    model: attempt.model,
+    provider: attempt.provider,
+    outcome: attempt.outcome,
+    status: attempt.status,
+    latencyMs: (attempt.endedMs ?? attempt.startedMs) - attempt.startedMs,
+    firstTokenMs: attempt.committedMs === undefined ? undefined : attempt.committedMs - attempt.startedMs,
+    inputTokens: usage?.inputTokens ?? 0,
+    cachedInputTokens: usage?.cachedInputTokens ?? 0,
+    cacheWriteTokens: usage?.cacheWriteTokens ?? 0,
+    outputTokens: usage?.outputTokens ?? 0,
+    reasoningTokens: usage?.reasoningTokens ?? 0,
+    costNanoUsd: costNanoUsd === undefined ? unbilled : BigInt(costNanoUsd),
+    estimated: attempt.estimated ?? false,
+    overrun: attempt.overrun ?? false,
+    prices: attempt.prices,
+    priceSource: attempt.priceSource,
+  }
+}
+
+function callRow(record: CallRecord): LedgerCall {
+  const {
+    key,
+    id,
+    parent,
+    startedAt,
+    identity,
+    route,
+    model,
+    outcome,
+    durationMs,
+    failovers,
+    labels,
+    strategy,
+    candidates,
+    seed,
+  } = record
+  return {
+    callKey: key,
+    callId: id,
+    parent,
+    time: startedAt,
+    identity,
+    route,
+    model,
+    outcome,
+    durationMs: durationMs ?? 0,
+    failovers: failovers.length,
+    decision: { labels, strategy, candidates, seed, failovers },
+  }
+}

@@ -1,0 +1,335 @@
+/* oxlint-disable unicorn/consistent-function-scoping -- what a test hands in stands in the test */
+import { getEventListeners } from 'node:events'
+import { type FakeClock, createFakeClock } from '@signalbox/testkit'
+import type { Dispatcher } from 'undici'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
+import type { OpenAiCompatibleModelOptions } from '../config/options.ts'
+import type { SignalboxError } from '../errors.ts'
+import { readBody } from '../reply.ts'
+import { createRouter } from '../router.ts'
+import type { ByteStream, Reply } from '../types.ts'
+
+let clock: FakeClock
+
+beforeEach(() => {
+  clock = createFakeClock()
+})
+
+/** One request that reached the provider, and what it answers. */
+class Upstream {
+  aborted = false
+  paused = false
+  readonly options: Dispatcher.DispatchOptions
+  private readonly handler: Dispatcher.DispatchHandler
+  readonly controller: Dispatcher.DispatchController
+
+  constructor(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler) {
+    this.options = options
+    this.handler = handler
+    this.controller = {
+      abort: (reason: Error) => {
+        if (this.aborted) return
+        this.aborted = true
+        handler.onResponseError?.(this.controller, reason)
+      },
+      pause: () => (this.paused = true),
+      resume: () => (this.paused = false),
+    } as unknown as Dispatcher.DispatchController
+    handler.onRequestStart?.(this.controller, undefined)
+  }
+
+  get headers(): Record<string, string> {
+    return this.options.headers as Record<string, string>
+  }
+
+  get body(): string {
+    return Buffer.from(this.options.body as Uint8Array).toString()
+  }
+
+  head(status: number, headers: Record<string, string> = { 'content-type': 'application/json' }) {
+    this.handler.onResponseStart?.(this.controller, status, headers, '')
+    return this
+  }
+
+  data(text: string) {
+    this.handler.onResponseData?.(this.controller, Buffer.from(text))
+    return this
+  }
+
+  end() {
+    this.handler.onResponseEnd?.(this.controller, {})
+    return this
+  }
+
+  json(status: number, body: unknown, headers: Record<string, string> = {}) {
+    return this.head(status, { 'content-type': 'application/json', ...headers })
+      .data(JSON.stringify(body))
+      .end()
+  }
+
+  stream() {
+    return this.head(200, { 'content-type': 'text/event-stream' })
+  }
+}
+
+function setUp(over: Partial<OpenAiCompatibleModelOptions> = {}) {
+  const requests: Upstream[] = []
+  const dispatcher = {
+    dispatch: (options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler) =>
+      requests.push(new Upstream(options, handler)) > 0,
+  } as unknown as Dispatcher
+  const router = createRouter({
+    models: { a: { provider: 'openai-compatible', baseUrl: 'http://upstream.test/v1', dispatcher, ...over } },
+    clock,
+    retry: false,
+    breaker: false,
+    health: false,
+  })
+  return { router, requests }
+}
+
+const ask = (rest: object = {}) => ({ body: { model: 'a', messages: [], ...rest } })
+const completion = {
+  id: 'c',
+  choices: [{ index: 0, message: { content: 'hi' }, finish_reason: 'stop' }],
+  usage: { prompt_tokens: 3, completion_tokens: 2 },
+}
+const chunk = (content: string) =>
+  `data: {"id":"c","choices":[{"index":0,"delta":{"content":"${content}"},"finish_reason":null}]}\n\n`
+const finish = 'data: {"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+const done = 'data: [DONE]\n\n'
+const failureOf = (answer: Promise<Reply>) =>
+  answer.then(
+    () => undefined,
+    (error: unknown) => error as SignalboxError,
+  )
+const textOf = async (reply: Reply) => Buffer.from(await readBody(reply)).toString()
+
+describe('a plain exchange', () => {
+  it('sends the request where it belongs and hands the answer back as it came', async () => {
+    const { router, requests } = setUp({
+      apiKey: 'sk-0123456789abcdef',
+      model: 'real-name',
+      headers: { 'X-Team': 'red' },
+    })
+    const answer = router.handle({ ...ask(), headers: { traceparent: 't' } })
+    await clock.settle()
+    const [request] = requests
+    expect(request!.options).toMatchObject({
+      origin: 'http://upstream.test',
+      path: '/v1/chat/completions',
+      method: 'POST',
+    })
+    expect(request!.headers).toEqual({
+      accept: 'application/json',
+      'accept-encoding': 'identity',
+      authorization: 'Bearer sk-0123456789abcdef',
+      'content-type': 'application/json',
+      traceparent: 't',
+      'user-agent': 'signalbox',
+      'x-team': 'red',
+    })
+    expect(JSON.parse(request!.body)).toEqual({ model: 'real-name', messages: [] })
+    request!.json(200, completion, { 'set-cookie': 'x=1', 'openai-version': 'v' })
+    const reply = await answer
+    expect(reply.headers).toEqual({ 'content-type': 'application/json', 'openai-version': 'v' })
+    expect(await textOf(reply)).toBe(JSON.stringify(completion))
+    expect(await reply.ended).toMatchObject({
+      how: 'complete',
+      estimated: false,
+      usage: { inputTokens: 3, outputTokens: 2 },
+    })
+    expect(clock.pendingTimers()).toBe(0)
+  })
+
+  it('asks a key function each time, and a key that cannot be had fails the attempt', async () => {
+    let keys = 0
+    const { router, requests } = setUp({ apiKey: async () => `key-${++keys}-0123456789` })
+    for (const expected of ['Bearer key-1-0123456789', 'Bearer key-2-0123456789']) {
+      const answer = router.handle(ask())
+      await clock.settle()
+      expect(requests.at(-1)!.headers['authorization']).toBe(expected)
+      requests.at(-1)!.json(200, completion)
+      await answer
+    }
+    for (const apiKey of [
+      () => Promise.reject(new Error('the vault is shut')),
+      () => {
+        throw new Error('the vault is shut')
+      },
+    ]) {
+      const failing = setUp({ apiKey })
+      const error = await failureOf(failing.router.handle(ask()))
+      expect(error).toMatchObject({ code: 'provider_auth_failed' })
+      expect(error!.message).not.toContain('vault')
+      expect(failing.requests).toEqual([])
+    }
+    expect(clock.pendingTimers()).toBe(0)
+  })
+
+  it('refuses a body that cannot be written as JSON, however the key comes', async () => {
+    for (const apiKey of ['sk-0123456789abcdef', async () => 'sk-0123456789abcdef', undefined]) {
+      const { router, requests } = setUp(apiKey === undefined ? {} : { apiKey })
+      const answer = failureOf(router.handle(ask({ seed: 1n })))
+      await clock.settle()
+      expect(requests).toEqual([])
+      expect(clock.pendingTimers()).toBe(0)
+      expect(await answer).toMatchObject({ code: 'invalid_body' })
+    }
+  })
+
+  it('is given up at its time limit, and the upstream with it', async () => {
+    const { router, requests } = setUp({ timeouts: { answerMs: 1_000 } })
+    const answer = failureOf(router.handle(ask()))
+    await clock.settle()
+    requests[0]!.head(200).data('{"id":')
+    await clock.advance(999)
+    expect(requests[0]!.aborted).toBe(false)
+    await clock.advance(1)
+    expect(await answer).toMatchObject({ code: 'upstream_timeout', model: 'a' })
+    expect(requests[0]!.aborted).toBe(true)
+    expect(clock.pendingTimers()).toBe(0)
+  })
+
+  it("is given up when the call's time is up, and that is final", async () => {
+    const { router, requests } = setUp()
+    const answer = failureOf(router.handle({ ...ask(), timeoutMs: 500 }))
+    await clock.advance(500)
+    expect(await answer).toMatchObject({ code: 'deadline_exceeded', retryable: false, movesOn: false })
+    expect(requests[0]!.aborted).toBe(true)
+  })
+
+  it('leaves no listener on a signal that serves many calls', async () => {
+    const { router, requests } = setUp()
+    const { signal } = new AbortController()
+    const answers = [router.handle({ ...ask(), signal }), failureOf(router.handle({ ...ask(), signal }))]
+    await clock.settle()
+    expect(getEventListeners(signal, 'abort')).toHaveLength(2)
+    requests[0]!.json(200, completion)
+    requests[1]!.json(500, {})
+    await Promise.all(answers)
+    expect(getEventListeners(signal, 'abort')).toEqual([])
+  })
+
+  it('is given up at once when the caller leaves, before or after it was sent', async () => {
+    const { router, requests } = setUp()
+    const caller = new AbortController()
+    const answer = failureOf(router.handle({ ...ask(), signal: caller.signal }))
+    await clock.settle()
+    caller.abort()
+    expect(requests[0]!.aborted).toBe(true)
+    expect(await answer).toMatchObject({ code: 'cancelled' })
+    expect(await failureOf(router.handle({ ...ask(), signal: caller.signal }))).toMatchObject({ code: 'cancelled' })
+    expect(requests).toHaveLength(1)
+    expect(clock.pendingTimers()).toBe(0)
+  })
+})
+
+describe('a stream', () => {
+  /** A stream whose first content is there. */
+  async function begun() {
+    const { router, requests } = setUp({ timeouts: { stallMs: 1_000 } })
+    const answer = router.handle(ask({ stream: true }))
+    await clock.settle()
+    requests[0]!.stream().data(chunk('one'))
+    return { reply: await answer, upstream: requests[0]! }
+  }
+
+  it('settles with its first content, and not before', async () => {
+    const { router, requests } = setUp()
+    const settled = vi.fn<(reply: Reply) => void>()
+    void router.handle(ask({ stream: true })).then(settled)
+    await clock.settle()
+    requests[0]!
+      .stream()
+      .data(': ping\n\n')
+      .data('data: {"choices":[{"index":0,"delta":{"role":"assistant"},"finish_reason":null}]}\n\n')
+    await clock.settle()
+    expect(settled).not.toHaveBeenCalled()
+    requests[0]!.data(chunk('one'))
+    await clock.settle()
+    expect(settled).toHaveBeenCalledTimes(1)
+    const reply = settled.mock.calls[0]![0]
+    requests[0]!.data(finish).data(done).end()
+    expect(await textOf(reply)).toBe(
+      `: ping\n\ndata: {"choices":[{"index":0,"delta":{"role":"assistant"},"finish_reason":null}]}\n\n${chunk('one')}${finish}${done}`,
+    )
+    expect(clock.pendingTimers()).toBe(0)
+  })
+
+  it('that falls silent ends in an error event, and the upstream is given up', async () => {
+    const { reply, upstream } = await begun()
+    const text = textOf(reply)
+    await clock.advance(999)
+    upstream.data(chunk('two'))
+    await clock.advance(999)
+    expect(upstream.aborted).toBe(false)
+    await clock.advance(1)
+    expect(upstream.aborted).toBe(true)
+    expect(await text).toMatch(/"code":"stream_timeout"\}\}\n\n$/)
+    expect(await text).not.toContain('[DONE]')
+    expect(await reply.ended).toMatchObject({ how: 'stalled', estimated: true })
+    expect(clock.pendingTimers()).toBe(0)
+  })
+
+  it('is given up when its reader stops, and when it is cancelled', async () => {
+    const left = await begun()
+    for await (const bytes of left.reply.body as ByteStream) if (bytes) break
+    expect(left.upstream.aborted).toBe(true)
+    expect((await left.reply.ended).how).toBe('cancelled')
+    const cancelled = await begun()
+    cancelled.reply.cancel()
+    expect(cancelled.upstream.aborted).toBe(true)
+    expect(clock.pendingTimers()).toBe(0)
+  })
+
+  it('holds its upstream while nobody reads', async () => {
+    const { reply, upstream } = await begun()
+    const long = 'x'.repeat(20_000)
+    for (let times = 0; times < 4; times++) upstream.data(chunk(long))
+    expect(upstream.paused).toBe(true)
+    const chunks = (reply.body as ByteStream)[Symbol.asyncIterator]()
+    for (let times = 0; times < 5; times++) await chunks.next()
+    expect(upstream.paused).toBe(false)
+    reply.cancel()
+  })
+})
+
+describe('what a provider echoes', () => {
+  const key = 'sk-proj-0123456789abcdefghij'
+
+  it('is shown to nobody: not the key, nor a header that is secret', async () => {
+    const token = 'tok-9876543210zyxw'
+    const { router, requests } = setUp({
+      apiKey: key,
+      headers: { 'x-gateway-token': token, 'x-pin': 'hunter2', cookie: 'crumb' },
+    })
+    const answer = failureOf(router.handle(ask()))
+    await clock.settle()
+    const echo = `bad: Bearer ${key}, ${token}, ...${key.slice(4, 20)}..., crumb`
+    requests[0]!.json(400, { error: { message: echo, type: 'invalid_request_error', code: key } })
+    const error = await answer
+    const shown = [
+      error!.message,
+      Buffer.from(error!.answer!.body).toString(),
+      JSON.stringify(error),
+      String(error!.cause),
+    ].join('\n')
+    for (const secret of [key, token])
+      for (let at = 0; at + 12 <= secret.length; at++) expect(shown).not.toContain(secret.slice(at, at + 12))
+    expect(shown).not.toContain('crumb')
+  })
+
+  it('stays as it came where a short header that is no secret stands in it', async () => {
+    const { router, requests } = setUp({ apiKey: key, headers: { 'x-region': 'eu', 'x-flag': '1', 'x-list': ',' } })
+    const answer = failureOf(router.handle(ask()))
+    await clock.settle()
+    const body = {
+      error: { message: 'The queue in eu-west-1 is full, 1 of 10', type: 'invalid_request_error', code: null },
+    }
+    requests[0]!.json(400, body)
+    const error = await answer
+    expect(error!.message).toBe(body.error.message)
+    expect(JSON.parse(Buffer.from(error!.answer!.body).toString())).toEqual(body)
+  })
+})
