@@ -5,6 +5,7 @@ import { type EstimateCorrection, createEstimateCorrection } from './limiter/est
 import { type LearnedLimits, createLearnedLimits } from './limiter/learned-limits.ts'
 import { createLimiter } from './limiter/limiter.ts'
 import { type Limit, createLimits } from './limiter/limits.ts'
+import { type SlowStart, createSlowStart } from './limiter/slow-start.ts'
 import type { Limiter, Refusal } from './limiter/types.ts'
 import type { Store } from './store/store.ts'
 import type { Call, Identity } from './types.ts'
@@ -13,6 +14,7 @@ import type { Call, Identity } from './types.ts'
 export interface Admission {
   readonly limiter: Limiter
   readonly learned: LearnedLimits
+  readonly slowStart: SlowStart
   readonly correction: EstimateCorrection
   readonly store: Store
   /** The limits of a model: its own and its tier's. */
@@ -74,6 +76,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
     store,
     limiter: createLimiter({ store, clock, queue: { maximumWaiting } }),
     learned: createLearnedLimits({ clock }),
+    slowStart: createSlowStart({ clock }),
     correction: createEstimateCorrection(),
     ofModel: (name) => modelLimits.get(name) ?? none,
     general: [

@@ -61,17 +61,16 @@ export function createCall(init: CallInit, routes: RouteTable, { clock, random, 
   const record = createRecord({
     id,
     key,
-    ...(parent !== undefined && { parent }),
     identity,
     route: route.name,
     startedAt: clock.wallTime(),
     startedMs: now,
     seed: Math.floor(random() * 2 ** 32),
+    ...(parent !== undefined && { parent }),
   })
   return {
     id,
     key,
-    ...(parent !== undefined && { parent }),
     identity,
     route: route.name,
     dialect,
@@ -85,14 +84,16 @@ export function createCall(init: CallInit, routes: RouteTable, { clock, random, 
     headers: init.headers ?? noHeaders,
     log: init.log ?? logger,
     record,
+    ...(parent !== undefined && { parent }),
   }
 }
 
 function leastCost(routes: number | undefined, ...usd: readonly (number | undefined)[]): number | undefined {
-  const bounds = [routes, ...usd.map((bound) => (bound === undefined ? undefined : Number(nanoUsdOf(bound))))].filter(
-    (bound) => bound !== undefined,
-  )
-  return bounds.length === 0 ? undefined : Math.min(...bounds)
+  const bounds = usd
+    .filter((bound) => bound !== undefined && bound !== Infinity)
+    .map((bound) => Number(nanoUsdOf(bound!)))
+  const least = Math.min(routes ?? Infinity, ...bounds)
+  return least === Infinity ? undefined : least
 }
 
 /** The error for a name that is neither a route nor a model. */

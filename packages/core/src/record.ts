@@ -83,5 +83,21 @@ export interface CallRecord {
 export function createRecord(
   start: Pick<CallRecord, 'id' | 'key' | 'parent' | 'identity' | 'route' | 'startedAt' | 'startedMs' | 'seed'>,
 ): CallRecord {
-  return { ...start, labels: {}, strategy: '', candidates: [], attempts: [], failovers: [], outcome: 'pending' }
+  const { id, key, parent, identity, route, startedAt, startedMs, seed } = start
+  return {
+    id,
+    key,
+    identity,
+    route,
+    startedAt,
+    startedMs,
+    seed,
+    labels: {},
+    strategy: '',
+    candidates: [],
+    attempts: [],
+    failovers: [],
+    outcome: 'pending',
+    ...(parent !== undefined && { parent }),
+  }
 }

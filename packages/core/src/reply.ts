@@ -14,18 +14,26 @@ const completeWithoutUsage: Ended = { how: 'complete', usage: noUsage, estimated
 
 type Head = Pick<Reply, 'status' | 'headers' | 'dialect' | 'model'>
 
-/** A reply whose whole body is there. `ended` is worked out when it is first asked for. */
+/**
+ * A reply whose whole body is there.
+ *
+ * How it ended is asked for at once: everyone wants it, and a getter in an object made for each call would cost each call
+ * a hidden class of its own, which lives in the old space and keeps the whole call alive until a full collection.
+ */
 export function plainReply(parts: Head & { readonly body: Uint8Array; readonly ended?: () => Ended }): Reply {
-  const { ended = () => completeWithoutUsage, ...head } = parts
-  let settled: Promise<Ended> | undefined
+  const { status, headers, dialect, model, body, ended } = parts
   return {
-    ...head,
-    get ended() {
-      return (settled ??= Promise.resolve(ended()))
-    },
-    cancel: () => undefined,
+    status,
+    headers,
+    dialect,
+    model,
+    body,
+    ended: Promise.resolve(ended ? ended() : completeWithoutUsage),
+    cancel: nothingToCancel,
   }
 }
+
+const nothingToCancel = () => undefined
 
 /** A reply whose body arrives in pieces. */
 export function streamReply(

@@ -7,6 +7,7 @@ import { nanoUsdOf } from './money/usd.ts'
 import type { Connections } from './providers/connections.ts'
 import { providerOf } from './providers/index.ts'
 import type { ConnectedModel } from './providers/provider.ts'
+import { parseRetryAfterMs } from './retry/retry-after.ts'
 import { createStrategy } from './strategies/index.ts'
 import type { Candidate, CandidateView, Services, Strategy } from './types.ts'
 
@@ -76,12 +77,17 @@ export function createRouteTable(options: RouterOptions, services: ModelServices
 function connectModel(name: string, options: ModelOptions, top: RouterOptions, services: ModelServices): Model {
   const provider = providerOf(options)
   const { timeouts } = resolveSettings(options.reasoning ?? false, top, options)
+  const { learned, limiter } = services.admission
   const connected = provider.connect(options, {
     ...services,
     name,
     connectMs: timeouts.connectMs,
     maxResponseBytes: top.maxResponseBytes ?? defaultMaxBodyBytes,
-    onHeaders: (headers) => services.admission.learned.observe(`model:${name}`, headers),
+    onHeaders: (headers, sentMs) => {
+      const pauseMs = parseRetryAfterMs(headers, services.clock.wallTime()).delayMs
+      learned.observe(`model:${name}`, headers, { sentMs, pauseMs })
+      limiter.recheck(`model:${name}`)
+    },
   })
   return { name, options, providerName: provider.name, connected }
 }

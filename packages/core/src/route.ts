@@ -3,6 +3,7 @@ import type { Clock } from './clock.ts'
 import { SignalboxError, type SignalboxErrorCode, isSignalboxError } from './errors.ts'
 import type { EventBus } from './events.ts'
 import type { RouteHook, TryCandidate } from './plugin.ts'
+import type { CandidateRecord } from './record.ts'
 import type { Route, RouteTable } from './route-table.ts'
 import { tokensOf, withinWindow } from './tokens/request.ts'
 import { tryInTurn } from './try-in-turn.ts'
@@ -89,23 +90,30 @@ function tell({ strategy }: Route, outcome: Outcome, events: EventBus): void {
 }
 
 function settle(call: Call, route: Route, ranked: readonly Ranked[]): readonly Ranked[] {
-  const listed = [
-    ...ranked,
-    ...route.fallback
-      .filter((name) => !ranked.some((one) => one.name === name))
-      .map((name) => ({ name, reason: 'fallback' })),
-  ]
-  const stranger = listed.find(({ name }) => !route.candidates.has(name))
-  if (stranger) throw strangerError(stranger, route)
-  const viewOf = ({ name }: Ranked) => route.candidates.get(name)!
-  const fitting = listed.filter((one) => withinWindow(call.request, viewOf(one)))
-  const settled = fitting.some((one) => viewOf(one).health !== 'healthy')
-    ? fitting.toSorted((a, b) => ailments[viewOf(a).health] - ailments[viewOf(b).health])
-    : fitting
+  const listed = [...ranked]
+  for (const name of route.fallback) {
+    if (!ranked.some((one) => one.name === name)) listed.push({ name, reason: 'fallback' })
+  }
+  // How a model looks is worked out when it is asked for, so each is asked once.
+  const fitting: Ranked[] = []
+  const looks: CandidateRecord[] = []
+  for (const one of listed) {
+    const view = route.candidates.get(one.name)
+    if (!view) throw strangerError(one, route)
+    if (!withinWindow(call.request, view)) continue
+    fitting.push(one)
+    looks.push(recordOf(one, view))
+  }
+  if (looks.some(({ health }) => health !== 'healthy')) {
+    const ailing = new Map(looks.map(({ name, health }) => [name, ailments[health]]))
+    const byHealth = (a: Ranked, b: Ranked) => ailing.get(a.name)! - ailing.get(b.name)!
+    fitting.sort(byHealth)
+    looks.sort(byHealth)
+  }
   call.record.strategy = route.strategy.name
-  call.record.candidates = settled.map((one) => recordOf(one, viewOf(one)))
-  if (settled.length === 0) throw nothingLeft(call, route, listed.length)
-  return settled
+  call.record.candidates = looks
+  if (fitting.length === 0) throw nothingLeft(call, route, listed.length)
+  return fitting
 }
 
 const ailments: Readonly<Record<CandidateView['health'], number>> = { healthy: 0, degraded: 1, unhealthy: 2 }

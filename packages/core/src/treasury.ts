@@ -37,11 +37,16 @@ export function createTreasury(
 
   const accountsOf = (call: Call, model: string) => budgets.accountsOf(spenderOf(call, model))
 
-  /** Whether this process is the one to tell: the store lets one through, whoever shares it. */
-  async function first(what: string, forgetAfterMs: number | undefined): Promise<boolean> {
+  function isNew(what: string): boolean {
     if (told.has(what)) return false
     if (told.size >= rememberedTellings) told.clear()
     told.add(what)
+    return true
+  }
+
+  /** Whether this process is the one to tell: the store lets one through, whoever shares it. */
+  async function first(what: string, forgetAfterMs: number | undefined): Promise<boolean> {
+    if (!isNew(what)) return false
     const id = `told:${what}:${clock.wallTime()}:${Math.random()}`
     const answer = await store.reserve({
       id,
@@ -72,8 +77,7 @@ export function createTreasury(
     refusal(refusal, model) {
       const { settings, bucket, period, remainingNanoUsd, limitNanoUsd } = refusal
       const what = `refused ${settings.per} ${bucket} ${period} ${limitNanoUsd}`
-      if (events.heard('budget.refused') && !told.has(what)) {
-        told.add(what)
+      if (events.heard('budget.refused') && isNew(what)) {
         events.emit('budget.refused', {
           per: settings.per,
           bucket,
@@ -97,7 +101,8 @@ export function createTreasury(
       const readings = await budgets.read(accounts)
       const used = readings.find(
         (reading) =>
-          usedShare(reading) >= reading.settings.degrade!.at && call.route in reading.settings.degrade!.routes,
+          usedShare(reading) >= reading.settings.degrade!.at &&
+          Object.hasOwn(reading.settings.degrade!.routes, call.route),
       )
       return used?.settings.degrade!.routes[call.route]
     },

@@ -5,7 +5,7 @@ import type { HealthState } from './health/health-window.ts'
 import type { ModelState } from './model-state.ts'
 import type { ConnectedModel } from './providers/provider.ts'
 import type { MediaPart } from './tokens/bounds.ts'
-import type { CallRecord } from './record.ts'
+import type { AttemptRecord, CallRecord } from './record.ts'
 import type { RetryBudget } from './retry/budget.ts'
 
 /**
@@ -195,6 +195,15 @@ export interface Attempt {
   readonly deadline: number
   /** The longest silence inside a stream, in milliseconds. */
   readonly stallMs: number
+  /** The money held for it, where any is. */
+  readonly held?: HeldMoney
+}
+
+/** Money held for one attempt. */
+export interface HeldMoney {
+  readonly nanoUsd: number
+  /** Where the attempt is written down; absent until it is about to be sent. */
+  entry?: AttemptRecord
 }
 
 /** Tokens by class. The classes are disjoint: they sum to what the provider counted. */

@@ -1,6 +1,16 @@
 export type { Clock, Timer } from './clock.ts'
 export { createFakeClock, type FakeClock, type FakeClockOptions } from './fake-clock.ts'
 export { seededRandom } from './seeded-random.ts'
+export {
+  createSimulatedDispatcher,
+  type DispatchedRequest,
+  type SimulatedDispatcher,
+  type SimulatedDispatcherOptions,
+} from './simulated-dispatcher.ts'
+export type { SimulatedUsage } from './simulated-dispatcher/answers.ts'
+export { drawOutages, type OutageOptions } from './simulated-dispatcher/draw-outages.ts'
+export type { EnforcedLimitOptions } from './simulated-dispatcher/enforced-limits.ts'
+export type { DispatcherFault, Outage, SimulatedHeaders } from './simulated-dispatcher/faults.ts'
 export { startSimulatedProvider, type SimulatedProvider, type SimulatedProviderOptions } from './simulated-provider.ts'
 export type { SimulatedFault } from './simulated-provider/faults.ts'
 export type { SimulatedRequest } from './simulated-provider/journal.ts'

@@ -117,10 +117,11 @@ export function createBreaker(
     onChange?.({ from, to: next.name, reason, retryAfterMs: next.name === 'open' ? next.untilMs - clock.now() : 0 })
   }
 
-  const nameAt = (now: number) => (state.name === 'open' && now >= state.untilMs ? 'half-open' : state.name)
+  const nameNow = () => (state.name === 'open' && clock.now() >= state.untilMs ? 'half-open' : state.name)
 
-  function retryAfterMs(now = clock.now()) {
+  function retryAfterMs() {
     if (state.name === 'closed') return 0
+    const now = clock.now()
     return state.name === 'open' ? Math.max(0, state.untilMs - now) : untilProbeMs(state, settings, now)
   }
 
@@ -128,8 +129,8 @@ export function createBreaker(
     const now = clock.now()
     const counts = (reason: TripReason) => rules.find((rule) => rule.reason === reason)?.counts(now)
     return {
-      state: nameAt(now),
-      retryAfterMs: retryAfterMs(now),
+      state: nameNow(),
+      retryAfterMs: retryAfterMs(),
       trips: state.name === 'closed' ? 0 : state.trips,
       probes: state.name === 'half-open' ? liveLeases(state, now).length : 0,
       consecutiveFailures: counts('consecutive-failures')?.failures ?? 0,
@@ -139,10 +140,10 @@ export function createBreaker(
 
   return {
     get state() {
-      return nameAt(clock.now())
+      return nameNow()
     },
     tryAcquire,
-    retryAfterMs: () => retryAfterMs(),
+    retryAfterMs,
     snapshot,
   }
 }

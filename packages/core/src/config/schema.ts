@@ -92,9 +92,11 @@ const price = z.union([
 ])
 
 const usedShare = z.number().gt(0).max(1)
+/** What 64 bits hold in nano-USD. */
+const largestLimitUsd = 9_000_000_000
 const budget = z.strictObject({
   per: z.enum(['all', 'key', 'user', 'team', 'tag', 'route', 'model']),
-  limitUsd: z.number().nonnegative(),
+  limitUsd: z.number().nonnegative().max(largestLimitUsd),
   window: z.union([z.enum(['minute', 'hour', 'day', 'week', 'month']), z.strictObject({ rollingMs: count })]),
   timeZone: z
     .string()

@@ -1,3 +1,4 @@
+import { bufferOf } from '../buffer.ts'
 import { SignalboxError } from '../errors.ts'
 import type { Media, Message, Modality, Parameters, Request, Tool } from '../types.ts'
 import { type Layout, layoutOf, splice } from './splice.ts'
@@ -94,7 +95,7 @@ export function parseJsonRequest(input: Uint8Array | object, view: RequestView):
 
 function parseJson(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()) as unknown
+    return JSON.parse(bufferOf(bytes).toString()) as unknown
   } catch (cause) {
     throw new SignalboxError(
       'invalid_json',

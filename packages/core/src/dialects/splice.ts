@@ -1,3 +1,5 @@
+import { bufferOf } from '../buffer.ts'
+
 /** A top-level field of a JSON object, by where it stands in the bytes. */
 interface Field {
   readonly key: string
@@ -23,7 +25,8 @@ const comma = 0x2c
 const colon = 0x3a
 
 /** Finds the top-level fields of a JSON object. The bytes must be valid JSON whose value is an object. Linear time. */
-export function layoutOf(bytes: Uint8Array): Layout {
+export function layoutOf(given: Uint8Array): Layout {
+  const bytes = bufferOf(given)
   const fields: Field[] = []
   let at = bytes.indexOf(openBrace) + 1
   for (;;) {
@@ -67,17 +70,17 @@ export function splice(bytes: Uint8Array, layout: Layout, patch: Readonly<Record
     copied = field.valueEnd
   })
   copyTo(close)
-  const there = new Set(fields.map((field) => field.key))
   for (const [key, value] of Object.entries(patch)) {
-    if (there.has(key) || value === undefined) continue
+    if (value === undefined || fields.some((field) => field.key === key)) continue
     pieces.push(Buffer.from(`${kept++ === 0 ? '' : ','}${JSON.stringify(key)}:${JSON.stringify(value)}`))
   }
   copyTo(bytes.length)
   return Buffer.concat(pieces)
 }
 
-function keyOf(bytes: Uint8Array, start: number, end: number): string {
-  return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString()) as string
+function keyOf(bytes: Buffer, start: number, end: number): string {
+  const key = bytes.toString('utf8', start + 1, end - 1)
+  return key.includes('\\') ? (JSON.parse(`"${key}"`) as string) : key
 }
 
 function skipBlank(bytes: Uint8Array, from: number): number {

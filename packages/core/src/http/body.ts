@@ -46,29 +46,26 @@ function read(req: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
     if (Number(req.headers['content-length']) > maxBytes) return reject(tooLarge(maxBytes))
     const chunks: Uint8Array[] = []
     let bytes = 0
-    const stop = () => {
-      req.off('data', take)
-      req.off('end', finish)
-      req.off('close', leave)
-      req.off('error', leave)
-    }
+    // Listeners stay where they are: to take four of them off costs more than to call them once in vain.
+    let over = false
     const take = (chunk: Uint8Array) => {
+      if (over) return
       bytes += chunk.length
       if (bytes <= maxBytes) {
         chunks.push(chunk)
         return
       }
-      stop()
+      over = true
       req.pause()
       reject(tooLarge(maxBytes))
     }
     const finish = () => {
-      stop()
+      over = true
       resolve(bytesOf(chunks))
     }
     const leave = () => {
-      stop()
-      reject(new SignalboxError('cancelled', 'The caller left before the request was complete'))
+      if (!over) reject(new SignalboxError('cancelled', 'The caller left before the request was complete'))
+      over = true
     }
     req.on('data', take)
     req.on('end', finish)

@@ -10,23 +10,24 @@ const forwardedHeaders = ['traceparent', 'tracestate', 'openai-beta'] as const
 export async function answerCall(router: Router, request: FaceRequest, id: string): Promise<FaceAnswer> {
   const identity = await identityOf(request)
   const sent = await request.body()
+  const headers = forwarded(request)
   const timeoutMs = timeoutOf(request.header('x-request-timeout'))
   const { record, reply } = router.begin({
     body: sent,
     id,
     identity,
     signal: request.signal,
-    headers: forwarded(request),
+    ...(headers && { headers }),
     ...(timeoutMs !== undefined && { timeoutMs }),
     ...(request.log && { log: request.log }),
   })
   try {
     const answer = await reply
-    const { status, headers, body } = answer
+    const { status, body } = answer
     const streamed = !(body instanceof Uint8Array)
     return {
       status,
-      headers: { ...headers, ...(streamed ? streamHeaders : plainHeaders) },
+      headers: { ...answer.headers, ...(streamed ? streamHeaders : plainHeaders) },
       body,
       record,
       cancel: () => answer.cancel(),
@@ -40,18 +41,20 @@ const plainHeaders = { 'cache-control': 'no-store' }
 /** Nothing between here and the caller is to gather or change a stream. */
 const streamHeaders = { 'cache-control': 'no-store, no-transform', 'x-accel-buffering': 'no' }
 
-function forwarded(request: FaceRequest): Record<string, string> {
-  const headers: Record<string, string> = {}
+/** Undefined where there are none, as mostly. */
+function forwarded(request: FaceRequest): Record<string, string> | undefined {
+  let headers: Record<string, string> | undefined
   for (const name of forwardedHeaders) {
     const value = request.header(name)
-    if (value !== undefined) headers[name] = value
+    if (value !== undefined) (headers ??= {})[name] = value
   }
   return headers
 }
 
 /** Seconds, or a number with `ms` or `s` behind it. */
 function timeoutOf(value: string | undefined): number | undefined {
-  const match = /^(\d+(?:\.\d+)?)(ms|s)?$/.exec(value ?? '')
+  if (value === undefined) return undefined
+  const match = /^(\d+(?:\.\d+)?)(ms|s)?$/.exec(value)
   const milliseconds = Number(match?.[1]) * (match?.[2] === 'ms' ? 1 : 1_000)
   return milliseconds > 0 && Number.isFinite(milliseconds) ? milliseconds : undefined
 }

@@ -23,13 +23,9 @@ export interface FaceOptions {
 
 /** Makes the face of a router. */
 export function createFace(router: Router, { pages = false }: FaceOptions = {}): Face {
+  const calls = { dialect: 'openai-chat', answer: (request, id) => answerCall(router, request, id) } satisfies Endpoint
   const resources: readonly Resource[] = [
-    {
-      method: 'POST',
-      path: /^\/chat\/completions$/,
-      dialect: 'openai-chat',
-      answer: (request, id) => answerCall(router, request, id),
-    },
+    { method: 'POST', path: /^\/chat\/completions$/, ...calls },
     { method: 'GET', path: /^\/models$/, dialect: 'openai-chat', answer: (request) => models(router, request) },
     {
       method: 'GET',
@@ -50,6 +46,8 @@ export function createFace(router: Router, { pages = false }: FaceOptions = {}):
     maxRequestBytes: router.settings.maxRequestBytes,
     match(method, path) {
       const local = localPath(path)
+      // Nearly every request is this one.
+      if (method === 'POST' && local === '/chat/completions') return calls
       const fitting = resources.filter((resource) => resource.path.test(local))
       if (fitting.length === 0) return undefined
       const resource = fitting.find((one) => one.method === method || (one.method === 'GET' && method === 'HEAD'))
@@ -62,8 +60,7 @@ export function createFace(router: Router, { pages = false }: FaceOptions = {}):
       const answer = await settle(endpoint, request, id)
       answer.headers['x-request-id'] = id
       if (answer.error && !request.bodyIsComplete()) answer.headers['connection'] = 'close'
-      if (router.settings.decisionHeaders && answer.record)
-        Object.assign(answer.headers, decisionHeaders(answer.record))
+      if (router.settings.decisionHeaders && answer.record) addDecision(answer.headers, answer.record)
       return answer
     },
   }
@@ -84,25 +81,24 @@ async function settle(endpoint: Endpoint, request: FaceRequest, id: string): Pro
   }
 }
 
-function decisionHeaders({ model, route, attempts }: CallRecord): Record<string, string> {
+function addDecision(headers: Record<string, string>, { model, route, attempts }: CallRecord): void {
   const last = model ?? attempts.at(-1)?.model
-  return {
-    ...(last !== undefined && { 'x-signalbox-model': last }),
-    'x-signalbox-route': route,
-    'x-signalbox-attempts': String(attempts.length),
-  }
+  if (last !== undefined) headers['x-signalbox-model'] = last
+  headers['x-signalbox-route'] = route
+  headers['x-signalbox-attempts'] = String(attempts.length)
 }
 
 const saneId = /^[\w.:@/+=-]{1,200}$/
 
 /** The caller's id where it is fit for a header and a log line, else the host's, else a new one. */
 function requestId(request: FaceRequest): string {
-  const given = [request.header('x-request-id'), request.id].find((id) => id !== undefined && saneId.test(id))
-  return given ?? crypto.randomUUID()
+  const callers = request.header('x-request-id')
+  if (callers !== undefined && saneId.test(callers)) return callers
+  return request.id !== undefined && saneId.test(request.id) ? request.id : crypto.randomUUID()
 }
 
 function localPath(path: string): string {
-  const local = path.replace(/^\/v1(?=\/|$)/, '')
+  const local = path.startsWith('/v1/') ? path.slice(3) : path === '/v1' ? '' : path
   return local.length > 1 && local.endsWith('/') ? local.slice(0, -1) : local
 }
 

@@ -15,6 +15,14 @@ export function matches(
   )
 }
 
+/** The oldest first, as SQL would give them. */
+export function inOrder<T extends LedgerAttempt | LedgerCall>(rows: readonly T[]): T[] {
+  return rows.toSorted((a, b) => a.time - b.time || compare(a.callKey, b.callKey) || placeOf(a) - placeOf(b))
+}
+
+const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
+const placeOf = (row: LedgerAttempt | LedgerCall) => ('place' in row ? row.place : 0)
+
 /** Totals by a group, as SQL would give them: the dearest first. */
 export function totalsOf(by: LedgerGroup, attempts: readonly LedgerAttempt[]): LedgerTotal[] {
   const groups = new Map<string, LedgerAttempt[]>()
@@ -22,12 +30,12 @@ export function totalsOf(by: LedgerGroup, attempts: readonly LedgerAttempt[]): L
     for (const group of groupsOf(by, attempt)) groups.set(group, [...(groups.get(group) ?? []), attempt])
   const totals = [...groups].map(([group, members]) => totalOf(group, members))
   return totals.toSorted((a, b) =>
-    a.costNanoUsd === b.costNanoUsd ? (a.group < b.group ? -1 : 1) : a.costNanoUsd > b.costNanoUsd ? -1 : 1,
+    a.costNanoUsd === b.costNanoUsd ? compare(a.group, b.group) : a.costNanoUsd > b.costNanoUsd ? -1 : 1,
   )
 }
 
 function groupsOf(by: LedgerGroup, { identity, model, route, time }: LedgerAttempt): readonly string[] {
-  if (by === 'tag') return identity.tags && identity.tags.length > 0 ? identity.tags : ['']
+  if (by === 'tag') return identity.tags && identity.tags.length > 0 ? [...new Set(identity.tags)] : ['']
   if (by === 'day') return [new Date(time).toISOString().slice(0, 10)]
   return [{ model, route, user: identity.user, key: identity.key, team: identity.team }[by] ?? '']
 }

@@ -20,7 +20,7 @@ const leaveBytes = 8 * 1024 * 1024
 
 /** Opens this process's journal. */
 export function openJournal(ledgerFile: string): Journal {
-  const place = `${ledgerFile}-intents-${process.pid}`
+  const place = `${ledgerFile}-intents-${process.pid}.${startOf(process.pid)}`
   let opened = 0
   let current = openGeneration()
 
@@ -78,7 +78,7 @@ export function abandonedIntents(ledgerFile: string): { readonly intents: readon
   const folder = path.dirname(ledgerFile)
   const files = fs
     .readdirSync(folder)
-    .filter((name) => name.startsWith(prefix) && !isAlive(Number(name.slice(prefix.length).split('-')[0])))
+    .filter((name) => name.startsWith(prefix) && !isAlive(name.slice(prefix.length).split('-')[0]!))
   const full = files.map((name) => path.join(folder, name))
   return { intents: full.flatMap(readIntents), drop: () => full.forEach((file) => fs.rmSync(file, { force: true })) }
 }
@@ -95,12 +95,26 @@ function readIntents(file: string): LedgerIntent[] {
   })
 }
 
-function isAlive(pid: number): boolean {
-  if (pid === process.pid) return true
+/** Whether a process still runs. A number comes again, in a container at once: what tells is when it began. */
+function isAlive(writer: string): boolean {
+  const [pid, start] = writer.split('.').map(Number) as [number, number]
   try {
     process.kill(pid, 0)
-    return true
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false
+  }
+  return startOf(pid) === start
+}
+
+/** When a process began, in ticks since the system did; 0 on systems that do not say. */
+function startOf(pid: number): number {
+  try {
+    const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1')
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[startField])
+  } catch {
+    return 0
   }
 }
+
+/** The place of the start among the fields after the name: proc_pid_stat(5). */
+const startField = 19

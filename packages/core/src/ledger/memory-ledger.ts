@@ -1,5 +1,5 @@
-import { matches, totalsOf } from './in-memory.ts'
-import { type Ledger, type LedgerAttempt, type LedgerCall, type OnEntries, conflict } from './types.ts'
+import { inOrder, matches, totalsOf } from './in-memory.ts'
+import { type Ledger, type LedgerAttempt, type LedgerCall, type OnEntries, conflict, isSamePosting } from './types.ts'
 
 /** A ledger that is gone with the process: for tests, and for those who only want totals while they run. */
 export function createMemoryLedger({ onEntries }: { readonly onEntries?: OnEntries } = {}): Ledger {
@@ -13,12 +13,7 @@ export function createMemoryLedger({ onEntries }: { readonly onEntries?: OnEntri
       const name = `${attempt.callKey}/${attempt.place}`
       const before = attempts.get(name)
       if (!before) attempts.set(name, attempt)
-      else if (
-        before.costNanoUsd !== attempt.costNanoUsd ||
-        before.outputTokens !== attempt.outputTokens ||
-        before.inputTokens !== attempt.inputTokens
-      )
-        failure = conflict(attempt)
+      else if (!isSamePosting(before, attempt)) failure = conflict(attempt)
     },
     close(call) {
       if (calls.has(call.callKey)) return
@@ -30,8 +25,8 @@ export function createMemoryLedger({ onEntries }: { readonly onEntries?: OnEntri
       failure = undefined
       if (error) throw error
     },
-    attempts: (query) => [...attempts.values()].filter((attempt) => matches(attempt, query)).values(),
-    calls: (query) => [...calls.values()].filter((call) => matches(call, query)).values(),
+    attempts: (query) => inOrder([...attempts.values()].filter((attempt) => matches(attempt, query))).values(),
+    calls: (query) => inOrder([...calls.values()].filter((call) => matches(call, query))).values(),
     totals: (by, query) =>
       totalsOf(
         by,

@@ -16,7 +16,7 @@ const identityValues = ({ key, user, team, tags = [] }: LedgerIdentity): SqlValu
   key ?? null,
   user ?? null,
   team ?? null,
-  JSON.stringify(tags),
+  JSON.stringify([...new Set(tags)]),
 ]
 
 export function attemptValues(attempt: LedgerAttempt): SqlValue[] {

@@ -35,7 +35,10 @@ const groups: Readonly<Record<LedgerGroup, { readonly name: string; readonly fro
   key: { name: 'key', from: 'attempts' },
   team: { name: 'team', from: 'attempts' },
   day: { name: "date(time / 1000, 'unixepoch')", from: 'attempts' },
-  tag: { name: 'tagged.value', from: 'attempts left join json_each(tags) as tagged' },
+  tag: {
+    name: 'tagged',
+    from: '(select attempts.*, tag.value as tagged from attempts left join json_each(attempts.tags) as tag)',
+  },
 }
 
 /** The totals of a query by a group. An attempt with many tags counts under each of them. */

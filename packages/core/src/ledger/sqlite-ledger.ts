@@ -7,7 +7,7 @@ import { lostAttempt, lostCall } from './lost.ts'
 import { type SqlRow, attemptColumns, attemptOf, attemptValues, callColumns, callOf, callValues } from './rows.ts'
 import { openDatabase } from './schema.ts'
 import { totalOf, totalsSql, where } from './sql.ts'
-import { type Ledger, type LedgerAttempt, type LedgerCall, type OnEntries, conflict } from './types.ts'
+import { type Ledger, type LedgerAttempt, type LedgerCall, type OnEntries, conflict, isSamePosting } from './types.ts'
 
 /** How the ledger is kept. */
 export interface SqliteLedgerOptions {
@@ -27,6 +27,8 @@ const fdatasync = promisify(fs.fdatasync)
 
 /** How often the journals of processes that died are looked for. */
 const recoverMs = 30_000
+/** How soon a batch that could not be written is tried again. */
+const retryMs = 1_000
 
 /**
  * A ledger in a SQLite file. Rows are written in batches; a batch is acknowledged when the write-ahead log is synced to
@@ -58,20 +60,23 @@ export function createSqliteLedger({ file, clock, onEntries, onError, batchMs = 
     timer = undefined
     const batch = queue
     queue = []
-    if (batch.length > 0) commit(batch)
-    syncing = syncing.then(() => (batch.length > 0 ? acknowledge(batch) : undefined)).catch(fail)
+    if (batch.length > 0 && commit(batch)) syncing = syncing.then(() => acknowledge(batch)).catch(fail)
     return syncing
   }
 
-  function commit(batch: readonly Posted[]): void {
+  /** Writes all of a batch, or keeps it for the next time. */
+  function commit(batch: readonly Posted[]): boolean {
     try {
       database.exec('begin immediate')
       for (const posted of batch) insert(posted)
       database.exec('commit')
+      return true
     } catch (error) {
       if (database.isTransaction) database.exec('rollback')
       queue = [...batch, ...queue]
+      timer = clock.setTimeout(() => void write(), retryMs)
       fail(error)
+      return false
     }
   }
 
@@ -131,6 +136,19 @@ export function createSqliteLedger({ file, clock, onEntries, onError, batchMs = 
     throw cause instanceof Error ? cause : new Error('The ledger could not be written', { cause })
   }
 
+  let ending: Promise<void> | undefined
+  async function end(): Promise<void> {
+    clock.clearTimeout(recovery)
+    try {
+      await flush()
+    } finally {
+      clock.clearTimeout(timer)
+      journal.end()
+      fs.closeSync(log)
+      database.close()
+    }
+  }
+
   function* select<T>(
     columns: string,
     table: string,
@@ -138,10 +156,9 @@ export function createSqliteLedger({ file, clock, onEntries, onError, batchMs = 
     read: (row: SqlRow) => T,
   ): IterableIterator<T> {
     void write()
+    const order = table === 'attempts' ? 'time, call_key, place' : 'time, call_key'
     const { sql, values } = where(query)
-    for (const row of database
-      .prepare(`select ${columns} from ${table} ${sql} order by time, call_key`)
-      .iterate(...values))
+    for (const row of database.prepare(`select ${columns} from ${table} ${sql} order by ${order}`).iterate(...values))
       yield read(row)
   }
 
@@ -160,16 +177,7 @@ export function createSqliteLedger({ file, clock, onEntries, onError, batchMs = 
         .all(...values)
         .map(totalOf)
     },
-    async end() {
-      clock.clearTimeout(recovery)
-      try {
-        await flush()
-      } finally {
-        journal.end()
-        fs.closeSync(log)
-        database.close()
-      }
-    },
+    end: () => (ending ??= end()),
   }
 }
 
@@ -178,16 +186,5 @@ const marks = (columns: string) => columns.split(',').fill('?').join(', ')
 function isSame(find: StatementSync, attempt: LedgerAttempt): boolean {
   const row = find.get(attempt.callKey, attempt.place)
   const before = row && attemptOf(row)
-  return before !== undefined && amountsOf(before) === amountsOf(attempt)
-}
-
-function amountsOf({
-  inputTokens,
-  cachedInputTokens,
-  cacheWriteTokens,
-  outputTokens,
-  reasoningTokens,
-  costNanoUsd,
-}: LedgerAttempt): string {
-  return [inputTokens, cachedInputTokens, cacheWriteTokens, outputTokens, reasoningTokens, costNanoUsd].join(' ')
+  return before !== undefined && isSamePosting(before, attempt)
 }

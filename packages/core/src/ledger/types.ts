@@ -139,6 +139,20 @@ export interface Ledger {
 /** Hears of calls that are safe on disk. */
 export type OnEntries = (callKeys: readonly string[]) => void
 
+/** Whether two postings of an attempt say the same. */
+export const isSamePosting = (one: LedgerAttempt, other: LedgerAttempt): boolean => amountsOf(one) === amountsOf(other)
+
+function amountsOf({
+  inputTokens,
+  cachedInputTokens,
+  cacheWriteTokens,
+  outputTokens,
+  reasoningTokens,
+  costNanoUsd,
+}: LedgerAttempt): string {
+  return [inputTokens, cachedInputTokens, cacheWriteTokens, outputTokens, reasoningTokens, costNanoUsd].join(' ')
+}
+
 /** The error for an attempt that was posted twice with different amounts. */
 export function conflict({ callKey, place }: AttemptKey): Error {
   return new Error(`The attempt ${place} of the call ${callKey} is in the ledger already, with other amounts`)

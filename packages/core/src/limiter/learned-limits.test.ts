@@ -7,6 +7,11 @@ import { createLimits } from './limits.ts'
 
 const need = (tokens: number) => ({ requests: 1, tokens })
 
+const told = (remaining: number) => ({
+  'x-ratelimit-remaining-requests': `${remaining}`,
+  'x-ratelimit-reset-requests': '60s',
+})
+
 function setUp() {
   const clock = createFakeClock()
   const learned = createLearnedLimits({ clock })
@@ -93,4 +98,40 @@ it('makes a limiter wait where the provider allows less than its own limits', as
   }
   await clock.advance(10_000)
   expect(grantedAt).toEqual([0, 600, 1_200])
+})
+
+it('takes what it has let through since the call that was answered off what the answer says is left', () => {
+  const { clock, learned, gate } = setUp()
+  learned.observe('model:a', told(5))
+  clock.advanceSync(100)
+  gate.pass(need(1))
+  clock.advanceSync(1)
+  for (let call = 0; call < 3; call++) gate.pass(need(1))
+  clock.advanceSync(900)
+  learned.observe('model:a', told(4), { sentMs: 100 })
+  expect(learned.read('model:a')).toMatchObject([{ remaining: 1 }])
+})
+
+it('believes the answer to the call that was sent last, whichever comes last', () => {
+  const { clock, learned } = setUp()
+  clock.advanceSync(1_000)
+  learned.observe('model:a', told(2), { sentMs: 500 })
+  learned.observe('model:a', told(9), { sentMs: 100 })
+  expect(learned.read('model:a')).toMatchObject([{ remaining: 2 }])
+  learned.observe('model:a', told(7), { sentMs: 600 })
+  expect(learned.read('model:a')).toMatchObject([{ remaining: 7 }])
+})
+
+it('lets nothing come back before the provider wants to be asked again', () => {
+  const { clock, learned, gate } = setUp()
+  const headers = {
+    'x-ratelimit-limit-requests': '60',
+    'x-ratelimit-remaining-requests': '0',
+    'x-ratelimit-reset-requests': '60s',
+  }
+  learned.observe('model:a', headers, { pauseMs: 20_000 })
+  expect(gate.check(need(1))).toMatchObject({ retryAfterMs: 21_000 })
+  clock.advanceSync(1_000)
+  learned.observe('model:a', headers)
+  expect(gate.check(need(1))).toMatchObject({ retryAfterMs: 20_000 })
 })

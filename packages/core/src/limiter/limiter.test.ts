@@ -460,3 +460,16 @@ describe('createLimiter', () => {
     )
   })
 })
+
+it('looks again at a gate that has learned something new', async () => {
+  const { clock, limiter, request } = setUp()
+  let short = true
+  const shortage = { kind: 'requests', limit: 1, remaining: 0, resetMs: 60_000, retryAfterMs: 60_000 } as const
+  const gate = { group: 'model:a', check: () => (short ? shortage : undefined), pass: () => undefined }
+  const waiting = limiter.acquire({ ...request({}), gate })
+  await clock.advance(1_000)
+  short = false
+  limiter.recheck('model:a')
+  expect(await waiting).toMatchObject({ granted: true })
+  expect(clock.pendingTimers()).toBe(0)
+})

@@ -100,7 +100,7 @@ export function createLimiter({
     )
   }
 
-  return { tryAcquire, acquire, waiting: queues.waiting }
+  return { tryAcquire, acquire, recheck: queues.recheck, waiting: queues.waiting }
 }
 
 const unlimited: Permit = { granted: true, settle: () => undefined, release: () => undefined }

@@ -37,6 +37,8 @@ export interface Queues {
   enqueue(request: WaitRequest, refusal: Refusal, epoch: number): MaybePromise<Answer>
   /** Room has been made under these limits. */
   wake(limits: readonly Limit[]): void
+  /** There may be room in this group. */
+  recheck(group: string): void
   /** Rises whenever room is made. */
   epoch(): number
   waiting(): ReadonlyMap<string, number>
@@ -69,11 +71,12 @@ export function createQueues({ clock, attempt, maximumWaiting, recheckMs, isShar
 
   function wake(limits: readonly Limit[]) {
     epoch++
-    if (queues.size === 0) return
-    for (const { group } of limits) {
-      const queue = queues.get(group)
-      if (queue !== undefined) drain(queue)
-    }
+    if (queues.size > 0) for (const { group } of limits) recheck(group)
+  }
+
+  function recheck(group: string) {
+    const queue = queues.get(group)
+    if (queue !== undefined) drain(queue)
   }
 
   function findQueue({ limits, gate }: AcquireRequest): Queue | undefined {
@@ -200,7 +203,7 @@ export function createQueues({ clock, attempt, maximumWaiting, recheckMs, isShar
 
   const waiting = () => new Map([...queues.values()].map(({ group, waiters }) => [group, waiters.size()]))
 
-  return { behindOthers, refusalBehindOthers, enqueue, wake, epoch: () => epoch, waiting }
+  return { behindOthers, refusalBehindOthers, enqueue, wake, recheck, epoch: () => epoch, waiting }
 }
 
 interface Failure {

@@ -21,22 +21,7 @@ export interface ProviderLimits {
  * reset is an RFC 3339 time). What makes no sense, such as Azure's limits of 0 and -1, counts as not said.
  */
 export function readRateLimitHeaders(headers: RateLimitHeaders, wallTime: number): ProviderLimits {
-  const openai = (kind: string) => {
-    const [limit, remaining, reset] = ['limit', 'remaining', 'reset'].map((field) => `x-ratelimit-${field}-${kind}`)
-    return read(headers, { limit: limit!, remaining: remaining!, reset: reset! }, wallTime)
-  }
-  const anthropic = (kind: string) => {
-    const prefix = `anthropic-ratelimit-${kind}`
-    return read(
-      headers,
-      { limit: `${prefix}-limit`, remaining: `${prefix}-remaining`, reset: `${prefix}-reset` },
-      wallTime,
-    )
-  }
-  return {
-    requests: openai('requests') ?? anthropic('requests'),
-    tokens: openai('tokens') ?? anthropic('tokens') ?? anthropic('input-tokens'),
-  }
+  return { requests: firstOf(names.requests, headers, wallTime), tokens: firstOf(names.tokens, headers, wallTime) }
 }
 
 interface Names {
@@ -45,12 +30,37 @@ interface Names {
   reset: string
 }
 
-function read(headers: RateLimitHeaders, names: Names, wallTime: number): ProviderLimit | undefined {
-  const remaining = wholeNumber(headers[names.remaining])
-  const resetMs = resetIn(headers[names.reset], wallTime)
+const openai = (kind: string): Names => ({
+  limit: `x-ratelimit-limit-${kind}`,
+  remaining: `x-ratelimit-remaining-${kind}`,
+  reset: `x-ratelimit-reset-${kind}`,
+})
+const anthropic = (kind: string): Names => ({
+  limit: `anthropic-ratelimit-${kind}-limit`,
+  remaining: `anthropic-ratelimit-${kind}-remaining`,
+  reset: `anthropic-ratelimit-${kind}-reset`,
+})
+/** Made once: answers come far too often to put names together. */
+const names = {
+  requests: [openai('requests'), anthropic('requests')],
+  tokens: [openai('tokens'), anthropic('tokens'), anthropic('input-tokens')],
+}
+
+function firstOf(all: readonly Names[], headers: RateLimitHeaders, wallTime: number): ProviderLimit | undefined {
+  for (const one of all) {
+    const limit = read(headers, one, wallTime)
+    if (limit) return limit
+  }
+  return undefined
+}
+
+function read(headers: RateLimitHeaders, one: Names, wallTime: number): ProviderLimit | undefined {
+  if (headers[one.remaining] === undefined || headers[one.reset] === undefined) return undefined
+  const remaining = wholeNumber(headers[one.remaining])
+  const resetMs = resetIn(headers[one.reset], wallTime)
   if (remaining === undefined || resetMs === undefined) return undefined
-  if (headers[names.limit] === undefined) return { limit: undefined, remaining, resetMs }
-  const limit = wholeNumber(headers[names.limit])
+  if (headers[one.limit] === undefined) return { limit: undefined, remaining, resetMs }
+  const limit = wholeNumber(headers[one.limit])
   if (limit === undefined || limit === 0) return undefined
   return { limit, remaining: Math.min(remaining, limit), resetMs }
 }

@@ -87,6 +87,8 @@ export interface Limiter {
   tryAcquire(request: AcquireRequest): MaybePromise<Permit | Refusal>
   /** Waits its turn where there is no room. Throws or rejects with the signal's reason when that is aborted. */
   acquire(request: WaitRequest): MaybePromise<Permit | Refusal>
+  /** Looks again whether there is room for those that wait in a group: its gate has learned something new. */
+  recheck(group: string): void
   /** How many wait, for each group where any do. */
   waiting(): ReadonlyMap<string, number>
 }

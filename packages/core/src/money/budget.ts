@@ -152,7 +152,12 @@ function accountOf(
   period: string,
 ): Account {
   const key = `${prefix}:${period}:${bucket}`
-  return { settings, bucket, period, entry: { key, limit, windowMs, forgetAfterMs, soft: settings.soft ?? false } }
+  return {
+    settings,
+    bucket: bucket.replace(/^=/, ''),
+    period,
+    entry: { key, limit, windowMs, forgetAfterMs, soft: settings.soft ?? false },
+  }
 }
 
 /** The buckets that a spender counts in. Whoever does not say what a budget goes by shares one bucket: never unlimited. */

@@ -35,7 +35,7 @@ export function createPriceBook(models: readonly PricedModel[], policy: UnknownP
     if (policy === 'free') return { base: freePrices, tiers: [], source: 'unknown: free' }
     if (policy === 'reject') return undefined
     const prices = models.map(({ name }) => known(name, timeMs)).filter((price) => price !== undefined)
-    return prices.length === 0 ? undefined : highest(prices)
+    return prices.some(({ base }) => base.output > 0) ? highest(prices) : undefined
   }
 
   return { priceOf: (name, timeMs) => known(name, timeMs) ?? unknown(timeMs) }

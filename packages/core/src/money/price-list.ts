@@ -34,7 +34,8 @@ function look(model: string, options: { providerApiUrl: string; timestamp: Date 
 
 function settingsOf(listed: ModelPrice): PriceSettings | undefined {
   const base = at(listed, 0)
-  if (!base) return undefined
+  // A price for each request besides its tokens has no place here: the whole price is then unknown.
+  if (!base || listed['requests_kcount'] !== undefined) return undefined
   const bounds = Object.values(listed).flatMap((price) =>
     isTiered(price) ? price.tiers.map(({ start }) => start) : [],
   )

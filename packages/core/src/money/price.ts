@@ -108,18 +108,19 @@ export interface TokenBounds {
 /** The most a request within these bounds can cost, in nano-USD: every token at the dearest price of its side, in the dearest tier. */
 export function boundNanoUsd({ inputTokens, outputTokens }: TokenBounds, price: Price): number {
   const { input, output } = dearest(price, inputTokens)
-  return costNanoUsd(
+  const nanoUsd = costNanoUsd(
     { inputTokens, cachedInputTokens: 0, cacheWriteTokens: 0, outputTokens, reasoningTokens: 0 },
     { ...freePrices, input, output },
   )
+  return Math.min(nanoUsd, Number.MAX_SAFE_INTEGER)
 }
 
 /** The output tokens that an amount pays for, after the input at its dearest. Never below 0. */
 export function affordableOutputTokens(nanoUsd: number, inputTokens: number, price: Price): number {
   const { input, output } = dearest(price, inputTokens)
   if (output === 0) return Infinity
-  const left = nanoUsd * picoPerNano - inputTokens * input
-  return Math.max(0, Math.floor(left / output))
+  const left = BigInt(Math.floor(nanoUsd)) * BigInt(picoPerNano) - BigInt(inputTokens) * BigInt(input)
+  return left > 0n ? Number(left / BigInt(output)) : 0
 }
 
 /** The dearest price of each side among the tiers that a request of at most so much input may fall into. */

@@ -25,7 +25,8 @@ export function usdOf(nanoUsd: bigint | number): string {
   return `${amount < 0n ? '-' : ''}${absolute / nanoUsdPerUsd}${fraction && `.${fraction}`}`
 }
 
-/** A number written without an exponent, to 12 digits after the point. */
+/** A number written without an exponent: as it was said, not as its bits have it. */
 function plainDecimal(value: number): string {
-  return value >= 1e21 ? String(BigInt(value)) : value.toFixed(12)
+  if (value >= 1e21) return String(BigInt(value))
+  return value < 1e-6 ? value.toFixed(20) : String(value)
 }

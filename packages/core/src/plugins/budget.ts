@@ -4,17 +4,22 @@ import { type Price, affordableOutputTokens, boundNanoUsd } from '../money/price
 import { usdOf } from '../money/usd.ts'
 import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
+import type { CallRecord } from '../record.ts'
 import { inputBoundOf } from '../tokens/request.ts'
 import { isBudgetRefusal } from '../treasury.ts'
-import type { Attempt, Call } from '../types.ts'
+import type { Attempt, Call, HeldMoney } from '../types.ts'
 import { limitOutput } from './limit-output.ts'
-import { choicesOf, outputBoundOf } from './output-bound.ts'
+import { askedOutputOf, choicesOf, outputBoundOf } from './output-bound.ts'
 
 /**
  * Holds an upper bound of an attempt's cost on every budget that applies, before anything is sent, and settles it to the
  * real cost when it is known. Where the caller sets no limit on the output, the hold does.
  */
-export function budget({ prices, treasury, clock, capOutput, rejectsUnknownPrices }: BuiltInServices): Plugin {
+export function budget(services: BuiltInServices): Plugin {
+  const { prices, treasury, clock, events, capOutput, rejectsUnknownPrices } = services
+  const holdsByCall = new WeakMap<CallRecord, Set<HeldMoney>>()
+  let holds = 0
+
   return definePlugin({
     name: 'budget',
     attempt: {
@@ -31,35 +36,43 @@ export function budget({ prices, treasury, clock, capOutput, rejectsUnknownPrice
         if (!counts) return next(attempt)
 
         const bound = boundOf(attempt, capOutput)
-        const left = call.maxCostNanoUsd === undefined ? Infinity : call.maxCostNanoUsd - spentBy(call)
+        const underWay = holdsOf(call)
+        const left = call.maxCostNanoUsd === undefined ? Infinity : call.maxCostNanoUsd - spentBy(call, underWay)
         if (boundNanoUsd(bound, price) > left && !shrink(bound, left, price))
           throw tooDear(boundNanoUsd(bound, price), left, candidate.name)
 
         const accounts = treasury.accountsOf(call, candidate.name)
         const hold = await take(attempt, accounts, bound, price)
-        const place = call.record.attempts.length
+        const held: HeldMoney = { nanoUsd: boundNanoUsd(bound, price) }
+        underWay.add(held)
         const settle = async () => {
-          const entry = call.record.attempts[place]
-          const cost = entry?.costNanoUsd ?? 0
-          if (entry && cost > boundNanoUsd(bound, price)) entry.overrun = true
-          await (cost === 0 && entry?.usage === undefined ? hold.release() : hold.settle(cost))
+          underWay.delete(held)
+          const { entry } = held
+          await (entry?.usage === undefined ? hold.release() : hold.settle(entry.costNanoUsd ?? 0))
           await treasury.alert(accounts)
         }
+        const settleSafely = () => settle().catch((error: unknown) => events.emit('ledger.failed', { error }))
         try {
-          const reply = await next(
-            bound.caps
-              ? { ...attempt, call: limitOutput(call, candidate, bound.outputTokens / bound.choices) }
-              : attempt,
-          )
-          void reply.ended.then(settle)
+          const reply = await next({
+            ...attempt,
+            held,
+            ...(bound.caps && { call: limitOutput(call, candidate, bound.outputTokens / bound.choices) }),
+          })
+          void reply.ended.then(settleSafely)
           return reply
         } catch (error) {
-          await settle()
+          await settleSafely()
           throw error
         }
       },
     },
   })
+
+  function holdsOf({ record }: Call): Set<HeldMoney> {
+    const known = holdsByCall.get(record) ?? new Set()
+    holdsByCall.set(record, known)
+    return known
+  }
 
   async function take(
     attempt: Attempt,
@@ -70,7 +83,7 @@ export function budget({ prices, treasury, clock, capOutput, rejectsUnknownPrice
     const { call, candidate } = attempt
     const leaseMs = Math.min(Math.max(attempt.deadline - clock.now(), 0) + leaseGraceMs, longestLeaseMs)
     for (let tries = 1; ; tries++) {
-      const id = `budget:${call.key}/${call.record.attempts.length}/${candidate.name}/${tries}`
+      const id = `budget:${call.key}/${++holds}`
       const answer = await treasury.budgets.hold(id, accounts, boundNanoUsd(bound, price), leaseMs)
       if (!isBudgetRefusal(answer)) return answer
       if (tries > maximumShrinks || !shrink(bound, Number(answer.remainingNanoUsd), price))
@@ -98,7 +111,7 @@ interface Bound {
 }
 
 function boundOf({ call, candidate }: Attempt, capOutput: boolean): Bound {
-  const asked = call.request.parameters.maxOutputTokens
+  const asked = askedOutputOf(call.request)
   return {
     inputTokens: inputBoundOf(call.request, candidate.contextWindow),
     outputTokens: outputBoundOf(call, candidate),
@@ -118,9 +131,14 @@ function shrink(bound: Bound, nanoUsd: number, price: Price): boolean {
   return true
 }
 
-/** What a call's attempts have cost so far; one that is under way counts as nothing yet. */
-function spentBy({ record }: Call): number {
-  return record.attempts.reduce((sum, { costNanoUsd = 0 }) => sum + costNanoUsd, 0)
+/** What a call's attempts have cost so far, and may still cost where they are under way. */
+function spentBy({ record }: Call, underWay: ReadonlySet<HeldMoney>): number {
+  const open = [...underWay]
+  const ended = record.attempts.filter((entry) => !open.some((held) => held.entry === entry))
+  return [...ended.map(({ costNanoUsd = 0 }) => costNanoUsd), ...open.map(({ nanoUsd }) => nanoUsd)].reduce(
+    (sum, cost) => sum + cost,
+    0,
+  )
 }
 
 function tooDear(nanoUsd: number, left: number, model: string): SignalboxError {

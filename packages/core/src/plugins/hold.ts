@@ -2,7 +2,6 @@ import { SignalboxError, isSignalboxError } from '../errors.ts'
 import type { Hold } from '../holds/holds.ts'
 import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
-import { sleep } from '../sleep.ts'
 import type { Attempt } from '../types.ts'
 
 /** How long a provider that asked for no time in particular is left alone after a rate limit. */
@@ -14,7 +13,7 @@ const keyHoldMs = 60_000
 
 /**
  * Keeps calls away from what has said no for a time: a model at its provider after a rate limit, a whole domain whose key
- * is refused or whose quota is used up. A call that may wait does, where a rate limit ends in time.
+ * is refused or whose quota is used up. A call that may wait goes on to the limiter, where a rate limit ends in time.
  */
 export function hold({ clock }: BuiltInServices): Plugin {
   return definePlugin({
@@ -23,7 +22,7 @@ export function hold({ clock }: BuiltInServices): Plugin {
       stage: 'limiter',
       async run(attempt, next) {
         const held = attempt.candidate.state.hold()
-        if (held) await passOrWait(held, attempt, clock.now())
+        if (held) refuseUnlessWorthWaiting(held, attempt, clock.now())
         try {
           return await next(attempt)
         } catch (error) {
@@ -33,21 +32,21 @@ export function hold({ clock }: BuiltInServices): Plugin {
       },
     },
   })
+}
 
-  async function passOrWait({ untilMs, reason }: Hold<SignalboxError>, attempt: Attempt, now: number): Promise<void> {
-    const waitMs = untilMs - now
-    const limited = reason.code === 'upstream_rate_limited'
-    const endsInTime = limited && untilMs < attempt.deadline
-    if (endsInTime && attempt.mayWait) return sleep(waitMs, attempt.signal, clock)
-    const code = limited ? 'rate_limit_exceeded' : 'model_unavailable'
-    const message = limited ? 'The provider asked for a pause' : 'The provider refused the account'
-    throw new SignalboxError(code, message, {
-      model: attempt.candidate.name,
-      retryAfterMs: waitMs,
-      retryable: endsInTime,
-      cause: reason,
-    })
-  }
+/** A rate limit that ends in time is waited for in the limiter's queue. */
+function refuseUnlessWorthWaiting({ untilMs, reason }: Hold<SignalboxError>, attempt: Attempt, now: number): void {
+  const limited = reason.code === 'upstream_rate_limited'
+  const endsInTime = limited && untilMs < attempt.deadline
+  if (endsInTime && attempt.mayWait) return
+  const code = limited ? 'rate_limit_exceeded' : 'model_unavailable'
+  const message = limited ? 'The provider asked for a pause' : 'The provider refused the account'
+  throw new SignalboxError(code, message, {
+    model: attempt.candidate.name,
+    retryAfterMs: untilMs - now,
+    retryable: endsInTime,
+    cause: reason,
+  })
 }
 
 function remember(error: SignalboxError, { candidate: { state } }: Attempt): void {

@@ -1,29 +1,34 @@
 import { limitError } from '../admission.ts'
 import { isSignalboxError } from '../errors.ts'
-import type { Permit, WaitRequest } from '../limiter/types.ts'
+import type { Gate, Permit, WaitRequest } from '../limiter/types.ts'
+import type { ModelState } from '../model-state.ts'
 import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
 import { tokensOf } from '../tokens/request.ts'
 import { acquire, expectedTokens, priorityOf, tokensUsed, wasNeverSent } from './limits-of-call.ts'
 import type { Attempt, Reply } from '../types.ts'
 
-/** Keeps a model's limits: all of them are taken or none, by estimate, and settled by what was used. */
+/**
+ * Keeps a model's limits: all of them are taken or none, by estimate, and settled by what was used. Here too wait those
+ * that a provider asked to pause.
+ */
 export function limiter({ admission, clock }: BuiltInServices): Plugin {
-  const { limiter: gatekeeper, learned, correction } = admission
+  const { limiter: gatekeeper, learned, slowStart, correction } = admission
   return definePlugin({
     name: 'limiter',
     attempt: {
       stage: 'limiter',
       async run(attempt, next) {
-        const { name } = attempt.candidate
+        const { name, state } = attempt.candidate
         const limits = admission.ofModel(name)
         const group = `model:${name}`
-        if (limits.length === 0 && !learned.knows(group)) return next(attempt)
+        const isGated = learned.knows(group) || slowStart.knows(group) || state.hold() !== undefined
+        if (limits.length === 0 && !isGated) return next(attempt)
         const estimated = expectedTokens(tokensOf(attempt.call.request))
         const answer = await acquire(gatekeeper, {
           ...request(attempt),
           limits,
-          gate: learned.gate(group),
+          ...(isGated && { gate: gateFor(group, state) }),
           tokens: correction.correct(name, estimated),
         })
         if (!answer.granted) throw limitError(answer, name)
@@ -39,6 +44,15 @@ export function limiter({ admission, clock }: BuiltInServices): Plugin {
       },
     },
   })
+
+  function gateFor(group: string, { hold }: ModelState): Gate {
+    const gates = [slowStart.gate(group, () => hold()?.untilMs), learned.gate(group)]
+    return {
+      group,
+      check: (need) => gates[0]!.check(need) ?? gates[1]!.check(need),
+      pass: (need) => gates.forEach((gate) => gate.pass(need)),
+    }
+  }
 
   function request({
     call,

@@ -1,4 +1,4 @@
-import { SignalboxError, isSignalboxError } from '../errors.ts'
+import { type Billed, SignalboxError, isSignalboxError } from '../errors.ts'
 import type { EventBus } from '../events.ts'
 import { costNanoUsd, inputTokensOf, pricesFor } from '../money/price.ts'
 import type { BuiltInServices } from '../pipeline.ts'
@@ -23,6 +23,8 @@ export function meter({ clock, events, prices }: BuiltInServices): Plugin {
           outcome: 'pending',
         }
         record.attempts.push(entry)
+        if (attempt.held) attempt.held.entry = entry
+        const charge = (usage: Usage, estimated: boolean) => bill(entry, { usage, estimated }, attempt)
         if (events.heard('attempt.started')) events.emit('attempt.started', { record, attempt: entry })
         try {
           const reply = await next(attempt)
@@ -32,14 +34,17 @@ export function meter({ clock, events, prices }: BuiltInServices): Plugin {
           void reply.ended.then((ended) => {
             entry.endedMs = since()
             entry.outcome = outcomes[ended.how]
-            charge(entry, ended.usage, ended.estimated)
+            charge(ended.usage, ended.estimated)
             if (events.heard('attempt.ended')) events.emit('attempt.ended', { record, attempt: entry })
           })
           return reply
         } catch (error) {
           entry.endedMs = since()
           entry.outcome = isSignalboxError(error) ? error.code : 'internal_error'
-          if (isSignalboxError(error)) explain(entry, error)
+          if (isSignalboxError(error)) {
+            explain(entry, error)
+            if (error.billed) charge(error.billed.usage, error.billed.estimated)
+          }
           if (events.heard('attempt.ended')) events.emit('attempt.ended', { record, attempt: entry, error })
           if (isSignalboxError(error)) alert(error, attempt, events)
           throw error
@@ -48,21 +53,22 @@ export function meter({ clock, events, prices }: BuiltInServices): Plugin {
     },
   })
 
-  function explain(entry: AttemptRecord, { message, status, billed }: SignalboxError): void {
-    entry.message = message
-    if (status !== undefined) entry.status = status
-    if (billed) charge(entry, billed.usage, billed.estimated)
-  }
-
-  function charge(entry: AttemptRecord, usage: Usage, estimated: boolean): void {
+  /** Charges at the price that held when the attempt began: it may have changed since. */
+  function bill(entry: AttemptRecord, { usage, estimated }: Billed, { call, held }: Attempt): void {
     entry.usage = usage
     entry.estimated = estimated
-    const price = prices.priceOf(entry.model, clock.wallTime())
+    const price = prices.priceOf(entry.model, call.record.startedAt + entry.startedMs)
     if (!price) return
     entry.prices = pricesFor(price, inputTokensOf(usage))
     entry.priceSource = price.source
     entry.costNanoUsd = costNanoUsd(usage, entry.prices)
+    if (held && entry.costNanoUsd > held.nanoUsd) entry.overrun = true
   }
+}
+
+function explain(entry: AttemptRecord, { message, status }: SignalboxError): void {
+  entry.message = message
+  if (status !== undefined) entry.status = status
 }
 
 const outcomes: Record<Ended['how'], AttemptRecord['outcome']> = {

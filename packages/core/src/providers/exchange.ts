@@ -7,7 +7,7 @@ import type { EventBus } from '../events.ts'
 import { bytesOf, plainReply, streamReply } from '../reply.ts'
 import { redactBytes } from '../secrets.ts'
 import { endOf } from '../sleep.ts'
-import type { Attempt, Ended, Reply } from '../types.ts'
+import type { Attempt, Ended, Reply, Usage } from '../types.ts'
 import { endedReusedConnection } from './connections.ts'
 import { CommittedStream } from './committed-stream.ts'
 import { type Decoder, createDecoder } from './decode.ts'
@@ -26,8 +26,8 @@ export interface ExchangeOptions {
   readonly path: string
   readonly headers: () => Outgoing | Promise<Outgoing>
   readonly maxResponseBytes: number
-  /** Takes the headers of every answer, for what they say of the provider's limits. */
-  readonly onHeaders: (headers: UpstreamHeaders) => void
+  /** Takes the headers of every answer, and when its request was sent, for what they say of the provider's limits. */
+  readonly onHeaders: (headers: UpstreamHeaders, sentMs: number) => void
   readonly clock: Clock
   readonly events: EventBus
 }
@@ -77,6 +77,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   private decoder: Decoder | undefined
   private watch!: StreamWatch
   private stream!: CommittedStream
+  private sentMs = 0
 
   constructor(options: ExchangeOptions, resolve: (reply: Reply) => void, reject: (error: SignalboxError) => void) {
     this.options = options
@@ -116,6 +117,7 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   private dispatch(dispatcher: Dispatcher): void {
     const { attempt, dialect, origin, path } = this.options
+    this.sentMs = this.clock.now()
     try {
       const body = dialect.patch(attempt.call.request, { model: attempt.candidate.model })
       dispatcher.dispatch({ origin, path, method: 'POST', headers: this.outgoing.headers, body }, this)
@@ -148,7 +150,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.answered = true
     this.status = status
     this.headers = headers
-    this.options.onHeaders(headers)
+    this.options.onHeaders(headers, this.sentMs)
     const encoding = headers['content-encoding']
     if (encoding !== undefined && encoding !== 'identity') {
       this.decoder = createDecoder(String(encoding), this.options.maxResponseBytes, {
@@ -243,8 +245,8 @@ class Exchange implements Dispatcher.DispatchHandler {
     const { dialect, attempt } = this.options
     const read = dialect.classifyAnswer(body)
     if (read.error) return this.refuse()
-    if (read.fault) return this.fail(this.bad(this.faultOf(read.fault)))
-    if (attempt.call.request.parameters.stream) return this.fail(this.bad('content_type'))
+    const fault = read.fault ? this.faultOf(read.fault) : attempt.call.request.parameters.stream && 'content_type'
+    if (fault) return this.fail(this.bad(fault), this.billedFor(read.usage))
     this.close()
     const ended = (): Ended =>
       read.usage
@@ -388,9 +390,9 @@ class Exchange implements Dispatcher.DispatchHandler {
     })
   }
 
-  private fail(error: SignalboxError): void {
+  private fail(error: SignalboxError, billed = this.seenSoFar()): void {
     if (this.phase === 'over') return
-    if (this.sent && error.status === undefined) error.billed ??= this.seenSoFar()
+    if (this.sent && error.status === undefined) error.billed ??= billed
     this.close(true)
     this.reject(error)
   }
@@ -398,11 +400,18 @@ class Exchange implements Dispatcher.DispatchHandler {
   /** What a provider may bill for an attempt that was sent and gave no answer. */
   private seenSoFar(): Billed {
     const { request } = this.options.attempt.call
+    if (this.phase === 'opening' && this.watch.usage) return { usage: this.watch.usage, estimated: false }
     const seen =
       this.phase === 'opening'
         ? { textBytes: this.watch.textLength, deltas: this.watch.deltas }
         : { textBytes: this.bytes }
     return { usage: estimateUsage(request, seen), estimated: true }
+  }
+
+  /** What a provider may bill for an answer that is none: what it says, or else the input. */
+  private billedFor(usage: Usage | undefined): Billed {
+    if (usage) return { usage, estimated: false }
+    return { usage: estimateUsage(this.options.attempt.call.request, { textBytes: 0 }), estimated: true }
   }
 
   private close(abort = false): void {

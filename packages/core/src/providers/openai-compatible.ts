@@ -103,10 +103,25 @@ function outgoingHeaders({ apiKey, headers = {} }: CommonModelOptions): Outgoing
       : key.then((ready) => withKey(callers, accept, ready))
   }
   if (typeof apiKey === 'string') assertHeaderSafe(apiKey)
-  return {
-    of: ({ call }) => make(call.headers, call.request.parameters.stream ? 'text/event-stream' : 'application/json'),
-    idle: () => make({}, 'application/json'),
+  const ready = typeof apiKey !== 'function' && {
+    [events]: withKey({}, events, apiKey),
+    [json]: withKey({}, json, apiKey),
   }
+  return {
+    of({ call }) {
+      const accept = call.request.parameters.stream ? events : json
+      return ready && isEmpty(call.headers) ? ready[accept] : make(call.headers, accept)
+    },
+    idle: () => make({}, json),
+  }
+}
+
+const json = 'application/json'
+const events = 'text/event-stream'
+
+function isEmpty(headers: Readonly<Record<string, string>>): boolean {
+  for (const name in headers) if (Object.hasOwn(headers, name)) return false
+  return true
 }
 
 function assertHeaderSafe(key: string): void {

@@ -12,8 +12,8 @@ export interface ModelContext extends Services {
   readonly connections: Connections
   readonly connectMs: number
   readonly maxResponseBytes: number
-  /** Takes the headers of every answer, for what they say of the provider's limits. */
-  readonly onHeaders: (headers: UpstreamHeaders) => void
+  /** Takes the headers of every answer, and when its request was sent, for what they say of the provider's limits. */
+  readonly onHeaders: (headers: UpstreamHeaders, sentMs: number) => void
 }
 
 /** A model, ready to be called. */

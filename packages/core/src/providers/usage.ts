@@ -15,9 +15,7 @@ export interface Seen {
 
 /** Counts what was used where the provider does not say: an estimate, and marked as one wherever it goes. */
 export function estimateUsage(request: Request, { textBytes, deltas = 0 }: Seen): Usage {
-  return {
-    ...noUsage,
-    inputTokens: tokensOf(request).inputTokens,
-    outputTokens: Math.max(Math.ceil(textBytes / bytesPerToken), deltas),
-  }
+  const { inputTokens, outputTokens } = tokensOf(request)
+  const seen = Math.max(Math.ceil(textBytes / bytesPerToken), deltas)
+  return { ...noUsage, inputTokens, outputTokens: outputTokens > 0 ? Math.min(seen, Math.ceil(outputTokens)) : seen }
 }

@@ -1,3 +1,4 @@
+import { bufferOf } from '../../buffer.ts'
 import { noUsage } from '../../reply.ts'
 import type { Usage } from '../../types.ts'
 import type { AnswerClass, EventClass, ProviderError, SseEvent } from '../dialect.ts'
@@ -67,7 +68,7 @@ function lengthOf(delta: Delta): number {
 /** Reads a plain chat completion. */
 export function classifyAnswer(body: Uint8Array): AnswerClass {
   if (body.length === 0) return { fault: 'empty' }
-  const answer = parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString())
+  const answer = parse(bufferOf(body).toString())
   if (answer === undefined) return { fault: 'parse' }
   const error = providerError(answer)
   if (error) return { error, ...(isRecord(answer) && usagePart(answer)) }
@@ -113,8 +114,14 @@ function usagePart({ usage }: Record<string, unknown>): { usage?: Usage } {
   return hasCounts(usage) ? { usage: usageOf(usage) } : {}
 }
 
-const hasCounts = (usage: unknown): usage is Record<string, unknown> =>
-  isRecord(usage) && (typeof usage['prompt_tokens'] === 'number' || typeof usage['completion_tokens'] === 'number')
+const hasCounts = (usage: unknown): usage is Record<string, unknown> => {
+  if (!isRecord(usage)) return false
+  const counts = [usage['prompt_tokens'], usage['completion_tokens']].filter((value) => typeof value === 'number')
+  return counts.length > 0 && counts.every((value) => value <= largestCount)
+}
+
+/** A provider that says more is not believed: what was used is then estimated. */
+const largestCount = 2 ** 31
 
 /**
  * Tokens by disjoint class. OpenAI counts cached tokens inside `prompt_tokens` and reasoning inside `completion_tokens`;
@@ -137,7 +144,7 @@ function usageOf(usage: Record<string, unknown>): Usage {
 
 const details = (usage: Record<string, unknown>, key: string) => (isRecord(usage[key]) ? usage[key] : {})
 const count = (value: unknown) =>
-  typeof value === 'number' && value > 0 && Number.isFinite(value) ? Math.floor(value) : 0
+  typeof value === 'number' && value > 0 && value <= largestCount ? Math.floor(value) : 0
 const isText = (value: unknown) => typeof value === 'string' && value !== ''
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)

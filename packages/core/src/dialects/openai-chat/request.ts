@@ -52,16 +52,15 @@ function parametersOf(body: JsonBody): Parameters {
     typeof body['stop'] === 'string' ? [body['stop']] : list(body['stop']).filter((word) => typeof word === 'string')
   const format = record(body['response_format'])['type']
   const responseFormat = typeof format === 'string' ? formats[format] : undefined
-  return {
-    stream: body['stream'] === true,
-    ...(maxOutputTokens !== undefined && { maxOutputTokens }),
-    ...(temperature !== undefined && { temperature }),
-    ...(topP !== undefined && { topP }),
-    ...(seed !== undefined && { seed }),
-    ...(choices !== undefined && { choices }),
-    ...(stop.length > 0 && { stop }),
-    ...(responseFormat && { responseFormat }),
-  }
+  const parameters: { -readonly [Name in keyof Parameters]: Parameters[Name] } = { stream: body['stream'] === true }
+  if (maxOutputTokens !== undefined) parameters.maxOutputTokens = maxOutputTokens
+  if (temperature !== undefined) parameters.temperature = temperature
+  if (topP !== undefined) parameters.topP = topP
+  if (seed !== undefined) parameters.seed = seed
+  if (choices !== undefined) parameters.choices = choices
+  if (stop.length > 0) parameters.stop = stop
+  if (responseFormat) parameters.responseFormat = responseFormat
+  return parameters
 }
 
 const formats: Readonly<Record<string, NonNullable<Parameters['responseFormat']>>> = Object.assign(

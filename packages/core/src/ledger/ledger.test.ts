@@ -1,0 +1,269 @@
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { createFakeClock } from '@signalbox/testkit'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createMemoryLedger } from './memory-ledger.ts'
+import { createSqliteLedger } from './sqlite-ledger.ts'
+import type { Ledger, LedgerAttempt, LedgerCall, LedgerGroup, LedgerQuery, OnEntries } from './types.ts'
+
+let folder: string
+let file: string
+const open: Ledger[] = []
+
+beforeEach(() => {
+  folder = fs.mkdtempSync(path.join(os.tmpdir(), 'ledger-'))
+  file = path.join(folder, 'ledger.db')
+})
+
+afterEach(async () => {
+  for (const ledger of open.splice(0)) await ledger.end().catch(() => undefined)
+  fs.rmSync(folder, { recursive: true, force: true })
+})
+
+const clock = createFakeClock()
+const keep = (ledger: Ledger) => (open.push(ledger), ledger)
+const sqlite = (options: { onEntries?: OnEntries; onError?: (error: unknown) => void } = {}) =>
+  keep(createSqliteLedger({ file, clock, ...options }))
+
+const attempt = (over: Partial<LedgerAttempt> = {}): LedgerAttempt => ({
+  callKey: 'c1',
+  place: 0,
+  callId: 'id',
+  time: Date.UTC(2026, 0, 1),
+  identity: { key: 'k1', user: 'u1', team: 't1', tags: ['x', 'y'] },
+  route: 'auto',
+  model: 'a',
+  provider: 'openai',
+  outcome: 'ok',
+  status: 200,
+  latencyMs: 12.5,
+  firstTokenMs: 3.25,
+  inputTokens: 10,
+  cachedInputTokens: 4,
+  cacheWriteTokens: 2,
+  outputTokens: 5,
+  reasoningTokens: 1,
+  costNanoUsd: 60n,
+  estimated: false,
+  overrun: false,
+  prices: { input: 1, cachedInput: 2, cacheWrite: 3, output: 4, reasoning: 5 },
+  priceSource: 'configuration',
+  ...over,
+})
+
+const call = (over: Partial<LedgerCall> = {}): LedgerCall => ({
+  callKey: 'c1',
+  callId: 'id',
+  parent: undefined,
+  time: Date.UTC(2026, 0, 1),
+  identity: { key: 'k1', user: 'u1', team: 't1', tags: ['x', 'y'] },
+  route: 'auto',
+  model: 'a',
+  outcome: 'ok',
+  durationMs: 13,
+  failovers: 0,
+  decision: { seed: 7, labels: {} },
+  ...over,
+})
+
+const day = 86_400_000
+const start = Date.UTC(2026, 0, 1)
+const many = [
+  attempt({
+    callKey: 'c2',
+    time: start + day,
+    model: 'b',
+    costNanoUsd: 2n ** 53n + 1n,
+    identity: { user: 'u2', tags: ['y'] },
+  }),
+  attempt({ callKey: 'c1', place: 1, outcome: 'upstream_error', costNanoUsd: undefined, estimated: true }),
+  attempt({ callKey: 'c1', place: 0 }),
+  attempt({
+    callKey: 'c3',
+    time: start + 2 * day,
+    route: 'other',
+    identity: { key: 'k2', tags: ['x', 'x'] },
+    overrun: true,
+  }),
+  attempt({ callKey: 'c4', time: start + 2 * day, model: 'b', identity: {}, costNanoUsd: 2n ** 60n }),
+]
+
+describe.each([
+  ['memory', () => keep(createMemoryLedger())],
+  ['sqlite', () => sqlite()],
+] as const)('a ledger in %s', (_name, make) => {
+  it('gives back what was posted, whole', async () => {
+    const ledger = make()
+    ledger.post(attempt())
+    ledger.close(call())
+    await ledger.flush()
+    expect([...ledger.attempts()]).toEqual([attempt()])
+    expect([...ledger.calls()]).toEqual([call()])
+  })
+
+  it('takes the same posting once, and tells of one with other amounts', async () => {
+    const ledger = make()
+    for (let time = 0; time < 3; time++) {
+      ledger.post(attempt())
+      ledger.close(call())
+      await ledger.flush()
+    }
+    for (const other of [
+      { costNanoUsd: 61n },
+      { cachedInputTokens: 5 },
+      { reasoningTokens: 2 },
+      { costNanoUsd: undefined },
+    ]) {
+      ledger.post(attempt(other))
+      await expect(ledger.flush()).rejects.toThrow('already, with other amounts')
+    }
+    await ledger.flush()
+    expect([...ledger.attempts()]).toEqual([attempt()])
+    expect([...ledger.calls()]).toHaveLength(1)
+  })
+
+  it('answers queries by each filter, the oldest first', () => {
+    const ledger = make()
+    for (const one of many) ledger.post(one)
+    const found = (query: LedgerQuery) => [...ledger.attempts(query)].map(({ callKey, place }) => `${callKey}/${place}`)
+    expect(found({})).toEqual(['c1/0', 'c1/1', 'c2/0', 'c3/0', 'c4/0'])
+    expect(found({ from: start + day, to: start + 2 * day })).toEqual(['c2/0'])
+    expect(found({ model: 'b' })).toEqual(['c2/0', 'c4/0'])
+    expect(found({ user: 'u2' })).toEqual(['c2/0'])
+    expect(found({ key: 'k2' })).toEqual(['c3/0'])
+    expect(found({ team: 't1' })).toEqual(['c1/0', 'c1/1'])
+    expect(found({ route: 'other' })).toEqual(['c3/0'])
+    expect(found({ tag: 'y' })).toEqual(['c1/0', 'c1/1', 'c2/0'])
+    expect(found({ tag: 'y', user: 'u1', from: start + 1 })).toEqual([])
+  })
+
+  it('gives totals by each group and filter that are the sums of its rows', () => {
+    const ledger = make()
+    for (const one of many) ledger.post(one)
+    const groups: readonly LedgerGroup[] = ['model', 'user', 'key', 'team', 'route', 'day', 'tag']
+    for (const by of groups) {
+      for (const query of [{}, { key: 'k1' }, { tag: 'x' }, { from: start, to: start + day }]) {
+        const totals = ledger.totals(by, query)
+        const rows = [...ledger.attempts(query)]
+        const weights = rows.map(({ identity }) => (by === 'tag' ? Math.max(1, new Set(identity.tags).size) : 1))
+        const sum = rows.reduce(
+          (total, { costNanoUsd = 0n }, index) => total + costNanoUsd * BigInt(weights[index]!),
+          0n,
+        )
+        expect(totals.reduce((total, { costNanoUsd }) => total + costNanoUsd, 0n)).toBe(sum)
+        expect(totals.reduce((total, { attempts }) => total + attempts, 0)).toBe(weights.reduce((a, b) => a + b, 0))
+      }
+    }
+    expect(ledger.totals('model')).toMatchObject([
+      { group: 'b', calls: 2, attempts: 2, costNanoUsd: 2n ** 60n + 2n ** 53n + 1n },
+      {
+        group: 'a',
+        calls: 2,
+        attempts: 3,
+        costNanoUsd: 120n,
+        unpricedAttempts: 1,
+        estimatedAttempts: 1,
+        failedAttempts: 1,
+      },
+    ])
+    expect(ledger.totals('tag').map(({ group, attempts }) => [group, attempts])).toEqual([
+      ['', 1],
+      ['y', 3],
+      ['x', 3],
+    ])
+    expect(ledger.totals('day').map(({ group }) => group)).toEqual(['2026-01-03', '2026-01-02', '2026-01-01'])
+  })
+
+  it('takes whatever stands in a name for data', () => {
+    const ledger = make()
+    const evil = `'; drop table attempts; -- " \u0000 %_ {"a":1}`
+    ledger.post(
+      attempt({ identity: { user: evil, key: evil, team: evil, tags: [evil, '["x"]'] }, model: evil, route: evil }),
+    )
+    ledger.post(attempt({ callKey: 'c9' }))
+    for (const query of [
+      { user: evil },
+      { key: evil },
+      { team: evil },
+      { model: evil },
+      { route: evil },
+      { tag: evil },
+    ])
+      expect([...ledger.attempts(query)]).toHaveLength(1)
+    for (const tag of ['%', '["x"]x', '"']) expect([...ledger.attempts({ tag })]).toEqual([])
+    expect(
+      ledger
+        .totals('user')
+        .map(({ group }) => group)
+        .toSorted(),
+    ).toEqual([evil, 'u1'].toSorted())
+  })
+})
+
+describe('a ledger in SQLite', () => {
+  it('is there again when it is opened again', async () => {
+    const first = sqlite()
+    for (const one of many) first.post(one)
+    await first.end()
+    const again = sqlite()
+    expect([...again.attempts()]).toHaveLength(many.length)
+    expect(fs.readdirSync(folder).filter((name) => name.includes('-intents-'))).toHaveLength(1)
+  })
+
+  it('can be added to and never changed', async () => {
+    const ledger = sqlite()
+    ledger.post(attempt())
+    ledger.close(call())
+    await ledger.flush()
+    const other = new DatabaseSync(file)
+    for (const table of ['attempts', 'calls']) {
+      expect(() => other.exec(`update ${table} set user = 'x'`)).toThrow('append-only')
+      expect(() => other.exec(`delete from ${table}`)).toThrow('append-only')
+    }
+    other.close()
+  })
+
+  it('tells of entries when they are written, and not before', async () => {
+    const told: string[] = []
+    const ledger = sqlite({ onEntries: (keys) => told.push(...keys) })
+    ledger.close(call())
+    expect(told).toEqual([])
+    await ledger.flush()
+    expect(told).toEqual(['c1'])
+  })
+
+  it('keeps what could not be written, tells of no entry, and tries again', async () => {
+    const told: string[] = []
+    const errors: unknown[] = []
+    const ledger = sqlite({ onEntries: (keys) => told.push(...keys), onError: (error) => errors.push(error) })
+    const other = new DatabaseSync(file)
+    other.exec('drop trigger calls_no_update; alter table calls rename to gone')
+    ledger.close(call())
+    await expect(ledger.flush()).rejects.toThrow('calls')
+    expect(told).toEqual([])
+    expect(errors).toHaveLength(1)
+    other.exec('alter table gone rename to calls')
+    other.close()
+    await clock.advance(1_000)
+    await ledger.flush()
+    expect(told).toEqual(['c1'])
+    expect([...ledger.calls()]).toHaveLength(1)
+  })
+
+  it('opens no file that is not a ledger, or is newer', () => {
+    const foreign = new DatabaseSync(file)
+    foreign.exec('create table theirs (a)')
+    foreign.close()
+    expect(() => sqlite()).toThrow('no ledger of Signalbox')
+  })
+
+  it('opens no file of a newer version', async () => {
+    await createSqliteLedger({ file, clock }).end()
+    const newer = new DatabaseSync(file)
+    newer.exec('pragma user_version = 99')
+    newer.close()
+    expect(() => sqlite()).toThrow('newer Signalbox (version 99')
+  })
+})

@@ -1,0 +1,115 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { createFakeClock } from '@signalbox/testkit'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { abandonedIntents, openJournal } from './journal.ts'
+import { createSqliteLedger } from './sqlite-ledger.ts'
+import type { LedgerIntent } from './types.ts'
+
+let folder: string
+let file: string
+
+beforeEach(() => {
+  folder = fs.mkdtempSync(path.join(os.tmpdir(), 'recovery-'))
+  file = path.join(folder, 'ledger.db')
+})
+
+afterEach(() => fs.rmSync(folder, { recursive: true, force: true }))
+
+/** A process that answers one call, waits until it is safe in the ledger, begins another and says so. */
+const busy = `
+  import { createServer } from 'node:http'
+  import { createRouter } from '@signalbox/core'
+  let requests = 0
+  const server = createServer((request, response) => {
+    request.resume().on('end', () => {
+      if (++requests > 1) return console.log('in flight')
+      const usage = { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 }
+      const choices = [{ index: 0, message: { role: 'assistant', content: 'x' }, finish_reason: 'stop' }]
+      response.setHeader('content-type', 'application/json').end(JSON.stringify({ choices, usage }))
+    })
+  })
+  server.listen(0, '127.0.0.1', async () => {
+    const baseUrl = 'http://127.0.0.1:' + server.address().port + '/v1'
+    const price = { input: 0.001, output: 0.01 }
+    const router = createRouter({
+      models: { a: { provider: 'openai-compatible', baseUrl, apiKey: 'k', price } },
+      ledger: process.argv[1],
+    })
+    const ask = () => router.handle({ body: { model: 'a', messages: [], max_tokens: 50 }, identity: { user: 'u' } })
+    await (await ask()).ended
+    await new Promise((resolve) => setImmediate(resolve))
+    await router.ledger.flush()
+    await ask()
+  })
+`
+
+async function startBusy(): Promise<ChildProcess> {
+  const cwd = path.resolve(import.meta.dirname, '../..')
+  const args = ['--conditions=@signalbox/source', '--input-type=module', '-e', busy, file]
+  const child = spawn(process.execPath, args, { cwd, stdio: ['ignore', 'pipe', 'inherit'] })
+  await once(child.stdout, 'data')
+  return child
+}
+
+it('finds every acknowledged call once after kill -9, and the one in flight once, estimated, at its bound', async () => {
+  const child = await startBusy()
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  for (let time = 0; time < 2; time++) {
+    const ledger = createSqliteLedger({ file, clock: createFakeClock() })
+    const rows = [...ledger.attempts()]
+    expect(rows.map(({ outcome, estimated }) => [outcome, estimated])).toEqual([
+      ['ok', false],
+      ['lost', true],
+    ])
+    expect(rows[0]!.costNanoUsd).toBe(60n)
+    const { inputTokens, outputTokens, costNanoUsd, identity } = rows[1]!
+    expect(outputTokens).toBe(50)
+    expect(costNanoUsd).toBe(BigInt(inputTokens + 500))
+    expect(identity).toMatchObject({ user: 'u' })
+    expect([...ledger.calls()].map(({ outcome }) => outcome)).toEqual(['ok', 'lost'])
+    await ledger.end()
+  }
+  expect(fs.readdirSync(folder).filter((name) => name.includes('-intents-'))).toEqual([])
+}, 30_000)
+
+it('leaves the journal of a process that lives alone', async () => {
+  const child = await startBusy()
+  const ledger = createSqliteLedger({ file, clock: createFakeClock() })
+  expect([...ledger.attempts()].map(({ outcome }) => outcome)).toEqual(['ok'])
+  await ledger.end()
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  expect(abandonedIntents(file).intents.length).toBeGreaterThan(0)
+}, 30_000)
+
+const intent: LedgerIntent = {
+  callKey: 'c',
+  place: 0,
+  callId: 'i',
+  time: 0,
+  identity: {},
+  route: 'a',
+  model: 'a',
+  provider: 'p',
+  inputTokens: 1,
+  outputTokens: 1,
+  boundNanoUsd: 1,
+}
+
+it('finds the journal of an earlier process that had the same number, as one in a container has', () => {
+  openJournal(file).begin(intent)
+  expect(abandonedIntents(file).intents).toEqual([])
+  const [name] = fs.readdirSync(folder)
+  fs.renameSync(path.join(folder, name!), path.join(folder, name!.replace(/\.\d+-/, '.1-')))
+  expect(abandonedIntents(file).intents).toEqual([intent])
+})
+
+it('takes half a line for an attempt that was never sent', () => {
+  fs.writeFileSync(`${file}-intents-999999.1-x-0`, `${JSON.stringify(intent)}\n{"callKey":"d","pl`)
+  expect(abandonedIntents(file).intents).toEqual([intent])
+})

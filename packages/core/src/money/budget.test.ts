@@ -1,0 +1,143 @@
+import { createFakeClock } from '@signalbox/testkit'
+import { describe, expect, it } from 'vitest'
+import { createMemoryStore } from '../store/memory.ts'
+import {
+  type BudgetHold,
+  type BudgetReading,
+  type BudgetRefusal,
+  type BudgetSettings,
+  type Spender,
+  createBudgets,
+} from './budget.ts'
+
+const nano = 1_000_000_000
+
+function setUp(...settings: readonly BudgetSettings[]) {
+  const clock = createFakeClock({ wallTime: Date.parse('2026-10-31T23:59:00Z') })
+  const store = createMemoryStore({ clock })
+  const budgets = createBudgets(settings, store, clock)
+  let count = 0
+  return {
+    clock,
+    store,
+    budgets,
+    hold: (spender: Spender, usd: number) =>
+      budgets.hold(`h${count++}`, budgets.accountsOf(spender), usd * nano, 1_000) as BudgetHold | BudgetRefusal,
+    read: (spender: Spender) =>
+      (budgets.read(budgets.accountsOf(spender)) as readonly BudgetReading[]).map((one) => [
+        Number(one.settledNanoUsd) / nano,
+        Number(one.heldNanoUsd) / nano,
+      ]),
+  }
+}
+
+const isHold = (answer: BudgetHold | BudgetRefusal): answer is BudgetHold => 'settle' in answer
+const granted = (answer: BudgetHold | BudgetRefusal): BudgetHold => {
+  if (isHold(answer)) return answer
+  throw new Error(`refused by ${answer.settings.per}`)
+}
+
+describe('budgets', () => {
+  it('hold on every account that applies, or on none', () => {
+    const { hold, read } = setUp(
+      { per: 'all', limitUsd: 10, window: 'month' },
+      { per: 'user', limitUsd: 2, window: 'day' },
+      { per: 'team', limitUsd: 3, window: 'day' },
+    )
+    const spender = { user: 'u', team: 't' }
+    granted(hold(spender, 2))
+    const refusal = hold({ user: 'v', team: 't' }, 2)
+    expect(refusal).toMatchObject({
+      settings: { per: 'team' },
+      bucket: 't',
+      remainingNanoUsd: 1_000_000_000n,
+      limitNanoUsd: 3_000_000_000n,
+    })
+    expect(read({ user: 'v', team: 't' })).toEqual([
+      [0, 2],
+      [0, 0],
+      [0, 2],
+    ])
+  })
+
+  it('settle to what it really cost on every account at once, also above the hold', () => {
+    const { hold, read } = setUp({ per: 'all', limitUsd: 5, window: 'day' }, { per: 'key', limitUsd: 5, window: 'day' })
+    void granted(hold({ key: 'k' }, 2)).settle(1.5 * nano)
+    void granted(hold({ key: 'k' }, 2)).release()
+    expect(read({ key: 'k' })).toEqual([
+      [1.5, 0],
+      [1.5, 0],
+    ])
+    void granted(hold({ key: 'k' }, 3)).settle(6 * nano)
+    expect(hold({ key: 'k' }, 0.1)).toMatchObject({ remainingNanoUsd: 0n })
+  })
+
+  it('give all who do not say who they are one bucket, which no name can reach', () => {
+    const { hold } = setUp({ per: 'user', limitUsd: 1, window: 'day' })
+    granted(hold({}, 1))
+    expect(hold({}, 0.1)).toMatchObject({ bucket: 'anonymous' })
+    granted(hold({ user: 'anonymous' }, 1))
+    granted(hold({ user: '' }, 1))
+    granted(hold({ user: '=anonymous' }, 1))
+  })
+
+  it('count under each tag, each once', () => {
+    const { hold } = setUp({ per: 'tag', limitUsd: 1, window: 'day' })
+    granted(hold({ tags: ['a', 'b', 'a'] }, 1))
+    expect(hold({ tags: ['c', 'b'] }, 0.5)).toMatchObject({ bucket: 'b' })
+    granted(hold({ tags: ['c'] }, 1))
+    granted(hold({ tags: [] }, 1))
+    expect(hold({}, 0.5)).toMatchObject({ bucket: 'anonymous' })
+  })
+
+  it('count and never refuse where they are soft', () => {
+    const { hold, read } = setUp({ per: 'all', limitUsd: 1, window: 'day', soft: true })
+    void granted(hold({}, 5)).settle(5 * nano)
+    granted(hold({}, 5))
+    expect(read({})).toEqual([[5, 5]])
+  })
+
+  it('begin anew with each period, and post to the period of the hold', async () => {
+    const { hold, read, clock } = setUp({ per: 'all', limitUsd: 1, window: 'month' })
+    const early = granted(hold({}, 1))
+    await clock.advance(60_000)
+    granted(hold({}, 0.9))
+    void early.settle(0.5 * nano)
+    expect(read({})).toEqual([[0, 0.9]])
+    clock.jumpWallTime(-60_000)
+    expect(read({})).toEqual([[0.5, 0]])
+  })
+
+  it('slide where their window does', async () => {
+    const { hold, clock } = setUp({ per: 'all', limitUsd: 1, window: { rollingMs: 10_000 } })
+    void granted(hold({}, 0.6)).settle(0.6 * nano)
+    await clock.advance(5_000)
+    void granted(hold({}, 0.4)).settle(0.4 * nano)
+    expect(isHold(hold({}, 0.1))).toBe(false)
+    await clock.advance(5_001)
+    granted(hold({}, 0.6))
+    expect(isHold(hold({}, 0.1))).toBe(false)
+  })
+
+  it('post a hold whose lease ended at its full amount', async () => {
+    const { hold, read, clock } = setUp({ per: 'all', limitUsd: 1, window: { rollingMs: 100_000 } })
+    granted(hold({}, 0.7))
+    await clock.advance(1_000)
+    expect(read({})).toEqual([[0.7, 0]])
+  })
+
+  it('keep two budgets of one scope and window apart', () => {
+    const { hold, read } = setUp(
+      { per: 'all', limitUsd: 5, window: 'day' },
+      { per: 'all', limitUsd: 1, window: 'day', timeZone: 'Asia/Tokyo' },
+      { per: 'all', limitUsd: 1, window: 'day', soft: true },
+    )
+    granted(hold({}, 1))
+    expect(read({})).toEqual([
+      [0, 1],
+      [0, 1],
+      [0, 1],
+    ])
+    expect(hold({}, 1)).toMatchObject({ settings: { timeZone: 'Asia/Tokyo' } })
+  })
+})

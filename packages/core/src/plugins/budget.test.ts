@@ -1,0 +1,255 @@
+import {
+  type FakeClock,
+  type ProgrammableUpstream,
+  completion,
+  createFakeClock,
+  inTurn,
+  jsonError,
+  refusedPort,
+  startProgrammableUpstream,
+  step,
+} from '@signalbox/testkit'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { RouterOptions } from '../config/options.ts'
+import type { RouterEvents } from '../events.ts'
+import type { Identity } from '../types.ts'
+import { createRouter } from '../router.ts'
+
+let upstream: ProgrammableUpstream
+let clock: FakeClock
+const closers: (() => Promise<unknown>)[] = []
+
+beforeEach(async () => {
+  upstream = await startProgrammableUpstream()
+  upstream.respond(completion({ content: 'hello' }))
+  clock = createFakeClock()
+})
+
+afterEach(async () => {
+  for (const close of closers.splice(0)) await close()
+  await upstream.close()
+})
+
+/** 1 nano-USD for a token of input, 10 for one of output. */
+const price = { input: 0.001, output: 0.01 }
+const nanoUsd = 1e-9
+
+const model = () => ({ provider: 'openai-compatible', baseUrl: upstream.baseUrl, apiKey: 'k', price }) as const
+
+function setUp(options: Partial<RouterOptions> = {}) {
+  const router = createRouter({
+    models: { a: model(), b: model() },
+    routes: { auto: { models: ['a', 'b'] } },
+    ledger: 'memory',
+    breaker: false,
+    health: false,
+    clock,
+    ...options,
+  })
+  closers.push(() => router.close())
+  const told: { [E in keyof RouterEvents]?: RouterEvents[E][] } = {}
+  for (const event of ['budget.alert', 'budget.refused', 'ledger.failed'] as const)
+    router.on(event, (payload) => void ((told[event] ??= []) as unknown[]).push(payload))
+  const ask = (body: object = {}, init: { identity?: Identity; maxCostUsd?: number } = {}) =>
+    router.handle({
+      body: { model: 'a', messages: [{ role: 'user', content: 'hi' }], max_tokens: 50, ...body },
+      ...init,
+    })
+  return { router, ask, told }
+}
+
+const sent = () => upstream.requests.map(({ body }) => JSON.parse(body.toString()) as Record<string, unknown>)
+const settle = async () => {
+  for (let turn = 0; turn < 5; turn++) await clock.settle()
+}
+const day = { per: 'all', window: 'day' } as const
+
+describe('a budget', () => {
+  it('admits exactly the calls it has room for, however many come at once, and tells of the refusal once', async () => {
+    let release: (() => void) | undefined
+    const held = new Promise<void>((resolve) => (release = resolve))
+    upstream.respond([step('held', () => held), completion({ content: 'hello' })])
+    const { ask, told, router } = setUp({ budgets: [{ ...day, limitUsd: 1_999 * nanoUsd }] })
+    const bytes = JSON.stringify({ model: 'a', messages: [{ role: 'user', content: 'hi' }], max_tokens: 50 }).length
+    const room = Math.floor(1_999 / (bytes + 1 + 500))
+    const calls = Array.from({ length: 50 }, () =>
+      ask().then(
+        (reply) => reply.status,
+        (error: unknown) => error,
+      ),
+    )
+    await settle()
+    release!()
+    const answers = await Promise.all(calls)
+    expect(answers.filter((answer) => answer === 200)).toHaveLength(room)
+    const refusals = answers.filter((answer) => answer !== 200)
+    expect(refusals).toHaveLength(50 - room)
+    for (const refusal of refusals) expect(refusal).toMatchObject({ code: 'budget_exceeded', retryable: false })
+    expect(upstream.requests).toHaveLength(room)
+    expect(told['budget.refused']).toHaveLength(1)
+    expect([...router.ledger!.attempts()].map(({ costNanoUsd }) => costNanoUsd)).toEqual(Array(room).fill(60n))
+  })
+
+  it('answers 429 insufficient_quota with what remains, and tells clients not to come again', async () => {
+    const { router } = setUp({ budgets: [{ per: 'user', window: 'day', limitUsd: 10 * nanoUsd }] })
+    const answer = await router.as({ user: 'new' }).fetch('http://x/v1/chat/completions', {
+      method: 'POST',
+      body: JSON.stringify({ model: 'a', messages: [], max_tokens: 50 }),
+    })
+    expect(answer.status).toBe(429)
+    expect(answer.headers.get('x-should-retry')).toBe('false')
+    expect(await answer.json()).toMatchObject({
+      error: {
+        type: 'insufficient_quota',
+        code: 'budget_exceeded',
+        message: expect.stringContaining('0.00000001 USD'),
+      },
+    })
+    expect(upstream.requests).toHaveLength(0)
+  })
+
+  it('moves to the next model where it is the budget of a model', async () => {
+    const { ask } = setUp({ budgets: [{ per: 'model', window: 'day', limitUsd: 600 * nanoUsd }] })
+    await ask()
+    expect((await ask({ model: 'auto' })).model).toBe('b')
+  })
+
+  it('ends the call where it is the budget of a user', async () => {
+    const { ask } = setUp({ budgets: [{ per: 'user', window: 'day', limitUsd: 600 * nanoUsd }] })
+    await ask()
+    await expect(ask({ model: 'auto' })).rejects.toMatchObject({ code: 'budget_exceeded' })
+    expect(upstream.requests).toHaveLength(1)
+  })
+
+  it('limits the output of a request that sets no limit, to what it can still pay, and of no other', async () => {
+    const { ask } = setUp({ budgets: [{ ...day, limitUsd: 2_000 * nanoUsd }] })
+    await ask({ max_tokens: undefined })
+    await ask({ max_tokens: 20 })
+    await ask({ max_tokens: undefined, n: 3 })
+    const [first, second, third] = sent()
+    const limit = Number(first!['max_tokens'])
+    expect(limit).toBeGreaterThan(100)
+    expect(limit).toBeLessThan(200)
+    expect(second!['max_tokens']).toBe(20)
+    expect(Number(third!['max_tokens'])).toBeLessThan(limit / 2)
+    await expect(
+      setUp({ capOutput: false, budgets: [{ ...day, limitUsd: 2_000 * nanoUsd }] }).ask({ max_tokens: undefined }),
+    ).rejects.toMatchObject({ code: 'budget_exceeded' })
+  })
+
+  it('takes a limit below 1 for none, and the largest of two limits', async () => {
+    const { ask } = setUp({ budgets: [{ ...day, limitUsd: 2_000 * nanoUsd }] })
+    await ask({ max_tokens: -1 })
+    expect(Number(sent()[0]!['max_tokens'])).toBeGreaterThan(16)
+    await expect(ask({ max_completion_tokens: 1, max_tokens: 1_000 })).rejects.toMatchObject({
+      code: 'budget_exceeded',
+    })
+    for (const huge of [2 ** 31, 1e300]) {
+      await expect(ask({ max_tokens: huge })).rejects.toMatchObject({ code: 'budget_exceeded' })
+      await expect(ask({ n: huge })).rejects.toMatchObject({ code: 'budget_exceeded' })
+    }
+  })
+
+  it('flags what cost more than was held for it, in the record and the ledger', async () => {
+    upstream.respond(completion({ content: 'x', usage: { prompt_tokens: 10, completion_tokens: 500 } }))
+    const { ask, router } = setUp({ budgets: [{ ...day, limitUsd: 1 }] })
+    await ask()
+    await settle()
+    expect([...router.ledger!.attempts()]).toMatchObject([{ costNanoUsd: 5_010n, overrun: true }])
+  })
+
+  it('holds and settles for every attempt, and holds nothing in the end', async () => {
+    upstream.respond(
+      inTurn(
+        jsonError(500),
+        jsonError(500),
+        completion({ content: 'x', usage: { prompt_tokens: 10, completion_tokens: 5 } }),
+      ),
+    )
+    const { ask, router, told } = setUp({ budgets: [{ ...day, limitUsd: 700 * nanoUsd, alertAt: [0.05, 0.1, 0.9] }] })
+    const answer = ask({ model: 'auto' })
+    for (let turn = 0; turn < 40; turn++) await clock.advance(500)
+    await answer
+    await settle()
+    const attempts = [...router.ledger!.attempts()]
+    expect(attempts.map(({ costNanoUsd }) => costNanoUsd).reduce((sum, cost) => sum! + cost!, 0n)).toBe(60n)
+    for (let call = 0; call < 2; call++) await ask()
+    await settle()
+    expect(told['budget.alert']).toMatchObject([
+      { share: 0.05, settledUsd: '0.00000006', heldUsd: '0' },
+      { share: 0.1, settledUsd: '0.00000012', heldUsd: '0' },
+    ])
+    expect(told['ledger.failed']).toBeUndefined()
+  })
+
+  it('lets a call wait for a limit that is reached', async () => {
+    const { ask } = setUp({
+      models: { a: { ...model(), limits: { requestsPerMinute: 1 } } },
+      routes: {},
+      budgets: [{ ...day, limitUsd: 1 }],
+    })
+    await ask()
+    const second = ask()
+    for (let turn = 0; turn < 70; turn++) await clock.advance(1_000)
+    expect((await second).status).toBe(200)
+  })
+
+  it('costs nothing for what was refused or never sent', async () => {
+    const options = { budgets: [{ ...day, limitUsd: 1 }], retry: { maxAttempts: 1 } }
+    for (const status of [429, 503]) {
+      upstream.respond(jsonError(status))
+      const { ask, router } = setUp(options)
+      await expect(ask()).rejects.toMatchObject({ status })
+      expect([...router.ledger!.attempts()]).toMatchObject([{ costNanoUsd: 0n, estimated: false }])
+    }
+    const gone = { ...model(), baseUrl: `http://127.0.0.1:${await refusedPort()}/v1` }
+    const { ask, router } = setUp({ ...options, models: { a: gone }, routes: {} })
+    await expect(ask()).rejects.toMatchObject({ code: 'upstream_unreachable' })
+    expect([...router.ledger!.attempts()]).toMatchObject([{ costNanoUsd: 0n }])
+  })
+
+  it('charges a failed answer by the usage it carries', async () => {
+    const usage = { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 }
+    upstream.respond(
+      step('failed', ({ write }) => {
+        const body = JSON.stringify({ error: { message: 'late', type: 'server_error' }, usage })
+        return write(
+          `HTTP/1.1 500 X\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+        )
+      }),
+    )
+    const { ask, router } = setUp({ budgets: [{ ...day, limitUsd: 1 }], retry: { maxAttempts: 1 } })
+    await expect(ask()).rejects.toMatchObject({ status: 500 })
+    expect([...router.ledger!.attempts()]).toMatchObject([{ costNanoUsd: 60n, estimated: false }])
+  })
+})
+
+describe('the most a call may cost', () => {
+  it('is refused before anything is sent, whoever says it, and holds without any budget', async () => {
+    const tight = setUp({ routes: { auto: { models: ['a'], maxCostUsd: 100 * nanoUsd } } })
+    const { ask } = setUp()
+    const refused = { code: 'max_cost_exceeded' }
+    await expect(tight.ask({ model: 'auto' })).rejects.toMatchObject(refused)
+    await expect(ask({}, { identity: { user: 'u', maxCostUsd: 100 * nanoUsd } })).rejects.toMatchObject(refused)
+    await expect(ask({}, { maxCostUsd: 100 * nanoUsd })).rejects.toMatchObject(refused)
+    await expect(tight.ask({ model: 'auto' }, { maxCostUsd: 1 })).rejects.toMatchObject(refused)
+    expect(upstream.requests).toHaveLength(0)
+    expect((await ask({}, { maxCostUsd: 700 * nanoUsd })).status).toBe(200)
+    expect((await ask({}, { maxCostUsd: Infinity })).status).toBe(200)
+  })
+
+  it('bounds the sum of its attempts', async () => {
+    const failed = JSON.stringify({
+      error: { message: 'x', type: 'server_error' },
+      usage: { prompt_tokens: 10, completion_tokens: 40 },
+    })
+    upstream.respond(
+      step('failed', ({ write }) =>
+        write(`HTTP/1.1 500 X\r\ncontent-type: application/json\r\ncontent-length: ${failed.length}\r\n\r\n${failed}`),
+      ),
+    )
+    const { ask } = setUp({ retry: { maxAttempts: 1 } })
+    await expect(ask({ model: 'auto' }, { maxCostUsd: 800 * nanoUsd })).rejects.toMatchObject({ status: 500 })
+    expect(upstream.requests).toHaveLength(1)
+  })
+})

@@ -1,0 +1,83 @@
+import { createFakeClock } from '@signalbox/testkit'
+import { describe, expect, it } from 'vitest'
+import type { BudgetSettings } from './money/budget.ts'
+import type { Provider } from './providers/provider.ts'
+import { plainReply } from './reply.ts'
+import { createRouter } from './router.ts'
+
+/** A router whose every call costs one dollar of what it was asked for. */
+function setUp(...budgets: readonly BudgetSettings[]) {
+  const clock = createFakeClock({ wallTime: Date.parse('2026-11-20T12:00:00Z') })
+  const provider: Provider = {
+    name: 'own',
+    dialect: 'openai-chat',
+    connect: (_options, { name }) => ({
+      domain: name,
+      send: async ({ candidate }) =>
+        plainReply({
+          status: 200,
+          headers: {},
+          dialect: 'openai-chat',
+          model: candidate.name,
+          body: new Uint8Array(0),
+          ended: () => ({
+            how: 'complete',
+            usage: { inputTokens: 0, cachedInputTokens: 0, cacheWriteTokens: 0, outputTokens: 1, reasoningTokens: 0 },
+            estimated: false,
+          }),
+        }),
+    }),
+  }
+  const model = { provider, price: { input: 0, output: 1_000_000 } }
+  const router = createRouter({
+    models: { cheap: model, dear: model },
+    routes: { auto: { models: ['dear'] }, constructor: { models: ['dear'] } },
+    budgets,
+    clock,
+  })
+  const told: unknown[] = []
+  router.on('budget.alert', ({ share, bucket, period }) => void told.push([share, bucket, period]))
+  router.on(
+    'budget.refused',
+    ({ bucket, period, remainingUsd }) => void told.push(['refused', bucket, period, remainingUsd]),
+  )
+  const ask = async (user = 'u', wanted = 'auto') => {
+    const reply = await router.handle({ body: { model: wanted, messages: [], max_tokens: 1 }, identity: { user } })
+    await clock.settle()
+    return reply.model
+  }
+  return { clock, ask, told }
+}
+
+describe('a treasury', () => {
+  it('tells of each share and of a refusal once for each account and period', async () => {
+    const { ask, told, clock } = setUp({ per: 'user', window: 'day', limitUsd: 4, alertAt: [0.5, 1] })
+    for (let call = 0; call < 4; call++) await ask()
+    for (let call = 0; call < 3; call++) await expect(ask()).rejects.toMatchObject({ code: 'budget_exceeded' })
+    await ask('v')
+    expect(told).toEqual([
+      [0.5, 'u', '2026-11-20'],
+      [1, 'u', '2026-11-20'],
+      ['refused', 'u', '2026-11-20', '0'],
+    ])
+    await clock.advance(86_400_000)
+    for (let call = 0; call < 2; call++) await ask()
+    expect(told.slice(3)).toEqual([[0.5, 'u', '2026-11-21']])
+  })
+
+  it('alerts beyond a soft budget and goes on', async () => {
+    const { ask, told } = setUp({ per: 'all', window: 'month', limitUsd: 1, soft: true, alertAt: 1 })
+    for (let call = 0; call < 3; call++) await ask()
+    expect(told).toEqual([[1, '', '2026-11']])
+  })
+
+  it('sends calls by another route from a share on, and only those that it names', async () => {
+    const { ask } = setUp({ per: 'user', window: 'day', limitUsd: 10, degrade: { at: 0.2, routes: { auto: 'cheap' } } })
+    expect(await ask()).toBe('dear')
+    expect(await ask()).toBe('dear')
+    expect(await ask()).toBe('cheap')
+    expect(await ask('u', 'dear')).toBe('dear')
+    expect(await ask('u', 'constructor')).toBe('dear')
+    expect(await ask('v')).toBe('dear')
+  })
+})
