@@ -28,18 +28,23 @@ export function report(results: Results): string {
   const sections = [
     machineOf(results),
     targetTable(results),
-    section(results, 'Requests, 16 connections', 'busy', requestTable),
-    section(results, 'One request at a time', 'single', latencyTable),
-    section(results, 'Streams', 'chunks', streamTable),
-    section(results, 'Failover', 'failover', failoverTable),
-    section(results, 'Node 22', 'busy', olderNodeTable),
+    section(results, 'Requests, 16 connections', ['busy'], requestTable),
+    section(results, 'One request at a time', ['single'], latencyTable),
+    section(results, 'Streams', ['first-chunk', 'chunks', 'hold'], streamTable),
+    section(results, 'Failover', ['failover'], failoverTable),
+    section(results, 'Node 22', ['busy'], olderNodeTable),
     [...results.faults].map(([row, fault]) => `${row} was not measured: ${fault}`).join('\n'),
   ]
   return sections.filter((text) => text !== '').join('\n\n')
 }
 
-const section = (results: Results, title: string, phase: Phase, write: (results: Results) => string) => {
-  const text = results.options.phases.includes(phase) ? write(results) : ''
+function section(
+  results: Results,
+  title: string,
+  needed: readonly Phase[],
+  write: (results: Results) => string,
+): string {
+  const text = needed.some((phase) => results.options.phases.includes(phase)) ? write(results) : ''
   return text && `### ${title}\n\n${text}`
 }
 
@@ -83,7 +88,7 @@ function requestTable(results: Results): string {
       'CPU µs/request',
       '± %',
       'CPU ÷ pipe',
-      `CPU ÷ ${best}`,
+      `CPU ÷ ${best ?? 'best peer'}`,
       'CPU ÷ Portkey',
       'p99 added µs',
       'failed',
