@@ -20,6 +20,7 @@ interface ServeOptions {
   /** The largest body that a parser in front of the router takes. @default no parser */
   readonly parserLimit?: string
   readonly identify?: (req: IncomingMessage) => Identity | undefined | Promise<Identity | undefined>
+  readonly authorise?: (req: IncomingMessage) => boolean | Promise<boolean>
   /** The id that the host gives every request. */
   readonly id?: string
   /** The logger that the host gives every request. */
@@ -111,7 +112,7 @@ const prefixOf = ({ at = '/v1' }: ServeOptions) => (at === '/' ? '' : at)
 export const hostAnswer = { status: 418, body: 'this is the host' }
 
 function expressApp(router: Router, options: ServeOptions, hostErrors: unknown[]): RequestListener {
-  const { parserLimit, identify } = options
+  const { parserLimit } = options
   const app = express()
   app.disable('x-powered-by')
   app.use((req, _res, next) => {
@@ -119,7 +120,7 @@ function expressApp(router: Router, options: ServeOptions, hostErrors: unknown[]
   })
   if (options.compresses) app.use(compression({ threshold: 0 }))
   if (parserLimit) app.use(express.json({ limit: parserLimit }))
-  app.use(options.at ?? '/v1', forExpress(router, identify && { identify }), errorsForExpress())
+  app.use(options.at ?? '/v1', forExpress(router, asked(options)), errorsForExpress())
   app.use((_req, res) => void res.status(hostAnswer.status).end(hostAnswer.body))
   app.use(((error, _req, res, _next) => {
     hostErrors.push(error)
@@ -129,7 +130,7 @@ function expressApp(router: Router, options: ServeOptions, hostErrors: unknown[]
 }
 
 function koaApp(router: Router, options: ServeOptions, hostErrors: unknown[]): RequestListener {
-  const { parserLimit, identify } = options
+  const { parserLimit, identify, authorise } = options
   const prefix = prefixOf(options)
   const app = new Koa()
   app.on('error', (error: unknown) => hostErrors.push(error))
@@ -140,7 +141,13 @@ function koaApp(router: Router, options: ServeOptions, hostErrors: unknown[]): R
   if (options.compresses) app.use(koaCompress({ threshold: 0 }))
   app.use(errorsForKoa({ prefix }))
   if (parserLimit) app.use(koaBody({ jsonLimit: parserLimit }))
-  app.use(forKoa(router, { prefix, ...(identify && { identify: ({ req }) => identify(req) }) }))
+  app.use(
+    forKoa(router, {
+      prefix,
+      ...(identify && { identify: ({ req }) => identify(req) }),
+      ...(authorise && { authorise: ({ req }) => authorise(req) }),
+    }),
+  )
   app.use((ctx) => {
     ctx.status = hostAnswer.status
     ctx.body = hostAnswer.body
@@ -150,7 +157,7 @@ function koaApp(router: Router, options: ServeOptions, hostErrors: unknown[]): R
 }
 
 function listenerApp(router: Router, options: ServeOptions, hostErrors: unknown[]): RequestListener {
-  const answer = listener(router, options.identify && { identify: options.identify })
+  const answer = listener(router, asked(options))
   return (req, res) => {
     const ready = options.parserLimit ? keepRawBody(req) : prepare(req, {}, options)
     if (options.at === '/ai') req.url = req.url!.replace(/^\/ai/, '')
@@ -160,6 +167,12 @@ function listenerApp(router: Router, options: ServeOptions, hostErrors: unknown[
     )
   }
 }
+
+/** What the router asks the host. */
+const asked = ({ identify, authorise }: ServeOptions) => ({
+  ...(identify && { identify }),
+  ...(authorise && { authorise }),
+})
 
 /** What a host's own middleware does before the router: names the request, gives it a logger, or eats its body. */
 async function prepare(req: IncomingMessage, target: object, { id, log, consumesBody }: ServeOptions): Promise<void> {

@@ -87,6 +87,8 @@ const everyEvent: readonly RouterEvent[] = [
   'attempt.ended',
   'failover',
   'alert',
+  'breaker.changed',
+  'last.resort',
   'warning',
   'listener.failed',
 ]

@@ -21,6 +21,8 @@ export interface Admission {
   ofModel(name: string): readonly Limit[]
   /** The limits that count a call as a whole: its route's. */
   ofRoute(name: string): readonly Limit[]
+  /** The limits of all routes and of all kinds of callers: each caller of a kind has such limits of its own. */
+  readonly general: readonly Limit[]
   /** The limits of whoever calls. A scope that the caller does not say has one bucket for all who do not. */
   ofCaller(call: Call): readonly Limit[]
   /** The caps on one request that hold for a call. */
@@ -77,6 +79,10 @@ export function createAdmission(options: AdmissionOptions): Admission {
     slowStart: createSlowStart({ clock }),
     correction: createEstimateCorrection(),
     ofModel: (name) => modelLimits.get(name) ?? none,
+    general: [
+      ...[...routeLimits.values()].flat(),
+      ...rules.flatMap((rule, place) => createLimits(`rule:${place}:${rule.per}`, rule)),
+    ],
     ofRoute: (name) => routeLimits.get(name) ?? none,
     ofCaller: ({ identity }) =>
       rules.length === 0

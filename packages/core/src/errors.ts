@@ -42,7 +42,7 @@ export const errorVerdicts = {
   shutting_down: final,
 
   // A limit, or every model of a route, leaves no room now.
-  rate_limit_exceeded: next,
+  rate_limit_exceeded: again,
   limit_exceeded: final,
 
   // Money.
@@ -176,6 +176,21 @@ export class SignalboxError extends Error {
     if (this.answer) Object.defineProperty(this, 'answer', { enumerable: false })
   }
 }
+
+/**
+ * Whether a model was not asked at all: money, a limit, a hold or its breaker kept the attempt back. That is no failure
+ * of the model.
+ */
+export function isRefusal(error: SignalboxError): boolean {
+  return error.code === 'rate_limit_exceeded' || error.code === 'model_unavailable' || isMoneyRefusal(error)
+}
+
+/** Whether money kept an attempt back. */
+export function isMoneyRefusal({ code }: SignalboxError): boolean {
+  return moneyCodes.has(code)
+}
+
+const moneyCodes: ReadonlySet<SignalboxErrorCode> = new Set(['budget_exceeded', 'max_cost_exceeded', 'price_unknown'])
 
 /** Tells a {@link SignalboxError}, also one made by another copy of this package. */
 export function isSignalboxError(error: unknown): error is SignalboxError {

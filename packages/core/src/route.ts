@@ -136,9 +136,10 @@ function nothingLeft(call: Call, { candidates }: Route, listed: number): Signalb
   if (views.some((view) => withinWindow(call.request, view)) && listed === 0) {
     return new SignalboxError('all_models_unavailable', 'No model of the route takes calls now')
   }
-  const { inputTokens, outputTokens } = tokensOf(call.request)
+  const { inputTokens, outputTokens, choices } = tokensOf(call.request)
+  const answerTokens = outputTokens / choices
   const largest = Math.max(...views.map(({ contextWindow = 0 }) => contextWindow))
-  const message = `The request needs about ${inputTokens + outputTokens} tokens (${inputTokens} in, ${outputTokens} out), and the largest context window is ${largest}`
+  const message = `The request needs about ${inputTokens + answerTokens} tokens (${inputTokens} in, ${answerTokens} out), and the largest context window is ${largest}`
   return new SignalboxError('context_length_exceeded', message, { param: 'messages' })
 }
 
@@ -148,7 +149,8 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
 
   async function attempt(...[which, options = {}]: Parameters<TryCandidate>) {
     const candidate = candidateOf(which, route)
-    if (failed && call.record.attempts.length >= route.maxAttemptsPerCall) throw failed.error
+    const { attempts } = call.record
+    if (failed && attempts.length >= route.maxAttemptsPerCall) throw failed.error
     if (failed && failed.name !== candidate.name && candidate.readyInMs === 0)
       tellFailover(failed.name, candidate.name, failed.error.code)
     const startedMs = parts.clock.now()
@@ -157,7 +159,7 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
       const reply = await parts.tryOnce({
         call,
         candidate,
-        number: 1,
+        number: attempts.filter(({ model }) => model === candidate.name).length + 1,
         alternatives: alternativesTo(candidate, ranked, route),
         mayWait: options.mayWait ?? true,
         signal: options.signal ? AbortSignal.any([call.signal, options.signal]) : call.signal,

@@ -1,8 +1,17 @@
 import type { Clock } from './clock.ts'
 import { SignalboxError, isSignalboxError } from './errors.ts'
 
+/** What a promise comes to, or the signal's reason where it is aborted first. */
+export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const leave = () => reject(signal.reason as Error)
+    signal.addEventListener('abort', leave, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave))
+  })
+}
+
 /**
- * Waits, and leaves at once when the signal is aborted.
+ * Waits at least so long, although timers may fire a little early, and leaves at once when the signal is aborted.
  *
  * @throws SignalboxError as {@link endOf}
  */
@@ -12,10 +21,14 @@ export function sleep(waitMs: number, signal: AbortSignal, clock: Clock): Promis
       clock.clearTimeout(timer)
       reject(endOf(signal))
     }
-    const timer = clock.setTimeout(() => {
+    const endMs = clock.now() + waitMs
+    const wake = () => {
+      const leftMs = endMs - clock.now()
+      if (leftMs > 0) return void (timer = clock.setTimeout(wake, leftMs))
       signal.removeEventListener('abort', leave)
       resolve()
-    }, waitMs)
+    }
+    let timer = clock.setTimeout(wake, waitMs)
     if (signal.aborted) leave()
     else signal.addEventListener('abort', leave, { once: true })
   })

@@ -2,7 +2,7 @@ import type { Admission } from './admission.ts'
 import type { BreakerSnapshot } from './breaker/breaker.ts'
 import type { EventBus } from './events.ts'
 import type { HealthSnapshot } from './health/health-window.ts'
-import type { LimitKind } from './limiter/limits.ts'
+import type { Limit, LimitKind } from './limiter/limits.ts'
 import type { Shortage } from './limiter/types.ts'
 import type { Failover } from './record.ts'
 import type { RouteTable } from './route-table.ts'
@@ -23,20 +23,25 @@ export interface ModelStatus {
   /** The share of its weight that rate limits have left it. */
   readonly weightShare: number
   /** Its limits, and who shares their counts. */
-  readonly limits: readonly {
-    readonly group: string
-    readonly kind: LimitKind
-    readonly limit: number
-    readonly scope: Store['scope']
-  }[]
+  readonly limits: readonly LimitStatus[]
   /** What the provider's own headers said is left. */
   readonly learnedLimits: readonly Shortage[]
+}
+
+/** A limit, and who shares its count. */
+export interface LimitStatus {
+  readonly group: string
+  readonly kind: LimitKind
+  readonly limit: number
+  readonly scope: Store['scope']
 }
 
 /** What the router knows of itself now. */
 export interface RouterStatus {
   readonly ready: boolean
   readonly models: readonly ModelStatus[]
+  /** The limits of routes and of kinds of callers. */
+  readonly limits: readonly LimitStatus[]
   /** How many calls wait, for each limit where any do. */
   readonly queue: Readonly<Record<string, number>>
   /** The last moves from one model to another, oldest first. */
@@ -58,12 +63,20 @@ export function createStatus(
   })
   return () => ({
     models: routes.models.map((model) => statusOf(model, admission)),
+    limits: admission.general.map((limit) => limitStatus(limit, admission)),
     queue: Object.fromEntries(admission.limiter.waiting()),
     failovers: [...failovers],
   })
 }
 
-function statusOf({ name, provider, domain, state }: Candidate, { ofModel, learned, store }: Admission): ModelStatus {
+const limitStatus = ({ group, kind, limit }: Limit, { store }: Admission): LimitStatus => ({
+  group,
+  kind,
+  limit,
+  scope: store.scope,
+})
+
+function statusOf({ name, provider, domain, state }: Candidate, admission: Admission): ModelStatus {
   const held = state.hold()
   return {
     name,
@@ -73,8 +86,8 @@ function statusOf({ name, provider, domain, state }: Candidate, { ofModel, learn
     breaker: state.breaker?.snapshot(),
     readyInMs: state.readyInMs(),
     weightShare: state.penalty.share,
-    limits: ofModel(name).map(({ group, kind, limit }) => ({ group, kind, limit, scope: store.scope })),
-    learnedLimits: learned.read(`model:${name}`),
+    limits: admission.ofModel(name).map((limit) => limitStatus(limit, admission)),
+    learnedLimits: admission.learned.read(`model:${name}`),
     ...(held && { heldFor: held.reason.code }),
   }
 }

@@ -1,4 +1,4 @@
-import { SignalboxError, type SignalboxErrorCode, isSignalboxError } from './errors.ts'
+import { SignalboxError, isMoneyRefusal, isRefusal, isSignalboxError } from './errors.ts'
 import type { RouteHook } from './plugin.ts'
 import type { Ranked } from './types.ts'
 
@@ -7,55 +7,63 @@ import type { Ranked } from './types.ts'
  * only had to wait their turn.
  */
 export const tryInTurn: RouteHook = async (call, ranked, attempt) => {
-  const refusals: SignalboxError[] = []
+  const refusals = new Map<string, SignalboxError>()
   let failure: SignalboxError | undefined
+  let tooSmall: string | undefined
   let waiting: Ranked[] = []
 
   for (const mayWait of [false, true]) {
     const candidates = mayWait ? waiting : ranked
     waiting = []
     for (const candidate of candidates) {
-      if (failure?.reason === contextLength && !isLarger(candidate.name, failure.model)) continue
+      if (tooSmall !== undefined && !isLarger(candidate.name, tooSmall)) continue
       try {
         return await attempt(candidate, { mayWait })
       } catch (error) {
         if (!isSignalboxError(error)) throw error
         if (!isRefusal(error)) failure = error
-        else refusals.push(error)
+        else refusals.set(candidate.name, error)
         if (error.code === 'rate_limit_exceeded') waiting.push(candidate)
-        if (!error.movesOn && error.reason !== contextLength) throw error
+        if (error.reason === contextLength) tooSmall = candidate.name
+        else if (!error.movesOn) throw error
       }
     }
   }
-  throw failure ?? summary(refusals)
+  throw failure ?? summary([...refusals.values()])
 
-  function isLarger(name: string, than = ''): boolean {
-    const { candidates } = attempt
-    return (candidates.get(name)?.contextWindow ?? 0) > (candidates.get(than)?.contextWindow ?? Infinity)
+  function isLarger(name: string, than: string): boolean {
+    return (windowOf(name) ?? 0) > (windowOf(than) ?? Infinity)
+  }
+
+  function windowOf(name: string): number | undefined {
+    return attempt.candidates.get(name)?.contextWindow
   }
 }
 
 /** The reason of a refusal that a model with a larger context window may not share. */
 const contextLength = 'context_length_exceeded'
 
-/** A refusal is no attempt: nothing was sent. */
-const isRefusal = ({ code }: SignalboxError) =>
-  code === 'rate_limit_exceeded' || code === 'model_unavailable' || isMoney(code)
-
-const moneyCodes: ReadonlySet<SignalboxErrorCode> = new Set(['budget_exceeded', 'max_cost_exceeded', 'price_unknown'])
-const isMoney = (code: SignalboxErrorCode) => moneyCodes.has(code)
-
 /** One error for a route on which nothing could be tried: it says when to come back. */
 function summary(refusals: readonly SignalboxError[]): SignalboxError {
-  const held = refusals.map(({ cause }) => cause)
+  const reasons = refusals.map(({ cause }) => cause)
   const limited = refusals.filter(({ code }) => code === 'rate_limit_exceeded')
   if (limited.length > 0) return soonest(limited)
-  const unpaid = refusals.find(({ code }) => isMoney(code))
+  const unpaid = refusals.find(isMoneyRefusal)
   if (unpaid) return unpaid
-  if (held.length > 0 && held.every(isSignalboxError)) return held[0] as SignalboxError
+  if (reasons.length > 0 && reasons.every(isSignalboxError)) return toldAgain(reasons[0] as SignalboxError)
   const retryAfterMs = soonest(refusals).retryAfterMs
   return new SignalboxError('all_models_unavailable', 'Every model of the route is kept out after failures', {
     ...(retryAfterMs !== undefined && { retryAfterMs }),
+  })
+}
+
+/** The same once more for another call: an error belongs to one. */
+function toldAgain({ code, message, model, status, answer, reason }: SignalboxError): SignalboxError {
+  return new SignalboxError(code, message, {
+    ...(model !== undefined && { model }),
+    ...(status !== undefined && { status }),
+    ...(answer && { answer }),
+    ...(reason !== undefined && { reason }),
   })
 }
 

@@ -1,6 +1,7 @@
 import type { Clock } from './clock.ts'
 import { SignalboxError, type SignalboxErrorCode, isSignalboxError } from './errors.ts'
 import type { Probed } from './health/prober.ts'
+import { untilAborted } from './sleep.ts'
 import type { Candidate } from './types.ts'
 
 /** What a provider said of a key and an address. */
@@ -26,9 +27,11 @@ export async function verifyModels(models: readonly Candidate[], clock: Clock): 
 async function verifyDomain(domain: string, members: readonly Candidate[], clock: Clock): Promise<Verified> {
   const about = { domain, models: members.map(({ name }) => name) }
   const limit = new AbortController()
-  const timer = clock.setTimeout(() => limit.abort(), verifyTimeoutMs)
+  const timer = clock.setTimeout(() => limit.abort(tooLate()), verifyTimeoutMs)
   try {
-    await members.find(({ verify }) => verify)?.verify!({ signal: limit.signal })
+    const { signal } = limit
+    const asked = members.find(({ verify }) => verify)?.verify!({ signal })
+    if (asked) await untilAborted(asked, signal)
     return { ...about, ok: true }
   } catch (error) {
     const { code, message } = isSignalboxError(error)
@@ -39,6 +42,8 @@ async function verifyDomain(domain: string, members: readonly Candidate[], clock
     clock.clearTimeout(timer)
   }
 }
+
+const tooLate = () => new SignalboxError('upstream_timeout', 'The provider did not answer in time')
 
 const defaultProbe = { intervalMs: 30_000, timeoutMs: 5_000, path: '/models' }
 

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../clock.ts'
+import { untilAborted } from '../sleep.ts'
 import type { HealthSample } from './health-window.ts'
 
 /** Something that can be asked whether it is well. */
@@ -27,7 +28,7 @@ function startProbe({ intervalMs, timeoutMs, ask, record }: Probed, clock: Clock
     const limit = new AbortController()
     const limitTimer = clock.setTimeout(() => limit.abort(), timeoutMs)
     try {
-      await ask(limit.signal)
+      await untilAborted(ask(limit.signal), limit.signal)
       record('success')
     } catch {
       record(limit.signal.aborted ? 'timeout' : 'failure')

@@ -28,7 +28,7 @@ function statusOf({ code, status }: SignalboxError): number {
 }
 
 function retryHeaders({ code, retryable, retryAfterMs }: SignalboxError, status: number): Record<string, string> {
-  const isFinal = errorFinals[code] === true || (status === 429 && !retryable && retryAfterMs !== undefined)
+  const isFinal = errorFinals[code] === true || (status === 429 && !retryable)
   return {
     ...(isFinal && { 'x-should-retry': 'false' }),
     ...(retryAfterMs !== undefined && {

@@ -1,12 +1,13 @@
 import { limitError } from '../admission.ts'
 import { SignalboxError } from '../errors.ts'
+import type { Limit } from '../limiter/limits.ts'
 import type { Permit } from '../limiter/types.ts'
 import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
 import type { RequestCaps } from '../admission.ts'
 import { tokensOf } from '../tokens/request.ts'
 import type { Call, Reply } from '../types.ts'
-import { acquire, expectedTokens, priorityOf, tokensUsed } from './limits-of-call.ts'
+import { acquire, expectedTokens, mayHaveUsed, priorityOf, tokensUsed } from './limits-of-call.ts'
 
 /**
  * Lets a call go on to cost something: within the caps on one request, within its caller's limits (which refuse at once)
@@ -23,36 +24,36 @@ export function admit({ admission, clock }: BuiltInServices): Plugin {
         const callers = admission.ofCaller(call)
         const routes = admission.ofRoute(call.route)
         if (callers.length === 0 && routes.length === 0) return next(call)
-        const tokens = expectedTokens(tokensOf(call.request))
-        const leaseMs = Math.min(Math.max(call.deadline - clock.now(), 0) + leaseGraceMs, longestLeaseMs)
         const permits: Permit[] = []
         try {
-          for (const [scope, limits] of [
-            ['caller', callers],
-            ['route', routes],
-          ] as const) {
-            if (limits.length === 0) continue
-            const request = { id: `${call.key}/${scope}`, limits, tokens, leaseMs, mayWait: scope === 'route' }
-            const answer = await acquire(limiter, {
-              ...request,
-              priority: priorityOf(call),
-              deadline: call.deadline,
-              signal: call.signal,
-            })
-            if (!answer.granted) throw finalError(limitError(answer))
-            permits.push(answer)
-          }
+          if (callers.length > 0) permits.push(await admitted(call, 'caller', callers))
+          if (routes.length > 0) permits.push(await admitted(call, 'route', routes))
           const reply = await next(call)
           void settle(call, reply, permits)
           return reply
         } catch (error) {
-          const sent = call.record.attempts.length > 0
-          for (const permit of permits) await (sent ? permit.settle({ tokens: usedBy(call) }) : permit.release())
+          for (const permit of permits) await giveBack(call, permit)
           throw error
         }
       },
     },
   })
+
+  async function admitted(call: Call, scope: 'caller' | 'route', limits: readonly Limit[]): Promise<Permit> {
+    const { signal, deadline } = call
+    const answer = await acquire(limiter, {
+      id: `${call.key}/${scope}`,
+      limits,
+      tokens: expectedTokens(tokensOf(call.request)),
+      leaseMs: Math.min(Math.max(deadline - clock.now(), 0) + leaseGraceMs, longestLeaseMs),
+      priority: priorityOf(call),
+      mayWait: scope === 'route',
+      signal,
+      deadline,
+    })
+    if (answer.granted) return answer
+    throw finalError(limitError(answer))
+  }
 }
 
 const leaseGraceMs = 20_000
@@ -64,6 +65,13 @@ const finalError = (error: SignalboxError) => Object.assign(error, { movesOn: fa
 async function settle(call: Call, { ended }: Reply, permits: readonly Permit[]): Promise<void> {
   await ended
   for (const permit of permits) await permit.settle({ tokens: usedBy(call) })
+}
+
+/** Of a call that was never sent nothing counts; where an attempt may have used what nobody told, the estimate stands. */
+async function giveBack(call: Call, permit: Permit): Promise<void> {
+  const { attempts } = call.record
+  if (attempts.length === 0) return permit.release()
+  await permit.settle({ tokens: attempts.some(mayHaveUsed) ? undefined : usedBy(call) })
 }
 
 /** What all attempts of a call used together. */
@@ -79,7 +87,7 @@ function checkCaps(call: Call, caps: RequestCaps): void {
 }
 
 function check(param: string, asked: number, limit: number): void {
-  if (asked <= limit) return
+  if (asked >= 0 && asked <= limit) return
   throw new SignalboxError('limit_exceeded', `The request asks for ${asked} in "${param}", and ${limit} is the most`, {
     param,
   })

@@ -1,10 +1,10 @@
 import { systemClock } from '../clock.ts'
-import { SignalboxError, isSignalboxError } from '../errors.ts'
+import { SignalboxError } from '../errors.ts'
 import { type Plugin, type TryCandidate, definePlugin } from '../plugin.ts'
 import { createRetryBudget } from '../retry/budget.ts'
 import { sleep } from '../sleep.ts'
 import { tryInTurn } from '../try-in-turn.ts'
-import type { Call, Ranked, Reply } from '../types.ts'
+import type { Ranked, Reply } from '../types.ts'
 
 /** When a second model is started, and how often that may be done. */
 export interface HedgeOptions {
@@ -46,57 +46,73 @@ export function hedge(options: HedgeOptions): Plugin {
       clock = services.clock
       hedges = createRetryBudget({ ratio: budget, minimumPerSecond: 0 }, clock)
     },
-    async route(call, ranked, attempt) {
+    route(call, ranked, attempt) {
       hedges.recordRequest()
       const second = ranked[1]
       const waitMs = delayMs()
-      if (!second || waitMs === Infinity) return timed(() => tryInTurn(call, ranked, attempt))
-      return race(call, ranked, attempt, waitMs)
+      const tried: TryCandidate = Object.assign(timed(attempt), { candidates: attempt.candidates })
+      if (!second || waitMs === Infinity) return tryInTurn(call, ranked, tried)
+      return tryInTurn(call, ranked, hedged(tried, { first: ranked[0]!, second, waitMs }))
     },
   })
 
-  async function timed(run: () => Promise<Reply>): Promise<Reply> {
-    const startedMs = clock.now()
-    const reply = await run()
-    samples.push(clock.now() - startedMs)
-    if (samples.length > samplesKept) samples.shift()
-    return reply
+  function timed(attempt: TryCandidate) {
+    return async (...which: Parameters<TryCandidate>): Promise<Reply> => {
+      const startedMs = clock.now()
+      const reply = await attempt(...which)
+      samples.push(clock.now() - startedMs)
+      if (samples.length > samplesKept) samples.shift()
+      return reply
+    }
   }
 
-  async function race(call: Call, ranked: readonly Ranked[], attempt: TryCandidate, waitMs: number): Promise<Reply> {
-    const runners: Runner[] = []
-    const waiting = new AbortController()
-    let decided = false
+  /** Tries candidates as ever, but the first may be joined by the second, which is then not tried again. */
+  function hedged(attempt: TryCandidate, { first, second, waitMs }: Pair): TryCandidate {
+    let early: Promise<Reply> | undefined
 
-    const start = async (candidate: Ranked): Promise<Runner> => {
-      const stop = new AbortController()
-      const runner = { stop, reply: timed(() => attempt(candidate, { mayWait: false, signal: stop.signal })) }
-      runners.push(runner)
-      await runner.reply
-      return runner
+    async function tryHedged(...[which, how]: Parameters<TryCandidate>): Promise<Reply> {
+      const name = typeof which === 'string' ? which : which.name
+      if (how?.mayWait !== false) return attempt(which, how)
+      if (name === first.name) return race()
+      return name === second.name && early ? early : attempt(which, how)
     }
-    const startSecond = async (): Promise<Runner> => {
-      await sleep(waitMs, waiting.signal, clock)
-      if (decided || !hedges.tryTake()) throw new SignalboxError('cancelled', 'No second model is started')
-      return start(ranked[1]!)
-    }
-    const first = start(ranked[0]!).catch((error: unknown) => {
-      if (runners.length === 1) waiting.abort()
-      throw error
-    })
-    try {
-      const winner = await Promise.any([first, startSecond()])
+
+    async function race(): Promise<Reply> {
+      const waiting = new AbortController()
+      const runners: Runner[] = []
+      let isDecided = false
+      const start = async (candidate: Ranked): Promise<Runner> => {
+        const stop = new AbortController()
+        const runner = { stop, reply: attempt(candidate, { mayWait: false, signal: stop.signal }) }
+        runners.push(runner)
+        await runner.reply
+        return runner
+      }
+      const startSecond = async (): Promise<Runner> => {
+        await sleep(waitMs, waiting.signal, clock)
+        if (isDecided || !hedges.tryTake()) throw new SignalboxError('cancelled', 'No second model is started')
+        const started = start(second)
+        early = runners[1]!.reply
+        return started
+      }
+      const stopWaiting = () => (early ? undefined : waiting.abort())
+      const started = start(first)
+      started.catch(stopWaiting)
+      const winner = await Promise.any([started, startSecond()]).catch(() => runners[0]!)
+      isDecided = true
+      stopWaiting()
       for (const runner of runners) if (runner !== winner) drop(runner)
-      return await winner.reply
-    } catch (error) {
-      const [cause] = (error as AggregateError).errors as unknown[]
-      if (!isSignalboxError(cause) || !cause.movesOn || runners.length === ranked.length) throw cause
-      return tryInTurn(call, ranked.slice(runners.length), attempt)
-    } finally {
-      decided = true
-      waiting.abort()
+      return winner.reply
     }
+
+    return Object.assign(tryHedged, { candidates: attempt.candidates })
   }
+}
+
+interface Pair {
+  readonly first: Ranked
+  readonly second: Ranked
+  readonly waitMs: number
 }
 
 interface Runner {

@@ -37,11 +37,16 @@ export function hold({ clock }: BuiltInServices): Plugin {
 /** A rate limit that ends in time is waited for in the limiter's queue. */
 function refuseUnlessWorthWaiting({ untilMs, reason }: Hold<SignalboxError>, attempt: Attempt, now: number): void {
   const limited = reason.code === 'upstream_rate_limited'
-  if (limited && attempt.mayWait && untilMs < attempt.deadline) return
+  const endsInTime = limited && untilMs < attempt.deadline
+  if (endsInTime && attempt.mayWait) return
   const code = limited ? 'rate_limit_exceeded' : 'model_unavailable'
   const message = limited ? 'The provider asked for a pause' : 'The provider refused the account'
-  const retryAfterMs = untilMs - now
-  throw new SignalboxError(code, message, { model: attempt.candidate.name, retryAfterMs, cause: reason })
+  throw new SignalboxError(code, message, {
+    model: attempt.candidate.name,
+    retryAfterMs: untilMs - now,
+    retryable: endsInTime,
+    cause: reason,
+  })
 }
 
 function remember(error: SignalboxError, { candidate: { state } }: Attempt): void {

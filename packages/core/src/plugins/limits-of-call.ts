@@ -1,6 +1,7 @@
 import type { SignalboxError } from '../errors.ts'
 import type { Priority } from '../limiter/fair-queue.ts'
 import type { Limiter, Permit, Refusal, WaitRequest } from '../limiter/types.ts'
+import type { AttemptRecord } from '../record.ts'
 import { endOf } from '../sleep.ts'
 import type { RequestTokens } from '../tokens/request.ts'
 import type { Attempt, Call, Usage } from '../types.ts'
@@ -9,8 +10,8 @@ import type { Attempt, Call, Usage } from '../types.ts'
 const usualOutputTokens = 256
 
 /** The tokens a request is likely to use. */
-export function expectedTokens({ inputTokens, outputTokens }: RequestTokens): number {
-  return inputTokens + (outputTokens || usualOutputTokens)
+export function expectedTokens({ inputTokens, outputTokens, choices }: RequestTokens): number {
+  return inputTokens + (outputTokens || usualOutputTokens * choices)
 }
 
 /** All tokens of a usage, as the providers' limits count them. */
@@ -26,9 +27,17 @@ export function priorityOf({ labels }: Call): Priority {
   return Number.isInteger(priority) && priority >= 1 && priority <= 5 ? (priority as Priority) : 3
 }
 
+/** Codes of attempts for which no connection came about. */
+const unconnected: ReadonlySet<AttemptRecord['outcome']> = new Set(['upstream_unreachable', 'upstream_tls'])
+
+/** Whether a failed attempt may have been worked on: it was sent, and the provider did not refuse it. */
+export function mayHaveUsed({ outcome, status }: AttemptRecord): boolean {
+  return status === undefined && !unconnected.has(outcome)
+}
+
 /** Whether nothing can have reached the provider: it was refused further in, or no connection came about. */
 export function wasNeverSent({ code }: SignalboxError, { call, number, candidate }: Attempt): boolean {
-  if (code === 'upstream_unreachable' || code === 'upstream_tls') return true
+  if (unconnected.has(code)) return true
   return !call.record.attempts.some((attempt) => attempt.model === candidate.name && attempt.number === number)
 }
 

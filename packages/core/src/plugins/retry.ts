@@ -1,4 +1,4 @@
-import { type SignalboxError, isSignalboxError } from '../errors.ts'
+import { type SignalboxError, isRefusal, isSignalboxError } from '../errors.ts'
 import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
 import { fullJitterDelayMs } from '../retry/backoff.ts'
@@ -26,11 +26,11 @@ export function retry({ clock, random }: BuiltInServices): Plugin {
           try {
             return await next(attempt)
           } catch (error) {
-            if (!isSignalboxError(error) || !mayRetry(error, attempt)) throw error
+            if (!isSignalboxError(error) || isRefusal(error)) throw error
             const backoffMs = fullJitterDelayMs({ attempt: attempt.number, baseMs: baseOf(error), maxMs, random })
             const waitMs = Math.max(error.retryAfterMs ?? 0, backoffMs, state.readyInMs())
             if (clock.now() + waitMs >= attempt.call.deadline) throw tooLate(error)
-            if (!retryBudget.tryTake()) throw error
+            if (!mayRetry(error, attempt) || !retryBudget.tryTake()) throw error
             await sleep(waitMs, attempt.signal, clock)
           }
         }
@@ -41,14 +41,16 @@ export function retry({ clock, random }: BuiltInServices): Plugin {
 
 function mayRetry(error: SignalboxError, { number, candidate, call, alternatives }: Attempt): boolean {
   const { maxAttempts, maxAttemptsPerCall } = candidate.settings.retry
-  if (!error.retryable || number >= maxAttempts || call.record.attempts.length >= maxAttemptsPerCall) return false
+  if (!error.retryable || candidate.breaker !== 'closed') return false
+  if (number >= maxAttempts || call.record.attempts.length >= maxAttemptsPerCall) return false
   return !alternatives.some(
     (other) => other.domain !== candidate.domain && other.readyInMs === 0 && other.health !== 'unhealthy',
   )
 }
 
-const baseOf = ({ code }: SignalboxError) =>
-  code === 'upstream_rate_limited' || code === 'upstream_overloaded' ? crowdedBaseMs : baseMs
+const crowded: ReadonlySet<number | undefined> = new Set([429, 503, 529])
+const baseOf = ({ code, status }: SignalboxError) =>
+  code === 'upstream_overloaded' || crowded.has(status) ? crowdedBaseMs : baseMs
 
 /** A pause that outlasts the call is not worth the caller's coming back by itself: it would sleep as long. */
 function tooLate(error: SignalboxError): SignalboxError {

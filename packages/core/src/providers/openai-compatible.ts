@@ -55,10 +55,18 @@ export function connectChat(baseUrl: string, options: CommonModelOptions, contex
   return {
     domain: domainOf(origin + url.pathname, options.apiKey),
     send,
-    async verify({ path: below = '/models', signal }) {
+    async verify({ path: below, signal }) {
       const { headers } = await outgoing.idle()
       const dispatcher = options.dispatcher ?? connections.pool(origin, connectMs)
-      await verify({ dispatcher, origin, path: `${base}${below}${url.search}`, headers, signal, model: context.name })
+      await verify({
+        dispatcher,
+        origin,
+        path: `${base}${below ?? '/models'}${url.search}`,
+        headers,
+        signal,
+        model: context.name,
+        mayBePage: below !== undefined,
+      })
     },
   }
 }

@@ -49,7 +49,7 @@ export function refusalError(parts: RefusalParts): SignalboxError {
     status,
     cause: own ? new Error(said) : undefined,
     ...(isMute && { retryable: true, reason: 'status' }),
-    ...verdict(headers['x-should-retry']),
+    ...(!hopeless.has(code) && verdict(headers['x-should-retry'])),
     ...(delayMs !== undefined && { retryAfterMs: delayMs }),
     ...(error &&
       !own &&
@@ -64,6 +64,13 @@ export function refusalError(parts: RefusalParts): SignalboxError {
   const { usage } = parts.body ? dialect.classifyAnswer(parts.body) : {}
   return new SignalboxError(code, own ?? said, { ...options, ...(usage && { billed: { usage, estimated: false } }) })
 }
+
+/** Refusals that no repetition mends, whatever the provider says. */
+const hopeless: ReadonlySet<SignalboxErrorCode> = new Set([
+  'upstream_quota_exhausted',
+  'provider_auth_failed',
+  'provider_model_not_found',
+])
 
 function verdict(shouldRetry: string | string[] | undefined): Pick<SignalboxErrorOptions, 'retryable'> {
   return shouldRetry === 'true' ? { retryable: true } : shouldRetry === 'false' ? { retryable: false } : {}

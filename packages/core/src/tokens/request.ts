@@ -7,6 +7,8 @@ export interface RequestTokens {
   readonly inputTokens: number
   /** The most it lets the model write, in all its choices; 0 where it says nothing. */
   readonly outputTokens: number
+  /** How many answers it asks for. */
+  readonly choices: number
 }
 
 /** Tokens that stand around each message in every provider's own format. */
@@ -21,13 +23,22 @@ export function tokensOf(request: Request): RequestTokens {
   const { messages, tools, parameters } = request
   const said = messages.reduce((sum, { text }) => sum + estimateTokens(text) + tokensPerMessage, 0)
   const offered = tools.length === 0 ? 0 : estimateTokens(JSON.stringify(tools))
-  const tokens = {
-    inputTokens: said + offered,
-    outputTokens: (parameters.maxOutputTokens ?? 0) * (parameters.choices ?? 1),
-  }
+  const choices = counts(parameters.choices, 1)
+  const outputTokens = counts(outputOf(request) * choices, 0)
+  const tokens = { inputTokens: said + offered, outputTokens, choices }
   counted.set(request, tokens)
   return tokens
 }
+
+/** More than any model writes; sums of such counts stay exact. */
+const mostCounted = 2 ** 40
+
+/** What a caller asked for as a count to reckon with: nonsense counts as the least or as the most. */
+const counts = (asked: number | undefined, least: number) =>
+  Math.min(Math.max(least, Math.ceil(asked ?? least)), mostCounted)
+
+/** The most output one choice may have; 0 where the request does not say. */
+const outputOf = ({ parameters }: Request) => counts(parameters.maxOutputTokens, 0)
 
 /**
  * Whether a request and the output it asks for fit into a model's context window. A token is at least a byte, so a body
@@ -35,7 +46,7 @@ export function tokensOf(request: Request): RequestTokens {
  */
 export function withinWindow(request: Request, { contextWindow }: Pick<CandidateView, 'contextWindow'>): boolean {
   if (contextWindow === undefined) return true
-  const output = request.parameters.maxOutputTokens ?? 0
+  const output = outputOf(request)
   if (request.bytes.length + output <= contextWindow) return true
   return tokensOf(request).inputTokens + output <= contextWindow
 }

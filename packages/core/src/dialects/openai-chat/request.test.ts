@@ -150,11 +150,21 @@ describe('its tools, parameters and modality', () => {
     expect(request.tools).toEqual([{ name: 'f', description: 'd', inputSchema: { type: 'object' } }])
   })
 
-  it('prefer max_completion_tokens, and leave out what is no number', () => {
-    expect(chat({ max_tokens: 5, max_completion_tokens: 7 }).parameters.maxOutputTokens).toBe(7)
-    expect(chat({ max_tokens: '5', temperature: null, n: NaN, stream: 'yes', stop: [1, 'a'] }).parameters).toEqual({
+  it('leave out what is no number', () => {
+    expect(chat({ max_tokens: 'many', temperature: null, n: NaN, stream: 'yes', stop: [1, 'a'] }).parameters).toEqual({
       stream: false,
       stop: ['a'],
+    })
+  })
+
+  it('read counts as the most lenient of servers does: the larger of two names, and in a string too', () => {
+    expect(chat({ max_tokens: 5, max_completion_tokens: 7 }).parameters.maxOutputTokens).toBe(7)
+    expect(chat({ max_tokens: 9, max_completion_tokens: 7 }).parameters.maxOutputTokens).toBe(9)
+    expect(chat({ max_tokens: '5', n: ' 3 ' }).parameters).toMatchObject({ maxOutputTokens: 5, choices: 3 })
+    expect(chat({ max_tokens: '', n: [3] }).parameters).toEqual({ stream: false })
+    expect(chat({ max_tokens: Infinity, n: -Infinity }).parameters).toMatchObject({
+      maxOutputTokens: Number.MAX_SAFE_INTEGER,
+      choices: -Number.MAX_SAFE_INTEGER,
     })
   })
 

@@ -43,14 +43,11 @@ function toolOf(value: unknown): Tool[] {
 }
 
 function parametersOf(body: JsonBody): Parameters {
-  const limits = [number(body['max_completion_tokens']), number(body['max_tokens'])].filter(
-    (limit) => limit !== undefined,
-  )
-  const maxOutputTokens = limits.length === 0 ? undefined : Math.max(...limits)
+  const maxOutputTokens = larger(count(body['max_completion_tokens']), count(body['max_tokens']))
   const temperature = number(body['temperature'])
   const topP = number(body['top_p'])
   const seed = number(body['seed'])
-  const choices = number(body['n'])
+  const choices = count(body['n'])
   const stop =
     typeof body['stop'] === 'string' ? [body['stop']] : list(body['stop']).filter((word) => typeof word === 'string')
   const format = record(body['response_format'])['type']
@@ -103,5 +100,15 @@ function contentBytes(part: JsonBody): number {
 
 const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
 const record = (value: unknown): JsonBody => (typeof value === 'object' && value !== null ? (value as JsonBody) : {})
+
+/** A count, as the most lenient of servers reads it: in a string too, and what is beyond all numbers as the largest. */
+function count(value: unknown): number | undefined {
+  const given = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
+  if (typeof given !== 'number' || Number.isNaN(given)) return undefined
+  return Math.max(-Number.MAX_SAFE_INTEGER, Math.min(given, Number.MAX_SAFE_INTEGER))
+}
+
+const larger = (one: number | undefined, other: number | undefined) =>
+  one === undefined || other === undefined ? (one ?? other) : Math.max(one, other)
 const number = (value: unknown): number | undefined =>
   typeof value === 'number' && Number.isFinite(value) ? value : undefined
