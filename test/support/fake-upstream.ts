@@ -25,7 +25,7 @@ export interface Canned {
 }
 
 /** A request that reached a fake upstream. */
-export interface Heard {
+interface Heard {
   readonly atMs: number
   readonly path: string
   // oxlint-disable-next-line typescript/no-explicit-any -- what a test expects of it is the test's to say
@@ -39,7 +39,7 @@ export interface Heard {
 export type Answering = (request: Heard, index: number) => Canned
 
 /** An upstream without a socket: every answer comes when a fake clock says so. */
-export interface FakeUpstream {
+interface FakeUpstream {
   readonly dispatcher: Dispatcher
   readonly requests: readonly Heard[]
   /** What the requests from now on get. */
@@ -138,7 +138,7 @@ export const turns =
     answers[Math.min(index, answers.length - 1)]!
 
 /** How a promise stands. */
-export interface Followed<T> {
+interface Followed<T> {
   state: 'pending' | 'fulfilled' | 'rejected'
   value?: T
   // oxlint-disable-next-line typescript/no-explicit-any -- what a test expects of it is the test's to say

@@ -5,6 +5,7 @@ import type { Dispatcher } from 'undici'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import type { OpenAiCompatibleModelOptions } from '../config/options.ts'
 import type { SignalboxError } from '../errors.ts'
+import type { Plugin } from '../plugin.ts'
 import { readBody } from '../reply.ts'
 import { createRouter } from '../router.ts'
 import type { ByteStream, Reply } from '../types.ts'
@@ -72,7 +73,7 @@ class Upstream {
   }
 }
 
-function setUp(over: Partial<OpenAiCompatibleModelOptions> = {}) {
+function setUp(over: Partial<OpenAiCompatibleModelOptions> = {}, plugins: readonly Plugin[] = []) {
   const requests: Upstream[] = []
   const dispatcher = {
     dispatch: (options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler) =>
@@ -81,6 +82,7 @@ function setUp(over: Partial<OpenAiCompatibleModelOptions> = {}) {
   const router = createRouter({
     models: { a: { provider: 'openai-compatible', baseUrl: 'http://upstream.test/v1', dispatcher, ...over } },
     clock,
+    plugins,
     retry: false,
     breaker: false,
     health: false,
@@ -199,16 +201,21 @@ describe('a plain exchange', () => {
     expect(requests[0]!.aborted).toBe(true)
   })
 
-  it('leaves no listener on a signal that serves many calls', async () => {
-    const { router, requests } = setUp()
-    const { signal } = new AbortController()
-    const answers = [router.handle({ ...ask(), signal }), failureOf(router.handle({ ...ask(), signal }))]
+  it('leaves no listener on the signal that it was given, nor the router on that of the caller', async () => {
+    const [given, caller] = [new AbortController().signal, new AbortController().signal]
+    const { router, requests } = setUp({}, [
+      { name: 'own-signal', attempt: (attempt, next) => next({ ...attempt, signal: given }) },
+    ])
+    const begin = () => router.handle({ ...ask(), signal: caller })
+    const answers = [begin(), failureOf(begin())]
     await clock.settle()
-    expect(getEventListeners(signal, 'abort')).toHaveLength(2)
+    expect(getEventListeners(given, 'abort')).toHaveLength(2)
     requests[0]!.json(200, completion)
     requests[1]!.json(500, {})
     await Promise.all(answers)
-    expect(getEventListeners(signal, 'abort')).toEqual([])
+    await clock.settle()
+    expect(getEventListeners(given, 'abort')).toEqual([])
+    expect(getEventListeners(caller, 'abort')).toEqual([])
   })
 
   it('is given up at once when the caller leaves, before or after it was sent', async () => {
