@@ -31,7 +31,7 @@ interface SimulationOptions extends Omit<RouterOptions, 'models' | 'clock' | 'ra
 }
 
 /** A call that was sent, and what became of it. */
-interface SentCall {
+export interface SentCall {
   readonly sentMs: number
   endedMs?: number
   /** The model that answered. */

@@ -121,7 +121,11 @@ const bucket = (name: string | undefined) => (name === undefined ? 'anonymous' :
 /** The error for a limit that left no room. It says which, and when to come back. */
 export function limitError(refusal: Refusal, model?: string): SignalboxError {
   const { reason, kind, limit, remaining, resetMs, retryAfterMs } = refusal
-  const about = { ...(model !== undefined && { model }), limit: { kind, limit, remaining, resetMs } }
+  const named = limit > 0 || reason === 'never'
+  const about = {
+    ...(model !== undefined && { model }),
+    ...(named && { limit: { kind, limit, remaining, resetMs } }),
+  }
   const unit = kind === 'concurrency' ? 'calls at one time' : `${kind} per minute`
   if (reason === 'never') {
     return new SignalboxError('limit_exceeded', `The request asks for more than the limit of ${limit} ${unit}`, {
@@ -129,7 +133,8 @@ export function limitError(refusal: Refusal, model?: string): SignalboxError {
       movesOn: model !== undefined,
     })
   }
-  return new SignalboxError('rate_limit_exceeded', `The limit of ${limit} ${unit} is reached`, {
+  const message = named ? `The limit of ${limit} ${unit} is reached` : 'The provider asked for a pause'
+  return new SignalboxError('rate_limit_exceeded', message, {
     ...about,
     ...(retryAfterMs !== undefined && { retryAfterMs }),
     reason,

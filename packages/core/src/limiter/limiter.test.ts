@@ -172,7 +172,7 @@ describe.each([
     void see('small', acquire({ tokensPerMinute: 1_000 }, { tokens: 1 }))
     const tried = refused(await limiter.tryAcquire(request({ tokensPerMinute: 1_000 }, { tokens: 1 })))
     expect(tried).toMatchObject({ reason: 'limit', kind: 'tokens' })
-    expect(tried.retryAfterMs).toBeLessThanOrEqual(59_990)
+    expect(tried.retryAfterMs).toBeLessThanOrEqual(59_990 + 2 * 60)
     await clock.advance(59_989)
     expect(seen).toEqual([])
     await clock.advance(10)
@@ -187,6 +187,25 @@ describe.each([
     await clock.advance(10)
     expect(limiter.waiting()).toEqual(new Map([['model:a', 2]]))
     expect(refused(await acquire({ concurrency: 1 }))).toMatchObject({ reason: 'queue_full', kind: 'concurrency' })
+  })
+
+  it('tells whom it refuses when all that wait will have had their turn', async () => {
+    const { acquire, clock } = setUp({ isAsync, queue: { maximumWaiting: 3 } })
+    const limits = { requestsPerMinute: 10 }
+    for (let call = 0; call < 10; call++) {
+      granted(await acquire(limits))
+      await clock.advance(6_000)
+    }
+    const waiting = Array.from({ length: 4 }, () => acquire(limits))
+    await clock.advance(10)
+    granted(await waiting[0]!)
+    void acquire(limits)
+    await clock.advance(10)
+    const { reason, retryAfterMs } = refused(await acquire(limits))
+    expect(reason).toBe('queue_full')
+    expect(retryAfterMs).toBeCloseTo(6_000 - 20 + 3 * 6_000, -2)
+    await clock.advance(retryAfterMs!)
+    granted(await acquire(limits))
   })
 
   it('lets a waiter go at its deadline, with what it would still have had to wait', async () => {

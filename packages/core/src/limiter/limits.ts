@@ -31,7 +31,8 @@ export interface Need {
   tokens: number
 }
 
-const minuteMs = 60_000
+/** What limits per minute are counted over. */
+export const minuteMs = 60_000
 
 /**
  * The limits of one group, checked. Make them once and hand them to every acquire.

@@ -3,7 +3,7 @@ import { isPromise } from '../store/after.ts'
 import type { MaybePromise } from '../store/store.ts'
 import { createFairQueue, type FairQueue } from './fair-queue.ts'
 import type { AcquireRequest, Permit, Refusal, WaitRequest } from './types.ts'
-import type { Limit } from './limits.ts'
+import { type Limit, minuteMs } from './limits.ts'
 import { createWaiter, type Waiter } from './waiter.ts'
 
 type Answer = Permit | Refusal
@@ -56,7 +56,7 @@ export function createQueues({ clock, attempt, maximumWaiting, recheckMs, isShar
 
   function refusalBehindOthers(request: AcquireRequest): Refusal | undefined {
     const queue = findQueue(request)
-    return queue === undefined ? undefined : refusalNow(queue, 'limit')
+    return queue === undefined ? undefined : refusalNow(queue, 'limit', request)
   }
 
   function enqueue(request: WaitRequest, refusal: Refusal, epochBefore: number): MaybePromise<Answer> {
@@ -100,8 +100,9 @@ export function createQueues({ clock, attempt, maximumWaiting, recheckMs, isShar
   }
 
   function join(request: WaitRequest, queue: Queue): MaybePromise<Answer> {
-    if (queue.waiters.size() >= maximumWaiting) return refusalNow(queue, 'queue_full')
-    if (request.deadline !== undefined && !(request.deadline > clock.now())) return refusalNow(queue, 'deadline')
+    if (queue.waiters.size() >= maximumWaiting) return refusalNow(queue, 'queue_full', request)
+    if (request.deadline !== undefined && !(request.deadline > clock.now()))
+      return refusalNow(queue, 'deadline', request)
     const waiter = createWaiter({ request, group: queue.group, sequence: sequence++, clock, giveUp })
     queue.waiters.push(waiter)
     return waiter.answer
@@ -112,7 +113,7 @@ export function createQueues({ clock, attempt, maximumWaiting, recheckMs, isShar
     const queue = queues.get(waiter.group)!
     const wasFirst = queue.waiters.peek() === waiter
     queue.waiters.remove(waiter)
-    if (why === 'deadline') waiter.end(refusalNow(queue, 'deadline'))
+    if (why === 'deadline') waiter.end(refusalNow(queue, 'deadline', waiter.request))
     else waiter.fail(waiter.request.signal?.reason)
     if (wasFirst) drain(queue)
   }
@@ -185,11 +186,17 @@ export function createQueues({ clock, attempt, maximumWaiting, recheckMs, isShar
     queues.delete(queue.group)
   }
 
-  /** What stopped the first in a queue, as of now. */
-  function refusalNow({ blocked, blockedAt }: Queue, reason: Refusal['reason']): Refusal {
+  /** What stopped the first in a queue, as of now. There is room for one more when all that wait have had their turn. */
+  function refusalNow(
+    { blocked, blockedAt, waiters }: Queue,
+    reason: Refusal['reason'],
+    more: AcquireRequest,
+  ): Refusal {
     const since = clock.now() - blockedAt
-    const { resetMs, retryAfterMs } = blocked
-    return { ...blocked, reason, resetMs: less(resetMs, since), retryAfterMs: less(retryAfterMs, since) }
+    const resetMs = less(blocked.resetMs, since)
+    const firstMs = less(blocked.retryAfterMs, since)
+    const retryAfterMs = firstMs === undefined ? undefined : firstMs + waiters.size() * timeOf(more, blocked)
+    return { ...blocked, reason, resetMs, retryAfterMs }
   }
 
   function attemptOrError(request: AcquireRequest): MaybePromise<Answer | Failure> {
@@ -204,6 +211,12 @@ export function createQueues({ clock, attempt, maximumWaiting, recheckMs, isShar
   const waiting = () => new Map([...queues.values()].map(({ group, waiters }) => [group, waiters.size()]))
 
   return { behindOthers, refusalBehindOthers, enqueue, wake, recheck, epoch: () => epoch, waiting }
+}
+
+/** The time in which a limit makes room for one such call; 0 where it goes by no time. */
+function timeOf({ requests = 1, tokens }: AcquireRequest, { kind, limit }: Refusal): number {
+  if (kind === 'concurrency' || limit === 0) return 0
+  return ((kind === 'tokens' ? tokens : requests) / limit) * minuteMs
 }
 
 interface Failure {

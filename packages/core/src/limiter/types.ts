@@ -23,6 +23,7 @@ export interface Refusal {
   /** The limit that had no room; behind others in its queue, the one that the first of them waits for. */
   group: string
   kind: LimitKind
+  /** 0 where it is not known. */
   limit: number
   remaining: number
   /** Milliseconds until the limit is whole again; undefined for concurrency. */
