@@ -48,7 +48,7 @@ interface FakeUpstream {
   underWay(): number
 }
 
-export function fakeUpstream(clock: FakeClock, answering: Answering | Canned = {}): FakeUpstream {
+function fakeUpstream(clock: FakeClock, answering: Answering | Canned = {}): FakeUpstream {
   const requests: Heard[] = []
   let respond = answering
   const dispatch = (options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler) => {

@@ -22,7 +22,7 @@ export interface Warning {
 }
 
 /** The account of a budget that an event tells of. */
-export interface BudgetTelling {
+interface BudgetTelling {
   readonly per: BudgetScope
   readonly bucket: string
   readonly period: string

@@ -2,7 +2,7 @@ import type { Clock } from './clock.ts'
 import type { Reply } from './types.ts'
 
 /** A call that has begun and not ended. */
-export interface Active {
+interface Active {
   /** Aborted when the caller leaves, or when the router cuts what takes too long. */
   readonly end: AbortController
   /** The call has ended. */

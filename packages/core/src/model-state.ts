@@ -23,7 +23,7 @@ export interface ModelState {
 }
 
 /** What tells one model's state from another's. */
-export interface ModelKey {
+interface ModelKey {
   readonly name: string
   /** The provider's own name for it. */
   readonly model: string

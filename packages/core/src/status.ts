@@ -10,7 +10,7 @@ import type { Store } from './store/store.ts'
 import type { Candidate } from './types.ts'
 
 /** What is known of one model now. */
-export interface ModelStatus {
+interface ModelStatus {
   readonly name: string
   readonly provider: string
   readonly domain: string
@@ -29,7 +29,7 @@ export interface ModelStatus {
 }
 
 /** A limit, and who shares its count. */
-export interface LimitStatus {
+interface LimitStatus {
   readonly group: string
   readonly kind: LimitKind
   readonly limit: number

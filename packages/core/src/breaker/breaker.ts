@@ -5,7 +5,7 @@ import { createTripRules } from './trip-rules.ts'
 import type { TripReason, TripRule } from './trip-rules.ts'
 import type { Breaker, BreakerChange, BreakerSnapshot, Permit } from './types.ts'
 
-export type { BreakerOptions, FailureRateOptions } from './settings.ts'
+export type { BreakerOptions } from './settings.ts'
 export type * from './types.ts'
 
 interface Closed {

@@ -35,7 +35,7 @@ export interface BreakerOptions {
 }
 
 /** When the share of failing calls opens the breaker. */
-export interface FailureRateOptions {
+interface FailureRateOptions {
   /**
    * The share of failures, above 0 and up to 1, at which the breaker opens.
    *

@@ -4,7 +4,7 @@ import type { BreakerSettings, FailureRateSettings } from './settings.ts'
 export type TripReason = 'consecutive-failures' | 'failure-rate'
 
 /** What a trip rule has counted: the judged calls it remembers, and how many of them failed. */
-export interface Counts {
+interface Counts {
   calls: number
   failures: number
 }

@@ -13,7 +13,7 @@ import type { BreakerSettings, HealthSettings, RetrySettings, TimeoutSettings } 
 export type ApiKey = string | (() => string | Promise<string>)
 
 /** How a model that fails is kept out, and how it is judged: at the top, on a route, or on a model. */
-export interface UptimeOptions {
+interface UptimeOptions {
   readonly breaker?: Partial<BreakerSettings> | false | undefined
   readonly health?: HealthSettings | false | undefined
 }

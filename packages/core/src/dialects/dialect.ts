@@ -50,7 +50,7 @@ export interface AnswerClass {
 }
 
 /** What a request needs before it goes to a provider. */
-export interface UpstreamPatch {
+interface UpstreamPatch {
   /** The provider's name for the model. */
   readonly model: string
 }

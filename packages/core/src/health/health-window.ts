@@ -4,7 +4,7 @@ import type { Histogram } from './histogram.ts'
 import { healthSettings } from './settings.ts'
 import type { HealthOptions, HealthSettings, HealthThresholds } from './settings.ts'
 
-export type { HealthOptions, HealthThresholds } from './settings.ts'
+export type { HealthOptions } from './settings.ts'
 
 export type HealthState = 'healthy' | 'degraded' | 'unhealthy'
 

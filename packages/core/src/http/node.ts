@@ -100,7 +100,7 @@ export function listener(
 }
 
 /** The path of a URL without its query. */
-export function pathOf(url: string): string {
+function pathOf(url: string): string {
   const query = url.indexOf('?')
   return query < 0 ? url : url.slice(0, query)
 }

@@ -30,7 +30,7 @@ export type Spender = Readonly<Partial<Record<Exclude<BudgetScope, 'all' | 'tag'
 }
 
 /** A budget, and the one it was for. */
-export interface BudgetAccount {
+interface BudgetAccount {
   readonly settings: BudgetSettings
   /** The name in its scope; `anonymous` for all who do not say. */
   readonly bucket: string

@@ -11,7 +11,7 @@ export interface UnitPrices {
 }
 
 /** Prices that hold for a whole request once its input is larger than a bound. */
-export interface PriceTier {
+interface PriceTier {
   /** Input tokens of all classes; the tier holds above this. */
   readonly aboveInputTokens: number
   readonly prices: UnitPrices

@@ -1,5 +1,5 @@
 /** Nano-USD in a US dollar. */
-export const nanoUsdPerUsd = 1_000_000_000n
+const nanoUsdPerUsd = 1_000_000_000n
 
 /** Pico-USD per token for one USD per million tokens. */
 const picoPerUsdPerMillion = 1_000_000

@@ -5,7 +5,7 @@ import type { LatencyTrackerOptions } from './latency-tracker-settings.ts'
 export type { LatencyTrackerOptions } from './latency-tracker-settings.ts'
 
 /** How one call ended. Of a caller who went away, record nothing. */
-export interface LatencySample {
+interface LatencySample {
   /** False for a failure, a timeout, a rate limit or a cut stream. */
   readonly ok: boolean
   /** To the end of a plain answer, or to the failure. */
@@ -15,7 +15,7 @@ export interface LatencySample {
 }
 
 /** The moment of a ranking: `now` as the tracker's clock says it, and whether the answer will be streamed. */
-export interface RankingMoment {
+interface RankingMoment {
   readonly now: number
   readonly streaming: boolean
 }
