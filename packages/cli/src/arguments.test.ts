@@ -40,7 +40,7 @@ it.each([
 
 it.each([
   ['', 'expected a command: signalbox serve --config FILE'],
-  ['server', 'there is no command "server"; there is serve'],
+  ['server', 'there is no command "server"; there are serve and doctor'],
   ['serve', 'serve needs --config FILE'],
   ['serve --config', "option '-c, --config <value>' argument missing"],
   ['serve signalbox.json', '"signalbox.json" is one argument too many; a file is given by --config'],

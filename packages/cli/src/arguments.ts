@@ -19,6 +19,7 @@ export type Command =
   | { readonly kind: 'version' }
   | { readonly kind: 'wrong'; readonly message: string }
   | { readonly kind: 'serve'; readonly options: ServeOptions }
+  | { readonly kind: 'doctor'; readonly config: string }
 
 /** Reads the command line. Never throws: what is wrong with it is a command too. */
 export function readArguments(args: readonly string[]): Command {
@@ -28,9 +29,13 @@ export function readArguments(args: readonly string[]): Command {
     if (values.version) return { kind: 'version' }
     const [command, stray] = positionals
     if (command === undefined) throw new Error('expected a command: signalbox serve --config FILE')
-    if (command !== 'serve') throw new Error(`there is no command "${command}"; there is serve`)
+    if (command !== 'serve' && command !== 'doctor') {
+      throw new Error(`there is no command "${command}"; there are serve and doctor`)
+    }
     if (stray !== undefined) throw new Error(`"${stray}" is one argument too many; a file is given by --config`)
-    return { kind: 'serve', options: serveOptions(values) }
+    if (!values.config) throw new Error(`${command} needs --config FILE`)
+    if (command === 'doctor') return { kind: 'doctor', config: values.config }
+    return { kind: 'serve', options: serveOptions(values, values.config) }
   } catch (error) {
     return { kind: 'wrong', message: firstSentence(error as Error) }
   }
@@ -53,12 +58,11 @@ const parse = (args: readonly string[]) =>
     },
   })
 
-function serveOptions(values: ReturnType<typeof parse>['values']): ServeOptions {
-  if (!values.config) throw new Error('serve needs --config FILE')
+function serveOptions(values: ReturnType<typeof parse>['values'], config: string): ServeOptions {
   const logLevel = logLevels.find((level) => level === values['log-level'])
   if (!logLevel) throw new Error(`--log-level: expected one of ${logLevels.join(', ')}, got "${values['log-level']}"`)
   return {
-    config: values.config,
+    config,
     port: wholeNumber('--port', values.port, 65_535),
     host: values.host,
     check: values.check,

@@ -4,8 +4,10 @@ import { bold, columns } from './terminal.ts'
 export const help = () =>
   [
     `${bold('signalbox serve')} --config FILE [options]`,
+    `${bold('signalbox doctor')} --config FILE`,
     '',
     'Serves the router that a configuration file describes, for any OpenAI client, at http://HOST:PORT/v1.',
+    'doctor asks every provider once, with a request that costs nothing, whether it is there and takes its key.',
     '',
     bold('Options'),
     columns([
@@ -26,7 +28,7 @@ export const help = () =>
     bold('Exit codes'),
     columns([
       ['0', 'ended as asked'],
-      ['1', 'the configuration is wrong, the port is taken, or a second signal came'],
+      ['1', 'the configuration is wrong, the port is taken, a provider fails the doctor, or a second signal came'],
       ['2', 'wrong use of the command line'],
     ]),
   ].join('\n')

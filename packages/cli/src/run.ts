@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { createRouter, isSignalboxError, loadConfig } from '@signalbox/core'
 import { type ServeOptions, readArguments } from './arguments.ts'
 import { checkText } from './check.ts'
+import { doctor } from './doctor.ts'
 import { help } from './help.ts'
 import { orderText } from './order.ts'
 import { serve } from './serve.ts'
@@ -24,12 +25,21 @@ export async function run(args: readonly string[]): Promise<number> {
       fail(`${command.message}\nTry "signalbox --help".`)
       return exitCodes.wrongUse
     case 'serve':
-      return inspectOrServe(command.options).catch((error: unknown) => {
-        if (!isSignalboxError(error)) throw error
-        fail(error.message)
-        return exitCodes.failed
-      })
+      return inspectOrServe(command.options).catch(failed)
+    case 'doctor':
+      return examine(command.config).catch(failed)
   }
+}
+
+/** What is wrong with a configuration is told; all else is a fault of ours. */
+function failed(error: unknown): number {
+  if (!isSignalboxError(error)) throw error
+  fail(error.message)
+  return exitCodes.failed
+}
+
+async function examine(file: string): Promise<number> {
+  return (await doctor(await loadConfig(file))) ? exitCodes.ok : exitCodes.failed
 }
 
 async function inspectOrServe(options: ServeOptions): Promise<number> {
