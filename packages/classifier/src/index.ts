@@ -1,0 +1,19 @@
+export type { Prompt, PromptParts } from './features/features.ts'
+export type { Complexity, ProfileFile } from './profile-file.ts'
+export { parseProfile } from './profile.ts'
+export { shippedProfile } from './shipped.ts'
+export type { TrainOptions, TrainedProfile } from './training/train.ts'
+export { trainProfile } from './training/train.ts'
+export type { Measured, TrainingReport } from './training/report.ts'
+export { reportText } from './training/report.ts'
+export type { Row } from './training/rows.ts'
+export type {
+  Calibrated,
+  CalibrationTarget,
+  Candidate,
+  CandidateOptions,
+  Profile,
+  PromptLabels,
+  RankOptions,
+  RankedCandidate,
+} from './types.ts'
