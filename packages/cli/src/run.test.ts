@@ -90,6 +90,7 @@ describe('--print-order', () => {
         budget     budget
         limiter    hold
         limiter    limiter
+        limiter    adaptive
         breaker    breaker
         timeout    timeout
         meter      health

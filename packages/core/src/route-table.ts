@@ -139,6 +139,7 @@ function createCandidate(
     state,
     retryBudget: services.states.budgetOf(domain, settings),
     send: connected.send,
+    account: connected.domain,
     verify: connected.verify,
     get weight() {
       return ownWeight * state.penalty.share

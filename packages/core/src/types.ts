@@ -176,6 +176,8 @@ export interface Candidate extends CandidateView {
   readonly retryBudget: RetryBudget
   /** Sends one attempt to the provider. */
   readonly send: Handler<Attempt>
+  /** The base URL and the key that it is reached with, as its domain would be named by itself. */
+  readonly account: string
   /** Asks the provider whether it is there and takes the key. Absent where a provider has no such question. */
   readonly verify: ConnectedModel['verify']
 }
