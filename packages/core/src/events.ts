@@ -14,7 +14,7 @@ export interface Alert {
 
 /** Something odd that was dealt with. */
 export interface Warning {
-  readonly kind: 'malformed_event' | 'ignored_retry_after' | 'plugin_skipped' | 'plugin_failed'
+  readonly kind: 'malformed_event' | 'ignored_retry_after' | 'odd_usage' | 'plugin_skipped' | 'plugin_failed'
   readonly message: string
   readonly callId?: string
   readonly model?: string

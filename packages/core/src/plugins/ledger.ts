@@ -78,6 +78,7 @@ function attemptRow(record: CallRecord, attempt: AttemptRecord): LedgerAttempt {
     overrun: attempt.overrun ?? false,
     prices: attempt.prices,
     priceSource: attempt.priceSource,
+    usageFaults: usage?.faults,
   }
 }
 
