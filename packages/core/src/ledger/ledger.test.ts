@@ -337,4 +337,4 @@ const firstVersion = `
   ) strict, without rowid;
   create index attempts_by_time on attempts (time);
   create trigger attempts_no_delete before delete on attempts begin select raise(abort, 'the ledger is append-only'); end;
-  pragma application_id = ${0x53424c47}; pragma user_version = 1;`
+  pragma application_id = 1396853831; pragma user_version = 1;`

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { costNanoUsd, priceOf } from '../../money/price.ts'
 import { usdOf } from '../../money/usd.ts'
@@ -187,8 +187,9 @@ const sum = ({ inputTokens, cachedInputTokens, cacheWriteTokens, outputTokens, r
 
 describe('the usage of a chat completion', () => {
   it.each(recorded)('is read into disjoint classes: $source', ({ raw, classes, faults }) => {
-    expect(normaliseUsage(raw)).toEqual({ ...usageOf(classes), ...(faults && { faults }) })
-    if (raw['total_tokens'] !== undefined) expect(sum(normaliseUsage(raw)!)).toBe(raw['total_tokens'])
+    const read = normaliseUsage(raw)!
+    expect(read).toEqual({ ...usageOf(classes), ...(faults && { faults }) })
+    expect(sum(read)).toBe(raw['total_tokens'] ?? sum(read))
   })
 
   it('costs what LiteLLM #14849 says that it should: cached tokens are charged once', () => {
@@ -264,7 +265,7 @@ describe('the usage of a chat completion', () => {
       fc.property(fc.tuple(count, count, count, count, count), fc.boolean(), fc.boolean(), (given, inside, apart) => {
         const used = usageOf(given)
         const stored = used.cachedInputTokens + used.cacheWriteTokens
-        fc.pre(used.inputTokens + stored > 0 && stored !== used.reasoningTokens)
+        fc.pre(used.inputTokens > 0 && stored !== used.reasoningTokens)
         const read = normaliseUsage({
           prompt_tokens: used.inputTokens + (inside ? stored : 0),
           completion_tokens: used.outputTokens + (apart ? 0 : used.reasoningTokens),
@@ -272,7 +273,7 @@ describe('the usage of a chat completion', () => {
           prompt_tokens_details: { cached_tokens: used.cachedInputTokens, cache_write_tokens: used.cacheWriteTokens },
           completion_tokens_details: { reasoning_tokens: used.reasoningTokens },
         })
-        if (used.inputTokens + used.outputTokens > 0) expect(read).toEqual(used)
+        expect(read).toEqual(used)
       }),
     )
   })
@@ -297,8 +298,8 @@ describe('the usage of a chat completion', () => {
         const { faults: _, ...classes } = read
         for (const tokens of Object.values(classes)) expect(Number.isInteger(tokens) && tokens >= 0).toBe(true)
         const total = Number(said.total_tokens)
-        if (typeof said.total_tokens === 'number' && total >= 0 && total <= 2 ** 31)
-          expect(sum(read)).toBeGreaterThanOrEqual(total)
+        const believed = typeof said.total_tokens === 'number' && total >= 0 && total <= 2 ** 31
+        expect(sum(read)).toBeGreaterThanOrEqual(believed ? total : 0)
         expect(sum(read)).toBeGreaterThanOrEqual(Number(said.prompt_tokens))
       }),
       { numRuns: 1_000 },
