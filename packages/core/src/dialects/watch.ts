@@ -28,6 +28,8 @@ export class StreamWatch {
   done = false
   /** What the provider said was used. */
   usage: Usage | undefined
+  /** What the provider had counted when the answer began. */
+  usageSoFar: Usage | undefined
   /** The error that the stream reported. */
   error: ProviderError | undefined
   /** The first event that could not be read, before any content. */
@@ -88,7 +90,7 @@ export class StreamWatch {
       this.committed &&
       this.framer.heldBytes === 0 &&
       this.dialect.isDelta(chunk) &&
-      chunk.indexOf(lineFeed) === chunk.length - 2
+      chunk.indexOf(lineFeed, this.dialect.deltaHeadBytes) === chunk.length - 2
     )
   }
 
@@ -104,7 +106,8 @@ export class StreamWatch {
       return
     }
     const read = this.dialect.classifyEvent(parseEvent(event))
-    if (read.usage) this.usage = read.usage
+    if (read.usageSoFar) this.usageSoFar = read.usageSoFar
+    if (read.usage) this.usage = this.usageSoFar ? merged(this.usageSoFar, read.usage) : read.usage
     if (read.textLength) {
       this.deltas++
       this.textLength += read.textLength
@@ -132,6 +135,16 @@ export class StreamWatch {
     if (out.length === 1) return out[0]
     const length = out.reduce((sum, event) => sum + event.length, 0)
     return whole && whole.length === length && !this.error ? whole : Buffer.concat(out)
+  }
+}
+
+/** A class that is not counted again at the end is what it was at the beginning. */
+function merged(before: Usage, { inputTokens, cachedInputTokens, cacheWriteTokens, ...output }: Usage): Usage {
+  return {
+    ...output,
+    inputTokens: inputTokens || before.inputTokens,
+    cachedInputTokens: cachedInputTokens || before.cachedInputTokens,
+    cacheWriteTokens: cacheWriteTokens || before.cacheWriteTokens,
   }
 }
 

@@ -115,7 +115,7 @@ export class CommittedStream {
     const { watch, attempt, clock, onOver } = this.parts
     clock.clearTimeout(this.timer)
     const estimated = watch.usage === undefined
-    const seen = { textBytes: watch.textLength, deltas: watch.deltas }
+    const seen = { textBytes: watch.textLength, deltas: watch.deltas, counted: watch.usageSoFar }
     const usage = watch.usage ?? estimateUsage(attempt.call.request, seen)
     onOver(how === 'complete')
     this.body.end()

@@ -119,7 +119,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     const { attempt, dialect, origin, path } = this.options
     this.sentMs = this.clock.now()
     try {
-      const body = dialect.patch(attempt.call.request, { model: attempt.candidate.model })
+      const body = dialect.patch(attempt.call.request, attempt.candidate)
       dispatcher.dispatch({ origin, path, method: 'POST', headers: this.outgoing.headers, body }, this)
     } catch (error) {
       this.fail(failureOfConnection(error, false, this.model))
@@ -403,7 +403,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (this.phase === 'opening' && this.watch.usage) return { usage: this.watch.usage, estimated: false }
     const seen =
       this.phase === 'opening'
-        ? { textBytes: this.watch.textLength, deltas: this.watch.deltas }
+        ? { textBytes: this.watch.textLength, deltas: this.watch.deltas, counted: this.watch.usageSoFar }
         : { textBytes: this.bytes }
     return { usage: estimateUsage(request, seen), estimated: true }
   }

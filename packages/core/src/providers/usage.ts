@@ -11,11 +11,14 @@ export interface Seen {
   readonly textBytes: number
   /** Events with text: each is a token at least. */
   readonly deltas?: number
+  /** What the provider had counted of the input. */
+  readonly counted?: Usage | undefined
 }
 
 /** Counts what was used where the provider does not say: an estimate, and marked as one wherever it goes. */
-export function estimateUsage(request: Request, { textBytes, deltas = 0 }: Seen): Usage {
+export function estimateUsage(request: Request, { textBytes, deltas = 0, counted }: Seen): Usage {
   const { inputTokens, outputTokens } = tokensOf(request)
   const seen = Math.max(Math.ceil(textBytes / bytesPerToken), deltas)
-  return { ...noUsage, inputTokens, outputTokens: outputTokens > 0 ? Math.min(seen, Math.ceil(outputTokens)) : seen }
+  const written = outputTokens > 0 ? Math.min(seen, Math.ceil(outputTokens)) : seen
+  return { ...(counted ?? { ...noUsage, inputTokens }), reasoningTokens: 0, outputTokens: written }
 }

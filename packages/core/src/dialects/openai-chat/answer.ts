@@ -1,6 +1,7 @@
 import { bufferOf } from '../../buffer.ts'
 import { noUsage } from '../../reply.ts'
 import type { Usage } from '../../types.ts'
+import { isRecord, isText, parseJson } from '../json.ts'
 import type { AnswerClass, EventClass, ProviderError, SseEvent } from '../dialect.ts'
 
 /** https://platform.openai.com/docs/api-reference/chat-streaming */
@@ -25,7 +26,7 @@ interface Delta {
 export function classifyEvent({ event, data }: SseEvent): EventClass {
   if (data === undefined || data === '') return { kind: 'ping' }
   if (data === '[DONE]') return { kind: 'done' }
-  const chunk = parse(data)
+  const chunk = parseJson(data)
   if (!isRecord(chunk)) return { kind: 'malformed' }
   const error =
     event === 'error' ? (providerError(chunk) ?? { message: 'The provider reported an error' }) : providerError(chunk)
@@ -68,7 +69,7 @@ function lengthOf(delta: Delta): number {
 /** Reads a plain chat completion. */
 export function classifyAnswer(body: Uint8Array): AnswerClass {
   if (body.length === 0) return { fault: 'empty' }
-  const answer = parse(bufferOf(body).toString())
+  const answer = parseJson(bufferOf(body).toString())
   if (answer === undefined) return { fault: 'parse' }
   const error = providerError(answer)
   if (error) return { error, ...(isRecord(answer) && usagePart(answer)) }
@@ -110,6 +111,10 @@ function detailCode(error: Record<string, unknown>): string | undefined {
   return typeof code === 'string' ? code : undefined
 }
 
+/** What was used, where a body says so. */
+export const classifyUsage = ({ usage }: Readonly<Record<string, unknown>>): Usage | undefined =>
+  hasCounts(usage) ? usageOf(usage) : undefined
+
 function usagePart({ usage }: Record<string, unknown>): { usage?: Usage } {
   return hasCounts(usage) ? { usage: usageOf(usage) } : {}
 }
@@ -145,14 +150,3 @@ function usageOf(usage: Record<string, unknown>): Usage {
 const details = (usage: Record<string, unknown>, key: string) => (isRecord(usage[key]) ? usage[key] : {})
 const count = (value: unknown) =>
   typeof value === 'number' && value > 0 && value <= largestCount ? Math.floor(value) : 0
-const isText = (value: unknown) => typeof value === 'string' && value !== ''
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown
-  } catch {
-    return undefined
-  }
-}
