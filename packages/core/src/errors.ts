@@ -188,7 +188,11 @@ export function isRefusal(error: SignalboxError): boolean {
   return refusals.has(error.code) || isMoneyRefusal(error)
 }
 
-const refusals: ReadonlySet<SignalboxErrorCode> = new Set(['rate_limit_exceeded', 'model_unavailable', 'untranslatable'])
+const refusals: ReadonlySet<SignalboxErrorCode> = new Set([
+  'rate_limit_exceeded',
+  'model_unavailable',
+  'untranslatable',
+])
 
 /** Whether money kept an attempt back. */
 export function isMoneyRefusal({ code }: SignalboxError): boolean {

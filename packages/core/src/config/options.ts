@@ -73,7 +73,11 @@ export interface CustomModelOptions extends CommonModelOptions {
 }
 
 /** An entry that can serve a call. Two keys or regions of one model are two entries. */
-export type ModelOptions = OpenAiModelOptions | AnthropicModelOptions | OpenAiCompatibleModelOptions | CustomModelOptions
+export type ModelOptions =
+  | OpenAiModelOptions
+  | AnthropicModelOptions
+  | OpenAiCompatibleModelOptions
+  | CustomModelOptions
 
 /** A name that callers ask for, and what stands behind it. */
 export interface RouteOptions extends UptimeOptions {

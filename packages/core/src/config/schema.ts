@@ -257,7 +257,7 @@ function build(parts: CodeParts) {
     untranslatable: z
       .enum(['refuse', 'report'])
       .optional()
-      .describe("What is done with a request that a model's dialect cannot say. Default \"refuse\"."),
+      .describe('What is done with a request that a model\'s dialect cannot say. Default "refuse".'),
     keys: off,
     store: z.union([z.literal('memory'), z.literal(false)]).optional(),
     ledger: z

@@ -65,9 +65,7 @@ export interface TextPart {
 }
 
 /** Where the content of a picture or a document is: behind a link, or here in base64. */
-export type Source =
-  | { readonly url: string }
-  | { readonly mediaType: string; readonly data: string }
+export type Source = { readonly url: string } | { readonly mediaType: string; readonly data: string }
 
 /** Something that a message holds. */
 export type Part =

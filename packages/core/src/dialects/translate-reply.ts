@@ -81,7 +81,10 @@ function eventTranslator({ from, to, reader, writer, asked }: ReplyTranslation):
 }
 
 /** What a provider said that refused, in the caller's dialect. */
-export function translateError(error: SignalboxError, { from, to }: Pick<ReplyTranslation, 'from' | 'to'>): SignalboxError {
+export function translateError(
+  error: SignalboxError,
+  { from, to }: Pick<ReplyTranslation, 'from' | 'to'>,
+): SignalboxError {
   const { answer } = error
   if (!answer) return error
   const said = from.providerError(parseJson(bufferOf(answer.body).toString()))

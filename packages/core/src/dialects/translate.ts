@@ -5,7 +5,7 @@ import type { Dialect } from './dialect.ts'
 import { dialects } from './index.ts'
 import type { JsonBody } from './json-request.ts'
 import type { NeutralRequest } from './neutral.ts'
-import type { FieldWriter, Losses, Target, Translation } from './translation.ts'
+import type { Losses, Target, Translation } from './translation.ts'
 import { hasLongNumber, hasValue, isRecord, parseExactly } from './json.ts'
 
 /** A request in another dialect, and what of it could not be said there. */
@@ -30,7 +30,7 @@ export function translateRequest(request: Request, from: Dialect, to: Dialect, t
   const { neutral, names } = readFields(exactBody(request), reader, losses)
   const body: Record<string, unknown> = { model: target.model }
   for (const [field, value] of Object.entries(neutral)) {
-    const write = writer.writes[field as keyof NeutralRequest] as FieldWriter<never> | undefined
+    const write = writer.writes[field as keyof NeutralRequest]
     const written = write?.write(value as never, { ...losses, target, request: neutral })
     if (written) Object.assign(body, written)
     else names.get(field)!.tell(losses)

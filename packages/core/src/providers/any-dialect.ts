@@ -17,7 +17,10 @@ async function sendTranslated(send: Handler<Attempt>, attempt: Attempt): Promise
   const [writer, reader] = translationsOf(to, from, candidate)
   const { request, lost, skipped } = translated(call, candidate)
   try {
-    const reply = await send({ ...attempt, call: { ...call, dialect: from.name, request, headers: shared(call.headers) } })
+    const reply = await send({
+      ...attempt,
+      call: { ...call, dialect: from.name, request, headers: shared(call.headers) },
+    })
     const asked = { body: call.request.body, startedAt: call.record.startedAt }
     return withDropped(translateReply(reply, { from, to, reader, writer, asked }), [...lost, ...skipped])
   } catch (error) {

@@ -57,7 +57,11 @@ export function refusalError(parts: RefusalParts): SignalboxError {
     ...(error &&
       !own &&
       body === undefined && {
-        answer: answerOf(status, {}, redactBytes(Buffer.from(JSON.stringify(dialect.told({ ...error, message: said }))), secrets)),
+        answer: answerOf(
+          status,
+          {},
+          redactBytes(Buffer.from(JSON.stringify(dialect.told({ ...error, message: said }))), secrets),
+        ),
       }),
     ...(error?.code !== undefined && { reason: redact(error.code, secrets) }),
   }

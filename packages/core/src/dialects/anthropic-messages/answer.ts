@@ -11,7 +11,8 @@ export function classifyEvent({ event, data }: SseEvent): EventClass {
   const body = parseJson(data)
   if (!isRecord(body)) return { kind: 'malformed' }
   const type = text(body['type']) || event
-  if (type === 'error') return { kind: 'error', error: providerError(body) ?? { message: 'The provider reported an error' } }
+  if (type === 'error')
+    return { kind: 'error', error: providerError(body) ?? { message: 'The provider reported an error' } }
   const classify = type !== undefined && Object.hasOwn(classes, type) ? classes[type] : undefined
   return classify ? classify(body) : { kind: 'ping' }
 }
@@ -35,7 +36,8 @@ const classes: Readonly<Record<string, (body: JsonBody) => EventClass>> = {
 /** A block that opens commits where it says something by itself. */
 function classifyBlock(block: JsonBody): EventClass {
   const { type } = block
-  if (type === 'text') return isText(block['text']) ? { kind: 'content', textLength: lengthOf(block) } : { kind: 'role' }
+  if (type === 'text')
+    return isText(block['text']) ? { kind: 'content', textLength: lengthOf(block) } : { kind: 'role' }
   if (type === 'thinking') return { kind: 'role' }
   if (type === 'redacted_thinking') return { kind: 'reasoning' }
   return { kind: 'tool', textLength: lengthOf(block) }

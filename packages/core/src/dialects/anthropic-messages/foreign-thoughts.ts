@@ -3,7 +3,8 @@ import { isForeign } from '../proof.ts'
 
 /** The messages without thoughts that another provider proved: Anthropic refuses them. Undefined where there are none. */
 export function withoutForeignThoughts(messages: unknown): unknown[] | undefined {
-  if (!Array.isArray(messages) || !messages.some((message) => contentOf(message)?.some(isForeignThought))) return undefined
+  if (!Array.isArray(messages) || !messages.some((message) => contentOf(message)?.some(isForeignThought)))
+    return undefined
   return messages.flatMap((message) => {
     const content = contentOf(message)
     const own = content?.filter((block) => !isForeignThought(block))

@@ -81,7 +81,10 @@ function typeOf(type: string | undefined): string {
 
 function errorBody({ message, type, code, status }: ProviderError): object {
   const known = status === undefined ? undefined : typesByStatus[status]
-  const own = code !== undefined && Object.hasOwn(errorStatuses, code) ? typesByStatus[errorStatuses[code as SignalboxErrorCode]] : undefined
+  const own =
+    code !== undefined && Object.hasOwn(errorStatuses, code)
+      ? typesByStatus[errorStatuses[code as SignalboxErrorCode]]
+      : undefined
   const told = type !== undefined && ownTypes.has(type) ? type : (known ?? own ?? typeOf(type))
   return { type: 'error', error: { type: told, message, ...(isText(code) && { details: { error_code: code } }) } }
 }

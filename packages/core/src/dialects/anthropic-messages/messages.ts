@@ -59,7 +59,14 @@ function readBlock(block: Block, losses: Losses | undefined): Part[] {
     case 'text':
       return [{ type, text: text(block['text']) }]
     case 'tool_use':
-      return [{ type: 'tool-call', id: text(block['id']), name: text(block['name']), arguments: JSON.stringify(block['input'] ?? {}) }]
+      return [
+        {
+          type: 'tool-call',
+          id: text(block['id']),
+          name: text(block['name']),
+          arguments: JSON.stringify(block['input'] ?? {}),
+        },
+      ]
     case 'tool_result': {
       const isError = block['is_error'] === true
       const parts = readContent(block['content'], losses)
@@ -83,7 +90,8 @@ function readBlock(block: Block, losses: Losses | undefined): Part[] {
 
 function readMedia({ type, source: given, title }: Block): Part | undefined {
   const source = readSource(record(given))
-  if (type === 'document' && record(given)['type'] === 'text') return { type: 'text', text: text(record(given)['data']) }
+  if (type === 'document' && record(given)['type'] === 'text')
+    return { type: 'text', text: text(record(given)['data']) }
   if (!source || (type !== 'image' && type !== 'document')) return undefined
   return type === 'image' ? { type, source } : { type: 'file', source, ...(isText(title) && { name: title }) }
 }
@@ -96,14 +104,17 @@ function readSource({ type, media_type: mediaType, data, url }: Block): Source |
 /** Writes the messages of a request, and all its instructions as `system`. */
 export function writeConversation(context: WriteContext): Record<string, unknown> {
   const { system = [], messages = [], responseFormat } = context.request
-  const instructs = ({ role }: NeutralMessage) => role === 'system' || role === 'developer'
   const instructions = [...system, ...messages.filter(instructs).flatMap(({ parts }) => parts)]
   const told = responseFormat?.type === 'json' ? [...instructions, answerInJson] : instructions
   return {
     ...(told.length > 0 && { system: writeBlocks(told, context) }),
-    messages: mergeRoles(messages.filter((message) => !instructs(message)).map((message) => writeMessage(message, context))),
+    messages: mergeRoles(
+      messages.filter((message) => !instructs(message)).map((message) => writeMessage(message, context)),
+    ),
   }
 }
+
+const instructs = ({ role }: NeutralMessage) => role === 'system' || role === 'developer'
 
 /** Anthropic has JSON by schema only. */
 const answerInJson: TextPart = { type: 'text', text: 'Answer with one JSON object and nothing else.' }
@@ -157,9 +168,11 @@ function writeBlock(part: Part, losses: Losses): object[] {
       if (part.proof?.of === dialect) return [writeThought(part.text, part.proof)]
       losses.skip('messages[].reasoning')
       return []
-    default:
-      losses.lose(`messages[].content[].${part.type}`)
+    case 'audio':
+      losses.lose('messages[].content[].input_audio')
       return []
+    default:
+      return part satisfies never
   }
 }
 

@@ -1,5 +1,5 @@
 import type { MediaPart } from '../../tokens/bounds.ts'
-import type { Media, Message, Modality, Parameters, Tool } from '../../types.ts'
+import type { Message, Modality, Parameters, Tool } from '../../types.ts'
 import { count, isText, list, number, record, text } from '../json.ts'
 import type { JsonBody, RequestView } from '../json-request.ts'
 
@@ -51,13 +51,17 @@ function parametersOf(body: JsonBody): Parameters {
   if (temperature !== undefined) parameters.temperature = temperature
   if (topP !== undefined) parameters.topP = topP
   if (stop.length > 0) parameters.stop = stop
-  if (record(record(body['output_config'])['format'])['type'] === 'json_schema') parameters.responseFormat = 'json-schema'
+  if (record(record(body['output_config'])['format'])['type'] === 'json_schema')
+    parameters.responseFormat = 'json-schema'
   return parameters
 }
 
 type MediaKind = Exclude<Modality, 'text' | 'audio'>
 
-const kinds: Readonly<Record<string, MediaKind>> = Object.assign(Object.create(null), { image: 'image', document: 'file' })
+const kinds: Readonly<Record<string, MediaKind>> = Object.assign(Object.create(null), {
+  image: 'image',
+  document: 'file',
+})
 
 /** Pictures and documents, each with the bytes that stand in it as base64. */
 function mediaIn(body: JsonBody): (readonly [MediaKind, number])[] {

@@ -59,7 +59,8 @@ export function writeAnswer({ id, model, parts, stop, stopSequence, usage }: Neu
 
 function writeBlock(part: Part): object[] {
   if (part.type === 'reasoning') return [writeThought(part.text, part.proof)]
-  if (part.type === 'tool-call') return [{ type: 'tool_use', id: part.id, name: part.name, input: inputOf(part.arguments) }]
+  if (part.type === 'tool-call')
+    return [{ type: 'tool_use', id: part.id, name: part.name, input: inputOf(part.arguments) }]
   return part.type === 'text' || part.type === 'refusal' ? [{ type: 'text', text: part.text }] : []
 }
 

@@ -81,6 +81,8 @@ function readDelta({ type, text: said, thinking, partial_json: json, signature }
   return deltaOf(said ?? thinking ?? json)
 }
 
+const event = (type: string, body: JsonBody) => `event: ${type}\ndata: ${JSON.stringify({ type, ...body })}\n\n`
+
 /** Writes the events of a streamed message. */
 export function stepWriter(): StepWriter {
   let index = -1
@@ -89,7 +91,6 @@ export function stepWriter(): StepWriter {
   let stop: { readonly reason: StopReason; readonly sequence?: string } = { reason: 'stop' }
   let usage: Usage | undefined
 
-  const event = (type: string, body: JsonBody) => `event: ${type}\ndata: ${JSON.stringify({ type, ...body })}\n\n`
   const begin = (block: JsonBody) => event('content_block_start', { index, content_block: block })
   const delta = (body: JsonBody) => event('content_block_delta', { index, delta: body })
   const deltas: Readonly<Record<OpenedPart['type'], (piece: string) => JsonBody>> = {
@@ -114,7 +115,9 @@ export function stepWriter(): StepWriter {
           const { part } = step
           open = part.type
           if (part.type === 'tool-call') return begin({ type: 'tool_use', id: part.id, name: part.name, input: {} })
-          return begin(open === 'reasoning' ? { type: 'thinking', thinking: '', signature: '' } : { type: 'text', text: '' })
+          return begin(
+            open === 'reasoning' ? { type: 'thinking', thinking: '', signature: '' } : { type: 'text', text: '' },
+          )
         }
         case 'delta':
           return delta(deltas[open!](step.text))
@@ -136,7 +139,7 @@ export function stepWriter(): StepWriter {
           return event('message_delta', { delta: ended, usage: writeUsage(usage) }) + event('message_stop', {})
         }
         default:
-          return ''
+          return step satisfies never
       }
     },
   }

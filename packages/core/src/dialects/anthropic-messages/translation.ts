@@ -160,7 +160,9 @@ function readThinking(value: unknown): Reasoning | undefined {
 function writeThinking(reasoning: Reasoning): JsonBody {
   if (reasoning.isOff) return { thinking: { type: 'disabled' } }
   const { budgetTokens } = reasoning
-  return { thinking: budgetTokens === undefined ? { type: 'adaptive' } : { type: 'enabled', budget_tokens: budgetTokens } }
+  return {
+    thinking: budgetTokens === undefined ? { type: 'adaptive' } : { type: 'enabled', budget_tokens: budgetTokens },
+  }
 }
 
 function readOutputConfig(value: unknown): NeutralRequest | undefined {

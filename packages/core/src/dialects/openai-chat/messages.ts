@@ -35,7 +35,8 @@ function readMessage(message: Readonly<Record<string, unknown>>, losses: Losses)
   const { role, content, name } = message
   if (isText(name) && role !== 'tool') losses.skip('messages[].name')
   const parts = readContent(content, losses)
-  if (role === 'tool') return { role: 'user', parts: [{ type: 'tool-result', id: text(message['tool_call_id']), parts }] }
+  if (role === 'tool')
+    return { role: 'user', parts: [{ type: 'tool-result', id: text(message['tool_call_id']), parts }] }
   if (role === 'assistant') return { role, parts: [...readReasoning(message), ...parts, ...readOwn(message, losses)] }
   if (role === 'system' || role === 'developer') return { role, parts }
   if (role !== 'user') losses.lose(`messages[].role ${text(role)}`)
@@ -46,7 +47,10 @@ function readMessage(message: Readonly<Record<string, unknown>>, losses: Losses)
 function readOwn(message: Readonly<Record<string, unknown>>, { lose }: Losses): Part[] {
   if (record(message['function_call'])['name'] !== undefined) lose('messages[].function_call')
   if (record(message['audio'])['id'] !== undefined) lose('messages[].audio')
-  return [...(isText(message['refusal']) ? [{ type: 'refusal', text: message['refusal'] } as const] : []), ...readCalls(message['tool_calls'], lose)]
+  return [
+    ...(isText(message['refusal']) ? [{ type: 'refusal', text: message['refusal'] } as const] : []),
+    ...readCalls(message['tool_calls'], lose),
+  ]
 }
 
 /** Reads tool calls. */
@@ -160,19 +164,15 @@ function writeContent(parts: readonly Part[], context: WriteContext): string | o
 }
 
 function writePart(part: Part, { lose }: WriteContext): object[] {
-  switch (part.type) {
-    case 'text':
-      return [{ type: 'text', text: part.text }]
-    case 'refusal':
-      return [{ type: 'refusal', refusal: part.text }]
-    case 'image':
-      return [{ type: 'image_url', image_url: { url: urlOf(part.source), ...(part.detail && { detail: part.detail }) } }]
-    case 'audio':
-      return [{ type: 'input_audio', input_audio: { data: part.data, format: part.format } }]
-    case 'file':
-      if ('url' in part.source) break
-      return [{ type: 'file', file: { filename: part.name ?? 'file', file_data: urlOf(part.source) } }]
-    default:
+  if (part.type === 'text') return [{ type: 'text', text: part.text }]
+  if (part.type === 'refusal') return [{ type: 'refusal', refusal: part.text }]
+  if (part.type === 'image') {
+    const { source, detail } = part
+    return [{ type: 'image_url', image_url: { url: urlOf(source), ...(detail && { detail }) } }]
+  }
+  if (part.type === 'audio') return [{ type: 'input_audio', input_audio: { data: part.data, format: part.format } }]
+  if (part.type === 'file' && !('url' in part.source)) {
+    return [{ type: 'file', file: { filename: part.name ?? 'file', file_data: urlOf(part.source) } }]
   }
   lose(`messages[].content[].${part.type}`)
   return []
@@ -183,5 +183,8 @@ export function writeReasoning(parts: readonly Part[]): object {
   const reasoning = parts.filter((part) => part.type === 'reasoning')
   const details = writeDetails(reasoning)
   const thought = reasoning.map((part) => part.text).join('')
-  return { ...(thought !== '' && { reasoning_content: thought }), ...(details.length > 0 && { reasoning_details: details }) }
+  return {
+    ...(thought !== '' && { reasoning_content: thought }),
+    ...(details.length > 0 && { reasoning_details: details }),
+  }
 }

@@ -16,9 +16,10 @@ export function stepReader(): (event: SseEvent) => readonly StreamStep[] {
   let hasCalls = false
   let lastCall = 0
 
+  const said = (type: 'text' | 'refusal' | 'reasoning', value: unknown) =>
+    isText(value) ? parts.piece(type, { type }, value) : []
+
   function readDelta(delta: JsonBody): StreamStep[] {
-    const said = (type: 'text' | 'refusal' | 'reasoning', value: unknown) =>
-      isText(value) ? parts.piece(type, { type }, value) : []
     return [
       ...said('reasoning', delta['reasoning_content'] ?? delta['reasoning']),
       ...readDetails(delta['reasoning_details'], undefined).flatMap(({ proof }): StreamStep[] =>
@@ -42,14 +43,18 @@ export function stepReader(): (event: SseEvent) => readonly StreamStep[] {
   return ({ data = '' }) => {
     if (data === '[DONE]') return [{ type: 'end' }]
     const chunk = record(parseJson(data))
-    const choice = list(chunk['choices']).map(record).find(({ index }) => index === undefined || index === 0)
+    const choice = list(chunk['choices'])
+      .map(record)
+      .find(({ index }) => index === undefined || index === 0)
     const { delta, finish_reason: reason } = choice ?? {}
     const usage = classifyUsage(chunk)
     const start: StreamStep[] = started ? [] : [{ type: 'start', id: text(chunk['id']), model: text(chunk['model']) }]
     started = true
-    const said = readDelta(record(delta))
-    const stop: StreamStep[] = isText(reason) ? [...parts.end(), { type: 'stop', reason: stopOf(reason, hasCalls) }] : []
-    return [...start, ...said, ...stop, ...(usage ? [{ type: 'usage', usage } as const] : [])]
+    const told = readDelta(record(delta))
+    const stop: StreamStep[] = isText(reason)
+      ? [...parts.end(), { type: 'stop', reason: stopOf(reason, hasCalls) }]
+      : []
+    return [...start, ...told, ...stop, ...(usage ? [{ type: 'usage', usage } as const] : [])]
   }
 }
 
@@ -106,8 +111,10 @@ export function stepWriter({ body, startedAt }: Asked): StepWriter {
           const counted = wantsUsage && usage ? event({ choices: [], usage: writeUsage(usage) }) : ''
           return `${chunk({}, writesStops[reason])}${counted}data: [DONE]\n\n`
         }
-        default:
+        case 'close':
           return ''
+        default:
+          return step satisfies never
       }
     },
   }
