@@ -50,10 +50,12 @@ export type {
   LedgerGroup,
   LedgerIdentity,
   LedgerQuery,
+  LedgerReader,
   LedgerTotal,
 } from './ledger/types.ts'
 export { createMemoryLedger } from './ledger/memory-ledger.ts'
 export { createSqliteLedger } from './ledger/sqlite-ledger.ts'
+export { exportCsv, exportJsonl } from './ledger/export.ts'
 export { usdOf } from './money/usd.ts'
 export type { AnthropicOptions } from './providers/anthropic.ts'
 export { anthropic } from './providers/anthropic.ts'
@@ -64,6 +66,7 @@ export { openai } from './providers/openai.ts'
 export type { ConnectedModel, ModelContext, Provider } from './providers/provider.ts'
 export type { AttemptRecord, CallRecord, CandidateRecord, Failover } from './record.ts'
 export { plainReply, readBody, streamOf, streamReply } from './reply.ts'
+export type { BudgetQuery, BudgetStatus } from './treasury.ts'
 export type {
   Attempt,
   ByteStream,
@@ -91,4 +94,5 @@ export type {
   Surface,
   Tool,
   Usage,
+  UsageFault,
 } from './types.ts'

@@ -215,7 +215,27 @@ export interface Usage {
   readonly cacheWriteTokens: number
   readonly outputTokens: number
   readonly reasoningTokens: number
+  /** What does not add up in what the provider said; absent where all of it does. The dearer reading stands. */
+  readonly faults?: readonly UsageFault[]
 }
+
+/**
+ * What is odd about a provider's usage:
+ * - `total_mismatch`: the total is not the sum of its parts. What it has beyond them is counted as reasoning.
+ * - `cached_above_input`, `reasoning_above_output`: a part is larger than its whole, and so counted beside it.
+ * - `no_input`: no input at all was counted.
+ * - `not_a_count`: a count that is negative, no number, or no whole one.
+ * - `audio`: it has tokens of audio, whose own price is not known here: they are charged as text.
+ * - `long_cache_write`: it has cache writes that live for an hour, which may cost more than the one price for writes.
+ */
+export type UsageFault =
+  | 'total_mismatch'
+  | 'cached_above_input'
+  | 'reasoning_above_output'
+  | 'no_input'
+  | 'not_a_count'
+  | 'audio'
+  | 'long_cache_write'
 
 /** How a reply came to its end. */
 export interface Ended {

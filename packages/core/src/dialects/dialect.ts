@@ -1,5 +1,6 @@
 import type { SignalboxError } from '../errors.ts'
 import type { DialectName, Request, Usage } from '../types.ts'
+import type { JsonBody } from './json-request.ts'
 import type { Translation } from './translation.ts'
 
 /** An error as a provider puts it, whatever the shape around it. */
@@ -36,10 +37,9 @@ export interface EventClass {
   readonly kind: EventKind
   /** Whether the answer is finished with it; content may stand in the same event. */
   readonly finishes?: boolean
-  /** What was used, when all of it has been counted. */
   readonly usage?: Usage
-  /** What was counted before the answer is whole: the input, as a rule. */
-  readonly usageSoFar?: Usage
+  /** A piece of what was used, where a stream tells it bit by bit: later pieces go over earlier ones. */
+  readonly usagePiece?: JsonBody
   readonly error?: ProviderError
   /** The length of the text in it, in bytes of UTF-8: for counting tokens where the provider does not. */
   readonly textLength?: number
@@ -106,6 +106,8 @@ export interface Dialect {
   /** How many bytes of a delta come before its data, with the line feed before that. */
   readonly deltaHeadBytes: number
   classifyAnswer(body: Uint8Array): AnswerClass
+  /** What pieces of usage are when they are put together. Absent where a stream tells it at once. */
+  joinUsage?(pieces: JsonBody): Usage | undefined
   /** The error in a body, where there is one. */
   providerError(body: unknown): ProviderError | undefined
 }

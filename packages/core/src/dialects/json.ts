@@ -1,8 +1,8 @@
+import { isRecord } from '../is-record.ts'
+
 /** A value as it is read from JSON, by what it is hoped to be. */
 
-/** Whether it is an object, and no list. */
-export const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
+export { isRecord }
 
 /** It as an object; an empty one where it is none. */
 export const record = (value: unknown): Readonly<Record<string, unknown>> => (isRecord(value) ? value : {})

@@ -1,5 +1,6 @@
 import type { Usage } from '../types.ts'
 import type { Dialect, EventClass, ProviderError } from './dialect.ts'
+import type { JsonBody } from './json-request.ts'
 import { SseFramer, defaultMaxEventBytes, parseEvent } from './sse.ts'
 
 /** What a {@link StreamWatch} tells of besides the bytes. */
@@ -28,8 +29,6 @@ export class StreamWatch {
   done = false
   /** What the provider said was used. */
   usage: Usage | undefined
-  /** What the provider had counted when the answer began. */
-  usageSoFar: Usage | undefined
   /** The error that the stream reported. */
   error: ProviderError | undefined
   /** The first event that could not be read, before any content. */
@@ -46,6 +45,7 @@ export class StreamWatch {
   private readonly options: WatchOptions
   /** Bytes of a delta around its text, as the last one that was read had them. */
   private envelopeBytes = 0
+  private usagePieces: JsonBody = {}
   private out: Uint8Array[] = []
 
   constructor(dialect: Dialect, options: WatchOptions) {
@@ -106,8 +106,8 @@ export class StreamWatch {
       return
     }
     const read = this.dialect.classifyEvent(parseEvent(event))
-    if (read.usageSoFar) this.usageSoFar = read.usageSoFar
-    if (read.usage) this.usage = this.usageSoFar ? merged(this.usageSoFar, read.usage) : read.usage
+    if (read.usage) this.usage = read.usage
+    if (read.usagePiece) this.join(read.usagePiece)
     if (read.textLength) {
       this.deltas++
       this.textLength += read.textLength
@@ -120,6 +120,11 @@ export class StreamWatch {
     if (read.kind === 'error') this.error = read.error
     if (this.malformed || (read.kind === 'usage' && this.options.stripUsage)) return
     this.out.push(read.kind === 'error' ? this.options.redact(event) : event)
+  }
+
+  private join(piece: JsonBody): void {
+    this.usagePieces = { ...this.usagePieces, ...piece }
+    this.usage = this.dialect.joinUsage?.(this.usagePieces) ?? this.usage
   }
 
   private noteMalformed(): void {
@@ -135,16 +140,6 @@ export class StreamWatch {
     if (out.length === 1) return out[0]
     const length = out.reduce((sum, event) => sum + event.length, 0)
     return whole && whole.length === length && !this.error ? whole : Buffer.concat(out)
-  }
-}
-
-/** A class that is not counted again at the end is what it was at the beginning. */
-function merged(before: Usage, { inputTokens, cachedInputTokens, cacheWriteTokens, ...output }: Usage): Usage {
-  return {
-    ...output,
-    inputTokens: inputTokens || before.inputTokens,
-    cachedInputTokens: cachedInputTokens || before.cachedInputTokens,
-    cacheWriteTokens: cacheWriteTokens || before.cacheWriteTokens,
   }
 }
 

@@ -1,9 +1,9 @@
 import { bufferOf } from '../../buffer.ts'
-import { noUsage } from '../../reply.ts'
 import type { Usage } from '../../types.ts'
 import type { AnswerClass, EventClass, ProviderError, SseEvent } from '../dialect.ts'
-import { isRecord, isText, list, parseJson, record, text } from '../json.ts'
+import { hasValue, isRecord, isText, list, parseJson, record, text } from '../json.ts'
 import type { JsonBody } from '../json-request.ts'
+import { normaliseUsage } from './usage.ts'
 
 /** Reads one event of a stream. https://platform.claude.com/docs/en/build-with-claude/streaming */
 export function classifyEvent({ event, data }: SseEvent): EventClass {
@@ -19,16 +19,14 @@ export function classifyEvent({ event, data }: SseEvent): EventClass {
 
 const classes: Readonly<Record<string, (body: JsonBody) => EventClass>> = {
   message_start(body) {
-    const usage = classifyUsage(record(body['message']))
-    return { kind: 'role', ...(usage && { usageSoFar: { ...usage, outputTokens: 0, reasoningTokens: 0 } }) }
+    return { kind: 'role', usagePiece: pieceOf(record(body['message'])) }
   },
   content_block_start: (body) => classifyBlock(record(body['content_block'])),
   content_block_delta: (body) => classifyDelta(record(body['delta'])),
   content_block_stop: () => ({ kind: 'ping' }),
   message_delta(body) {
-    const usage = classifyUsage(body)
     const finishes = isText(record(body['delta'])['stop_reason'])
-    return { kind: finishes ? 'finish' : 'usage', ...(finishes && { finishes }), ...(usage && { usage }) }
+    return { kind: finishes ? 'finish' : 'usage', ...(finishes && { finishes }), usagePiece: pieceOf(body) }
   },
   message_stop: () => ({ kind: 'done' }),
 }
@@ -75,28 +73,12 @@ export function providerError(body: unknown): ProviderError | undefined {
   }
 }
 
-/** Tokens by disjoint class. Anthropic counts cached input apart, and thoughts inside the output. */
-export function classifyUsage({ usage }: JsonBody): Usage | undefined {
-  const said = record(usage)
-  const { input_tokens: input, output_tokens: output } = said
-  const counted = [input, output].filter((value) => typeof value === 'number')
-  if (counted.length === 0 || counted.some((value) => value > largestCount)) return undefined
-  const thoughts = Math.min(count(record(said['output_tokens_details'])['thinking_tokens']), count(output))
-  return {
-    ...noUsage,
-    inputTokens: count(input),
-    cachedInputTokens: count(said['cache_read_input_tokens']),
-    cacheWriteTokens: count(said['cache_creation_input_tokens']),
-    outputTokens: count(output) - thoughts,
-    reasoningTokens: thoughts,
-  }
-}
+/** What was used, where a body says so. */
+export const classifyUsage = ({ usage }: JsonBody): Usage | undefined => normaliseUsage(usage)
 
-/** A provider that says more is not believed: what was used is then estimated. */
-const largestCount = 2 ** 31
-
-const count = (value: unknown) =>
-  typeof value === 'number' && value > 0 && value <= largestCount ? Math.floor(value) : 0
+/** What a part of a stream says of it: what it leaves open was said before. */
+export const pieceOf = ({ usage }: JsonBody): JsonBody =>
+  Object.fromEntries(Object.entries(record(usage)).filter(([, value]) => hasValue(value)))
 
 /** The length of what a block says, in bytes of UTF-8. */
 function lengthOf({ type, text: said, thinking, input, name }: JsonBody): number {

@@ -7,6 +7,7 @@ import { JsonRequest, parseJsonRequest } from '../json-request.ts'
 import { classifyAnswer, classifyEvent, providerError } from './answer.ts'
 import { withoutForeignThoughts } from './foreign-thoughts.ts'
 import { messagesView } from './request.ts'
+import { normaliseUsage } from './usage.ts'
 import { messagesTranslation } from './translation.ts'
 
 /** The output that a model may write of which nobody said how much it may: the field cannot be left out. */
@@ -41,6 +42,7 @@ export const anthropicMessages: Dialect = {
   isDelta: (bytes) => startsWith(bytes, deltaHead),
   deltaHeadBytes: 'event: content_block_delta\n'.length,
   classifyAnswer,
+  joinUsage: normaliseUsage,
   providerError,
 }
 

@@ -5,21 +5,22 @@ import type { OpenedPart, StopReason, StreamStep } from '../neutral.ts'
 import { sealed, unsealed } from '../proof.ts'
 import type { StepWriter } from '../translation.ts'
 import type { Usage } from '../../types.ts'
-import { classifyUsage } from './answer.ts'
+import { pieceOf } from './answer.ts'
+import { normaliseUsage } from './usage.ts'
 import { stopOf, writeUsage, writesStops } from './translate-answer.ts'
 
 const dialect = 'anthropic-messages'
 
 /** Reads the events of a streamed message. Its blocks come one after the other. */
 export function stepReader(): (event: SseEvent) => readonly StreamStep[] {
-  let before: Usage | undefined
+  let counted: JsonBody = {}
   /** Whether the block that is open has words in other dialects. */
   let isCarried = false
 
   const readers: Readonly<Record<string, (body: JsonBody) => readonly StreamStep[]>> = {
     message_start(body) {
       const message = record(body['message'])
-      before = classifyUsage(message)
+      counted = pieceOf(message)
       return [{ type: 'start', id: text(message['id']), model: text(message['model']) }]
     },
     content_block_start(body) {
@@ -31,10 +32,10 @@ export function stepReader(): (event: SseEvent) => readonly StreamStep[] {
     content_block_stop: () => (isCarried ? [{ type: 'close' }] : []),
     message_delta(body) {
       const { stop_reason: reason, stop_sequence: sequence } = record(body['delta'])
-      const usage = classifyUsage(body)
-      const counted = usage && { ...usage, ...inputOf(usage, before) }
+      counted = { ...counted, ...pieceOf(body) }
+      const usage = normaliseUsage(counted)
       return [
-        ...(counted ? [{ type: 'usage', usage: counted } as const] : []),
+        ...(usage ? [{ type: 'usage', usage } as const] : []),
         ...(isText(reason)
           ? [{ type: 'stop', reason: stopOf(reason), ...(isText(sequence) && { sequence }) } as const]
           : []),
@@ -47,15 +48,6 @@ export function stepReader(): (event: SseEvent) => readonly StreamStep[] {
     const body = record(parseJson(data))
     const type = text(body['type'])
     return Object.hasOwn(readers, type) ? readers[type]!(body) : []
-  }
-}
-
-/** The end of a stream may say again what its beginning said of the input, or not. */
-function inputOf(usage: Usage, before: Usage | undefined): Partial<Usage> {
-  return {
-    inputTokens: usage.inputTokens || (before?.inputTokens ?? 0),
-    cachedInputTokens: usage.cachedInputTokens || (before?.cachedInputTokens ?? 0),
-    cacheWriteTokens: usage.cacheWriteTokens || (before?.cacheWriteTokens ?? 0),
   }
 }
 
