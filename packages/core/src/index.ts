@@ -4,6 +4,7 @@ export type { CallInit } from './call.ts'
 export type { Clock, Random, Timer } from './clock.ts'
 export { seededRandom, systemClock } from './clock.ts'
 export type {
+  AnthropicModelOptions,
   ApiKey,
   CommonModelOptions,
   CustomModelOptions,
@@ -56,6 +57,8 @@ export { createMemoryLedger } from './ledger/memory-ledger.ts'
 export { createSqliteLedger } from './ledger/sqlite-ledger.ts'
 export { exportCsv, exportJsonl } from './ledger/export.ts'
 export { usdOf } from './money/usd.ts'
+export type { AnthropicOptions } from './providers/anthropic.ts'
+export { anthropic } from './providers/anthropic.ts'
 export type { OpenAiCompatibleOptions } from './providers/openai-compatible.ts'
 export { openaiCompatible } from './providers/openai-compatible.ts'
 export type { OpenAiOptions } from './providers/openai.ts'

@@ -18,6 +18,7 @@ import { observe } from './plugins/observe.ts'
 import { permission } from './plugins/permission.ts'
 import { retry } from './plugins/retry.ts'
 import { timeout } from './plugins/timeout.ts'
+import { translate } from './plugins/translate.ts'
 import type { Treasury } from './treasury.ts'
 import type { Services } from './types.ts'
 
@@ -33,6 +34,8 @@ export interface BuiltInServices extends Services {
   readonly treasury: Treasury
   /** Whether a hold may limit the output of a request that sets no limit itself. */
   readonly capOutput: boolean
+  /** Whether a model is passed over that cannot be told all that the caller asks for. */
+  readonly refusesLosses: boolean
 }
 
 interface PipelineStep extends Step {
@@ -56,6 +59,7 @@ export const pipeline: readonly PipelineStep[] = [
   // The route stands here: it ranks the models, and enters the attempt ring with each in turn (route.ts).
 
   // The attempt ring: once for each model that is tried; inside `retry`, once for each attempt.
+  { ring: 'attempt', stage: 'retry', builtIn: translate },
   { ring: 'attempt', stage: 'retry', builtIn: retry },
   { ring: 'attempt', stage: 'budget', builtIn: budget },
   { ring: 'attempt', stage: 'limiter', builtIn: hold },

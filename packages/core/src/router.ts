@@ -138,6 +138,7 @@ export function createRouter(given: RouterOptions): Router {
     prices,
     treasury,
     capOutput: options.capOutput ?? true,
+    refusesLosses: options.untranslatable !== 'report',
     rejectsUnknownPrices: options.unknownPrice === 'reject',
   }
   const connections = createConnections(clock)

@@ -40,9 +40,9 @@ export interface Identity {
 }
 
 /** A wire format. The names are the dialects' own; a new dialect is a new name. */
-export type DialectName = 'openai-chat'
+export type DialectName = 'openai-chat' | 'anthropic-messages'
 
-/** What is called: `chat` for chat completions. */
+/** What is called: `chat` for all that talk, whatever the dialect. */
 export type Surface = 'chat'
 
 /** A part of the conversation, whatever the wire format. */
@@ -174,7 +174,9 @@ export interface Candidate extends CandidateView {
   readonly state: ModelState
   /** The retries that its domain allows. */
   readonly retryBudget: RetryBudget
-  /** Sends one attempt to the provider. */
+  /** The wire formats that its provider is spoken to in; the first is what others are translated into. */
+  readonly dialects: readonly DialectName[]
+  /** Sends one attempt to the provider, in the caller's dialect or another. */
   readonly send: Handler<Attempt>
   /** The base URL and the key that it is reached with, as its domain would be named by itself. */
   readonly account: string

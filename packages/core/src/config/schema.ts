@@ -2,6 +2,7 @@ import { z } from 'zod'
 
 const headerSafe = /^[\x21-\x7e](?:[\x20-\x7e]{0,198}[\x21-\x7e])?$/
 const name = z.string().regex(headerSafe, 'expected 1 to 200 printable ASCII characters')
+const baseUrl = z.url({ protocol: /^https?$/ })
 const milliseconds = z.number().positive()
 const count = z.int().positive()
 
@@ -193,7 +194,7 @@ const inFile: CodeParts = { apiKey: z.string(), model: {}, strategy, top: { plug
 const inCode: CodeParts = {
   apiKey: z.union([z.string(), z.custom(isFunction, 'expected a string or a function')]),
   model: { dispatcher: z.custom(isObjectWith('dispatch'), 'expected an undici dispatcher').optional() },
-  provider: z.custom(isObjectWith('connect'), "expected 'openai', 'openai-compatible' or a provider"),
+  provider: z.custom(isObjectWith('connect'), "expected 'openai', 'anthropic', 'openai-compatible' or a provider"),
   strategy: z.union([
     strategy,
     z.custom(isFunction, 'expected a strategy, its name or a rank function'),
@@ -215,8 +216,9 @@ const inCode: CodeParts = {
 function build(parts: CodeParts) {
   const own = { ...modelKeys, apiKey: parts.apiKey.optional(), ...parts.model }
   const known = z.discriminatedUnion('provider', [
-    z.strictObject({ provider: z.literal('openai'), baseUrl: z.url({ protocol: /^https?$/ }).optional(), ...own }),
-    z.strictObject({ provider: z.literal('openai-compatible'), baseUrl: z.url({ protocol: /^https?$/ }), ...own }),
+    z.strictObject({ provider: z.literal('openai'), baseUrl: baseUrl.optional(), ...own }),
+    z.strictObject({ provider: z.literal('anthropic'), baseUrl: baseUrl.optional(), ...own }),
+    z.strictObject({ provider: z.literal('openai-compatible'), baseUrl, ...own }),
   ])
   const custom = parts.provider && z.strictObject({ provider: parts.provider, ...own })
   return z.strictObject({
@@ -273,6 +275,10 @@ function build(parts: CodeParts) {
       .boolean()
       .optional()
       .describe('Whether a budget may limit the output of a request that sets no limit. Default true.'),
+    untranslatable: z
+      .enum(['refuse', 'report'])
+      .optional()
+      .describe('What is done with a request that a model\'s dialect cannot say. Default "refuse".'),
     keys: off,
     store: z.union([z.literal('memory'), z.literal(false)]).optional(),
     ledger: z
