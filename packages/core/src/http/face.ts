@@ -1,19 +1,13 @@
 import { SignalboxError } from '../errors.ts'
 import type { CallRecord } from '../record.ts'
 import type { Router } from '../router.ts'
-import type { DialectName } from '../types.ts'
 import { answerCall } from './call.ts'
-import type { Endpoint, Face, FaceAnswer, FaceRequest } from './contract.ts'
+import type { Endpoint, Face, FaceAnswer, FaceRequest, Resource } from './contract.ts'
+import { pluginResources } from './plugin-paths.ts'
 import { health, modelByName, models } from './resources.ts'
 import { status } from './status.ts'
+import { serverTiming } from '../hook-times.ts'
 import { toldError } from './told-error.ts'
-
-interface Resource {
-  readonly method: string
-  readonly path: RegExp
-  readonly dialect: DialectName
-  answer(request: FaceRequest, id: string, parameter: string): FaceAnswer | Promise<FaceAnswer>
-}
 
 /** Options of {@link createFace}. */
 export interface FaceOptions {
@@ -40,6 +34,7 @@ export function createFace(router: Router, { pages = false }: FaceOptions = {}):
       answer: (_request, _id, part) => health(router, part),
     },
     ...(pages ? [statusPage(router)] : []),
+    ...pluginResources(router, pages),
   ]
 
   return {
@@ -61,6 +56,7 @@ export function createFace(router: Router, { pages = false }: FaceOptions = {}):
       answer.headers['x-request-id'] = id
       if (answer.error && !request.bodyIsComplete()) answer.headers['connection'] = 'close'
       if (router.settings.decisionHeaders && answer.record) addDecision(answer.headers, answer.record)
+      if (answer.record?.hookTimes) answer.headers['server-timing'] = serverTiming(answer.record.hookTimes)
       return answer
     },
   }
