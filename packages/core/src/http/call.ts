@@ -1,4 +1,5 @@
 import type { Router } from '../router.ts'
+import { isPromise } from '../store/after.ts'
 import type { FaceAnswer, FaceRequest } from './contract.ts'
 import { identityOf } from './identity.ts'
 import { toldError } from './told-error.ts'
@@ -8,8 +9,10 @@ const forwardedHeaders = ['traceparent', 'tracestate', 'openai-beta'] as const
 
 /** Answers a call: reads the request, hands it to the router, and gives its reply headers. */
 export async function answerCall(router: Router, request: FaceRequest, id: string): Promise<FaceAnswer> {
-  const identity = await identityOf(request)
-  const sent = await request.body()
+  const identified = identityOf(request)
+  const identity = isPromise(identified) ? await identified : identified
+  const read = request.body()
+  const sent = read instanceof Promise ? await read : read
   const headers = forwarded(request)
   const timeoutMs = timeoutOf(request.header('x-request-timeout'))
   const { record, reply } = router.begin({
@@ -17,6 +20,7 @@ export async function answerCall(router: Router, request: FaceRequest, id: strin
     id,
     identity,
     signal: request.signal,
+    ...(request.end && { end: request.end }),
     ...(headers && { headers }),
     ...(timeoutMs !== undefined && { timeoutMs }),
     ...(request.log && { log: request.log }),
