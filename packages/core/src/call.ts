@@ -25,6 +25,8 @@ export interface CallInit {
   readonly id?: string
   /** The call on whose behalf this one is made. */
   readonly parent?: string
+  /** The plugins that make it. Their hooks are left out of it. */
+  readonly madeBy?: readonly string[]
   /** Headers that go on to the provider. */
   readonly headers?: Readonly<Record<string, string>>
   /** Shortens the time the whole call may take, in milliseconds; it cannot lengthen it. */
@@ -53,7 +55,7 @@ export interface CallServices extends Services {
  * @throws SignalboxError `invalid_json`, `invalid_body`, or `model_not_found`
  */
 export function createCall(init: CallInit, routes: RouteTable, { clock, random, logger, end }: CallServices): Call {
-  const { dialect = 'openai-chat', surface = 'chat', identity = nobody, id = randomUUID(), parent } = init
+  const { dialect = 'openai-chat', surface = 'chat', identity = nobody, id = randomUUID(), parent, madeBy } = init
   const request = dialects[dialect].parse(init.body)
   const route = routes.find(request.model)
   if (!route) throw modelNotFound(request.model)
@@ -87,6 +89,29 @@ export function createCall(init: CallInit, routes: RouteTable, { clock, random, 
     log: init.log ?? logger,
     record,
     ...(parent !== undefined && { parent }),
+    ...(madeBy !== undefined && { madeBy }),
+  }
+}
+
+/** What a call that a plugin makes on behalf of another one begins with. */
+export function childOf(
+  parent: Call,
+  init: Partial<CallInit> & Pick<CallInit, 'body'>,
+  { by, now }: { readonly by: string; readonly now: number },
+): CallInit {
+  const { maxCostNanoUsd, log } = parent
+  const bounds = [init.maxCostUsd, maxCostNanoUsd === undefined ? undefined : maxCostNanoUsd / 1e9]
+  const maxCostUsd = Math.min(...bounds.filter((bound) => bound !== undefined))
+  return {
+    ...init,
+    identity: parent.identity,
+    parent: parent.id,
+    madeBy: [...(parent.madeBy ?? []), by],
+    signal: parent.signal,
+    headers: parent.headers,
+    timeoutMs: Math.max(0, Math.min(init.timeoutMs ?? Infinity, parent.deadline - now)),
+    ...(maxCostUsd !== Infinity && { maxCostUsd }),
+    ...(log && { log }),
   }
 }
 

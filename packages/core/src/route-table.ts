@@ -108,7 +108,7 @@ function createRoute(name: string, route: RouteOptions, parts: Parts): Route {
   const ofCall = (reasoning: boolean) => resolveSettings(reasoning, parts.options, route)
   return {
     name,
-    strategy: createStrategy(route.strategy, parts.services),
+    strategy: createStrategy(route.strategy, parts.services, parts.options.plugins || []),
     views: ranked,
     fallback,
     candidates: new Map(candidates.map((candidate) => [candidate.name, candidate])),

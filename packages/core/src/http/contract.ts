@@ -45,6 +45,16 @@ export interface Endpoint {
   answer(request: FaceRequest, id: string): FaceAnswer | Promise<FaceAnswer>
 }
 
+/** An endpoint at paths of one form. */
+export interface Resource {
+  readonly method: string
+  /** What it takes; its first group is the parameter. */
+  readonly path: RegExp
+  /** The dialect of its answers. @default the one that the caller speaks */
+  readonly dialect?: DialectName
+  answer(request: FaceRequest, id: string, parameter: string): FaceAnswer | Promise<FaceAnswer>
+}
+
 /** The HTTP face: everything between a framework and the router. */
 export interface Face {
   /** The endpoint for a path; undefined for a path that is none of ours. */

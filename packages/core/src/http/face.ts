@@ -5,19 +5,14 @@ import type { CallRecord } from '../record.ts'
 import type { Router } from '../router.ts'
 import type { DialectName } from '../types.ts'
 import { answerCall } from './call.ts'
-import type { Endpoint, Face, FaceAnswer, FaceRequest } from './contract.ts'
+import type { Endpoint, Face, FaceAnswer, FaceRequest, Resource } from './contract.ts'
 import { countTokens } from './count-tokens.ts'
 import { dialectOfCaller } from './dialect-of-caller.ts'
+import { pluginResources } from './plugin-paths.ts'
 import { health, modelByName, models } from './resources.ts'
 import { status } from './status.ts'
+import { serverTiming } from '../hook-times.ts'
 import { toldError } from './told-error.ts'
-
-interface Resource {
-  readonly method: string
-  readonly path: RegExp
-  readonly dialect?: DialectName
-  answer(request: FaceRequest, id: string, parameter: string): FaceAnswer | Promise<FaceAnswer>
-}
 
 /** Options of {@link createFace}. */
 export interface FaceOptions {
@@ -42,6 +37,7 @@ export function createFace(router: Router, { pages = false }: FaceOptions = {}):
     { method: 'GET', path: /^\/models\/(.+)$/, answer: (request, _id, name) => modelByName(router, request, name) },
     { method: 'GET', path: /^\/health(?:\/(live|ready))?$/, answer: (_request, _id, part) => health(router, part) },
     ...(pages ? [statusPage(router)] : []),
+    ...pluginResources(router, pages),
   ]
 
   return {
@@ -70,6 +66,7 @@ export function createFace(router: Router, { pages = false }: FaceOptions = {}):
       if (dialect === 'anthropic-messages') answer.headers['request-id'] = id
       if (answer.error && !request.bodyIsComplete()) answer.headers['connection'] = 'close'
       if (router.settings.decisionHeaders && answer.record) addDecision(answer.headers, answer.record)
+      if (answer.record?.hookTimes) answer.headers['server-timing'] = serverTiming(answer.record.hookTimes)
       return answer
     },
   }
