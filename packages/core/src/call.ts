@@ -19,6 +19,8 @@ export interface CallInit {
   readonly identity?: Identity
   /** Aborts the call, and the upstream with it. */
   readonly signal?: AbortSignal
+  /** Aborts the call like `signal`. The router aborts it too where it ends the call itself, and needs no second one. */
+  readonly end?: AbortController
   /** @default a random UUID */
   readonly id?: string
   /** The call on whose behalf this one is made. */
