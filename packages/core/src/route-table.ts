@@ -91,7 +91,7 @@ function connectModel(name: string, options: ModelOptions, top: RouterOptions, s
       limiter.recheck(`model:${name}`)
     },
   })
-  const dialects = Object.freeze([provider.dialect].flat())
+  const dialects = Object.freeze([connected.dialects ?? provider.dialect].flat())
   return { name, options, providerName: provider.name, dialects, connected }
 }
 
@@ -142,7 +142,8 @@ function createCandidate(
     state,
     retryBudget: services.states.budgetOf(domain, settings),
     dialects: model.dialects,
-    send: inAnyDialect(connected.send, model.dialects),
+    quirks: connected.quirks,
+    send: inAnyDialect(connected.send, model.dialects, connected.quirks !== undefined),
     verify: connected.verify,
     get weight() {
       return ownWeight * state.penalty.share
