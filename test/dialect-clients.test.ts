@@ -15,7 +15,10 @@ let mock: LLMock
 beforeAll(async () => {
   mock = new LLMock({ port: 0 })
   const usage = { input_tokens: 11, output_tokens: 7, prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 }
-  mock.onToolResult(/^call_hue/, { content: 'It is 31 degrees in Hue. ☀️', usage })
+  mock.on(
+    { toolCallId: 'call_hue', toolResultContains: '31 degrees in Hue' },
+    { content: 'It is 31 degrees in Hue. ☀️', usage },
+  )
   mock.onMessage('capital', { content: 'The capital of Vietnam is Hà Nội. 🏯', usage })
   mock.onMessage('weather', {
     toolCalls: [{ id: 'call_hue', name: 'get_weather', arguments: '{"city":"Hue"}' }],
@@ -129,7 +132,14 @@ describeReaches("Anthropic's tool runner", (reach) => {
       model,
       max_tokens: 100,
       messages: [{ role: 'user', content: weather }],
-      tools: [betaTool({ name: 'get_weather', description: 'The weather.', inputSchema, run: degrees })],
+      tools: [
+        betaTool({
+          name: 'get_weather',
+          description: 'The weather.',
+          inputSchema,
+          run: (given) => degrees(given as { city: string }),
+        }),
+      ],
     })
 
     expect(answer.content.map((block) => (block.type === 'text' ? block.text : '')).join('')).toContain('31 degrees')
