@@ -91,6 +91,7 @@ describe('--print-order', () => {
         budget     budget
         limiter    hold
         limiter    limiter
+        limiter    adaptive
         breaker    breaker
         timeout    timeout
         meter      health

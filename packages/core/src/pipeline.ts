@@ -3,6 +3,7 @@ import type { EventBus } from './events.ts'
 import type { Ledger } from './ledger/types.ts'
 import type { Step } from './order.ts'
 import type { Plugin } from './plugin.ts'
+import { adaptive } from './plugins/adaptive.ts'
 import { admit } from './plugins/admit.ts'
 import type { PriceBook } from './money/price-book.ts'
 import { breaker } from './plugins/breaker.ts'
@@ -63,6 +64,7 @@ export const pipeline: readonly PipelineStep[] = [
   { ring: 'attempt', stage: 'budget', builtIn: budget },
   { ring: 'attempt', stage: 'limiter', builtIn: hold },
   { ring: 'attempt', stage: 'limiter', builtIn: limiter },
+  { ring: 'attempt', stage: 'limiter', builtIn: adaptive },
   { ring: 'attempt', stage: 'breaker', builtIn: breaker },
   { ring: 'attempt', stage: 'timeout', builtIn: timeout },
   { ring: 'attempt', stage: 'meter', builtIn: meter },

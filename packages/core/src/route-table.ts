@@ -141,6 +141,7 @@ function createCandidate(
     settings,
     state,
     retryBudget: services.states.budgetOf(domain, settings),
+    account: connected.domain,
     dialects: model.dialects,
     quirks: connected.quirks,
     send: inAnyDialect(connected.send, model.dialects, connected.quirks !== undefined),

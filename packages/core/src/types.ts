@@ -181,6 +181,8 @@ export interface Candidate extends CandidateView {
   readonly quirks: Quirks | undefined
   /** Sends one attempt to the provider, in the caller's dialect or another. */
   readonly send: Handler<Attempt>
+  /** The base URL and the key that it is reached with, as its domain would be named by itself. */
+  readonly account: string
   /** Asks the provider whether it is there and takes the key. Absent where a provider has no such question. */
   readonly verify: ConnectedModel['verify']
 }

@@ -77,6 +77,24 @@ const rates = {
   tokensPerMinute: count.optional().describe('Input and output tokens in any 60 seconds.'),
   concurrency: count.optional().describe('Calls under way at one time.'),
 }
+const adaptiveConcurrency = z
+  .union([
+    z.boolean(),
+    z
+      .strictObject({
+        initial: count.optional().describe('Calls at one time to start with. Default 20.'),
+        minimum: count.optional().describe('Never fewer than this. Default 1.'),
+        maximum: count.optional().describe('Never more than this. Default 1000.'),
+        tolerance: z.number().min(1).optional().describe('How many times its usual the latency may be. Default 2.'),
+      })
+      .refine(
+        ({ minimum = 1, initial = minimum, maximum = Math.max(initial, 1_000) }) =>
+          minimum <= initial && initial <= maximum,
+        'expected minimum <= initial <= maximum',
+      ),
+  ])
+  .optional()
+  .describe('Finds how many calls at one time the model bears. Default false.')
 const caps = {
   maxChoices: count.optional().describe('The most choices (n) one request may ask for.'),
   maxInputTokens: count.optional().describe('The largest input of one request, in estimated tokens.'),
@@ -145,7 +163,10 @@ const modelKeys = {
   breaker,
   health,
   limits: z
-    .union([z.strictObject({ ...rates, tier: name.optional().describe('A name under tiers.') }), z.literal(false)])
+    .union([
+      z.strictObject({ ...rates, adaptiveConcurrency, tier: name.optional().describe('A name under tiers.') }),
+      z.literal(false),
+    ])
     .optional(),
 }
 
