@@ -207,7 +207,7 @@ export function dataOf(text: string): Json[] {
     .map((line) => line.slice('data: '.length))
     .map((data) => {
       try {
-        return JSON.parse(data) as Json
+        return JSON.parse(data)
       } catch {
         return data
       }

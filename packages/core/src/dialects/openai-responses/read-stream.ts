@@ -1,5 +1,5 @@
 import type { SseEvent } from '../dialect.ts'
-import { isText, parseJson, record, text } from '../json.ts'
+import { isText, number, parseJson, record, text } from '../json.ts'
 import type { JsonBody } from '../json-request.ts'
 import type { OpenedPart, StreamStep } from '../neutral.ts'
 import { PartSequencer } from '../part-sequencer.ts'
@@ -7,15 +7,16 @@ import { unsealed } from '../proof.ts'
 import { stopOf } from './translate-answer.ts'
 import { normaliseUsage } from './usage.ts'
 
+const keyOf = (body: JsonBody) => String(number(body['output_index']))
+
 /** Reads the events of a streamed response. */
 export function stepReader(): (event: SseEvent) => readonly StreamStep[] {
   const parts = new PartSequencer()
   const calls = new Map<string, OpenedPart>()
   const spoken = new Set<string>()
 
-  const keyOf = (body: JsonBody) => String(body['output_index'])
   const said = (part: OpenedPart, body: JsonBody) =>
-    parts.piece(`${keyOf(body)}.${String(body['content_index'] ?? part.type)}`, part, text(body['delta']))
+    parts.piece(`${keyOf(body)}.${number(body['content_index']) ?? 0}.${part.type}`, part, text(body['delta']))
   const think = (body: JsonBody, piece: string) => parts.piece(`${keyOf(body)}.reasoning`, { type: 'reasoning' }, piece)
 
   function argue(body: JsonBody, piece: string): StreamStep[] {

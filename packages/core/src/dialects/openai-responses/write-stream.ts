@@ -104,8 +104,10 @@ class ResponseWriter {
         return this.event('response.reasoning_summary_text.delta', { ...this.place, summary_index: 0, delta })
       case 'refusal':
         return this.event('response.refusal.delta', { ...this.place, content_index: 0, delta })
-      default:
+      case 'text':
         return this.event('response.output_text.delta', { ...this.place, content_index: 0, delta, logprobs: [] })
+      default:
+        return this.open satisfies never
     }
   }
 
