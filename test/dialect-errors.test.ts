@@ -1,6 +1,7 @@
 import { BadRequestError, InternalServerError, NotFoundError, OverloadedError, RateLimitError } from '@anthropic-ai/sdk'
 import * as sdk from '@anthropic-ai/sdk'
-import OpenAI from 'openai'
+import { ThreadUnsupportedRequestError } from '@anthropic-ai/sdk/resources/messages'
+import * as openaiSdk from 'openai'
 import { expect, it } from 'vitest'
 import { SignalboxError, type SignalboxErrorCode, anthropic, definePlugin } from '@signalbox/core'
 import { json } from '@signalbox/testkit'
@@ -90,13 +91,13 @@ describeReaches('the official clients', (reach) => {
   const message = { model: 'auto', max_tokens: 10, messages: [{ role: 'user' as const, content: 'hello' }] }
 
   it.each([
-    ['invalid_body', BadRequestError, OpenAI.BadRequestError],
-    ['unauthenticated', sdk.AuthenticationError, OpenAI.AuthenticationError],
-    ['forbidden', sdk.PermissionDeniedError, OpenAI.PermissionDeniedError],
-    ['model_not_found', NotFoundError, OpenAI.NotFoundError],
-    ['budget_exceeded', RateLimitError, OpenAI.RateLimitError],
-    ['rate_limit_exceeded', RateLimitError, OpenAI.RateLimitError],
-    ['all_models_unavailable', InternalServerError, OpenAI.InternalServerError],
+    ['invalid_body', BadRequestError, openaiSdk.BadRequestError],
+    ['unauthenticated', sdk.AuthenticationError, openaiSdk.AuthenticationError],
+    ['forbidden', sdk.PermissionDeniedError, openaiSdk.PermissionDeniedError],
+    ['model_not_found', NotFoundError, openaiSdk.NotFoundError],
+    ['budget_exceeded', RateLimitError, openaiSdk.RateLimitError],
+    ['rate_limit_exceeded', RateLimitError, openaiSdk.RateLimitError],
+    ['all_models_unavailable', InternalServerError, openaiSdk.InternalServerError],
   ] as const)('raise their own class for %s', async (code, anthropics, openais) => {
     const reached = await reach(routerThatThrows(code))
     const openai = openaiClient(reached)
@@ -113,7 +114,7 @@ describeReaches('the official clients', (reach) => {
 
     const asked = client.beta.messages.create({ ...message, thread: { type: 'create' } })
 
-    await expect(asked).rejects.toHaveProperty('constructor.name', 'ThreadUnsupportedRequestError')
+    await expect(asked).rejects.toBeInstanceOf(ThreadUnsupportedRequestError)
     await expect(asked).rejects.toMatchObject({ status: 400, errorCode: 'thread_unsupported_request' })
   })
 
@@ -124,7 +125,9 @@ describeReaches('the official clients', (reach) => {
 
     await expect(anthropicClient(reached).messages.create(message)).rejects.toBeInstanceOf(BadRequestError)
     await expect(anthropicClient(reached).messages.create(message)).rejects.toEqual(words)
-    await expect(openaiClient(reached).chat.completions.create(message)).rejects.toBeInstanceOf(OpenAI.BadRequestError)
+    await expect(openaiClient(reached).chat.completions.create(message)).rejects.toBeInstanceOf(
+      openaiSdk.BadRequestError,
+    )
     await expect(openaiClient(reached).chat.completions.create(message)).rejects.toEqual(words)
   })
 
