@@ -54,7 +54,8 @@ const apps: Record<string, () => RequestListener> = {
     const app = new Koa()
     // It tells of every caller who leaves.
     app.silent = true
-    return app.use(forKoa(router, { prefix: '/v1', identify: ({ req }) => identify(req) })).callback()
+    const serve = app.use(forKoa(router, { prefix: '/v1', identify: ({ req }) => identify(req) })).callback()
+    return (req, res) => void serve(req, res)
   },
   listener: () => listener(router, { identify }),
 }
