@@ -4,6 +4,7 @@ import type { Settings } from './config/defaults.ts'
 import type { HealthState } from './health/health-window.ts'
 import type { ModelState } from './model-state.ts'
 import type { ConnectedModel } from './providers/provider.ts'
+import type { Quirks } from './providers/quirks.ts'
 import type { MediaPart } from './tokens/bounds.ts'
 import type { AttemptRecord, CallRecord } from './record.ts'
 import type { RetryBudget } from './retry/budget.ts'
@@ -40,10 +41,10 @@ export interface Identity {
 }
 
 /** A wire format. The names are the dialects' own; a new dialect is a new name. */
-export type DialectName = 'openai-chat'
+export type DialectName = 'openai-chat' | 'anthropic-messages' | 'openai-responses' | 'openai-embeddings'
 
-/** What is called: `chat` for chat completions. */
-export type Surface = 'chat'
+/** What is called: `chat` for all that talk, whatever the dialect; `embeddings` for texts as vectors. */
+export type Surface = 'chat' | 'embeddings'
 
 /** A part of the conversation, whatever the wire format. */
 export interface Message {
@@ -121,6 +122,8 @@ export interface Call {
   readonly key: string
   /** The call on whose behalf a plugin makes this one. */
   readonly parent?: string
+  /** The plugins that made this call, or one that it descends from. Their hooks are left out of it. */
+  readonly madeBy?: readonly string[]
   readonly identity: Identity
   /** The name of the route (or model) that was asked for. */
   readonly route: string
@@ -174,8 +177,14 @@ export interface Candidate extends CandidateView {
   readonly state: ModelState
   /** The retries that its domain allows. */
   readonly retryBudget: RetryBudget
-  /** Sends one attempt to the provider. */
+  /** The wire formats that its provider is spoken to in; the first is what others are translated into. */
+  readonly dialects: readonly DialectName[]
+  /** In what its provider differs from others that speak the same. */
+  readonly quirks: Quirks | undefined
+  /** Sends one attempt to the provider, in the caller's dialect or another. */
   readonly send: Handler<Attempt>
+  /** The base URL and the key that it is reached with, as its domain would be named by itself. */
+  readonly account: string
   /** Asks the provider whether it is there and takes the key. Absent where a provider has no such question. */
   readonly verify: ConnectedModel['verify']
 }
@@ -213,7 +222,27 @@ export interface Usage {
   readonly cacheWriteTokens: number
   readonly outputTokens: number
   readonly reasoningTokens: number
+  /** What does not add up in what the provider said; absent where all of it does. The dearer reading stands. */
+  readonly faults?: readonly UsageFault[]
 }
+
+/**
+ * What is odd about a provider's usage:
+ * - `total_mismatch`: the total is not the sum of its parts. What it has beyond them is counted as reasoning.
+ * - `cached_above_input`, `reasoning_above_output`: a part is larger than its whole, and so counted beside it.
+ * - `no_input`: no input at all was counted.
+ * - `not_a_count`: a count that is negative, no number, or no whole one.
+ * - `audio`: it has tokens of audio, whose own price is not known here: they are charged as text.
+ * - `long_cache_write`: it has cache writes that live for an hour, which may cost more than the one price for writes.
+ */
+export type UsageFault =
+  | 'total_mismatch'
+  | 'cached_above_input'
+  | 'reasoning_above_output'
+  | 'no_input'
+  | 'not_a_count'
+  | 'audio'
+  | 'long_cache_write'
 
 /** How a reply came to its end. */
 export interface Ended {
@@ -233,6 +262,8 @@ export interface Sink {
 
 /** A body that arrives in pieces. It has one consumer: `to`, or one iteration. */
 export interface ByteStream extends AsyncIterable<Uint8Array> {
+  /** Whether it has its consumer; undefined where that is not known. */
+  readonly isTaken?: boolean
   /** Writes all of it to the sink with back-pressure, and settles when the last byte is handed over. Does not end the sink. */
   to(sink: Sink): Promise<void>
   /**
