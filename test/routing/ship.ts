@@ -7,7 +7,7 @@ import { type RoutingData, openRoutingData } from './data.ts'
 import { shippedDomain } from './domains.ts'
 
 /** The sources under Apache or MIT licences. `bfcl` has results without a licence, and is left out. */
-export const shippedSources = [
+const shippedSources = [
   'routellm-mmlu',
   'routellm-gsm8k',
   'routellm-mtbench',
@@ -23,9 +23,14 @@ export const shippedSources = [
 /** A model that answered fewer prompts than this is left out: its table would be its mean. */
 const fewestPrompts = 300
 
-/** Trains the weights that ship, from the training split alone; without some models where a measure asks for it. */
-export function trainShipped(data: RoutingData, without: readonly string[] = []): Profile {
-  const lines = data.lines('train', shippedSources)
+/** Trains the weights that ship, from the training split alone; without some models or sources where a measure asks. */
+export function trainShipped(
+  data: RoutingData,
+  without: readonly string[] = [],
+  withoutSources: readonly string[] = [],
+): Profile {
+  const sources = shippedSources.filter((source) => !withoutSources.includes(source))
+  const lines = data.lines('train', sources)
   const counts = new Map<string, number>()
   for (const { results } of lines) for (const model in results) counts.set(model, (counts.get(model) ?? 0) + 1)
   const rows = lines.flatMap((line) => {

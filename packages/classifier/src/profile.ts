@@ -48,11 +48,19 @@ export function parseProfile(file: ProfileFile): Profile {
 /** The learned model inside a profile, for training that goes on from it. */
 export const learnedModelOf = (profile: Profile): LearnedModel => learnedOf(profile.toJSON())
 
-/** How often models fail at a prompt on average, within 0 and 1. */
+/** What one deviation of length adds to the difficulty: what was trained on are exams, and work is longer than those. */
+const difficultyOfLength = 0.1
+
+/** How hard a prompt is, from 0 to 1: how often models fail at such ones, and more where it is long. */
 export function difficultyOf(learned: LearnedModel, reading: Reading): number {
+  const failures = 1 - meanQualityOf(learned, reading)
+  return Math.max(0, Math.min(1, failures + difficultyOfLength * lengthOf(reading)))
+}
+
+function meanQualityOf(learned: LearnedModel, reading: Reading): number {
   let sum = 0
   for (let at = 0; at < learned.models.length; at++) sum += qualityOf(learned, at, reading)
-  return Math.max(0, Math.min(1, 1 - sum / learned.models.length))
+  return sum / learned.models.length
 }
 
 /** The value that a share of sorted values lies at or below. */
@@ -78,7 +86,7 @@ function judge(
   const costUsd = given ?? (place === undefined ? undefined : costUsdOf(learned, place, reading)) ?? 0
   const quality =
     place === undefined
-      ? 1 - difficultyOf(learned, reading)
+      ? meanQualityOf(learned, reading)
       : qualityOf(learned, place, reading) + (own === undefined ? likeness(learned, place, reading) : 0)
   return { model, score: quality - lambda * costUsd, quality, costUsd, known: place !== undefined }
 }

@@ -39,7 +39,7 @@ export interface PromptLabels {
   /** How likely that domain is, from 0 to 1. */
   readonly confidence: number
   readonly complexity: 'simple' | 'moderate' | 'complex'
-  /** How often models fail at such prompts, from 0 to 1. */
+  /** From 0 to 1: how often models fail at such prompts, and more for long ones. */
   readonly difficulty: number
 }
 

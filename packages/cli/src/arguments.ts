@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import type { TrainOptions } from './train.ts'
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 
@@ -20,6 +21,7 @@ export type Command =
   | { readonly kind: 'wrong'; readonly message: string }
   | { readonly kind: 'serve'; readonly options: ServeOptions }
   | { readonly kind: 'doctor'; readonly config: string }
+  | TrainOptions
   | PluginCommandLine
 
 /** A command of a plugin: `signalbox PLUGIN COMMAND --config FILE [ARGUMENTS]`. */
@@ -39,10 +41,11 @@ export function readArguments(args: readonly string[]): Command {
     if (values.version) return { kind: 'version' }
     const [command, stray, ...rest] = positionals
     if (command === undefined) throw new Error('expected a command: signalbox serve --config FILE')
+    if (command === 'train') return trainOptions(values, stray)
     if (command !== 'serve' && command !== 'doctor') {
       if (!values.config)
         throw new Error(
-          `there is no command "${command}"; there are serve and doctor, and with --config FILE those of its plugins`,
+          `there is no command "${command}"; there are serve, doctor and train, and with --config FILE those of its plugins`,
         )
       return { kind: 'plugin', config: values.config, plugin: command, command: stray, args: rest }
     }
@@ -61,6 +64,8 @@ const parse = (args: readonly string[]) =>
     allowPositionals: true,
     options: {
       config: { type: 'string', short: 'c' },
+      data: { type: 'string' },
+      out: { type: 'string' },
       port: { type: 'string', short: 'p', default: '3000' },
       host: { type: 'string', default: '127.0.0.1' },
       check: { type: 'boolean', default: false },
@@ -84,6 +89,12 @@ function serveOptions(values: ReturnType<typeof parse>['values'], config: string
     logLevel,
     drainMs: wholeNumber('--drain-ms', values['drain-ms'], 2 ** 31 - 1),
   }
+}
+
+function trainOptions({ data, out }: ReturnType<typeof parse>['values'], stray: string | undefined): TrainOptions {
+  if (stray !== undefined) throw new Error(`"${stray}" is one argument too many; a file is given by --data`)
+  if (!data || !out) throw new Error('train needs --data FILE and --out FILE')
+  return { kind: 'train', data, out }
 }
 
 function wholeNumber(flag: string, text: string, most: number): number {

@@ -8,6 +8,7 @@ import { orderText } from './order.ts'
 import { runPluginCommand } from './plugin-command.ts'
 import { serve } from './serve.ts'
 import { fail, print } from './terminal.ts'
+import { train } from './train.ts'
 
 /** What the process exits with. */
 const exitCodes = { ok: 0, failed: 1, wrongUse: 2 } as const
@@ -29,6 +30,8 @@ export async function run(args: readonly string[]): Promise<number> {
       return inspectOrServe(command.options).catch(failed)
     case 'doctor':
       return examine(command.config).catch(failed)
+    case 'train':
+      return (await train(command)) ? exitCodes.ok : exitCodes.failed
     case 'plugin':
       return runPluginCommand(command).catch(failed)
   }

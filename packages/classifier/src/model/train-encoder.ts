@@ -28,18 +28,16 @@ const vectorRate = 0.1
 const headRate = 0.05
 
 /**
- * Trains vectors and heads together by stochastic gradient descent (Adagrad, its rate falling to 0): domains by their
- * softmax, scores as chances. The passes are few on purpose: outcomes of single calls are mostly luck, and more passes
- * learn the luck.
+ * Trains vectors and heads together by stochastic gradient descent (Adagrad): domains by their softmax, scores as
+ * chances. The passes are few on purpose: outcomes of single calls are mostly luck, and more passes learn the luck.
  */
 export function trainEncoder(task: EncoderTask, onEpoch?: (epoch: number, of: number) => void): TrainedEncoder {
   const random = seededRandom(7)
   const trainer = new Trainer(task, random)
   const order = Uint32Array.from(task.features, (_, at) => at)
-  let left = epochs * order.length
   for (let epoch = 1; epoch <= epochs; epoch++) {
     shuffle(order, random)
-    for (const at of order) trainer.learn(at, left-- / (epochs * order.length))
+    for (const at of order) trainer.learn(at)
     onEpoch?.(epoch, epochs)
   }
   const { bucketCount, rank, scale } = task
@@ -71,8 +69,8 @@ class Trainer {
     this.#pull = new Float32Array(rank)
   }
 
-  /** Learns from one prompt, with a part of the full rate. */
-  learn(at: number, part: number): void {
+  /** Learns from one prompt. */
+  learn(at: number): void {
     const { features, domains, domainCount, scores } = this.#task
     const [code, pull] = [this.#code, this.#pull]
     this.#encode(features[at]!)
@@ -81,16 +79,16 @@ class Trainer {
       const score = scores[model]![at]!
       if (Number.isNaN(score)) continue
       const error = sigmoid(headValue(this.scores.weights, model, code)) - score
-      this.scores.turn(model, error, code, { pull, part })
+      this.scores.turn(model, error, code, pull)
     }
     const domain = domains[at]!
     if (domain >= 0) {
       const chances = softmax(this.domains.weights, domainCount, code)
       for (let head = 0; head < domainCount; head++) {
-        this.domains.turn(head, chances[head]! - (head === domain ? 1 : 0), code, { pull, part })
+        this.domains.turn(head, chances[head]! - (head === domain ? 1 : 0), code, pull)
       }
     }
-    this.#turnVectors(features[at]!, part)
+    this.#turnVectors(features[at]!)
   }
 
   #encode({ buckets, values, dense }: Features): void {
@@ -106,7 +104,7 @@ class Trainer {
     code[code.length - 1] = 1
   }
 
-  #turnVectors({ buckets, values }: Features, part: number): void {
+  #turnVectors({ buckets, values }: Features): void {
     const [vectors, squares, pull] = [this.vectors, this.#squares, this.#pull]
     const rank = pull.length
     let square = 0
@@ -115,7 +113,7 @@ class Trainer {
       const bucket = buckets[at]!
       const value = values[at]!
       squares[bucket]! += square * value * value
-      const step = (part * vectorRate * value) / Math.sqrt(squares[bucket]!)
+      const step = (vectorRate * value) / Math.sqrt(squares[bucket]!)
       const from = bucket * rank
       for (let k = 0; k < rank; k++) vectors[from + k]! -= step * pull[k]!
     }
@@ -132,18 +130,17 @@ class TrainedHeads {
     this.#squares = new Float32Array(count * width).fill(1e-2)
   }
 
-  turn(head: number, error: number, code: Float32Array, { pull, part }: { pull: Float32Array; part: number }): void {
+  turn(head: number, error: number, code: Float32Array, pull: Float32Array): void {
     const [weights, squares] = [this.weights, this.#squares]
     const [width, rank] = [code.length, pull.length]
     const from = head * width
     for (let k = 0; k < rank; k++) pull[k]! += error * weights[from + k]!
-    const rate = part * headRate
     for (let k = 0; k < width; k++) {
       const gradient = error * code[k]!
       if (gradient === 0) continue
       const sum = squares[from + k]! + gradient * gradient
       squares[from + k] = sum
-      weights[from + k]! -= (rate * gradient) / Math.sqrt(sum)
+      weights[from + k]! -= (headRate * gradient) / Math.sqrt(sum)
     }
   }
 }
