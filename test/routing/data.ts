@@ -36,7 +36,9 @@ export interface RoutingData {
 export type Split = 'train' | 'validation'
 
 /** Opens the data at `path`, else where `ROUTING_DATA` says, else at `../shared/routing-data`. */
-export async function openRoutingData(path = process.env['ROUTING_DATA'] ?? '../shared/routing-data'): Promise<RoutingData> {
+export async function openRoutingData(
+  path = process.env['ROUTING_DATA'] ?? '../shared/routing-data',
+): Promise<RoutingData> {
   const folder = resolve(path)
   const tracksFile = `${folder}/scripts/tracks.mjs`
   if (!existsSync(tracksFile)) {

@@ -33,8 +33,7 @@ const subjects = new Map(
     biology: 'college_biology high_school_biology',
     business: 'business_ethics management marketing professional_accounting',
     chemistry: 'college_chemistry high_school_chemistry',
-    'computer-science':
-      'college_computer_science computer_security high_school_computer_science machine_learning',
+    'computer-science': 'college_computer_science computer_security high_school_computer_science machine_learning',
     economics: 'econometrics high_school_macroeconomics high_school_microeconomics',
     engineering: 'electrical_engineering',
     health:

@@ -25,13 +25,14 @@ export function onTrack({ weak, strong }: Track, lines: readonly Line[], gains: 
 
 /** What a profile expects to gain by the second candidate. */
 export function gainsOf(profile: Profile, lines: readonly Line[], weak: Candidate, strong: Candidate): number[] {
-  const nameOf = (candidate: Candidate) => (typeof candidate === 'string' ? candidate : candidate.model)
   return lines.map((line) => {
     const ranked = profile.rank(promptOf(line), [weak, strong])
     const quality = (name: string) => ranked.find(({ model }) => model === name)!.quality
     return quality(nameOf(strong)) - quality(nameOf(weak))
   })
 }
+
+const nameOf = (candidate: Candidate) => (typeof candidate === 'string' ? candidate : candidate.model)
 
 /** What is known of the lines of a pool. */
 export function outcomesOf({ models }: Pool, lines: readonly Line[]): Outcomes {

@@ -10,7 +10,7 @@ const draws = 5
 
 /** How many labelled prompts are needed. The prior has seen no label of the two models. */
 export function fewLabelsTable(data: RoutingData): string {
-  const rows = ['RL-MMLU', 'MIX-CLAUDE'].map((name) => {
+  const lines = ['RL-MMLU', 'MIX-CLAUDE'].map((name) => {
     const track = data.tracks[name]!
     const { weak, strong } = track
     const prior = trainShipped(data, [weak, strong])
@@ -18,7 +18,11 @@ export function fewLabelsTable(data: RoutingData): string {
     const apgr = (labels: number, draw: number) => {
       const random = seededRandom(draw + 1)
       const drawn = train.map((line) => ({ line, place: random() })).toSorted((a, b) => a.place - b.place)
-      const rows = rowsOf(drawn.slice(0, labels).map(({ line }) => line), finest, [weak, strong])
+      const rows = rowsOf(
+        drawn.slice(0, labels).map(({ line }) => line),
+        finest,
+        [weak, strong],
+      )
       return onTrack(track, test, gainsOf(trainProfile(rows, { prior, measure: false }), test, weak, strong)).apgr
     }
     const means = [50, 150, 500].map((labels) =>
@@ -26,5 +30,5 @@ export function fewLabelsTable(data: RoutingData): string {
     )
     return [name, ...means]
   })
-  return table(['track, APGR', '50 labels', '150 labels', '500 labels'], rows)
+  return table(['track, APGR', '50 labels', '150 labels', '500 labels'], lines)
 }

@@ -35,7 +35,14 @@ export function multilingualTable(): string {
   const languages = [...new Set(labelled.map(({ language }) => language))]
   return table(
     ['language', 'prompts', 'task right', 'complexity in order', 'by length', "by the articles' points"],
-    languages.map((name) => row(name, labelled.filter(({ language }) => language === name))).concat([row('all', labelled)]),
+    languages
+      .map((name) =>
+        row(
+          name,
+          labelled.filter(({ language }) => language === name),
+        ),
+      )
+      .concat([row('all', labelled)]),
   )
 }
 

@@ -37,7 +37,9 @@ export function poolTable(data: RoutingData): string {
 function neighboursOf({ models }: Pool, train: readonly Line[], test: readonly Line[]) {
   const neighbours = new Neighbours(train.map(({ prompt }) => prompt))
   const known = models.map((model) => train.map(({ results }) => results[model]!.score))
-  const costs = models.map((model) => train.reduce((sum, { results }) => sum + results[model]!.cost_usd!, 0) / train.length)
+  const costs = models.map(
+    (model) => train.reduce((sum, { results }) => sum + results[model]!.cost_usd!, 0) / train.length,
+  )
   return {
     qualities: test.map(({ prompt }) => Float64Array.from(known, (scores) => neighbours.mean(prompt, scores, nearest))),
     costs: test.map(() => Float64Array.from(costs)),

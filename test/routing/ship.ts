@@ -52,6 +52,8 @@ if (import.meta.main) {
   const hash = createHash('sha256').update(text).digest('hex')
   if (!values.check) writeFileSync(file, text)
   const same = readFileSync(file, 'utf8') === text
-  console.log(`${hash}  ${text.length} bytes${values.check ? (same ? ', as shipped' : ', NOT as shipped') : ', written'}`)
+  console.log(
+    `${hash}  ${text.length} bytes${values.check ? (same ? ', as shipped' : ', NOT as shipped') : ', written'}`,
+  )
   if (!same) process.exitCode = 1
 }

@@ -2,9 +2,10 @@ import type { Interval } from '../../packages/classifier/src/metrics/bootstrap.t
 
 /** A table in Markdown. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
 }
+
+const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
 
 export const fixed = (value: number, digits = 3) => value.toFixed(digits)
 export const percent = (share: number | undefined) => (share === undefined ? 'never' : `${(share * 100).toFixed(1)} %`)

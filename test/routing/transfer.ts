@@ -30,7 +30,13 @@ export function transferTable(data: RoutingData): string {
     const strong = { model: 'strong', like: likeStrong }
     const { apgr, interval } = onTrack(track, test, gainsOf(profile, test, weak, strong))
     apgrs.push(apgr)
-    lengths.push(onTrack(track, test, test.map(({ prompt }) => prompt.length)).apgr)
+    lengths.push(
+      onTrack(
+        track,
+        test,
+        test.map(({ prompt }) => prompt.length),
+      ).apgr,
+    )
     return [name, likeWeak, likeStrong, fixed(apgr), within(interval), fixed(lengths.at(-1)!)]
   })
   rows.push(['**mean**', '', '', fixed(mean(apgrs)), '', fixed(mean(lengths))])

@@ -1,5 +1,5 @@
 import { denseCount } from './features/dense.ts'
-import { type Heads, codeWidth } from './model/encoder.ts'
+import { codeWidth } from './model/encoder.ts'
 import { type LearnedModel, type ModelTable, tableWidth } from './model/model.ts'
 
 /** A profile as it is kept: JSON of at most {@link mostBytes}, weights as 8-bit integers in base64. */
@@ -99,9 +99,7 @@ export function learnedOf(file: ProfileFile): LearnedModel {
     domains,
     domainHeads: unpack(file.domainHeads, domains.length * width, 'domainHeads'),
     models: models.map((model, at) => tableOf(model, tableWidth(domains.length), `models[${at}]`)),
-    scoreHeads: file.scoreHeads
-      ? unpack(file.scoreHeads, models.length * width, 'scoreHeads')
-      : (new Float32Array(0) as Heads),
+    scoreHeads: file.scoreHeads ? unpack(file.scoreHeads, models.length * width, 'scoreHeads') : new Float32Array(0),
     headShare: file.scoreHeads ? headShare : 0,
   }
 }

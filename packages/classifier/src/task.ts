@@ -14,12 +14,18 @@ export type ExpectedLength = 'short' | 'medium' | 'long'
  */
 const words: Readonly<Record<Exclude<Task, 'chat'>, string>> = {
   code: 'git docker kubernetes linux react css html string code function python javascript typescript java rust golang sql regex bug debug refactor compile api algorithm unittest script mã hàm lập_trình gỡ_lỗi truy_vấn thuật_toán 代码 函数 编程 调试 程序 算法 脚本 查询 código función depurar programa algoritmo fonction déboguer programme algorithme coder funktion programm fehler algorithmus programmieren skript abfrage コード 関数 プログラム デバッグ アルゴリズム função programar',
-  maths: 'prove solve calculate equation integral derivative probability theorem sum percent maths math triangle tính chứng_minh phương_trình giải xác_suất tích_phân đạo_hàm phần_trăm 计算 证明 方程 概率 积分 导数 求解 定理 calcula demuestra ecuación probabilidad integral derivada resuelve calcule démontre équation probabilité dérivée résous prouve berechne beweise gleichung wahrscheinlichkeit ableitung löse 計算 証明 方程式 確率 微分 積分 prove equação',
-  analysis: 'analyze analyse compare evaluate assess why explain design architecture trade-off tradeoffs strategy plan review recommend phân_tích so_sánh đánh_giá giải_thích thiết_kế kiến_trúc chiến_lược tại_sao vì_sao 分析 比较 评估 解释 设计 架构 为什么 策略 方案 analiza compara evalúa explica diseña arquitectura estrategia analyse compare évalue explique conçois architecture stratégie pourquoi analysiere vergleiche bewerte erkläre entwirf architektur strategie warum 分析 比較 評価 説明 設計 なぜ analise avalie explique projete',
-  summarise: 'summarize summarise summary tldr shorten condense tóm_tắt rút_gọn 总结 概括 摘要 resume resumen résume résumer résumé fasse zusammenfassung zusammenfassen 要約 まとめ resuma resumo',
-  translate: 'translate translation dịch 翻译 译成 traduce traducir traduzca traduis traduire traduction übersetze übersetzen übersetzung 翻訳 訳して traduza traduzir',
-  write: 'write draft compose poem story essay email letter slogan blog viết soạn bài_thơ truyện thư bài_văn 写 撰写 诗 故事 邮件 作文 文案 escribe redacta poema cuento carta correo écris rédige poème histoire lettre courriel schreibe verfasse gedicht geschichte brief 書いて 詩 物語 メール 作成 escreva redija poema conto',
-  extract: 'extract list classify label parse find identify tag trích_xuất liệt_kê phân_loại tìm 提取 列出 分类 找出 抽取 extrae enumera clasifica extrais énumère classe liste extrahiere klassifiziere nenne 抽出 分類 リスト 列挙 extraia classifique',
+  maths:
+    'prove solve calculate equation integral derivative probability theorem sum percent maths math triangle tính chứng_minh phương_trình giải xác_suất tích_phân đạo_hàm phần_trăm 计算 证明 方程 概率 积分 导数 求解 定理 calcula demuestra ecuación probabilidad integral derivada resuelve calcule démontre équation probabilité dérivée résous prouve berechne beweise gleichung wahrscheinlichkeit ableitung löse 計算 証明 方程式 確率 微分 積分 prove equação',
+  analysis:
+    'analyze analyse compare evaluate assess why explain design architecture trade-off tradeoffs strategy plan review recommend phân_tích so_sánh đánh_giá giải_thích thiết_kế kiến_trúc chiến_lược tại_sao vì_sao 分析 比较 评估 解释 设计 架构 为什么 策略 方案 analiza compara evalúa explica diseña arquitectura estrategia analyse compare évalue explique conçois architecture stratégie pourquoi analysiere vergleiche bewerte erkläre entwirf architektur strategie warum 分析 比較 評価 説明 設計 なぜ analise avalie explique projete',
+  summarise:
+    'summarize summarise summary tldr shorten condense tóm_tắt rút_gọn 总结 概括 摘要 resume resumen résume résumer résumé fasse zusammenfassung zusammenfassen 要約 まとめ resuma resumo',
+  translate:
+    'translate translation dịch 翻译 译成 traduce traducir traduzca traduis traduire traduction übersetze übersetzen übersetzung 翻訳 訳して traduza traduzir',
+  write:
+    'write draft compose poem story essay email letter slogan blog viết soạn bài_thơ truyện thư bài_văn 写 撰写 诗 故事 邮件 作文 文案 escribe redacta poema cuento carta correo écris rédige poème histoire lettre courriel schreibe verfasse gedicht geschichte brief 書いて 詩 物語 メール 作成 escreva redija poema conto',
+  extract:
+    'extract list classify label parse find identify tag trích_xuất liệt_kê phân_loại tìm 提取 列出 分类 找出 抽取 extrae enumera clasifica extrais énumère classe liste extrahiere klassifiziere nenne 抽出 分類 リスト 列挙 extraia classifique',
 }
 
 const lengths: Readonly<Record<'long' | 'short', string>> = {
@@ -33,7 +39,11 @@ export function taskOf(text: string): Task {
   const counts = countsOf(text, tasks)
   let best: Task = 'chat'
   let most = 0
-  for (const [task, count] of counts) if (count > most) [best, most] = [task, count]
+  // Of equals the first one counts: "write a function" asks for code.
+  for (const task of Object.keys(words) as (keyof typeof words)[]) {
+    const count = counts.get(task) ?? 0
+    if (count > most) [best, most] = [task, count]
+  }
   return best === 'chat' ? taskOfMarks(text) : best
 }
 
@@ -57,10 +67,10 @@ export function expectedLengthOf(text: string, maxOutputTokens?: number): Expect
 /** Which labels a word speaks for. */
 type Lexicon<Label> = ReadonlyMap<string, readonly Label[]>
 
-function lexiconOf<Label extends string>(words: Readonly<Record<Label, string>>): Lexicon<Label> {
+function lexiconOf<Label extends string>(lists: Readonly<Record<Label, string>>): Lexicon<Label> {
   const lexicon = new Map<string, Label[]>()
-  for (const label of Object.keys(words) as Label[]) {
-    for (const word of new Set(words[label].split(' '))) {
+  for (const label of Object.keys(lists) as Label[]) {
+    for (const word of new Set(lists[label].split(' '))) {
       const key = word.replaceAll('_', ' ')
       lexicon.set(key, [...(lexicon.get(key) ?? []), label])
     }

@@ -51,7 +51,10 @@ it('takes any other word for a plugin of the configuration, where there is one',
 
 it.each([
   ['', 'expected a command: signalbox serve --config FILE'],
-  ['server', 'there is no command "server"; there are serve, doctor and train, and with --config FILE those of its plugins'],
+  [
+    'server',
+    'there is no command "server"; there are serve, doctor and train, and with --config FILE those of its plugins',
+  ],
   ['serve', 'serve needs --config FILE'],
   ['serve --config', "option '-c, --config <value>' argument missing"],
   ['serve signalbox.json', '"signalbox.json" is one argument too many; a file is given by --config'],

@@ -34,7 +34,10 @@ export const help = () =>
     bold('Exit codes'),
     columns([
       ['0', 'ended as asked'],
-      ['1', 'the configuration is wrong, the port is taken, a provider fails the doctor, a profile is not enabled, or a second signal came'],
+      [
+        '1',
+        'the configuration is wrong, the port is taken, a provider fails the doctor, a profile is not enabled, or a second signal came',
+      ],
       ['2', 'wrong use of the command line'],
     ]),
   ].join('\n')

@@ -24,7 +24,6 @@ export interface Features {
   readonly dense: Float32Array
 }
 
-
 /**
  * Reads a prompt: hashed words, pairs of words and character 5-grams, and the dense features. Takes any
  * input: what has no text is an empty prompt. Case and white space make no difference.

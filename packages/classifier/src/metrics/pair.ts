@@ -23,11 +23,12 @@ export interface PairMeasures {
 
 /** The order in which prompts go to the strong model: those with the highest gain first, ties by a fixed shuffle. */
 export function orderByGain(gains: ArrayLike<number>): Uint32Array {
-  const tie = (at: number) => Math.imul(at + 1, 0x9e3779b1) >>> 0
   return Uint32Array.from({ length: gains.length }, (_, at) => at).toSorted(
     (a, b) => gains[b]! - gains[a]! || tie(a) - tie(b),
   )
 }
+
+const tie = (at: number) => Math.imul(at + 1, 0x9e3779b1) >>> 0
 
 /** Measures an order of prompts. `times` says how often each prompt counts: once, or as a resample has drawn it. */
 export function measurePair(pair: Pair, order: ArrayLike<number>, times?: ArrayLike<number>): PairMeasures {
@@ -72,7 +73,7 @@ function curveOf({ weak, strong }: Pair, order: ArrayLike<number>, times?: Array
       quality += gain
       costUsd += extra
       seen++
-      for (let next = (points.length / curveSteps) * count; next <= seen + 1e-9 && points.length <= curveSteps; ) {
+      for (let next = (points.length / curveSteps) * count; next <= seen + 1e-9 && points.length <= curveSteps;) {
         const part = next - (seen - 1)
         points.push({
           quality: (before + (quality - before) * part) / count,

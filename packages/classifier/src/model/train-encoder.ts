@@ -1,6 +1,15 @@
 import { seededRandom } from '@signalbox/core'
 import type { Features } from '../features/features.ts'
-import { type DenseScale, type Encoder, type Heads, codeWidth, headValue, scaleDense, sigmoid, softmax } from './encoder.ts'
+import {
+  type DenseScale,
+  type Encoder,
+  type Heads,
+  codeWidth,
+  headValue,
+  scaleDense,
+  sigmoid,
+  softmax,
+} from './encoder.ts'
 
 /** What an encoder learns from. All arrays are as long as there are prompts. */
 export interface EncoderTask {
@@ -126,7 +135,9 @@ class TrainedHeads {
 
   constructor(count: number, rank: number, random: () => number) {
     const width = codeWidth(rank)
-    this.weights = Float32Array.from({ length: count * width }, (_, at) => (at % width < rank ? (random() - 0.5) * 0.6 : 0))
+    this.weights = Float32Array.from({ length: count * width }, (_, at) =>
+      at % width < rank ? (random() - 0.5) * 0.6 : 0,
+    )
     this.#squares = new Float32Array(count * width).fill(1e-2)
   }
 

@@ -40,10 +40,22 @@ export function judge(learned: LearnedModel, samples: readonly Sample[], { outco
   for (const { prompt, results } of samples) {
     const reading = read(learned, prompt)
     const own = models.map((model) => results.get(model)!)
-    push(outcomes.scores, own.map(({ score }) => score))
-    push(outcomes.costs, own.map(({ cost }, at) => standIn?.[at] ?? cost ?? costUsdOf(learned, places[at]!, reading)!))
-    push(expected.qualities, places.map((place) => qualityOf(learned, place, reading)))
-    push(expected.costs, places.map((place, at) => standIn?.[at] ?? costUsdOf(learned, place, reading)!))
+    push(
+      outcomes.scores,
+      own.map(({ score }) => score),
+    )
+    push(
+      outcomes.costs,
+      own.map(({ cost }, at) => standIn?.[at] ?? cost ?? costUsdOf(learned, places[at]!, reading)!),
+    )
+    push(
+      expected.qualities,
+      places.map((place) => qualityOf(learned, place, reading)),
+    )
+    push(
+      expected.costs,
+      places.map((place, at) => standIn?.[at] ?? costUsdOf(learned, place, reading)!),
+    )
   }
 }
 

@@ -31,7 +31,8 @@ const halfHeadShareAt = 1500
 export function learn(samples: readonly Sample[], settings: LearnSettings): LearnedModel {
   const { prior } = settings
   const models = [...new Set(samples.flatMap(({ results }) => [...results.keys()]))]
-  const encoded = prior && samples.length < fewPrompts ? { ...prior, ...noHeads } : encoderFor(samples, models, settings)
+  const encoded =
+    prior && samples.length < fewPrompts ? { ...prior, ...noHeads } : encoderFor(samples, models, settings)
   const { encoder, domainHeads, domains } = encoded
   const readings = samples.map(({ prompt }): Reading => {
     const code = encodeFeatures(encoder, featuresOf(prompt, encoder.bucketCount))
@@ -90,9 +91,15 @@ function tableOf(name: string, samples: readonly Sample[], rows: readonly Float6
     name,
     meanScore,
     meanCostUsd,
-    gains: ridge(width, known.map(({ result, row }) => [row, result.score - meanScore])),
+    gains: ridge(
+      width,
+      known.map(({ result, row }) => [row, result.score - meanScore]),
+    ),
     costs: meanCostUsd
-      ? ridge(width, priced.map(({ result, row }) => [row, result.cost! / meanCostUsd - 1]))
+      ? ridge(
+          width,
+          priced.map(({ result, row }) => [row, result.cost! / meanCostUsd - 1]),
+        )
       : new Float32Array(width),
   }
 }

@@ -53,8 +53,7 @@ function checkRow(row: Row, number: number): void {
   if (!isWithin(row.score, 1)) throw wrong(number, '.score', 'a number from 0 to 1', row.score)
   if (row.cost !== undefined && !isWithin(row.cost, Infinity))
     throw wrong(number, '.cost', 'US dollars, 0 or more', row.cost)
-  if (row.domain !== undefined && typeof row.domain !== 'string')
-    throw wrong(number, '.domain', 'a string', row.domain)
+  if (row.domain !== undefined && typeof row.domain !== 'string') throw wrong(number, '.domain', 'a string', row.domain)
   if (row.tools !== undefined && !isWithin(row.tools, Infinity))
     throw wrong(number, '.tools', 'how many there are', row.tools)
 }
