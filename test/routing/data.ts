@@ -33,7 +33,7 @@ export interface RoutingData {
   lines(split: Split, sources: readonly string[]): Line[]
 }
 
-export type Split = 'train' | 'validation'
+type Split = 'train' | 'validation'
 
 /** Opens the data at `path`, else where `ROUTING_DATA` says, else at `../shared/routing-data`. */
 export async function openRoutingData(

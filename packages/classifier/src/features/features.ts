@@ -38,7 +38,7 @@ export function featuresOf(prompt: Prompt, bucketCount: number): Features {
 }
 
 /** The parts of a prompt, whatever came. */
-export function partsOf(prompt: Prompt): PromptParts {
+function partsOf(prompt: Prompt): PromptParts {
   if (typeof prompt === 'string') return { text: prompt }
   return typeof prompt?.text === 'string' ? prompt : { text: '' }
 }

@@ -11,7 +11,7 @@ export interface Outcomes {
 export type Draw = ArrayLike<number>
 
 /** All prompts, each once. */
-export const everyPrompt = (count: number): Draw => Uint32Array.from({ length: count }, (_, at) => at)
+const everyPrompt = (count: number): Draw => Uint32Array.from({ length: count }, (_, at) => at)
 
 /** The mean score and the mean cost of each model. */
 export function meansOf({ models, scores, costs }: Outcomes, draw: Draw = everyPrompt(scores.length)): Point[] {

@@ -45,7 +45,7 @@ export function measurePool(outcomes: Outcomes, expected: Expected, times?: Arra
 }
 
 /** What comes of taking the model with the highest quality less lambda times cost, for each lambda. */
-export function sweep(outcomes: Outcomes, expected: Expected, times?: ArrayLike<number>): Point[] {
+function sweep(outcomes: Outcomes, expected: Expected, times?: ArrayLike<number>): Point[] {
   const dearest = Math.max(1e-12, ...meanCosts(expected))
   return lambdas.map((lambda) => policyAt(outcomes, expected, { lambda: lambda / dearest, times }))
 }

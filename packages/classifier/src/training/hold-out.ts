@@ -33,7 +33,7 @@ export function holdOut(
 }
 
 /** Adds what a model expects of samples, and what came of them. */
-export function judge(learned: LearnedModel, samples: readonly Sample[], { outcomes, expected }: HeldOut): void {
+function judge(learned: LearnedModel, samples: readonly Sample[], { outcomes, expected }: HeldOut): void {
   const { models } = outcomes
   const places = models.map((name) => learned.models.findIndex((model) => model.name === name))
   const standIn = standInCosts(learned, models)

@@ -18,7 +18,7 @@ export interface LearnSettings {
 }
 
 /** Below so many prompts the encoder of the prior is taken as it is. */
-export const fewPrompts = 1500
+const fewPrompts = 1500
 
 /** A domain's entry in a table counts as if so many prompts had said that it makes no difference. */
 const domainPenalty = 20

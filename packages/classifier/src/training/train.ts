@@ -79,7 +79,7 @@ export function trainProfile(rows: Iterable<Row>, options: TrainOptions = {}): T
 }
 
 /** The profile of what was learned, as it is after a way through its file. */
-export function finish(learned: LearnedModel, samples: readonly Sample[], enabled: boolean): Profile {
+function finish(learned: LearnedModel, samples: readonly Sample[], enabled: boolean): Profile {
   const found = samples.map(({ prompt }) => difficultyOf(learned, read(learned, prompt))).toSorted((a, b) => a - b)
   // Where nothing is known of the traffic, its hardest fifth is complex and the easiest half simple.
   const complexity = { moderate: quantile(found, 0.5), complex: quantile(found, 0.8) }
