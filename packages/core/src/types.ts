@@ -3,6 +3,7 @@ import type { Clock, Random } from './clock.ts'
 import type { Settings } from './config/defaults.ts'
 import type { HealthState } from './health/health-window.ts'
 import type { ModelState } from './model-state.ts'
+import type { Price } from './money/price.ts'
 import type { ConnectedModel } from './providers/provider.ts'
 import type { Quirks } from './providers/quirks.ts'
 import type { MediaPart } from './tokens/bounds.ts'
@@ -162,6 +163,8 @@ export interface CandidateView {
   readonly contextWindow: number | undefined
   /** The tokens it can write in one call, where that is known. */
   readonly maxOutputTokens: number | undefined
+  /** What its tokens cost now; undefined where that is unknown. */
+  readonly price: Price | undefined
   /** What its own calls of the last minutes say. */
   readonly health: HealthState
   readonly breaker: BreakerState

@@ -101,7 +101,8 @@ export interface RouteOptions extends UptimeOptions {
     | Strategy
     | RankFunction
     | undefined
-  readonly models: readonly (string | { readonly model: string; readonly weight?: number | undefined })[]
+  /** @default the models that its strategy names, where it names any */
+  readonly models?: readonly (string | { readonly model: string; readonly weight?: number | undefined })[] | undefined
   /** The most that one call may cost with all its attempts, in US dollars. @default unbounded */
   readonly maxCostUsd?: number | undefined
   /** A total for the route. @default unlimited */

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { days } from '../strategies/rules.ts'
 
 const headerSafe = /^[\x21-\x7e](?:[\x20-\x7e]{0,198}[\x21-\x7e])?$/
 const name = z.string().regex(headerSafe, 'expected 1 to 200 printable ASCII characters')
@@ -171,11 +172,65 @@ const modelKeys = {
 }
 
 const strategyName = z.string().min(1)
-const builtInStrategies = new Set(['ordered', 'round-robin', 'weighted', 'least-latency'])
+const builtInStrategies = new Set([
+  'ordered',
+  'round-robin',
+  'weighted',
+  'least-latency',
+  'cheapest',
+  'complexity',
+  'rules',
+])
+const nestedStrategy = z
+  .union([strategyName, z.looseObject({ use: strategyName })])
+  .optional()
+  .describe('How these models are ordered. Default "ordered".')
+const modelNames = z.array(name).min(1)
+const texts = z.union([z.string(), z.array(z.string()).min(1)]).optional()
+const timeOfDay = z.string().regex(/^(?:[01]\d|2[0-3]):[0-5]\d$|^24:00$/, 'expected a time such as "08:30"')
+const conditions = z.strictObject({
+  labels: z.record(z.string(), z.union([z.string(), z.array(z.string()).min(1)])).optional(),
+  key: texts,
+  user: texts,
+  team: texts,
+  tier: texts,
+  tag: texts,
+  inputTokens: z.strictObject({ min: count.optional(), max: count.optional() }).optional(),
+  stream: z.boolean().optional(),
+  tools: z.boolean().optional(),
+  modality: texts,
+  time: z
+    .strictObject({
+      from: timeOfDay.optional(),
+      to: timeOfDay.optional(),
+      days: z.array(z.enum(days)).min(1).optional(),
+      timeZone: z.string().refine(isTimeZone, 'expected a time zone such as "Europe/Berlin"').optional(),
+    })
+    .optional(),
+})
 const strategy = z.union([
   strategyName,
   z.discriminatedUnion('use', [
-    z.strictObject({ use: z.enum(['ordered', 'round-robin', 'weighted']) }),
+    z.strictObject({ use: z.enum(['ordered', 'round-robin', 'weighted', 'cheapest']) }),
+    z.strictObject({
+      use: z.literal('complexity'),
+      simple: modelNames.optional(),
+      moderate: modelNames.optional(),
+      complex: modelNames.optional(),
+      strategy: nestedStrategy,
+    }),
+    z.strictObject({
+      use: z.literal('rules'),
+      rules: z.array(
+        z.strictObject({
+          name: z.string().min(1).optional().describe('Stands in the reason of each decision.'),
+          when: conditions.optional().describe('What a call must be like. Default: holds for every call.'),
+          models: modelNames,
+          strategy: nestedStrategy,
+        }),
+      ),
+      otherwise: modelNames.describe('Serves calls for which no rule holds.'),
+    }),
     z.strictObject({
       use: z.literal('least-latency'),
       windowMs: milliseconds.optional().describe('How long a sample counts. Default 30000.'),
@@ -251,7 +306,7 @@ function build(parts: CodeParts) {
         name,
         z.strictObject({
           strategy: parts.strategy.optional().describe('How its models are ordered. Default "ordered".'),
-          models: z.array(routeModel).min(1),
+          models: z.array(routeModel).min(1).optional().describe('Default: the models that its strategy names.'),
           maxCostUsd: z
             .number()
             .positive()
