@@ -34,7 +34,8 @@ export function checkAmount(amount: Amount, what: string): Amount {
   )
 }
 
-function narrow(amount: Amount): Amount {
+/** The same amount in the form {@link Amount} describes. */
+export function narrow(amount: Amount): Amount {
   const isSafe = amount <= Number.MAX_SAFE_INTEGER && amount >= Number.MIN_SAFE_INTEGER
   return typeof amount === 'bigint' && isSafe ? Number(amount) : amount
 }

@@ -1,0 +1,132 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { SignalboxError } from '../errors.ts'
+import { applicationId, migrations } from './sqlite-schema.ts'
+
+/** Takes a function that puts back what a transaction changed in memory, should it fail. */
+export type OnUndo = (undo: () => void) => void
+
+/** An open store file. */
+export interface SqliteFile {
+  /** Whole numbers come out as bigints. */
+  prepare(sql: string): StatementSync
+  /** Runs while no other connection writes; everything happens or nothing. Not to be nested. */
+  write<T>(run: (onUndo: OnUndo) => T): T
+  /** Runs over the file as it is at one instant. Not to be nested. */
+  read<T>(run: () => T): T
+  close(): void
+}
+
+export interface SqliteFileOptions {
+  /** How long to wait for another process's transaction, in milliseconds. */
+  busyTimeoutMs: number
+  /** Whether every commit reaches the disk before it counts. */
+  isDurable: boolean
+}
+
+/** Opens a store file, making or upgrading it as needed. Throws `invalid_config` when the file is another one. */
+export function openSqliteFile(file: string, { busyTimeoutMs, isDurable }: SqliteFileOptions): SqliteFile {
+  const database = openDatabase(file)
+  try {
+    database.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`)
+    checkOwner(database, file)
+    useWriteAheadLog(database, file)
+    database.exec(`PRAGMA synchronous = ${isDurable ? 'FULL' : 'NORMAL'}; PRAGMA foreign_keys = ON`)
+    const transactions = createTransactions(database)
+    transactions.write(() => migrate(database, file))
+    return { prepare: (sql) => prepare(database, sql), ...transactions, close: () => database.close() }
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+function openDatabase(file: string): DatabaseSync {
+  // Not imported: merely loading it prints a warning on Node 22.
+  const { DatabaseSync } = process.getBuiltinModule('node:sqlite')
+  try {
+    return new DatabaseSync(file)
+  } catch (cause) {
+    throw new SignalboxError('invalid_config', `The store ${file} cannot be opened`, { cause })
+  }
+}
+
+function checkOwner(database: DatabaseSync, file: string) {
+  let owner: number
+  try {
+    owner = pragma(database, 'application_id')
+  } catch (cause) {
+    throw new SignalboxError('invalid_config', `${file} cannot be read as an SQLite database`, { cause })
+  }
+  if (owner === applicationId || (owner === 0 && isEmpty(database))) return
+  throw new SignalboxError('invalid_config', `${file} is another program's database, not a Signalbox store`)
+}
+
+const isEmpty = (database: DatabaseSync) =>
+  pragma(database, 'user_version') === 0 && database.prepare('SELECT 1 FROM sqlite_schema').get() === undefined
+
+/** Only one connection can change the mode, and SQLite does not wait for it. */
+function useWriteAheadLog(database: DatabaseSync, file: string) {
+  for (let tried = 1; ; tried++) {
+    try {
+      const mode = Object.values(database.prepare('PRAGMA journal_mode = WAL').get()!)[0]
+      if (mode === 'wal') return
+      throw new SignalboxError('invalid_config', `${file} cannot be shared: its journal mode is ${mode}, not wal`)
+    } catch (error) {
+      if (error instanceof SignalboxError || tried === 100) throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)
+    }
+  }
+}
+
+function migrate(database: DatabaseSync, file: string) {
+  const version = pragma(database, 'user_version')
+  if (version > migrations.length) {
+    throw new SignalboxError(
+      'invalid_config',
+      `${file} was written by a newer Signalbox: its version is ${version}, this one knows ${migrations.length}`,
+    )
+  }
+  if (version === migrations.length) return
+  for (const migration of migrations.slice(version)) database.exec(migration)
+  database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${migrations.length}`)
+}
+
+const pragma = (database: DatabaseSync, name: string) =>
+  Number(Object.values(database.prepare(`PRAGMA ${name}`).get()!)[0])
+
+function prepare(database: DatabaseSync, sql: string): StatementSync {
+  const statement = database.prepare(sql)
+  statement.setReadBigInts(true)
+  return statement
+}
+
+function createTransactions(database: DatabaseSync): Pick<SqliteFile, 'write' | 'read'> {
+  const beginWrite = database.prepare('BEGIN IMMEDIATE')
+  const beginRead = database.prepare('BEGIN')
+  const commit = database.prepare('COMMIT')
+
+  function write<T>(run: (onUndo: OnUndo) => T): T {
+    const undos: (() => void)[] = []
+    beginWrite.run()
+    try {
+      const result = run((undo) => undos.push(undo))
+      commit.run()
+      return result
+    } catch (error) {
+      if (database.isTransaction) database.exec('ROLLBACK')
+      for (const undo of undos.toReversed()) undo()
+      throw error
+    }
+  }
+
+  function read<T>(run: () => T): T {
+    beginRead.run()
+    try {
+      return run()
+    } finally {
+      commit.run()
+    }
+  }
+
+  return { write, read }
+}
