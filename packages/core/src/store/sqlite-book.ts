@@ -44,8 +44,16 @@ export function openBook({ counters, slices }: Desk, processId: bigint, onUndo: 
     onUndo(() => Object.assign(share, { leased, isExact, releases, fitsUnder }))
     Object.assign(share, change)
     row.limit = share.limit
-    counters.save(row, now, forgetAt(share, row, now))
+    counters.save(row, now)
+    letForget(share, row, now)
     slices.save(row.id, processId, { amount: share.leased, isExact: share.isExact, releases: share.releases })
+  }
+
+  /** Once nobody leases anything of it: at once where nothing is posted, and at most a sixteenth late elsewhere. */
+  function letForget({ usedAt, forgetAfterMs, windowMs, grainMs }: Share, row: CounterRow, now: number) {
+    if (windowMs !== Infinity) counters.forgetLater(row, now + windowMs + grainMs, windowMs / 16)
+    else if (row.posted === 0) counters.forgetLater(row, 0, 0)
+    else counters.forgetLater(row, usedAt + forgetAfterMs, forgetAfterMs / 16)
   }
 
   function tell(share: Share, { now, keepsFree }: { now: number; keepsFree: boolean }) {
@@ -59,10 +67,4 @@ export function openBook({ counters, slices }: Desk, processId: bigint, onUndo: 
   }
 
   return { rowOf, movePosted, lease, tell }
-}
-
-/** When a key may be forgotten once nobody leases anything of it. */
-function forgetAt({ usedAt, forgetAfterMs, windowMs, grainMs }: Share, { posted }: CounterRow, now: number): number {
-  if (windowMs !== Infinity) return now + windowMs + grainMs
-  return posted === 0 ? 0 : usedAt + forgetAfterMs
 }

@@ -10,6 +10,10 @@ export interface CounterRow {
   posted: Amount
   /** Until then no process keeps anything of it free. */
   exactUntil: number
+  /** Whether slots of it have left the window and are still to be deleted. */
+  hasGone: boolean
+  /** When it may be forgotten unless it is leased; Infinity for never. */
+  forgetAt: number
 }
 
 /** The rows of the keys and of what was posted in their windows. Each function expects to be inside a transaction. */
@@ -17,9 +21,12 @@ export type CounterRows = ReturnType<typeof createCounterRows>
 
 /** Prepares what reads and writes them. */
 export function createCounterRows({ prepare }: SqliteFile) {
-  const byKey = prepare('SELECT id, window_ms, limit_amount, posted, exact_until FROM counters WHERE key = ?')
+  const byKey = prepare(
+    'SELECT id, window_ms, limit_amount, posted, exact_until, forget_at FROM counters WHERE key = ?',
+  )
   const insert = prepare('INSERT INTO counters (key, window_ms, limit_amount) VALUES (?, ?, ?) RETURNING id')
-  const update = prepare('UPDATE counters SET limit_amount = ?, posted = ?, forget_at = ? WHERE id = ?')
+  const update = prepare('UPDATE counters SET limit_amount = ?, posted = ? WHERE id = ?')
+  const updateForgetAt = prepare('UPDATE counters SET forget_at = ? WHERE id = ?')
   const addToPosted = prepare('UPDATE counters SET posted = posted + ? WHERE id = ?')
   const setExact = prepare('UPDATE counters SET exact_until = ? WHERE id = ?')
   const sumOfGone = prepare('SELECT sum(posted) AS posted FROM slots WHERE counter_id = ? AND time <= ?')
@@ -40,7 +47,7 @@ export function createCounterRows({ prepare }: SqliteFile) {
   function find(key: string, now: number): CounterRow | undefined {
     const found = byKey.get(key) as Found | undefined
     if (found === undefined) return undefined
-    const { id, window_ms, limit_amount, posted, exact_until } = found
+    const { id, window_ms, limit_amount, posted, exact_until, forget_at } = found
     const windowMs = window_ms ?? Infinity
     const gone = windowMs === Infinity ? null : (sumOfGone.get(id, now - windowMs)!.posted as bigint | null)
     return {
@@ -49,18 +56,26 @@ export function createCounterRows({ prepare }: SqliteFile) {
       limit: narrow(limit_amount),
       posted: gone === null ? narrow(posted) : minus(posted, gone),
       exactUntil: exact_until,
+      hasGone: gone !== null,
+      forgetAt: forget_at ?? Infinity,
     }
   }
 
   function add(key: string, windowMs: number, limit: Amount): CounterRow {
     const { id } = insert.get(key, windowMs === Infinity ? null : windowMs, BigInt(limit)) as { id: bigint }
-    return { id, windowMs, limit, posted: 0, exactUntil: 0 }
+    return { id, windowMs, limit, posted: 0, exactUntil: 0, hasGone: false, forgetAt: Infinity }
   }
 
-  /** Writes down a row that was found or added at `now`. It may be forgotten at `forgetAt`, unless it is leased. */
-  function save({ id, windowMs, limit, posted }: CounterRow, now: number, forgetAt: number) {
-    if (windowMs !== Infinity) deleteGone.run(id, now - windowMs)
-    update.run(BigInt(limit), BigInt(posted), forgetAt === Infinity ? null : forgetAt, id)
+  /** Writes down a row that was found or added at `now`. */
+  function save({ id, windowMs, limit, posted, hasGone }: CounterRow, now: number) {
+    if (hasGone) deleteGone.run(id, now - windowMs)
+    update.run(BigInt(limit), BigInt(posted), id)
+  }
+
+  /** Says when it may be forgotten, or up to `slackMs` later, so that the index is not written every time. */
+  function forgetLater({ id, forgetAt: old }: CounterRow, forgetAt: number, slackMs: number) {
+    if (old === forgetAt || (old > forgetAt && old <= forgetAt + slackMs)) return
+    updateForgetAt.run(forgetAt === Infinity ? null : forgetAt + slackMs, id)
   }
 
   /** Posts in the slot of `time`, and in `row.posted`. */
@@ -98,6 +113,7 @@ export function createCounterRows({ prepare }: SqliteFile) {
     find,
     add,
     save,
+    forgetLater,
     post,
     postNow,
     unpost,
@@ -115,4 +131,5 @@ interface Found {
   limit_amount: bigint
   posted: bigint
   exact_until: number
+  forget_at: number | null
 }

@@ -70,7 +70,10 @@ function useWriteAheadLog(database: DatabaseSync, file: string) {
     try {
       const mode = Object.values(database.prepare('PRAGMA journal_mode = WAL').get()!)[0]
       if (mode === 'wal') return
-      throw new SignalboxError('invalid_config', `${file} cannot be shared: its journal mode is ${mode}, not wal`)
+      throw new SignalboxError(
+        'invalid_config',
+        `${file} cannot be shared: its journal mode is ${String(mode)}, not wal`,
+      )
     } catch (error) {
       if (error instanceof SignalboxError || tried === 100) throw error
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)

@@ -38,6 +38,7 @@ export const migrations: readonly string[] = [
     forget_at REAL
   ) STRICT;
   CREATE INDEX counters_to_forget ON counters (forget_at) WHERE forget_at IS NOT NULL;
+  CREATE INDEX counters_asked ON counters (exact_until) WHERE exact_until > 0;
   CREATE TABLE slots (
     counter_id INTEGER NOT NULL REFERENCES counters ON DELETE CASCADE,
     time INTEGER NOT NULL,
@@ -53,6 +54,5 @@ export const migrations: readonly string[] = [
     lapsed INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (counter_id, process_id)
   ) STRICT, WITHOUT ROWID;
-  CREATE INDEX slices_of_process ON slices (process_id);
   `,
 ]

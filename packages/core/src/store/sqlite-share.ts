@@ -89,10 +89,10 @@ export interface Lease {
 }
 
 /** How long what a process leases beyond its need lasts at its pace, in milliseconds. */
-const paceMs = 200
+const paceMs = 50
 
 /**
- * How much to lease beyond `amount`, when `room` is left after it: what the process spends in a fifth of a second at
+ * How much to lease beyond `amount`, when `room` is left after it: what the process spends in 50 ms at
  * its pace since the last lease; at most twice the last lease; and at most its part of a quarter of the room. Where not
  * even one more like it has a place in that part, nothing: then every hold is leased, and given back, by itself.
  */

@@ -60,8 +60,8 @@ export function createSliceRows({ prepare }: SqliteFile) {
   const lapse = prepare('UPDATE slices SET amount = 0, lapsed = ? WHERE counter_id = ? AND process_id = ?')
   const restore = prepare('UPDATE slices SET amount = ?, lapsed = 0 WHERE counter_id = ? AND process_id = ?')
   const asked = prepare(
-    `SELECT key FROM slices JOIN counters ON counters.id = counter_id
-    WHERE process_id = ? AND is_exact = 0 AND exact_until > ?`,
+    `SELECT key FROM counters JOIN slices ON counter_id = counters.id AND process_id = ?
+    WHERE exact_until > 0 AND exact_until > ? AND is_exact = 0`,
   )
   const generation = prepare('SELECT asked FROM host')
   const nextGeneration = prepare('UPDATE host SET asked = asked + 1')
@@ -73,12 +73,6 @@ export function createSliceRows({ prepare }: SqliteFile) {
   const lapseProcess = prepare('UPDATE processes SET lapsed = 1 WHERE id = ?')
   const removeProcess = prepare('DELETE FROM processes WHERE id = ?')
   const removeOld = prepare('DELETE FROM processes WHERE lapsed = 1 AND ends_at <= ?')
-
-  const processRow = ({ id, ends_at, lapsed }: Record<string, unknown>): ProcessRow => ({
-    id: id as bigint,
-    endsAt: ends_at as number,
-    isLapsed: lapsed === 1n,
-  })
 
   function others(counterId: bigint, processId: bigint): Others {
     const row = held.get(counterId, processId) as { held: bigint; count: bigint }
@@ -137,3 +131,9 @@ interface SliceChange {
   isExact: boolean
   releases: boolean
 }
+
+const processRow = ({ id, ends_at, lapsed }: Record<string, unknown>): ProcessRow => ({
+  id: id as bigint,
+  endsAt: ends_at as number,
+  isLapsed: lapsed === 1n,
+})

@@ -77,11 +77,6 @@ export function createUpkeep(desk: Desk, own: ProcessLease, { clock, asks, begin
     isLoose = [...shares.values()].some(isLeasedLoose)
   }
 
-  function isDue(share: Share, now: number): boolean {
-    slide(share, now)
-    return share.posted !== 0 || mustTell(share) || (!share.isExact && !keepsFreeAt(now)(share))
-  }
-
   function write(some: readonly Share[], keepsFree: (share: Share) => boolean, now: number) {
     if (some.length === 0) return
     own.renewIfDue()
@@ -118,6 +113,11 @@ export function createUpkeep(desk: Desk, own: ProcessLease, { clock, asks, begin
 }
 
 const keepsFreeAt = (now: number) => (share: Share) => now < share.usedAt + idleMs
+
+function isDue(share: Share, now: number): boolean {
+  slide(share, now)
+  return share.posted !== 0 || mustTell(share) || (!share.isExact && !keepsFreeAt(now)(share))
+}
 
 const isLeasedLoose = ({ isExact, leased }: Share) => !isExact && leased > 0
 
