@@ -5,7 +5,7 @@ import { refusal } from './refusal.ts'
 import { openBook } from './sqlite-book.ts'
 import type { CounterRow } from './sqlite-counters.ts'
 import type { Desk, ProcessLease } from './sqlite-process.ts'
-import { createShare, noteLease, type Share, sizeLease } from './sqlite-share.ts'
+import { createShare, type Share, sizeLease } from './sqlite-share.ts'
 import type { LooseSlice, Others } from './sqlite-slices.ts'
 import { standingOf } from './sqlite-standing.ts'
 import type { Entry, Refused } from './store.ts'
@@ -71,7 +71,7 @@ export function createAttempt(desk: Desk, own: ProcessLease, isSilent: (slice: L
         const leased = plus(plus(share.held, amount), extra)
         share.limit = limit
         book.lease(share, row, { now, leased, isExact, releases, fitsUnder })
-        noteLease(share, amount, extra, now)
+        Object.assign(share, { leasedAt: now, spent: 0 })
         remember(share)
       }
 

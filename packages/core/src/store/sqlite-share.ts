@@ -1,4 +1,4 @@
-import { type Amount, minus, plus } from './amount.ts'
+import { type Amount, minus } from './amount.ts'
 import { type Counter, createCounter, slide, type Slot, used } from './counter.ts'
 import type { Entry } from './store.ts'
 
@@ -15,9 +15,8 @@ export interface Share extends Counter {
   isExact: boolean
   /** Should this process die it is given back, not posted. */
   releases: boolean
-  /** When it was leased last, how much for then, and how much was reserved since. */
+  /** When it was leased last, and how much was reserved since. */
   leasedAt: number
-  lastLease: number
   spent: number
 }
 
@@ -29,7 +28,6 @@ export const createShare = (key: string, windowMs: number = Infinity): Share => 
   isExact: true,
   releases: true,
   leasedAt: -Infinity,
-  lastLease: 0,
   spent: 0,
 })
 
@@ -92,27 +90,21 @@ export interface Lease {
 const paceMs = 50
 
 /**
- * How much to lease beyond `amount`, when `room` is left after it: what the process spends in 50 ms at
- * its pace since the last lease; at most twice the last lease; and at most its part of a quarter of the room. Where not
- * even one more like it has a place in that part, nothing: then every hold is leased, and given back, by itself.
+ * How much to lease beyond `amount`, when `room` is left after it: what the process spent since the last lease, or in
+ * 50 ms of that time; and at most its part of a quarter of the room. So a slice grows from nothing, and no larger than
+ * what is lost for 50 ms should the process die. Where that part is less than `amount`, nothing: then every hold is
+ * leased, and given back, by itself.
  */
 export function sizeLease(share: Share, amount: Amount, room: Amount, { sharers, now }: Pace): Lease {
   const mostExtra = Number(room) / (4 * sharers)
-  const pace = share.spent === 0 ? 0 : share.spent / (now - share.leasedAt)
-  const extra = toAmount(Math.min(pace * paceMs, 2 * share.lastLease, mostExtra))
-  return mostExtra < amount ? { extra: 0, isExact: true } : { extra, isExact: false }
+  if (mostExtra < amount) return { extra: 0, isExact: true }
+  const pace = share.spent / Math.max(paceMs, now - share.leasedAt)
+  return { extra: toAmount(Math.min(pace * paceMs, mostExtra)), isExact: false }
 }
 
 interface Pace {
   sharers: number
   now: number
-}
-
-/** Says that a slice was leased for an amount and something extra. */
-export function noteLease(share: Share, amount: Amount, extra: Amount, now: number): void {
-  share.leasedAt = now
-  share.lastLease = Number(plus(amount, extra))
-  share.spent = 0
 }
 
 function toAmount(number: number): Amount {
