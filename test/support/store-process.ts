@@ -80,19 +80,17 @@ const stormEntries = ({ money, requests, concurrency }: StormLimits, amount: num
   { key: 'concurrency', limit: concurrency, amount: 1, onExpiry: 'release' },
 ]
 
-/** Looks again and again until it is told to close. */
-async function sample({ keys }: StoreOrder & { do: 'sample' }, sampled: Sampled): Promise<void> {
-  while (!isClosed) {
-    for (const [index, { posted, held }] of store.read(keys).entries()) {
-      sampled.most[index] = Math.max(sampled.most[index] ?? 0, Number(posted) + Number(held))
-    }
-    sampled.looked += 1
-    await sleep(1)
+/** Looks again and again until the store is closed. */
+function sample({ keys }: StoreOrder & { do: 'sample' }): void {
+  for (const [index, { posted, held }] of store.read(keys).entries()) {
+    sampled.most[index] = Math.max(sampled.most[index] ?? 0, Number(posted) + Number(held))
   }
+  sampled.looked += 1
+  sampling = setTimeout(sample, 1, { do: 'sample', keys })
 }
 
 const sampled: Sampled = { looked: 0, most: [] }
-let isClosed = false
+let sampling: NodeJS.Timeout | undefined
 
 function obey(order: StoreOrder): unknown {
   switch (order.do) {
@@ -103,19 +101,19 @@ function obey(order: StoreOrder): unknown {
     case 'storm':
       return storm(order)
     case 'sample':
-      void sample(order, sampled)
-      return undefined
+      return sample(order)
     case 'close':
-      isClosed = true
+      clearTimeout(sampling)
       store.close()
       return sampled
   }
 }
 
-async function answer(order: StoreOrder) {
+async function carryOut(order: StoreOrder) {
   process.send!({ answer: await obey(order) })
   if (order.do === 'close') process.disconnect()
 }
 
-process.on('message', (order: StoreOrder) => void answer(order))
+process.on('message', (order: StoreOrder) => void carryOut(order))
+process.on('disconnect', () => process.exit())
 process.send!({ answer: 'ready' })

@@ -12,7 +12,6 @@ export interface StoreProcess {
   tell<T = void>(order: StoreOrder): Promise<T>
   /** Ends it with SIGKILL. */
   kill(): void
-  isAlive(): boolean
 }
 
 /** A folder for a test, which goes with it. */
@@ -39,9 +38,5 @@ export async function startStoreProcess(file: string, processLeaseMs = 2_000): P
     return answer as T
   }
 
-  return {
-    tell,
-    kill: () => void child.kill('SIGKILL'),
-    isAlive: () => child.exitCode === null && child.signalCode === null,
-  }
+  return { tell, kill: () => void child.kill('SIGKILL') }
 }

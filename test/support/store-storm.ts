@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { seededRandom, systemClock } from '@signalbox/core'
 import { createSqliteStore } from '../../packages/core/src/store/sqlite.ts'
 import type { Sampled, StormCall, StormLimits } from './store-orders.ts'
-import { startStoreProcess, temporaryFolder } from './store-processes.ts'
+import { startStoreProcess, type StoreProcess, temporaryFolder } from './store-processes.ts'
 
 export interface StormOptions {
   processes: number
@@ -31,14 +31,21 @@ export async function runStorm({ processes, callers, limits, kills, seed }: Stor
   const random = seededRandom(seed)
   const { folder, remove } = temporaryFolder()
   const file = join(folder, 'store.db')
+  const started: StoreProcess[] = []
   const logs: string[] = []
   let killsLeft = kills
+
+  async function start(): Promise<StoreProcess> {
+    const one = await startStoreProcess(file, processLeaseMs)
+    started.push(one)
+    return one
+  }
 
   /** Storms in one process, or in the next when it is killed. */
   async function stormInOne(): Promise<void> {
     const log = join(folder, `calls-${logs.push('')}.jsonl`)
     logs[logs.length - 1] = log
-    const one = await startStoreProcess(file, processLeaseMs)
+    const one = await start()
     const over = one.tell({ do: 'storm', limits, callers, seed: Math.floor(random() * 2 ** 32), log })
     const isKilled = await Promise.race([
       over.then(() => false),
@@ -51,13 +58,15 @@ export async function runStorm({ processes, callers, limits, kills, seed }: Stor
   }
 
   try {
-    const sampler = await startStoreProcess(file)
+    const sampler = await start()
     await sampler.tell({ do: 'sample', keys })
     await Promise.all(Array.from({ length: processes }, stormInOne))
     await sleep(processLeaseMs + 100)
     const sampled = await sampler.tell<Sampled>({ do: 'close' })
     return { calls: logs.flatMap(readLog), sampled, left: readAll(file) }
   } finally {
+    killsLeft = 0
+    for (const one of started) one.kill()
     remove()
   }
 }

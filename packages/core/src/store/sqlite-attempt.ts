@@ -2,8 +2,9 @@ import { type Amount, minus, plus } from './amount.ts'
 import { checkWindow } from './checks.ts'
 import { slide, used } from './counter.ts'
 import { refusal } from './refusal.ts'
-import { openBook } from './sqlite-book.ts'
+import { type Book, openBook } from './sqlite-book.ts'
 import type { CounterRow } from './sqlite-counters.ts'
+import type { OnUndo } from './sqlite-file.ts'
 import type { Desk, ProcessLease } from './sqlite-process.ts'
 import { createShare, type Share, sizeLease } from './sqlite-share.ts'
 import type { LooseSlice, Others } from './sqlite-slices.ts'
@@ -30,6 +31,10 @@ export interface Found {
 
 /** How long nobody keeps anything of a key free after it was asked for, in milliseconds. */
 const exactMs = 1_000
+/** A key that was refused is looked at before it is tried again for so long, in milliseconds. */
+const refusedMs = 1_000
+/** How many keys that were refused are remembered. */
+const mostRefused = 1_000
 
 /**
  * Leases what the entries need or nothing, in one transaction. `isSilent` says whether a process does not answer: then
@@ -37,55 +42,76 @@ const exactMs = 1_000
  */
 export function createAttempt(desk: Desk, own: ProcessLease, isSilent: (slice: LooseSlice) => boolean) {
   const { file, counters, slices, time, shares } = desk
+  const refusedAt = new Map<string, number>()
 
   return function attempt(entries: readonly Entry[], mayAsk: boolean): Attempted {
+    const refused = wasRefused(entries) ? file.read(() => refuseAtOnce(entries, mayAsk)) : undefined
+    if (refused !== undefined) return refused
     own.renewIfDue()
-    return file.write((onUndo) => {
-      const now = time.now()
-      const book = openBook(desk, own.id(), onUndo)
-      let found = entries.map((entry) => find(entry, now))
-      if (!found.every(fits) && own.endDue(now)) found = entries.map((entry) => find(entry, now))
-      const short = found.filter((one) => !fits(one))
-      if (short.length === 0) {
-        for (const one of found) lease(one)
-        return { outcome: 'leased', now }
-      }
-      if (mayAsk && short.every(couldFit)) return ask(short, now)
-      const untold = found.filter(({ share }) => share.posted !== 0)
-      for (const { share } of untold) book.tell(share, { now, keepsFree: true })
-      return {
-        outcome: 'refused',
-        refused: refuse(untold.length === 0 ? found : entries.map((entry) => find(entry, now))),
-      }
+    return file.write((onUndo) => leaseAll(entries, mayAsk, onUndo))
+  }
 
-      function lease({ entry, share, row: old, others, total }: Found) {
-        const { amount, limit, soft, onExpiry } = entry
-        const row = old ?? counters.add(entry.key, share.windowMs, limit)
-        const room = soft ? Infinity : minus(minus(limit, total), amount)
-        const size = sizeLease(share, amount, room, { sharers: others.count + 1, now })
-        const isExact = size.isExact || row.exactUntil > now
-        const extra = isExact ? 0 : size.extra
-        const releases = onExpiry === 'release' && (share.releases || used(share) === 0)
-        const fitsUnder = plus(total, amount) <= limit ? limit : -1
-        book.movePosted(share, row, now)
-        const leased = plus(plus(share.held, amount), extra)
-        share.limit = limit
-        book.lease(share, row, { now, leased, isExact, releases, fitsUnder })
-        Object.assign(share, { leasedAt: now, spent: 0 })
-        remember(share)
-      }
+  function wasRefused(entries: readonly Entry[]): boolean {
+    const now = time.now()
+    return refusedAt.size > 0 && entries.some(({ key }) => now < (refusedAt.get(key) ?? -Infinity) + refusedMs)
+  }
 
-      function remember(share: Share) {
-        if (shares.get(share.key) === share) return
-        shares.set(share.key, share)
-        onUndo(() => shares.delete(share.key))
-      }
+  /** Refuses what reading alone shows to have no room, so that refusals keep nobody from writing. */
+  function refuseAtOnce(entries: readonly Entry[], mayAsk: boolean): Attempted | undefined {
+    const now = time.now()
+    const found = findAll(entries, now)
+    const short = found.filter((one) => !fits(one))
+    if (short.length === 0 || (mayAsk && short.every(couldFit))) return undefined
+    if (found.some(({ share }) => share.posted !== 0) || slices.dueProcesses(now).length > 0) return undefined
+    return refuse(found, now)
+  }
 
-      function refuse(all: readonly Found[]): Refused {
-        const index = all.findIndex((one) => !fits(one))
-        return refusal(entries, index, (entry) => standingOf(all[entries.indexOf(entry)]!, { counters, now }))
-      }
-    })
+  function leaseAll(entries: readonly Entry[], mayAsk: boolean, onUndo: OnUndo): Attempted {
+    const now = time.now()
+    const book = openBook(desk, own.id(), onUndo)
+    let found = findAll(entries, now)
+    if (!found.every(fits) && own.endDue(now)) found = findAll(entries, now)
+    const short = found.filter((one) => !fits(one))
+    if (short.length === 0) {
+      for (const one of found) lease(one, { book, now, onUndo })
+      return { outcome: 'leased', now }
+    }
+    if (mayAsk && short.every(couldFit)) return ask(short, now)
+    const untold = found.filter(({ share }) => share.posted !== 0)
+    for (const { share } of untold) book.tell(share, { now, keepsFree: true })
+    return refuse(untold.length === 0 ? found : findAll(entries, now), now)
+  }
+
+  function lease({ entry, share, row: old, others, total }: Found, { book, now, onUndo }: Leasing) {
+    const { key, amount, limit, soft, onExpiry, forgetAfterMs = Infinity } = entry
+    const row = old ?? counters.add(key, share.windowMs, limit)
+    const room = soft ? Infinity : minus(minus(limit, total), amount)
+    const size = sizeLease(share, amount, room, { sharers: others.count + 1, now })
+    const isExact = size.isExact || row.exactUntil > now
+    const extra = isExact ? 0 : size.extra
+    const releases = onExpiry === 'release' && (share.releases || used(share) === 0)
+    const fitsUnder = plus(total, amount) <= limit ? limit : -1
+    book.movePosted(share, row, now)
+    const leased = plus(plus(share.held, amount), extra)
+    Object.assign(share, { limit, forgetAfterMs, usedAt: now })
+    book.lease(share, row, { now, leased, isExact, releases, fitsUnder })
+    Object.assign(share, { leasedAt: now, spent: 0 })
+    if (shares.get(key) === share) return
+    shares.set(key, share)
+    onUndo(() => shares.delete(key))
+  }
+
+  function refuse(found: readonly Found[], now: number): Attempted {
+    const entries = found.map(({ entry }) => entry)
+    const index = found.findIndex((one) => !fits(one))
+    if (refusedAt.size >= mostRefused) refusedAt.clear()
+    refusedAt.set(entries[index]!.key, now)
+    const refused = refusal(entries, index, (entry) => standingOf(found[entries.indexOf(entry)]!, { counters, now }))
+    return { outcome: 'refused', refused }
+  }
+
+  function findAll(entries: readonly Entry[], now: number): Found[] {
+    return entries.map((entry) => find(entry, now))
   }
 
   function find(entry: Entry, now: number): Found {
@@ -111,6 +137,12 @@ export function createAttempt(desk: Desk, own: ProcessLease, isSilent: (slice: L
     if (unasked.length > 0) slices.ask()
     return { outcome: 'asked', keys: short.map(({ entry }) => entry.key) }
   }
+}
+
+interface Leasing {
+  book: Book
+  now: number
+  onUndo: OnUndo
 }
 
 const nobody: Others = { held: 0, count: 0 }

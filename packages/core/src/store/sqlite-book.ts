@@ -44,7 +44,7 @@ export function openBook({ counters, slices }: Desk, processId: bigint, onUndo: 
     onUndo(() => Object.assign(share, { leased, isExact, releases, fitsUnder }))
     Object.assign(share, change)
     row.limit = share.limit
-    counters.save(row, now)
+    counters.save(row, now, share.forgetAfterMs)
     letForget(share, row, now)
     slices.save(row.id, processId, { amount: share.leased, isExact: share.isExact, releases: share.releases })
   }

@@ -25,9 +25,10 @@ export function createCounterRows({ prepare }: SqliteFile) {
     'SELECT id, window_ms, limit_amount, posted, exact_until, forget_at FROM counters WHERE key = ?',
   )
   const insert = prepare('INSERT INTO counters (key, window_ms, limit_amount) VALUES (?, ?, ?) RETURNING id')
-  const update = prepare('UPDATE counters SET limit_amount = ?, posted = ? WHERE id = ?')
+  const update = prepare('UPDATE counters SET limit_amount = ?, posted = ?, forget_after_ms = ? WHERE id = ?')
   const updateForgetAt = prepare('UPDATE counters SET forget_at = ? WHERE id = ?')
   const addToPosted = prepare('UPDATE counters SET posted = posted + ? WHERE id = ?')
+  const keepUntil = prepare('UPDATE counters SET forget_at = max(forget_at, ?) WHERE id = ?')
   const setExact = prepare('UPDATE counters SET exact_until = ? WHERE id = ?')
   const sumOfGone = prepare('SELECT sum(posted) AS posted FROM slots WHERE counter_id = ? AND time <= ?')
   const deleteGone = prepare('DELETE FROM slots WHERE counter_id = ? AND time <= ?')
@@ -40,7 +41,7 @@ export function createCounterRows({ prepare }: SqliteFile) {
   const newest = prepare('SELECT max(time) AS time FROM slots WHERE counter_id = ? AND time > ? AND posted <> 0')
   const deleteForgettable = prepare(
     `DELETE FROM counters WHERE id IN (
-      SELECT id FROM counters WHERE forget_at <= ?
+      SELECT id FROM counters WHERE forget_at <= ? AND (posted = 0 OR forget_at > 0)
       AND NOT EXISTS (SELECT 1 FROM slices WHERE counter_id = counters.id) LIMIT ?)`,
   )
 
@@ -67,9 +68,9 @@ export function createCounterRows({ prepare }: SqliteFile) {
   }
 
   /** Writes down a row that was found or added at `now`. */
-  function save({ id, windowMs, limit, posted, hasGone }: CounterRow, now: number) {
+  function save({ id, windowMs, limit, posted, hasGone }: CounterRow, now: number, forgetAfterMs: number) {
     if (hasGone) deleteGone.run(id, now - windowMs)
-    update.run(BigInt(limit), BigInt(posted), id)
+    update.run(BigInt(limit), BigInt(posted), forgetAfterMs === Infinity ? null : forgetAfterMs, id)
   }
 
   /** Says when it may be forgotten, or up to `slackMs` later, so that the index is not written every time. */
@@ -84,10 +85,11 @@ export function createCounterRows({ prepare }: SqliteFile) {
     row.posted = plus(row.posted, amount)
   }
 
-  /** Posts at once to a counter, and to its slot of `time` if it has one. */
-  function postNow(id: bigint, time: number | undefined, amount: bigint) {
+  /** Posts at once to a counter, and to its slot of `time` if it has one. It may be forgotten at `forgetAt`. */
+  function postNow(id: bigint, { time, amount, forgetAt }: Posting) {
     if (time !== undefined) addToSlot.run(id, time, amount)
     addToPosted.run(amount, id)
+    keepUntil.run(forgetAt === Infinity ? null : forgetAt, id)
   }
 
   /** Takes back what {@link postNow} posted; false when it has left the window. */
@@ -132,4 +134,10 @@ interface Found {
   posted: bigint
   exact_until: number
   forget_at: number | null
+}
+
+interface Posting {
+  time: number | undefined
+  amount: bigint
+  forgetAt: number
 }

@@ -27,11 +27,11 @@ export interface SqliteFileOptions {
 export function openSqliteFile(file: string, { busyTimeoutMs, isDurable }: SqliteFileOptions): SqliteFile {
   const database = openDatabase(file)
   try {
-    database.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`)
-    checkOwner(database, file)
-    useWriteAheadLog(database, file)
+    const whenFree = createTurns(busyTimeoutMs)
+    whenFree(() => checkOwner(database, file))
+    whenFree(() => useWriteAheadLog(database, file))
     database.exec(`PRAGMA synchronous = ${isDurable ? 'FULL' : 'NORMAL'}; PRAGMA foreign_keys = ON`)
-    const transactions = createTransactions(database)
+    const transactions = createTransactions(database, whenFree)
     transactions.write(() => migrate(database, file))
     return { prepare: (sql) => prepare(database, sql), ...transactions, close: () => database.close() }
   } catch (error) {
@@ -55,6 +55,7 @@ function checkOwner(database: DatabaseSync, file: string) {
   try {
     owner = pragma(database, 'application_id')
   } catch (cause) {
+    if (isBusy(cause)) throw cause
     throw new SignalboxError('invalid_config', `${file} cannot be read as an SQLite database`, { cause })
   }
   if (owner === applicationId || (owner === 0 && isEmpty(database))) return
@@ -64,21 +65,10 @@ function checkOwner(database: DatabaseSync, file: string) {
 const isEmpty = (database: DatabaseSync) =>
   pragma(database, 'user_version') === 0 && database.prepare('SELECT 1 FROM sqlite_schema').get() === undefined
 
-/** Only one connection can change the mode, and SQLite does not wait for it. */
 function useWriteAheadLog(database: DatabaseSync, file: string) {
-  for (let tried = 1; ; tried++) {
-    try {
-      const mode = Object.values(database.prepare('PRAGMA journal_mode = WAL').get()!)[0]
-      if (mode === 'wal') return
-      throw new SignalboxError(
-        'invalid_config',
-        `${file} cannot be shared: its journal mode is ${String(mode)}, not wal`,
-      )
-    } catch (error) {
-      if (error instanceof SignalboxError || tried === 100) throw error
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)
-    }
-  }
+  const mode = String(Object.values(database.prepare('PRAGMA journal_mode = WAL').get()!)[0])
+  if (mode === 'wal') return
+  throw new SignalboxError('invalid_config', `${file} cannot be shared: its journal mode is ${mode}, not wal`)
 }
 
 function migrate(database: DatabaseSync, file: string) {
@@ -103,14 +93,40 @@ function prepare(database: DatabaseSync, sql: string): StatementSync {
   return statement
 }
 
-function createTransactions(database: DatabaseSync): Pick<SqliteFile, 'write' | 'read'> {
+type WhenFree = <T>(run: () => T) => T
+
+/** Waits for other connections, blocking the thread; in shorter steps than SQLite's own, which wait up to 100 ms. */
+function createTurns(busyTimeoutMs: number): WhenFree {
+  const nobody = new Int32Array(new SharedArrayBuffer(4))
+
+  return function whenFree<T>(run: () => T): T {
+    let stepMs = 0.05
+    for (let waitedMs = 0; ; waitedMs += stepMs) {
+      try {
+        return run()
+      } catch (error) {
+        if (!isBusy(error) || waitedMs >= busyTimeoutMs) throw error
+      }
+      Atomics.wait(nobody, 0, 0, stepMs * (0.5 + Math.random()))
+      stepMs = Math.min(stepMs * 1.5, 5)
+    }
+  }
+}
+
+/** The primary code of SQLite's error, whatever the detail: another connection is at work. */
+const isBusy = (error: unknown) =>
+  error instanceof Error && 'errcode' in error && ((error.errcode as number) & 0xff) === sqliteBusy
+
+const sqliteBusy = 5
+
+function createTransactions(database: DatabaseSync, whenFree: WhenFree): Pick<SqliteFile, 'write' | 'read'> {
   const beginWrite = database.prepare('BEGIN IMMEDIATE')
   const beginRead = database.prepare('BEGIN')
   const commit = database.prepare('COMMIT')
 
   function write<T>(run: (onUndo: OnUndo) => T): T {
     const undos: (() => void)[] = []
-    beginWrite.run()
+    whenFree(() => beginWrite.run())
     try {
       const result = run((undo) => undos.push(undo))
       commit.run()
@@ -123,12 +139,14 @@ function createTransactions(database: DatabaseSync): Pick<SqliteFile, 'write' | 
   }
 
   function read<T>(run: () => T): T {
-    beginRead.run()
-    try {
-      return run()
-    } finally {
-      commit.run()
-    }
+    return whenFree(() => {
+      beginRead.run()
+      try {
+        return run()
+      } finally {
+        commit.run()
+      }
+    })
   }
 
   return { write, read }

@@ -8,7 +8,8 @@ export const applicationId = 0x53674278
  * - `host`: one row. A moment on the store's time line, on the host's monotonic clock and on its wall clock, and how
  *   often a process asked the others to give back what they keep free.
  * - `processes`: who leases, and until when. One whose lease ended is `lapsed` once that is written down.
- * - `counters`: a row for each key; `posted` is the sum of its slots where it slides.
+ * - `counters`: a row for each key; `posted` is the sum of its slots where it slides. From `forget_at` on, the row may be
+ *   deleted when nobody leases of it; 0 where nothing is posted.
  * - `slots`: what was posted in a window, by the time of the reservation.
  * - `slices`: what each process leases of each key; all of it counts as held. A process keeps nothing free of one that
  *   `is_exact`. One that `releases` is given back when its process dies, others are posted: `lapsed` says how much was.
@@ -35,6 +36,7 @@ export const migrations: readonly string[] = [
     limit_amount INTEGER NOT NULL,
     posted INTEGER NOT NULL DEFAULT 0,
     exact_until REAL NOT NULL DEFAULT 0,
+    forget_after_ms REAL,
     forget_at REAL
   ) STRICT;
   CREATE INDEX counters_to_forget ON counters (forget_at) WHERE forget_at IS NOT NULL;

@@ -21,6 +21,7 @@ export interface DeadSlice {
   counterId: bigint
   key: string
   windowMs: number
+  forgetAfterMs: number
   amount: bigint
   releases: boolean
   /** How much was posted for it when the lease ended. */
@@ -54,7 +55,7 @@ export function createSliceRows({ prepare }: SqliteFile) {
   )
   const remove = prepare('DELETE FROM slices WHERE counter_id = ? AND process_id = ?')
   const ofProcess = prepare(
-    `SELECT counters.id AS counterId, key, window_ms, amount, releases, lapsed
+    `SELECT counters.id AS counterId, key, window_ms, forget_after_ms, amount, releases, lapsed
     FROM slices JOIN counters ON counters.id = counter_id WHERE process_id = ?`,
   )
   const lapse = prepare('UPDATE slices SET amount = 0, lapsed = ? WHERE counter_id = ? AND process_id = ?')
@@ -89,6 +90,7 @@ export function createSliceRows({ prepare }: SqliteFile) {
       counterId: row.counterId as bigint,
       key: row.key as string,
       windowMs: (row.window_ms as number | null) ?? Infinity,
+      forgetAfterMs: (row.forget_after_ms as number | null) ?? Infinity,
       amount: row.amount as bigint,
       releases: row.releases === 1n,
       lapsed: row.lapsed as bigint,

@@ -64,17 +64,25 @@ function* heldIn(share: Share | undefined): Generator<Dated> {
   for (const { time, held } of share?.slots.slice(share.head) ?? []) yield { time, amount: held }
 }
 
-/** Goes through several lists that are in order of time as through one. */
+/** Goes through several lists that are in order of time as through one, and closes them when it is left. */
 function* inOrder(...lists: Iterable<Dated>[]): Generator<Dated> {
   const open = lists.map((list) => list[Symbol.iterator]())
-  const heads = open.map((list) => list.next())
-  for (;;) {
-    let first = -1
-    for (const [index, head] of heads.entries()) {
-      if (!head.done && (first < 0 || head.value.time < (heads[first]!.value as Dated).time)) first = index
+  try {
+    const heads = open.map((iterator) => iterator.next())
+    for (let first = earliest(heads); first >= 0; first = earliest(heads)) {
+      yield heads[first]!.value as Dated
+      heads[first] = open[first]!.next()
     }
-    if (first < 0) return
-    yield heads[first]!.value as Dated
-    heads[first] = open[first]!.next()
+  } finally {
+    for (const iterator of open) iterator.return?.()
   }
+}
+
+/** The place of the earliest; -1 when all are done. */
+function earliest(heads: readonly IteratorResult<Dated>[]): number {
+  let found = -1
+  for (const [place, head] of heads.entries()) {
+    if (!head.done && (found < 0 || head.value.time < (heads[found]!.value as Dated).time)) found = place
+  }
+  return found
 }

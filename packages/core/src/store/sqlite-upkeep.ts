@@ -15,7 +15,8 @@ export interface Upkeep {
   tell(shares: readonly Share[], now: number): void
   /** Writes everything down. */
   tellAll(now: number): void
-  stop(): void
+  /** Writes everything down, gives back what is free, and does no more. */
+  stop(now: number): void
 }
 
 export interface UpkeepOptions {
@@ -104,9 +105,10 @@ export function createUpkeep(desk: Desk, own: ProcessLease, { clock, asks, begin
     schedule()
   }
 
-  function stop() {
+  function stop(now: number) {
     isStopped = true
     schedule()
+    write([...shares.values()], () => false, now)
   }
 
   return { look, wake, tell, tellAll, stop }

@@ -157,7 +157,7 @@ export function createSqliteStore(options: SqliteStoreOptions): SqliteStore {
     const now = begin()
     const untold = keys.flatMap((key) => shares.get(key) ?? []).filter((share) => share.posted !== 0)
     if (untold.length > 0) upkeep.tell(untold, now)
-    if (desk.slices.dueProcesses(now).length > 0) file.write(() => own.endDue(now))
+    if (file.read(() => desk.slices.dueProcesses(now)).length > 0) file.write(() => own.endDue(now))
     return file.read(() => keys.map((key) => readKey(desk, { key, processId: own.id(), now })))
   }
 
@@ -186,10 +186,9 @@ export function createSqliteStore(options: SqliteStoreOptions): SqliteStore {
 
   function close() {
     asks.finish()
-    upkeep.stop()
     try {
       const now = begin()
-      upkeep.tellAll(now)
+      upkeep.stop(now)
       file.write(() => own.leave(now))
     } finally {
       file.close()
