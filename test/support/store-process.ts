@@ -1,7 +1,7 @@
 import { appendFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { seededRandom, systemClock } from '@signalbox/core'
-import { createSqliteStore } from '../../packages/core/src/store/sqlite.ts'
+import { createSqliteStore } from '../../packages/core/src/store/sqlite/index.ts'
 import type { Entry } from '../../packages/core/src/store/store.ts'
 import {
   type Sampled,

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { seededRandom, systemClock } from '@signalbox/core'
-import { createSqliteStore } from '../../packages/core/src/store/sqlite.ts'
+import { createSqliteStore } from '../../packages/core/src/store/sqlite/index.ts'
 import type { Sampled, StormCall, StormLimits } from './store-orders.ts'
 import { startStoreProcess, type StoreProcess, temporaryFolder } from './store-processes.ts'
 

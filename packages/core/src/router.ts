@@ -26,7 +26,7 @@ import type { CallRecord } from './record.ts'
 import { plainReply } from './reply.ts'
 import { createRouteHandler, rank } from './route.ts'
 import { createRouteTable } from './route-table.ts'
-import { createMemoryStore } from './store/memory.ts'
+import { openStore } from './store/open.ts'
 import { type RouterStatus, createStatus } from './status.ts'
 import { strategyNames } from './strategies/index.ts'
 import type { Attempt, Call, Handler, Identity, Middleware, Reply } from './types.ts'
@@ -113,7 +113,15 @@ export function createRouter(given: RouterOptions): Router {
   const options = validateConfig(given, strategyNames)
   const { clock = systemClock, random = Math.random, logger } = options
   const events = createEvents(logger)
-  const store = createMemoryStore({ clock })
+  const opened = openStore(options.store || 'memory', {
+    clock,
+    onChange(change) {
+      if (change.isUp) logger?.info({}, 'the store can be reached again')
+      else logger?.warn({ err: change.error }, 'the store cannot be reached')
+      events.emit('store.changed', change)
+    },
+  })
+  const { store } = opened
   const ledger = openLedger(options.ledger, { clock, events })
   const prices = createPriceBook(pricedModels(options), options.unknownPrice || 'reject')
   const treasury = createTreasury(createBudgets(options.budgets || [], store, clock), { store, events, clock })
@@ -164,13 +172,14 @@ export function createRouter(given: RouterOptions): Router {
     return plainReply({ status: 200, headers: {}, dialect: call.dialect, model: '', body: new Uint8Array(0) })
   })
 
-  const status = createStatus(routes, events, admission)
+  const status = createStatus({ routes, events, admission, budgets: options.budgets || [], opened })
   const stopProbes = startProbes(probedModels(routes.models), clock)
   const lifetime = createLifetime(clock, async (drained) => {
     if (!drained) await connections.destroy()
     stopProbes()
     for (const plugin of plugins.toReversed()) await closePlugin(plugin, events)
     if (drained) await connections.close()
+    opened.close()
   })
 
   async function run(call: Call): Promise<Reply> {

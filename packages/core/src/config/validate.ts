@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import { SignalboxError } from '../errors.ts'
 import type { RouterOptions } from './options.ts'
 import { codeSchema } from './schema.ts'
+import { isSameFile } from '../store/place.ts'
 
 /** A fault of a configuration: where, and what was expected and came. */
 export interface ConfigFault {
@@ -137,7 +138,13 @@ function referenceFaults(options: unknown, strategyNames: ReadonlySet<string>): 
     ...tierFaults(options),
     ...routeFaults(options, models, strategyNames),
     ...budgetFaults(options, models),
+    ...storeFaults(record(options)),
   ]
+}
+
+function storeFaults({ store, ledger }: Record<string, unknown>): ConfigFault[] {
+  if (typeof store !== 'string' || typeof ledger !== 'string' || !isSameFile(store, ledger)) return []
+  return [{ path: 'store', message: "expected another file than the ledger's, got the same" }]
 }
 
 function budgetFaults(options: unknown, models: ReadonlySet<string>): ConfigFault[] {

@@ -133,6 +133,7 @@ export function createMemoryStore({ clock, correctableMs = 3_600_000 }: MemorySt
 
   return {
     scope: 'process',
+    sharers: () => 1,
     reserve,
     settle,
     release,

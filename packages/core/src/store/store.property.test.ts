@@ -7,7 +7,7 @@ import { expect, it } from 'vitest'
 import { compareWithModel, type StoreStep } from '../../../testkit/src/store-contract-model.ts'
 import type { Clock } from '../clock.ts'
 import { createMemoryStore } from './memory.ts'
-import { createSqliteStore } from './sqlite.ts'
+import { createSqliteStore } from './sqlite/index.ts'
 import type { Entry } from './store.ts'
 
 const which = fc.integer({ min: 0, max: 1 })

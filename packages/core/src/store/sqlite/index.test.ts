@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { createFakeClock } from '@signalbox/testkit'
 import { afterEach, describe, expect, it } from 'vitest'
-import { storeContract } from '../../../testkit/src/store-contract.ts'
-import type { Clock } from '../clock.ts'
-import { createSqliteStore, type SqliteStore, type SqliteStoreOptions } from './sqlite.ts'
-import type { Entry } from './store.ts'
+import { storeContract } from '../../../../testkit/src/store-contract.ts'
+import type { Clock } from '../../clock.ts'
+import { createSqliteStore, type SqliteStore, type SqliteStoreOptions } from './index.ts'
+import type { Entry } from '../store.ts'
 
 const money = (amount: number, limit = 1_000_000): Entry => ({ key: 'money', limit, amount })
 const tokens = (amount: number): Entry => ({ key: 'tokens', limit: 1_000, amount, windowMs: 60_000 })

@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import { SignalboxError } from '../errors.ts'
-import { applicationId, migrations } from './sqlite-schema.ts'
+import { SignalboxError, isSignalboxError } from '../../errors.ts'
+import { applicationId, migrations } from './schema.ts'
 
 /** Takes a function that puts back what a transaction changed in memory, should it fail. */
 export type OnUndo = (undo: () => void) => void
@@ -16,29 +16,33 @@ export interface SqliteFile {
   close(): void
 }
 
-export interface SqliteFileOptions {
-  /** How long to wait for another process's transaction, in milliseconds. */
-  busyTimeoutMs: number
-  /** Whether every commit reaches the disk before it counts. */
-  isDurable: boolean
-}
-
-/** Opens a store file, making or upgrading it as needed. Throws `invalid_config` when the file is another one. */
-export function openSqliteFile(file: string, { busyTimeoutMs, isDurable }: SqliteFileOptions): SqliteFile {
+/**
+ * Opens a store file, making or upgrading it as needed, and waits at most `busyTimeoutMs` for other processes.
+ *
+ * @throws SignalboxError `invalid_config` when it cannot be written, or is another kind of file
+ */
+export function openSqliteFile(file: string, busyTimeoutMs: number): SqliteFile {
   const database = openDatabase(file)
   try {
     const whenFree = createTurns(busyTimeoutMs)
     whenFree(() => checkOwner(database, file))
     whenFree(() => useWriteAheadLog(database, file))
-    database.exec(`PRAGMA synchronous = ${isDurable ? 'FULL' : 'NORMAL'}; PRAGMA foreign_keys = ON`)
+    database.exec('PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON')
     const transactions = createTransactions(database, whenFree)
     transactions.write(() => migrate(database, file))
     return { prepare: (sql) => prepare(database, sql), ...transactions, close: () => database.close() }
   } catch (error) {
     database.close()
-    throw error
+    throw isSignalboxError(error) ? error : unusable(file, error)
   }
 }
+
+const unusable = (file: string, cause: unknown) =>
+  new SignalboxError(
+    'invalid_config',
+    `The store ${file} cannot be opened for writing: ${cause instanceof Error ? cause.message : String(cause)}`,
+    { cause },
+  )
 
 function openDatabase(file: string): DatabaseSync {
   // Not imported: merely loading it prints a warning on Node 22.
@@ -46,7 +50,7 @@ function openDatabase(file: string): DatabaseSync {
   try {
     return new DatabaseSync(file)
   } catch (cause) {
-    throw new SignalboxError('invalid_config', `The store ${file} cannot be opened`, { cause })
+    throw unusable(file, cause)
   }
 }
 

@@ -1,7 +1,7 @@
-import type { Attempted } from './sqlite-attempt.ts'
-import type { Desk, ProcessLease } from './sqlite-process.ts'
-import type { LooseSlice } from './sqlite-slices.ts'
-import type { Refused, Reservation, Reserved } from './store.ts'
+import type { Attempted } from './attempt.ts'
+import type { Desk, ProcessLease } from './process.ts'
+import type { LooseSlice } from './slices.ts'
+import type { Refused, Reservation, Reserved } from '../store.ts'
 
 /** The reservations of this process that wait for others to give back what they keep free. */
 export interface Asks {

@@ -1,18 +1,46 @@
-import type { Clock } from '../clock.ts'
-import type { Amount } from './amount.ts'
-import { checkEntry, checkWindow } from './checks.ts'
-import { hold, slide } from './counter.ts'
-import { createHolds, type Part } from './holds.ts'
-import { createAsks } from './sqlite-asks.ts'
-import { createAttempt } from './sqlite-attempt.ts'
-import { createCounterRows } from './sqlite-counters.ts'
-import { openSqliteFile, type SqliteFile } from './sqlite-file.ts'
-import { createProcessLease, type Desk } from './sqlite-process.ts'
-import { readKey } from './sqlite-read.ts'
-import { hasFree, mustTell, type Share } from './sqlite-share.ts'
-import { createSliceRows } from './sqlite-slices.ts'
-import { joinTimeLine } from './sqlite-time.ts'
-import { createUpkeep } from './sqlite-upkeep.ts'
+/**
+ * A store that the processes of one host share through a SQLite file.
+ *
+ * To write the file for every call would be slow, and to count in memory alone would let each process spend the whole
+ * limit. So a process takes a part of a limit out of the file, spends it in memory, and writes down now and then what
+ * it spent.
+ *
+ * - **Slice** (`slices.ts`; in memory it is a `Share`, `share.ts`): so much of a key's limit as one process has leased.
+ *   For all others all of it counts as held, whether it is spent or still free: so posted + held never passes the limit,
+ *   whatever a process does with its slice. A slice grows with the pace of its process, up to what that spends in 50 ms,
+ *   and shrinks to single holds where little is left of the limit.
+ * - **Attempt** (`attempt.ts`): a reservation that the slices at hand do not cover leases, in one transaction, what all
+ *   its entries need, or nothing.
+ * - **Reclaim on demand** (`asks.ts`): what would fit if the others gave back what they keep free is not refused. The key
+ *   is marked, the others see that within 5 ms and give back, and the reservation is tried again. For a second nobody
+ *   keeps anything of that key free. So near the limit exactly as many calls get in as fit, whichever process they reach.
+ * - **Hold** (`../holds.ts`): lives in the memory of its process. Its lease ends by itself: then it is posted at its
+ *   upper bound, or given back where it says so (concurrency).
+ * - **Process lease** (`process.ts`): a process renews its own every few seconds. When one dies, the first other one to
+ *   notice that its lease has ended posts its slices in full: never less than it spent. One that was only stopped takes
+ *   back what was posted for it when it comes round.
+ * - **Upkeep** (`upkeep.ts`): beside the calls, a timer writes down what was posted (`book.ts`), gives back what is idle
+ *   and answers those who ask.
+ * - **The file** (`file.ts`, `schema.ts`; rows in `counters.ts` and `slices.ts`): short `BEGIN IMMEDIATE` transactions in
+ *   WAL mode. A transaction that fails also undoes what it changed in memory. Killing a process loses nothing; a power
+ *   failure may lose the last moments.
+ * - **Time** (`time.ts`): one line for all processes, on the host's monotonic clock.
+ */
+import type { Clock } from '../../clock.ts'
+import type { Amount } from '../amount.ts'
+import { checkEntry, checkWindow } from '../checks.ts'
+import { hold, slide } from '../counter.ts'
+import { createHolds, type Part } from '../holds.ts'
+import { createAsks } from './asks.ts'
+import { createAttempt } from './attempt.ts'
+import { createCounterRows } from './counters.ts'
+import { openSqliteFile, type SqliteFile } from './file.ts'
+import { createProcessLease, type Desk } from './process.ts'
+import { readKey } from './read.ts'
+import { hasFree, mustTell, type Share } from './share.ts'
+import { createSliceRows } from './slices.ts'
+import { joinTimeLine } from './time.ts'
+import { createUpkeep } from './upkeep.ts'
 import type {
   Entry,
   Expired,
@@ -23,7 +51,7 @@ import type {
   Reserved,
   Settlement,
   Store,
-} from './store.ts'
+} from '../store.ts'
 
 /** A {@link Store} in a file, for the processes of one host. */
 export interface SqliteStore extends Store {
@@ -53,11 +81,6 @@ export interface SqliteStoreOptions {
   correctableMs?: number
   /** How long to wait, with the event loop blocked, for another process's transaction. @default 5,000 */
   busyTimeoutMs?: number
-  /**
-   * Whether every commit reaches the disk before it counts. Without it nothing is lost when a process is killed, but a
-   * power failure can lose the last moments. @default false
-   */
-  durable?: boolean
 }
 
 const granted: Reserved = Object.freeze({ granted: true })
@@ -72,9 +95,9 @@ const granted: Reserved = Object.freeze({ granted: true })
  */
 export function createSqliteStore(options: SqliteStoreOptions): SqliteStore {
   const { clock } = options
-  const { processLeaseMs, askTimeoutMs, correctableMs, busyTimeoutMs, isDurable } = checkedOptions(options)
+  const { processLeaseMs, askTimeoutMs, correctableMs, busyTimeoutMs } = checkedOptions(options)
   const holds = createHolds<Share>(correctableMs)
-  const file = openSqliteFile(options.file, { busyTimeoutMs, isDurable })
+  const file = openSqliteFile(options.file, busyTimeoutMs)
   const desk = createDesk(file, clock)
   const { shares, time } = desk
   const own = createProcessLease(desk, { leaseMs: processLeaseMs, correctableMs, onForgotten: forgetAll })
@@ -195,7 +218,7 @@ export function createSqliteStore(options: SqliteStoreOptions): SqliteStore {
     }
   }
 
-  return { scope: 'host', reserve, settle, release, read, sweep, close }
+  return { scope: 'host', sharers: own.sharers, reserve, settle, release, read, sweep, close }
 }
 
 /** How many keys one sweep forgets at most. */
@@ -211,12 +234,11 @@ function checkedOptions({
   askTimeoutMs = 250,
   correctableMs = 3_600_000,
   busyTimeoutMs = 5_000,
-  durable = false,
 }: SqliteStoreOptions) {
   if (!(processLeaseMs >= 1_000)) {
     throw new RangeError(`Expected processLeaseMs to be 1,000 or more, got ${processLeaseMs}`)
   }
   if (!(askTimeoutMs >= 0)) throw new RangeError(`Expected askTimeoutMs to be 0 or more, got ${askTimeoutMs}`)
   if (!(busyTimeoutMs >= 0)) throw new RangeError(`Expected busyTimeoutMs to be 0 or more, got ${busyTimeoutMs}`)
-  return { processLeaseMs, askTimeoutMs, correctableMs, busyTimeoutMs: Math.floor(busyTimeoutMs), isDurable: durable }
+  return { processLeaseMs, askTimeoutMs, correctableMs, busyTimeoutMs: Math.floor(busyTimeoutMs) }
 }

@@ -1,10 +1,10 @@
-import { type Amount, narrow } from './amount.ts'
-import { createCounter, slide, used } from './counter.ts'
-import type { CounterRows } from './sqlite-counters.ts'
-import type { OnUndo, SqliteFile } from './sqlite-file.ts'
-import type { Share } from './sqlite-share.ts'
-import type { DeadSlice, ProcessRow, SliceRows } from './sqlite-slices.ts'
-import type { TimeLine } from './sqlite-time.ts'
+import { type Amount, narrow } from '../amount.ts'
+import { createCounter, slide, used } from '../counter.ts'
+import type { CounterRows } from './counters.ts'
+import type { OnUndo, SqliteFile } from './file.ts'
+import type { Share } from './share.ts'
+import type { DeadSlice, ProcessRow, SliceRows } from './slices.ts'
+import type { TimeLine } from './time.ts'
 
 /** The file and this process's shares of what it counts: what the parts of the store work on. */
 export interface Desk {
@@ -28,6 +28,8 @@ export interface ProcessLeaseOptions {
 export interface ProcessLease {
   /** The row of this process; 0 while it has none. */
   id(): bigint
+  /** How many processes lived when this one renewed its lease last; at least 1. */
+  sharers(): number
   /** Whether what this process leases is its own at `now`. */
   isGood(now: number): boolean
   /** Begins the lease, renews it, or takes back what was written off when it ended. A transaction of its own. */
@@ -49,6 +51,7 @@ export function createProcessLease(
   const { file, counters, slices, time, shares } = desk
   let id: bigint | undefined
   let endsAt = -Infinity
+  let sharers = 1
 
   function renewIfDue() {
     if (time.now() < endsAt - 0.75 * leaseMs) return
@@ -62,10 +65,12 @@ export function createProcessLease(
       slices.removeProcessesUntil(now - correctableMs)
       counters.forget(now, mostForgotten)
       time.keep()
-      return { id: own, endsAt: now + leaseMs, isForgotten: id !== undefined && found === undefined }
+      const isForgotten = id !== undefined && found === undefined
+      return { id: own, endsAt: now + leaseMs, living: slices.countLiving(), isForgotten }
     })
     id = renewed.id
     endsAt = renewed.endsAt
+    sharers = renewed.living
     if (renewed.isForgotten) onForgotten()
   }
 
@@ -107,7 +112,7 @@ export function createProcessLease(
     slices.removeProcess(id)
   }
 
-  return { id: () => id ?? 0n, isGood: (now) => now < endsAt, renewIfDue, endDue, leave }
+  return { id: () => id ?? 0n, sharers: () => sharers, isGood: (now) => now < endsAt, renewIfDue, endDue, leave }
 }
 
 /** The place in a window of what is posted at a time; undefined for a counter that never slides. */

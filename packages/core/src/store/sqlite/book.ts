@@ -1,9 +1,9 @@
-import type { Amount } from './amount.ts'
-import { used } from './counter.ts'
-import type { CounterRow } from './sqlite-counters.ts'
-import type { OnUndo } from './sqlite-file.ts'
-import type { Desk } from './sqlite-process.ts'
-import { free, type Share, takePosted } from './sqlite-share.ts'
+import type { Amount } from '../amount.ts'
+import { used } from '../counter.ts'
+import type { CounterRow } from './counters.ts'
+import type { OnUndo } from './file.ts'
+import type { Desk } from './process.ts'
+import { free, type Share, takePosted } from './share.ts'
 
 /** Writes what this process posted and leases into the file. Each function expects to be inside a transaction. */
 export interface Book {

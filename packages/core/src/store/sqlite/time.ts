@@ -1,5 +1,5 @@
-import { type Clock, systemClock } from '../clock.ts'
-import type { SqliteFile } from './sqlite-file.ts'
+import { type Clock, systemClock } from '../../clock.ts'
+import type { SqliteFile } from './file.ts'
 
 /** The time that counts in a store file: milliseconds that only go forward, the same in every process of the host. */
 export interface TimeLine {

@@ -1,5 +1,5 @@
-import { type Amount, minus, narrow, plus } from './amount.ts'
-import type { SqliteFile } from './sqlite-file.ts'
+import { type Amount, minus, narrow, plus } from '../amount.ts'
+import type { SqliteFile } from './file.ts'
 
 /** What the file says of a key, as of the instant it was found for: what has left the window is taken off. */
 export interface CounterRow {

@@ -1,9 +1,9 @@
-import { type Amount, minus, plus } from './amount.ts'
-import type { CounterRow, CounterRows } from './sqlite-counters.ts'
-import type { Standing } from './refusal.ts'
-import type { Share } from './sqlite-share.ts'
-import type { Others } from './sqlite-slices.ts'
-import type { Entry } from './store.ts'
+import { type Amount, minus, plus } from '../amount.ts'
+import type { CounterRow, CounterRows } from './counters.ts'
+import type { Standing } from '../refusal.ts'
+import type { Share } from './share.ts'
+import type { Others } from './slices.ts'
+import type { Entry } from '../store.ts'
 
 /** What is known of a key. Of its share nothing is posted: it was moved to the row. */
 export interface Known {

@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { createFakeClock } from '@signalbox/testkit'
 import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { isPromise } from './after.ts'
-import { createMemoryStore } from './memory.ts'
-import { createSqliteStore } from './sqlite.ts'
-import type { Entry, Reservation } from './store.ts'
+import { isPromise } from '../after.ts'
+import { createMemoryStore } from '../memory.ts'
+import { createSqliteStore } from './index.ts'
+import type { Entry, Reservation } from '../store.ts'
 
 const which = fc.integer({ min: 0, max: 1 })
 const entry: fc.Arbitrary<Entry> = fc.oneof(

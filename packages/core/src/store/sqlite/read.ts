@@ -1,8 +1,8 @@
-import { minus, plus } from './amount.ts'
-import { slide } from './counter.ts'
-import type { Desk } from './sqlite-process.ts'
-import { resetMsOf } from './sqlite-standing.ts'
-import type { Reading } from './store.ts'
+import { minus, plus } from '../amount.ts'
+import { slide } from '../counter.ts'
+import type { Desk } from './process.ts'
+import { resetMsOf } from './standing.ts'
+import type { Reading } from '../store.ts'
 
 /**
  * What counts under a key, inside a transaction: what other processes lease counts as held in full. Nothing of this

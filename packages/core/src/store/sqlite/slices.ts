@@ -1,5 +1,5 @@
-import { type Amount, narrow } from './amount.ts'
-import type { SqliteFile } from './sqlite-file.ts'
+import { type Amount, narrow } from '../amount.ts'
+import type { SqliteFile } from './file.ts'
 
 /** What other processes lease of a key. */
 export interface Others {
@@ -69,6 +69,7 @@ export function createSliceRows({ prepare }: SqliteFile) {
 
   const byId = prepare('SELECT id, ends_at, lapsed FROM processes WHERE id = ?')
   const due = prepare('SELECT id, ends_at, lapsed FROM processes WHERE ends_at <= ? AND lapsed = 0')
+  const living = prepare('SELECT count(*) AS count FROM processes WHERE lapsed = 0')
   const addProcess = prepare('INSERT INTO processes (pid, ends_at) VALUES (?, ?) RETURNING id')
   const renew = prepare('UPDATE processes SET ends_at = ?, lapsed = 0 WHERE id = ?')
   const lapseProcess = prepare('UPDATE processes SET lapsed = 1 WHERE id = ?')
@@ -120,6 +121,7 @@ export function createSliceRows({ prepare }: SqliteFile) {
     },
     /** The processes whose lease ended without it being written down. */
     dueProcesses: (now: number) => due.all(now).map(processRow),
+    countLiving: () => Number(living.get()!.count),
     addProcess: (pid: number, endsAt: number) => (addProcess.get(pid, endsAt) as { id: bigint }).id,
     renew: (id: bigint, endsAt: number) => void renew.run(endsAt, id),
     lapseProcess: (id: bigint) => void lapseProcess.run(id),

@@ -1,6 +1,6 @@
-import { type Amount, minus } from './amount.ts'
-import { type Counter, createCounter, slide, type Slot, used } from './counter.ts'
-import type { Entry } from './store.ts'
+import { type Amount, minus } from '../amount.ts'
+import { type Counter, createCounter, slide, type Slot, used } from '../counter.ts'
+import type { Entry } from '../store.ts'
 
 /**
  * What this process has of a key: a slice that it leases, and what it holds and has posted out of it since the file was

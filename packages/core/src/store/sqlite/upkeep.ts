@@ -1,9 +1,9 @@
-import type { Clock, Timer } from '../clock.ts'
-import { slide } from './counter.ts'
-import type { Asks } from './sqlite-asks.ts'
-import { openBook } from './sqlite-book.ts'
-import type { Desk, ProcessLease } from './sqlite-process.ts'
-import { isUnused, mustTell, type Share } from './sqlite-share.ts'
+import type { Clock, Timer } from '../../clock.ts'
+import { slide } from '../counter.ts'
+import type { Asks } from './asks.ts'
+import { openBook } from './book.ts'
+import type { Desk, ProcessLease } from './process.ts'
+import { isUnused, mustTell, type Share } from './share.ts'
 
 /** What a process does beside its calls: it tells the file what it posted and gives back what it does not need. */
 export interface Upkeep {
