@@ -7,7 +7,7 @@ import { completion, createFakeClock } from '@signalbox/testkit'
 import { send } from './support/caller.ts'
 import { describeMounts } from './support/mounts.ts'
 import { eventually, modelAt, routerFor, upstreamThat } from './support/routers.ts'
-import { temporaryFolder } from './support/store-processes.ts'
+import { temporaryFolder } from './support/processes.ts'
 
 /** Every completion costs 5 dollars: one token of output; the input is free. */
 const price = { input: 0, output: 5_000_000 }

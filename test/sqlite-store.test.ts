@@ -1,8 +1,7 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type Spent, stormWindowMs } from './support/store-orders.ts'
-import { startStoreProcess, type StoreProcess, temporaryFolder } from './support/store-processes.ts'
-import { mostInWindow, runStorm } from './support/store-storm.ts'
+import type { Spent } from './support/store-orders.ts'
+import { startStoreProcess, type StoreProcess, temporaryFolder } from './support/processes.ts'
 
 const { folder, remove } = temporaryFolder()
 const processes: StoreProcess[] = []
@@ -39,22 +38,5 @@ it.each([1, 7, 100])(
   },
   20_000,
 )
-
-it('never spends more than a limit while processes are killed, and nearly all of it', async () => {
-  const limits = { money: 2_000_000, requests: 3_000, concurrency: 120 }
-  const { calls, sampled, left } = await runStorm({ processes: 4, callers: 50, limits, kills: 3, seed: 1 })
-  const cost = sum(calls.map((call) => call.cost))
-  console.log({ cost, calls: calls.length, sampled, left, inWindow: mostInWindow(calls, stormWindowMs) })
-  const [money, requests, concurrency] = sampled.most as [number, number, number]
-
-  expect(money).toBeLessThanOrEqual(limits.money)
-  expect(requests).toBeLessThanOrEqual(limits.requests)
-  expect(concurrency).toBeLessThanOrEqual(limits.concurrency)
-  expect(mostInWindow(calls, stormWindowMs)).toBeLessThanOrEqual(limits.requests)
-  expect(left.map(({ held }) => held)).toEqual([0, 0, 0])
-  expect(left[0]!.posted).toBeGreaterThanOrEqual(cost)
-  expect(left[0]!.posted).toBeGreaterThanOrEqual(0.95 * limits.money)
-  expect(left[0]!.posted).toBeLessThanOrEqual(limits.money)
-}, 60_000)
 
 const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0)

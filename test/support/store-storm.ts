@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { seededRandom, systemClock } from '@signalbox/core'
 import { createSqliteStore } from '../../packages/core/src/store/sqlite/index.ts'
 import type { Sampled, StormCall, StormLimits } from './store-orders.ts'
-import { startStoreProcess, type StoreProcess, temporaryFolder } from './store-processes.ts'
+import { startStoreProcess, type StoreProcess, temporaryFolder } from './processes.ts'
 
 export interface StormOptions {
   processes: number

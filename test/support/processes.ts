@@ -4,15 +4,19 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { RouterOrder, RouterProcessOptions } from './billing-orders.ts'
 import type { StoreOrder } from './store-orders.ts'
 
-/** A process over a store that it shares with others. */
-export interface StoreProcess {
+/** A process that takes orders. */
+export interface OrderedProcess<Order> {
   /** Gives it an order; its answer. Rejects when it dies before. */
-  tell<T = void>(order: StoreOrder): Promise<T>
+  tell<T = void>(order: Order): Promise<T>
   /** Ends it with SIGKILL. */
   kill(): void
 }
+
+/** A process over a store that it shares with others. */
+export type StoreProcess = OrderedProcess<StoreOrder>
 
 /** A folder for a test, which goes with it. */
 export function temporaryFolder(): { folder: string; remove: () => void } {
@@ -21,9 +25,20 @@ export function temporaryFolder(): { folder: string; remove: () => void } {
 }
 
 /** Starts a process over the store in `file`, ready for its first order. */
-export async function startStoreProcess(file: string, processLeaseMs = 2_000): Promise<StoreProcess> {
-  const child = fork(fileURLToPath(new URL('store-process.ts', import.meta.url)), [file, String(processLeaseMs)], {
+export const startStoreProcess = (file: string, processLeaseMs = 2_000): Promise<StoreProcess> =>
+  startProcess('store-process.ts', [file, String(processLeaseMs)])
+
+/** Starts a process over a router, ready for its first order. */
+export const startRouterProcess = (options: RouterProcessOptions): Promise<OrderedProcess<RouterOrder>> =>
+  startProcess('router-process.ts', [JSON.stringify(options)])
+
+async function startProcess<Order extends object>(
+  script: string,
+  args: readonly string[],
+): Promise<OrderedProcess<Order>> {
+  const child = fork(fileURLToPath(new URL(script, import.meta.url)), args, {
     execArgv: ['--conditions=@signalbox/source', '--disable-warning=ExperimentalWarning'],
+    env: { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache') },
   })
   const died = once(child, 'exit').then(([code, signal]) => {
     throw new Error(`The process ended with ${code ?? signal}`)
@@ -32,7 +47,7 @@ export async function startStoreProcess(file: string, processLeaseMs = 2_000): P
   const nextAnswer = async () => (await Promise.race([once(child, 'message'), died])) as [{ answer: unknown }]
   await nextAnswer()
 
-  async function tell<T>(order: StoreOrder): Promise<T> {
+  async function tell<T>(order: Order): Promise<T> {
     child.send(order)
     const [{ answer }] = await nextAnswer()
     return answer as T
