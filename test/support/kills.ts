@@ -13,6 +13,9 @@ export interface KillsOptions {
   readonly seed: number
 }
 
+/** A process is killed when up to so many of its calls are safe in the ledger. */
+const mostAcknowledged = 60
+
 /** More than all calls of a test cost. */
 const endlessUsd = 1_000_000
 
@@ -28,7 +31,9 @@ export async function runKills({ kills, lanes, callers, seed }: KillsOptions) {
       const one = await place.start()
       const over = one.tell({ do: 'storm', callers, seed: Math.floor(random() * 2 ** 32), mixed: false })
       over.catch(() => {})
-      await sleep(100 + random() * 800)
+      const enough = Math.floor(random() * mostAcknowledged)
+      while (one.acknowledged().length < enough) await sleep(5)
+      await sleep(random() * 30)
       one.kill()
     }
   }
