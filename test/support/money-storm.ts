@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type LedgerAttempt, createSqliteLedger, seededRandom, systemClock } from '@signalbox/core'
@@ -8,25 +8,28 @@ import { type BillingPrice, type RouterOrder, billingPrice, stormBudgets } from 
 import { type Served, startBillingUpstream } from './billing-upstream.ts'
 import { type OrderedProcess, startRouterProcess, temporaryFolder } from './processes.ts'
 
+/** A process over a router. */
+interface RouterProcess extends OrderedProcess<RouterOrder> {
+  /** The calls of which it was told that they are safe in the ledger. */
+  acknowledged(): string[]
+}
+
 /** Where the routers of several processes stand: one upstream, one store, one ledger. */
 export async function createPlace(limitUsd: number, price: BillingPrice = billingPrice) {
   const { folder, remove } = temporaryFolder()
   const upstream = await startBillingUpstream()
   const storeFile = join(folder, 'store.db')
   const ledger = join(folder, 'ledger.db')
-  const acknowledged = join(folder, 'acknowledged')
-  const started: OrderedProcess<RouterOrder>[] = []
+  const store = `sqlite:${storeFile}`
+  const started: RouterProcess[] = []
+  let files = 0
 
-  async function start() {
+  async function start(): Promise<RouterProcess> {
+    const acknowledged = join(folder, `acknowledged-${(files += 1)}`)
+    writeFileSync(acknowledged, '')
     const { baseUrl } = upstream
-    const one = await startRouterProcess({
-      baseUrl,
-      store: `sqlite:${storeFile}`,
-      ledger,
-      limitUsd,
-      price,
-      acknowledged,
-    })
+    const told = await startRouterProcess({ baseUrl, store, ledger, limitUsd, price, acknowledged })
+    const one = { ...told, acknowledged: () => linesOf(acknowledged) }
     started.push(one)
     return one
   }
@@ -35,7 +38,8 @@ export async function createPlace(limitUsd: number, price: BillingPrice = billin
     upstream,
     storeFile,
     start,
-    acknowledged: () => (existsSync(acknowledged) ? readFileSync(acknowledged, 'utf8').split('\n').slice(0, -1) : []),
+    /** The calls of which any process was told that they are safe in the ledger. */
+    acknowledged: () => started.flatMap((one) => one.acknowledged()),
     /** Every attempt in the ledger, those of the dead included. */
     async attempts(): Promise<LedgerAttempt[]> {
       const book = createSqliteLedger({ file: ledger, clock: systemClock })
@@ -50,6 +54,9 @@ export async function createPlace(limitUsd: number, price: BillingPrice = billin
     },
   }
 }
+
+/** The whole lines of a file. */
+const linesOf = (file: string) => readFileSync(file, 'utf8').split('\n').slice(0, -1)
 
 /** What a budget counted, in nano-USD. */
 export interface Counted {

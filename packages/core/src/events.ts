@@ -15,7 +15,7 @@ export interface Alert {
 
 /** Something odd that was dealt with. */
 export interface Warning {
-  readonly kind: 'malformed_event' | 'ignored_retry_after' | 'plugin_skipped' | 'plugin_failed'
+  readonly kind: 'malformed_event' | 'ignored_retry_after' | 'odd_usage' | 'plugin_skipped' | 'plugin_failed'
   readonly message: string
   readonly callId?: string
   readonly model?: string
@@ -46,9 +46,9 @@ export interface RouterEvents {
   'ledger.failed': { readonly error: unknown }
   /** The shared store cannot be reached, or can again. */
   'store.changed': StoreChange
-  /** A share of a budget is used; told once for each account and period. */
+  /** A share of a budget is used; told once for each account and period, or rolling window. */
   'budget.alert': BudgetTelling & { readonly share: number; readonly settledUsd: string; readonly heldUsd: string }
-  /** A budget refused a call; told once for each account and period. */
+  /** A budget refused a call; told once for each account and period, or rolling window. */
   'budget.refused': BudgetTelling & { readonly remainingUsd: string }
   /** A call is tried although nothing on its route looks well. */
   'last.resort': { readonly callId: string; readonly route: string; readonly model: string; readonly health: string }

@@ -96,11 +96,11 @@ interface StatusSources {
   readonly opened: Pick<OpenStore, 'store' | 'isUp'>
 }
 
-const limitStatus = ({ group, kind, limit, whenDown }: Limit, { store }: Admission): LimitStatus => ({
+const limitStatus = ({ group, kind, limit, scope, whenDown }: Limit, { store }: Admission): LimitStatus => ({
   group,
   kind,
   limit,
-  scope: store.scope,
+  scope: scope ?? store.scope,
   whenStoreDown: whenDown,
 })
 

@@ -1,3 +1,4 @@
+import type { AdaptiveConcurrencySettings } from '../limiter/adaptive-concurrency.ts'
 import type { WhenDown } from '../store/store.ts'
 
 /** How much may go out in any 60 seconds, and at one time. What is left out is not limited. */
@@ -24,6 +25,11 @@ export type TierLimits = Pick<LimitSettings, 'requestsPerMinute' | 'tokensPerMin
 export interface ModelLimits extends TierLimits {
   /** A name under `tiers`, whose limits several models share. */
   readonly tier?: string | undefined
+  /**
+   * Finds how many calls at one time the model bears, by its latency and by what it turns away, and holds them to it: in
+   * each process by itself, under `concurrency` where that is set. `true` for the usual bounds. @default false
+   */
+  readonly adaptiveConcurrency?: AdaptiveConcurrencySettings | boolean | undefined
 }
 
 /** A limit for every caller of a kind. */

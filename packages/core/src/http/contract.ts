@@ -38,7 +38,8 @@ export interface FaceAnswer {
 
 /** What answers one request. */
 export interface Endpoint {
-  readonly dialect: DialectName
+  /** Absent where callers of all dialects ask: then their headers tell. */
+  readonly dialect?: DialectName
   answer(request: FaceRequest, id: string): FaceAnswer | Promise<FaceAnswer>
 }
 
