@@ -59,13 +59,13 @@ export async function createPlace(limitUsd: number, price: BillingPrice = billin
 const linesOf = (file: string) => readFileSync(file, 'utf8').split('\n').slice(0, -1)
 
 /** What a budget counted, in nano-USD. */
-export interface Counted {
+interface Counted {
   readonly settled: number
   readonly held: number
 }
 
 /** Looks at the budgets of a storm as one more process would. */
-export function createSampler(file: string, limitUsd: number) {
+function createSampler(file: string, limitUsd: number) {
   const store = createSqliteStore({ file, clock: systemClock })
   const budgets = createBudgets(stormBudgets(limitUsd), store, systemClock)
   let timer: NodeJS.Timeout | undefined

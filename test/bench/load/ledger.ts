@@ -29,11 +29,9 @@ function write(): void {
   const named = { callKey, callId: callKey, time: Date.now(), ...about }
   const intent = { ...named, place: 0, inputTokens: 1_100, outputTokens: 256, boundNanoUsd: 4_248_000, prices }
   ledger.begin(intent)
-  ledger.post({
-    ...intent,
-    ...{ outcome: 'ok', status: 200, latencyMs: 12.5, inputTokens: 190, cachedInputTokens: 0, cacheWriteTokens: 0 },
-    ...{ outputTokens: 120, reasoningTokens: 0, costNanoUsd: 1_340_000n, estimated: false, overrun: false },
-  } satisfies LedgerAttempt)
+  const used = { inputTokens: 190, cachedInputTokens: 0, cacheWriteTokens: 0, outputTokens: 120, reasoningTokens: 0 }
+  const end = { outcome: 'ok', status: 200, latencyMs: 12.5, costNanoUsd: 1_340_000n, estimated: false, overrun: false }
+  ledger.post({ ...intent, ...used, ...end } satisfies LedgerAttempt)
   const decision = { labels: {}, strategy: 'weighted', candidates: [], seed: 1, failovers: [] }
   ledger.close({ ...named, outcome: 'ok', durationMs: 12.7, failovers: 0, decision } satisfies LedgerCall)
 }

@@ -14,7 +14,7 @@ export interface Part<C extends Counter = Counter> {
 }
 
 /** What a reservation took, under its id. */
-export interface Hold<C extends Counter = Counter> extends Lease {
+interface Hold<C extends Counter = Counter> extends Lease {
   id: string
   state: 'held' | 'expired' | 'settled'
   parts: readonly Part<C>[]

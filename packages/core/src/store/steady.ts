@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { SignalboxError } from '../errors.ts'
-import { isPromise } from './after.ts'
+import { after, isPromise } from './after.ts'
 import { plus } from './amount.ts'
 import { createMemoryStore, type MemoryStore } from './memory.ts'
 import type { Entry, MaybePromise, Reading, Refused, Reservation, Reserved, Settlement, Store } from './store.ts'
@@ -69,11 +69,13 @@ export function createSteadyStore(store: Store, { clock, onChange }: SteadyStore
 
   /** Uses the store unless it failed a moment ago. */
   function reach<T>(run: () => MaybePromise<T>, otherwise: () => MaybePromise<T>): MaybePromise<T> {
-    return local !== undefined && clock.now() < tryAgainAt ? otherwise() : attempt(run, otherwise)
+    return local !== undefined && clock.now() < tryAgainAt
+      ? otherwise()
+      : guarded(() => after(run(), succeed), otherwise)
   }
 
-  /** Uses the store, and says what else to do where it fails. A `RangeError` is its user's mistake. */
-  function attempt<T>(run: () => MaybePromise<T>, otherwise: () => MaybePromise<T>): MaybePromise<T> {
+  /** Does what else is to be done where the store fails. A `RangeError` is its user's mistake. */
+  function guarded<T>(run: () => MaybePromise<T>, otherwise: () => MaybePromise<T>): MaybePromise<T> {
     const fail = (cause: unknown) => {
       if (cause instanceof RangeError) throw cause
       goDown(cause)
@@ -81,8 +83,7 @@ export function createSteadyStore(store: Store, { clock, onChange }: SteadyStore
     }
     try {
       const answer = run()
-      if (isPromise(answer)) return answer.then(succeed, fail)
-      return succeed(answer)
+      return isPromise(answer) ? answer.catch(fail) : answer
     } catch (cause) {
       return fail(cause)
     }
@@ -130,22 +131,9 @@ export function createSteadyStore(store: Store, { clock, onChange }: SteadyStore
   }
 
   /** Settling may not need what is behind the store, so that it works does not say that the store is up. */
-  function settleThere(run: () => MaybePromise<Settlement>): MaybePromise<Settlement> {
-    const fail = (cause: unknown): Settlement => {
-      if (cause instanceof RangeError) throw cause
-      goDown(cause)
-      return 'unknown'
-    }
-    try {
-      const answer = run()
-      return isPromise(answer) ? answer.catch(fail) : answer
-    } catch (cause) {
-      return fail(cause)
-    }
-  }
+  const settleThere = (run: () => MaybePromise<Settlement>) => guarded<Settlement>(run, () => 'unknown')
 
   const noReading: Reading = { posted: 0, held: 0, remaining: undefined, resetMs: undefined }
-  const isHere = (answer: Settlement | undefined): answer is Settlement => answer !== undefined && answer !== 'unknown'
 
   return {
     scope: store.scope,
@@ -172,3 +160,5 @@ export function createSteadyStore(store: Store, { clock, onChange }: SteadyStore
       ),
   }
 }
+
+const isHere = (answer: Settlement | undefined): answer is Settlement => answer !== undefined && answer !== 'unknown'

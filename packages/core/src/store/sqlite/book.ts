@@ -18,7 +18,7 @@ export interface Book {
 }
 
 /** What a slice is to be. */
-export interface LeaseChange {
+interface LeaseChange {
   now: number
   leased: Amount
   isExact: boolean

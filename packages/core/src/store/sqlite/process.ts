@@ -83,11 +83,11 @@ export function createProcessLease(
   /** Posts what a process could have spent by the end of its lease, as if it had been reserved just then. */
   function end(ended: ProcessRow, now: number) {
     for (const slice of slices.slicesOf(ended.id)) {
-      const time = slotOf(slice, ended.endsAt)
-      const forgetAt = time === undefined ? ended.endsAt + slice.forgetAfterMs : time + slice.windowMs
-      const isGone = time !== undefined && forgetAt <= now
+      const slot = slotOf(slice, ended.endsAt)
+      const forgetAt = slot === undefined ? ended.endsAt + slice.forgetAfterMs : slot + slice.windowMs
+      const isGone = slot !== undefined && forgetAt <= now
       const lapsed = slice.releases || isGone ? 0n : slice.amount
-      if (lapsed > 0n) counters.postNow(slice.counterId, { time, amount: lapsed, forgetAt })
+      if (lapsed > 0n) counters.postNow(slice.counterId, { time: slot, amount: lapsed, forgetAt })
       slices.lapseSlice({ ...slice, lapsed }, ended.id)
     }
     slices.lapseProcess(ended.id)
