@@ -2,6 +2,7 @@ import type { Dispatcher } from 'undici'
 import type { Clock, Random } from '../clock.ts'
 import type { Plugin } from '../plugin.ts'
 import type { Provider } from '../providers/provider.ts'
+import type { VendorName } from '../providers/quirks.ts'
 import type { Logger, RankFunction, Strategy } from '../types.ts'
 import type { BudgetSettings } from '../money/budget.ts'
 import type { UnknownPricePolicy } from '../money/price-book.ts'
@@ -51,13 +52,25 @@ export interface OpenAiModelOptions extends CommonModelOptions {
   readonly provider: 'openai'
   /** @default 'https://api.openai.com/v1' */
   readonly baseUrl?: string | undefined
+  /** The one dialect in which it takes chat: some models are served in one only. @default all of OpenAI's */
+  readonly dialect?: ChatDialect | undefined
 }
+
+/** A dialect of OpenAI's for chat. */
+export type ChatDialect = 'openai-chat' | 'openai-responses'
 
 /** A model behind any endpoint that speaks OpenAI's chat completions. */
 export interface OpenAiCompatibleModelOptions extends CommonModelOptions {
   readonly provider: 'openai-compatible'
-  /** Where `/chat/completions` is found, such as `https://api.deepseek.com/v1`. */
+  /**
+   * Where `/chat/completions` is found, such as `https://api.deepseek.com/v1`. On Azure it may be the resource, with its
+   * `?api-version=`: the deployment is then named by `model`.
+   */
   readonly baseUrl: string
+  /** The one dialect in which it takes chat. @default 'openai-chat' */
+  readonly dialect?: ChatDialect | undefined
+  /** Whose endpoint it is, where its host does not tell. */
+  readonly vendor?: VendorName | undefined
 }
 
 /** A model at Anthropic. */
@@ -95,12 +108,25 @@ export interface RouteOptions extends UptimeOptions {
   readonly limits?: LimitSettings | false | undefined
   /** Models tried, in this order, after all of the above. */
   readonly fallback?: readonly string[] | undefined
+  /** Plugins for the calls of this route alone. They stand where they would among all others. */
+  readonly plugins?: readonly Plugin[] | false | undefined
   readonly retry?: Partial<RetrySettings> | false | undefined
   readonly timeouts?: Partial<Omit<TimeoutSettings, 'connectMs'>> | false | undefined
 }
 
+/**
+ * What plugins find in the configuration under their own names. Empty here: a plugin adds its key by declaration merging.
+ *
+ * @example
+ * declare module '@signalbox/core' {
+ *   interface PluginConfig { region?: { default: string } }
+ * }
+ */
+// oxlint-disable-next-line typescript/no-empty-object-type -- merged into by plugins
+export interface PluginConfig {}
+
 /** What `createRouter` takes. All of it but functions and objects may stand in a file. */
-export interface RouterOptions extends UptimeOptions {
+export interface RouterOptions extends UptimeOptions, PluginConfig {
   readonly $schema?: string | undefined
   readonly version?: 1 | undefined
   readonly models: Readonly<Record<string, ModelOptions>>
@@ -120,6 +146,8 @@ export interface RouterOptions extends UptimeOptions {
   /** Whether answers carry `x-signalbox-model`, `-route` and `-attempts`. @default true */
   readonly decisionHeaders?: boolean | undefined
   readonly plugins?: readonly Plugin[] | false | undefined
+  /** Whether every call's record and answer (`Server-Timing`) say how long each hook took by itself. @default false */
+  readonly hookTimes?: boolean | undefined
   /** Pino's shape. @default none */
   readonly logger?: Logger | undefined
   /** @default the machine's clock */
