@@ -6,7 +6,7 @@ import { createBudgets } from '../../packages/core/src/money/budget.ts'
 import { createSqliteStore } from '../../packages/core/src/store/sqlite/index.ts'
 import { type BillingPrice, type RouterOrder, billingPrice, stormBudgets } from './billing-orders.ts'
 import { type Served, startBillingUpstream } from './billing-upstream.ts'
-import { type OrderedProcess, startRouterProcess, temporaryFolder } from './processes.ts'
+import { type OrderedProcess, bundleRouterProcess, startRouterProcess, temporaryFolder } from './processes.ts'
 
 /** A process over a router. */
 interface RouterProcess extends OrderedProcess<RouterOrder> {
@@ -18,6 +18,7 @@ interface RouterProcess extends OrderedProcess<RouterOrder> {
 export async function createPlace(limitUsd: number, price: BillingPrice = billingPrice) {
   const { folder, remove } = temporaryFolder()
   const upstream = await startBillingUpstream()
+  const bundle = await bundleRouterProcess(folder)
   const storeFile = join(folder, 'store.db')
   const ledger = join(folder, 'ledger.db')
   const store = `sqlite:${storeFile}`
@@ -28,7 +29,7 @@ export async function createPlace(limitUsd: number, price: BillingPrice = billin
     const acknowledged = join(folder, `acknowledged-${(files += 1)}`)
     writeFileSync(acknowledged, '')
     const { baseUrl } = upstream
-    const told = await startRouterProcess({ baseUrl, store, ledger, limitUsd, price, acknowledged })
+    const told = await startRouterProcess(bundle, { baseUrl, store, ledger, limitUsd, price, acknowledged })
     const one = { ...told, acknowledged: () => linesOf(acknowledged) }
     started.push(one)
     return one

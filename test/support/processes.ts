@@ -2,8 +2,9 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
 import type { RouterOrder, RouterProcessOptions } from './billing-orders.ts'
 import type { StoreOrder } from './store-orders.ts'
 
@@ -26,19 +27,36 @@ export function temporaryFolder(): { folder: string; remove: () => void } {
 
 /** Starts a process over the store in `file`, ready for its first order. */
 export const startStoreProcess = (file: string, processLeaseMs = 2_000): Promise<StoreProcess> =>
-  startProcess('store-process.ts', [file, String(processLeaseMs)])
+  startProcess(fileURLToPath(new URL('store-process.ts', import.meta.url)), [file, String(processLeaseMs)])
+
+/** Makes one file of what a process over a router runs, so that many can be started: it takes a quarter of the time. */
+export async function bundleRouterProcess(folder: string): Promise<string> {
+  const outfile = join(folder, 'router-process.mjs')
+  await build({
+    entryPoints: [fileURLToPath(new URL('router-process.ts', import.meta.url))],
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    conditions: ['@signalbox/source'],
+    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+    outfile,
+  })
+  return outfile
+}
 
 /** Starts a process over a router, ready for its first order. */
-export const startRouterProcess = (options: RouterProcessOptions): Promise<OrderedProcess<RouterOrder>> =>
-  startProcess('router-process.ts', [JSON.stringify(options)])
+export const startRouterProcess = (
+  bundle: string,
+  options: RouterProcessOptions,
+): Promise<OrderedProcess<RouterOrder>> => startProcess(bundle, [JSON.stringify(options)])
 
 async function startProcess<Order extends object>(
   script: string,
   args: readonly string[],
 ): Promise<OrderedProcess<Order>> {
-  const child = fork(fileURLToPath(new URL(script, import.meta.url)), args, {
+  const child = fork(script, args, {
     execArgv: ['--conditions=@signalbox/source', '--disable-warning=ExperimentalWarning'],
-    env: { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache') },
+    env: { ...process.env, ...(script.endsWith('.mjs') && { NODE_COMPILE_CACHE: join(dirname(script), 'compiled') }) },
   })
   const died = once(child, 'exit').then(([code, signal]) => {
     throw new Error(`The process ended with ${code ?? signal}`)
