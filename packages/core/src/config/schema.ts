@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { storeFault } from '../store/place.ts'
 import { days } from '../strategies/rules.ts'
 
 const headerSafe = /^[\x21-\x7e](?:[\x20-\x7e]{0,198}[\x21-\x7e])?$/
@@ -73,10 +74,15 @@ const health = retry({
     .describe('Asks in the background whether the provider is there. Default false.'),
 })
 
+const whenStoreDown = z
+  .enum(['open', 'closed', 'share'])
+  .optional()
+  .describe('While a shared store cannot be reached: let through, refuse, or go on with an equal part of the limit.')
 const rates = {
   requestsPerMinute: count.optional().describe('Calls in any 60 seconds.'),
   tokensPerMinute: count.optional().describe('Input and output tokens in any 60 seconds.'),
   concurrency: count.optional().describe('Calls under way at one time.'),
+  whenStoreDown,
 }
 const adaptiveConcurrency = z
   .union([
@@ -132,6 +138,7 @@ const budget = z.strictObject({
     .optional()
     .describe('Of the calendar. Default "UTC".'),
   soft: z.boolean().optional().describe('Counts and alerts, and never refuses. Default false.'),
+  whenStoreDown,
   alertAt: z
     .union([usedShare, z.array(usedShare)])
     .optional()
@@ -355,7 +362,10 @@ function build(parts: CodeParts) {
       .optional()
       .describe('What is done with a request that a model\'s dialect cannot say. Default "refuse".'),
     keys: off,
-    store: z.union([z.literal('memory'), z.literal(false)]).optional(),
+    store: z
+      .union([z.string().check(checkStore), z.literal(false)])
+      .optional()
+      .describe('Where limits and budgets are counted: "memory", or "sqlite:" and a file that processes share.'),
     ledger: z
       .union([z.string().min(1), z.literal(false)])
       .optional()
@@ -367,6 +377,12 @@ function build(parts: CodeParts) {
       .describe('Whether records and answers (Server-Timing) say how long each hook took. Default false.'),
     ...parts.top,
   })
+}
+
+/** Says what is wrong with the place of a store. */
+function checkStore({ value, issues }: z.core.ParsePayload<string>): void {
+  const message = storeFault(value)
+  if (message !== undefined) issues.push({ code: 'custom', message, input: value })
 }
 
 /** The configuration as data: what a file may hold. */

@@ -5,6 +5,7 @@ import type { Plugin } from '../plugin.ts'
 import { readBySchema } from '../standard-schema.ts'
 import type { RouterOptions } from './options.ts'
 import { codeSchema } from './schema.ts'
+import { isSameFile } from '../store/place.ts'
 
 /**
  * Checks a whole configuration and returns it typed.
@@ -106,7 +107,13 @@ function referenceFaults(options: unknown, strategyNames: ReadonlySet<string>): 
     ...routeFaults(options, models, strategyNames),
     ...routePluginFaults(options),
     ...budgetFaults(options, models),
+    ...storeFaults(record(options)),
   ]
+}
+
+function storeFaults({ store, ledger }: Record<string, unknown>): ConfigFault[] {
+  if (typeof store !== 'string' || typeof ledger !== 'string' || !isSameFile(store, ledger)) return []
+  return [{ path: 'store', message: "expected another file than the ledger's, got the same" }]
 }
 
 function budgetFaults(options: unknown, models: ReadonlySet<string>): ConfigFault[] {
