@@ -94,6 +94,7 @@ function answer(canned: Canned, heard: Heard, handler: Dispatcher.DispatchHandle
   }
 
   handler.onRequestStart?.(controller, {})
+  ;(handler as { onRequestSent?(): void }).onRequestSent?.()
   if (afterMs === Infinity) return
   tell(() => {
     if (fails) return fail(fails)

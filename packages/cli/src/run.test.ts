@@ -86,10 +86,12 @@ describe('--print-order', () => {
         admit      admit
       route, ranks the models and tries them in turn
       attempt ring, once for each model; inside retry, once for each attempt
+        retry      translate
         retry      retry
         budget     budget
         limiter    hold
         limiter    limiter
+        limiter    adaptive
         breaker    breaker
         timeout    timeout
         meter      health

@@ -114,11 +114,15 @@ export function childOf(
 }
 
 function leastCost(routes: number | undefined, ...usd: readonly (number | undefined)[]): number | undefined {
-  const bounds = usd
-    .filter((bound) => bound !== undefined && bound !== Infinity)
-    .map((bound) => Number(nanoUsdOf(bound!)))
+  const bounds = usd.filter((bound) => bound !== undefined).map(nanoUsdBound)
   const least = Math.min(routes ?? Infinity, ...bounds)
   return least === Infinity ? undefined : least
+}
+
+function nanoUsdBound(usd: number): number {
+  if (usd === Infinity) return Infinity
+  if (usd >= 0) return Number(nanoUsdOf(usd))
+  throw new SignalboxError('invalid_config', `maxCostUsd: expected US dollars, 0 or more, got ${String(usd)}`)
 }
 
 /** The error for a name that is neither a route nor a model. */

@@ -14,7 +14,7 @@ export interface Alert {
 
 /** Something odd that was dealt with. */
 export interface Warning {
-  readonly kind: 'malformed_event' | 'ignored_retry_after' | 'plugin_skipped' | 'plugin_failed'
+  readonly kind: 'malformed_event' | 'ignored_retry_after' | 'odd_usage' | 'plugin_skipped' | 'plugin_failed'
   readonly message: string
   readonly callId?: string
   readonly model?: string
@@ -43,9 +43,9 @@ export interface RouterEvents {
   entry: { readonly callKey: string }
   /** The ledger could not be written. What was to be written is kept, and tried again. */
   'ledger.failed': { readonly error: unknown }
-  /** A share of a budget is used; told once for each account and period. */
+  /** A share of a budget is used; told once for each account and period, or rolling window. */
   'budget.alert': BudgetTelling & { readonly share: number; readonly settledUsd: string; readonly heldUsd: string }
-  /** A budget refused a call; told once for each account and period. */
+  /** A budget refused a call; told once for each account and period, or rolling window. */
   'budget.refused': BudgetTelling & { readonly remainingUsd: string }
   /** A call is tried although nothing on its route looks well. */
   'last.resort': { readonly callId: string; readonly route: string; readonly model: string; readonly health: string }

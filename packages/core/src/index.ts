@@ -5,6 +5,7 @@ export type { CallInit } from './call.ts'
 export type { Clock, Random, Timer } from './clock.ts'
 export { seededRandom, systemClock } from './clock.ts'
 export type {
+  AnthropicModelOptions,
   ApiKey,
   CommonModelOptions,
   CustomModelOptions,
@@ -55,11 +56,15 @@ export type {
   LedgerGroup,
   LedgerIdentity,
   LedgerQuery,
+  LedgerReader,
   LedgerTotal,
 } from './ledger/types.ts'
 export { createMemoryLedger } from './ledger/memory-ledger.ts'
 export { createSqliteLedger } from './ledger/sqlite-ledger.ts'
+export { exportCsv, exportJsonl } from './ledger/export.ts'
 export { usdOf } from './money/usd.ts'
+export type { AnthropicOptions } from './providers/anthropic.ts'
+export { anthropic } from './providers/anthropic.ts'
 export type { OpenAiCompatibleOptions } from './providers/openai-compatible.ts'
 export { openaiCompatible } from './providers/openai-compatible.ts'
 export type { OpenAiOptions } from './providers/openai.ts'
@@ -67,6 +72,7 @@ export { openai } from './providers/openai.ts'
 export type { ConnectedModel, ModelContext, Provider } from './providers/provider.ts'
 export type { AttemptRecord, CallRecord, CandidateRecord, Failover, HookTime } from './record.ts'
 export { plainReply, readBody, streamOf, streamReply } from './reply.ts'
+export type { BudgetQuery, BudgetStatus } from './treasury.ts'
 export type {
   Attempt,
   ByteStream,
@@ -94,4 +100,5 @@ export type {
   Surface,
   Tool,
   Usage,
+  UsageFault,
 } from './types.ts'

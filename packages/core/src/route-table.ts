@@ -5,11 +5,12 @@ import type { EventBus } from './events.ts'
 import type { ModelStates } from './model-state.ts'
 import { nanoUsdOf } from './money/usd.ts'
 import type { Connections } from './providers/connections.ts'
+import { inAnyDialect } from './providers/any-dialect.ts'
 import { providerOf } from './providers/index.ts'
 import type { ConnectedModel } from './providers/provider.ts'
 import { parseRetryAfterMs } from './retry/retry-after.ts'
 import { createStrategy } from './strategies/index.ts'
-import type { Candidate, CandidateView, Services, Strategy } from './types.ts'
+import type { Candidate, CandidateView, DialectName, Services, Strategy } from './types.ts'
 
 /** A route, ready to be ranked. */
 export interface Route {
@@ -47,6 +48,7 @@ interface Model {
   readonly name: string
   readonly options: ModelOptions
   readonly providerName: string
+  readonly dialects: readonly DialectName[]
   readonly connected: ConnectedModel
 }
 
@@ -89,7 +91,8 @@ function connectModel(name: string, options: ModelOptions, top: RouterOptions, s
       limiter.recheck(`model:${name}`)
     },
   })
-  return { name, options, providerName: provider.name, connected }
+  const dialects = Object.freeze([provider.dialect].flat())
+  return { name, options, providerName: provider.name, dialects, connected }
 }
 
 function createRoute(name: string, route: RouteOptions, parts: Parts): Route {
@@ -138,7 +141,9 @@ function createCandidate(
     settings,
     state,
     retryBudget: services.states.budgetOf(domain, settings),
-    send: connected.send,
+    account: connected.domain,
+    dialects: model.dialects,
+    send: inAnyDialect(connected.send, model.dialects),
     verify: connected.verify,
     get weight() {
       return ownWeight * state.penalty.share

@@ -30,7 +30,7 @@ import { createMemoryStore } from './store/memory.ts'
 import { type RouterStatus, createStatus } from './status.ts'
 import { strategyNames } from './strategies/index.ts'
 import type { Call, Identity, Reply } from './types.ts'
-import { createTreasury } from './treasury.ts'
+import { type BudgetQuery, type BudgetStatus, createTreasury } from './treasury.ts'
 import { type Verified, probedModels, verifyModels } from './verify.ts'
 
 /** A call that has begun. */
@@ -80,6 +80,8 @@ export interface Router extends Events {
   names(identity?: Identity): readonly string[]
   /** What is known of the models now, and the last failovers. */
   status(): RouterStatus
+  /** How the budgets stand that a caller spends from: what is used, held and left. */
+  budgets(query?: BudgetQuery): Promise<readonly BudgetStatus[]>
   /** Asks every provider once, with a request that costs nothing, whether it is there and takes its key. */
   verify(): Promise<readonly Verified[]>
   /** Whether calls are taken: true until `close` is called. */
@@ -133,6 +135,7 @@ export function createRouter(given: RouterOptions): Router {
     prices,
     treasury,
     capOutput: options.capOutput ?? true,
+    refusesLosses: options.untranslatable !== 'report',
     rejectsUnknownPrices: options.unknownPrice === 'reject',
   }
   const connections = createConnections(clock)
@@ -201,6 +204,7 @@ export function createRouter(given: RouterOptions): Router {
     names: ({ routes: allowed } = {}) =>
       allowed ? routes.names.filter((name) => allowed.includes(name)) : routes.names,
     status: () => ({ ready: !lifetime.isOver, ...status() }),
+    budgets: (query = {}) => treasury.read(query),
     verify: () => verifyModels(routes.models, clock),
     get ready() {
       return !lifetime.isOver

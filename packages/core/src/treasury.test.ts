@@ -65,6 +65,27 @@ describe('a treasury', () => {
     expect(told.slice(3)).toEqual([[0.5, 'u', '2026-11-21']])
   })
 
+  it('tells of a rolling budget once for each window in which the share is used', async () => {
+    const { ask, told, clock } = setUp({ per: 'user', window: { rollingMs: 60_000 }, limitUsd: 4, alertAt: 0.5 })
+    for (let call = 0; call < 4; call++) await ask()
+    await expect(ask()).rejects.toMatchObject({ code: 'budget_exceeded' })
+    await expect(ask()).rejects.toMatchObject({ code: 'budget_exceeded' })
+    const once = [
+      [0.5, 'u', ''],
+      ['refused', 'u', '', '0'],
+    ]
+    expect(told).toEqual(once)
+    await clock.advance(59_000)
+    await expect(ask()).rejects.toMatchObject({ code: 'budget_exceeded' })
+    expect(told).toEqual(once)
+    await clock.advance(1_001)
+    await ask()
+    expect(told).toEqual(once)
+    for (let call = 0; call < 3; call++) await ask()
+    await expect(ask()).rejects.toMatchObject({ code: 'budget_exceeded' })
+    expect(told).toEqual([...once, ...once])
+  })
+
   it('alerts beyond a soft budget and goes on', async () => {
     const { ask, told } = setUp({ per: 'all', window: 'month', limitUsd: 1, soft: true, alertAt: 1 })
     for (let call = 0; call < 3; call++) await ask()

@@ -6,20 +6,47 @@ import {
   type BudgetHold,
   type BudgetReading,
   type BudgetRefusal,
+  type BudgetScope,
   type Budgets,
   type Spender,
 } from './money/budget.ts'
 import { usdOf } from './money/usd.ts'
 import type { Store } from './store/store.ts'
-import type { Call } from './types.ts'
+import type { Call, Identity } from './types.ts'
+
+/** How one budget stands for one spender. Amounts are exact decimals of US dollars. */
+export interface BudgetStatus {
+  readonly per: BudgetScope
+  /** The name in its scope; `anonymous` for all who do not say theirs. */
+  readonly bucket: string
+  /** The name of the period, for a calendar's; empty for a rolling window. */
+  readonly period: string
+  readonly limitUsd: string
+  readonly settledUsd: string
+  /** Held for calls under way. */
+  readonly heldUsd: string
+  /** What the next call may cost: 0 where nothing is left. */
+  readonly remainingUsd: string
+  /** Settled, as a share of the limit: over 1 where more was billed than held, or the budget is soft. */
+  readonly usedShare: number
+}
+
+/** Whose budgets are asked for: a caller's, and those of a route or a model where one is named. */
+export interface BudgetQuery {
+  readonly identity?: Identity
+  readonly route?: string
+  readonly model?: string
+}
 
 /** Budgets as calls meet them: who spends, what is told, and what a refusal says. */
 export interface Treasury {
   readonly budgets: Budgets
   accountsOf(call: Call, model: string): readonly Account[]
-  /** Tells, once for each account and period, that a share of a budget is used. */
+  /** How the budgets stand that a caller spends from. Those of routes and models only where one is named. */
+  read(query: BudgetQuery): Promise<readonly BudgetStatus[]>
+  /** Tells, once for each account and period (or rolling window), that a share of a budget is used. */
   alert(accounts: readonly Account[]): Promise<void>
-  /** The error of a refusal. It is told as an event once for each account and period. */
+  /** The error of a refusal. It is told as an event once for each account and period (or rolling window). */
   refusal(refusal: BudgetRefusal, model: string): SignalboxError
   /** The route that a budget near its end puts in the place of the one that was asked for. */
   degraded(call: Call): Promise<string | undefined>
@@ -33,25 +60,28 @@ export function createTreasury(
   budgets: Budgets,
   { store, events, clock }: { store: Store; events: EventBus; clock: Clock },
 ): Treasury {
-  const told = new Set<string>()
+  /** What was told, and until when it is not told again. */
+  const told = new Map<string, number>()
 
   const accountsOf = (call: Call, model: string) => budgets.accountsOf(spenderOf(call, model))
 
-  function isNew(what: string): boolean {
-    if (told.has(what)) return false
+  /** A rolling budget has no periods: what is told of it is told again a window later, if it still holds. */
+  function isNew(what: string, windowMs = Infinity): boolean {
+    const now = clock.now()
+    if ((told.get(what) ?? -Infinity) > now) return false
     if (told.size >= rememberedTellings) told.clear()
-    told.add(what)
+    told.set(what, now + windowMs)
     return true
   }
 
   /** Whether this process is the one to tell: the store lets one through, whoever shares it. */
-  async function first(what: string, forgetAfterMs: number | undefined): Promise<boolean> {
-    if (!isNew(what)) return false
+  async function first(what: string, { windowMs, forgetAfterMs }: Account['entry']): Promise<boolean> {
+    if (!isNew(what, windowMs)) return false
     const id = `told:${what}:${clock.wallTime()}:${Math.random()}`
     const answer = await store.reserve({
       id,
       leaseMs: 1_000,
-      entries: [{ key: `told:${what}`, limit: 1, amount: 1, forgetAfterMs }],
+      entries: [{ key: `told:${what}`, limit: 1, amount: 1, windowMs, forgetAfterMs }],
     })
     if (answer.granted) await store.settle(id, [1])
     return answer.granted
@@ -61,14 +91,24 @@ export function createTreasury(
     budgets,
     accountsOf,
 
+    async read({ identity = {}, route, model }) {
+      const accounts = budgets
+        .accountsOf(spenderOf({ identity, route: route ?? '' }, model ?? ''))
+        .filter(
+          ({ settings: { per } }) =>
+            (per !== 'route' || route !== undefined) && (per !== 'model' || model !== undefined),
+        )
+      return (await budgets.read(accounts)).map(statusOf)
+    },
+
     async alert(accounts) {
       const watched = accounts.filter(({ settings }) => settings.alertAt !== undefined)
       if (watched.length === 0) return
       const readings = await budgets.read(watched)
       for (const [index, reading] of readings.entries()) {
         for (const share of sharesOf(reading)) {
-          const { key, forgetAfterMs } = watched[index]!.entry
-          if (usedShare(reading) >= share && (await first(`${key} ${share}`, forgetAfterMs)))
+          const { entry } = watched[index]!
+          if (usedShare(reading) >= share && (await first(`${entry.key} ${share}`, entry)))
             events.emit('budget.alert', { share, ...viewOf(reading) })
         }
       }
@@ -77,7 +117,8 @@ export function createTreasury(
     refusal(refusal, model) {
       const { settings, bucket, period, remainingNanoUsd, limitNanoUsd } = refusal
       const what = `refused ${settings.per} ${bucket} ${period} ${limitNanoUsd}`
-      if (events.heard('budget.refused') && isNew(what)) {
+      const windowMs = typeof settings.window === 'object' ? settings.window.rollingMs : undefined
+      if (events.heard('budget.refused') && isNew(what, windowMs)) {
         events.emit('budget.refused', {
           per: settings.per,
           bucket,
@@ -111,7 +152,7 @@ export function createTreasury(
 
 const rememberedTellings = 10_000
 
-function spenderOf({ identity, route }: Call, model: string): Spender {
+function spenderOf({ identity, route }: Pick<Call, 'identity' | 'route'>, model: string): Spender {
   const { key, user, team, tags } = identity
   return {
     route,
@@ -142,6 +183,12 @@ function viewOf({ settings, bucket, period, settledNanoUsd, heldNanoUsd, limitNa
     heldUsd: usdOf(heldNanoUsd),
     limitUsd: usdOf(limitNanoUsd),
   }
+}
+
+function statusOf(reading: BudgetReading): BudgetStatus {
+  const { limitNanoUsd, settledNanoUsd, heldNanoUsd } = reading
+  const remaining = limitNanoUsd - settledNanoUsd - heldNanoUsd
+  return { ...viewOf(reading), remainingUsd: usdOf(remaining > 0n ? remaining : 0n), usedShare: usedShare(reading) }
 }
 
 /** Whether an answer of {@link Budgets.hold} is a refusal. */

@@ -50,6 +50,8 @@ function summary(refusals: readonly SignalboxError[]): SignalboxError {
   if (limited.length > 0) return soonest(limited)
   const unpaid = refusals.find(isMoneyRefusal)
   if (unpaid) return unpaid
+  const unsayable = refusals.find(({ code }) => code === 'untranslatable')
+  if (unsayable) return unsayable
   if (reasons.length > 0 && reasons.every(isSignalboxError)) return toldAgain(reasons[0] as SignalboxError)
   const retryAfterMs = soonest(refusals).retryAfterMs
   return new SignalboxError('all_models_unavailable', 'Every model of the route is kept out after failures', {

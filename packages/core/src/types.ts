@@ -40,9 +40,9 @@ export interface Identity {
 }
 
 /** A wire format. The names are the dialects' own; a new dialect is a new name. */
-export type DialectName = 'openai-chat'
+export type DialectName = 'openai-chat' | 'anthropic-messages'
 
-/** What is called: `chat` for chat completions. */
+/** What is called: `chat` for all that talk, whatever the dialect. */
 export type Surface = 'chat'
 
 /** A part of the conversation, whatever the wire format. */
@@ -176,8 +176,12 @@ export interface Candidate extends CandidateView {
   readonly state: ModelState
   /** The retries that its domain allows. */
   readonly retryBudget: RetryBudget
-  /** Sends one attempt to the provider. */
+  /** The wire formats that its provider is spoken to in; the first is what others are translated into. */
+  readonly dialects: readonly DialectName[]
+  /** Sends one attempt to the provider, in the caller's dialect or another. */
   readonly send: Handler<Attempt>
+  /** The base URL and the key that it is reached with, as its domain would be named by itself. */
+  readonly account: string
   /** Asks the provider whether it is there and takes the key. Absent where a provider has no such question. */
   readonly verify: ConnectedModel['verify']
 }
@@ -215,7 +219,27 @@ export interface Usage {
   readonly cacheWriteTokens: number
   readonly outputTokens: number
   readonly reasoningTokens: number
+  /** What does not add up in what the provider said; absent where all of it does. The dearer reading stands. */
+  readonly faults?: readonly UsageFault[]
 }
+
+/**
+ * What is odd about a provider's usage:
+ * - `total_mismatch`: the total is not the sum of its parts. What it has beyond them is counted as reasoning.
+ * - `cached_above_input`, `reasoning_above_output`: a part is larger than its whole, and so counted beside it.
+ * - `no_input`: no input at all was counted.
+ * - `not_a_count`: a count that is negative, no number, or no whole one.
+ * - `audio`: it has tokens of audio, whose own price is not known here: they are charged as text.
+ * - `long_cache_write`: it has cache writes that live for an hour, which may cost more than the one price for writes.
+ */
+export type UsageFault =
+  | 'total_mismatch'
+  | 'cached_above_input'
+  | 'reasoning_above_output'
+  | 'no_input'
+  | 'not_a_count'
+  | 'audio'
+  | 'long_cache_write'
 
 /** How a reply came to its end. */
 export interface Ended {

@@ -60,13 +60,24 @@ export interface OpenAiCompatibleModelOptions extends CommonModelOptions {
   readonly baseUrl: string
 }
 
+/** A model at Anthropic. */
+export interface AnthropicModelOptions extends CommonModelOptions {
+  readonly provider: 'anthropic'
+  /** @default 'https://api.anthropic.com/v1' */
+  readonly baseUrl?: string | undefined
+}
+
 /** A model behind a provider of one's own. */
 export interface CustomModelOptions extends CommonModelOptions {
   readonly provider: Provider
 }
 
 /** An entry that can serve a call. Two keys or regions of one model are two entries. */
-export type ModelOptions = OpenAiModelOptions | OpenAiCompatibleModelOptions | CustomModelOptions
+export type ModelOptions =
+  | OpenAiModelOptions
+  | AnthropicModelOptions
+  | OpenAiCompatibleModelOptions
+  | CustomModelOptions
 
 /** A name that callers ask for, and what stands behind it. */
 export interface RouteOptions extends UptimeOptions {
@@ -143,6 +154,12 @@ export interface RouterOptions extends UptimeOptions, PluginConfig {
   readonly unknownPrice?: UnknownPricePolicy | false | undefined
   /** Whether a budget may limit the output of a request that sets no limit itself. @default true */
   readonly capOutput?: boolean | undefined
+  /**
+   * What is done where a model's dialect has no words for something the caller asks for: `refuse` passes the model over
+   * (and answers 400 where none is left), `report` leaves it out and says so in `x-signalbox-dropped`.
+   * @default 'refuse'
+   */
+  readonly untranslatable?: 'refuse' | 'report' | undefined
   readonly keys?: false | undefined
   readonly store?: 'memory' | false | undefined
   /** A SQLite file, or `memory`. @default none */

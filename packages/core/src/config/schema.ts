@@ -2,6 +2,7 @@ import { z } from 'zod'
 
 const headerSafe = /^[\x21-\x7e](?:[\x20-\x7e]{0,198}[\x21-\x7e])?$/
 const name = z.string().regex(headerSafe, 'expected 1 to 200 printable ASCII characters')
+const baseUrl = z.url({ protocol: /^https?$/ })
 const milliseconds = z.number().positive()
 const count = z.int().positive()
 
@@ -68,6 +69,24 @@ const rates = {
   tokensPerMinute: count.optional().describe('Input and output tokens in any 60 seconds.'),
   concurrency: count.optional().describe('Calls under way at one time.'),
 }
+const adaptiveConcurrency = z
+  .union([
+    z.boolean(),
+    z
+      .strictObject({
+        initial: count.optional().describe('Calls at one time to start with. Default 20.'),
+        minimum: count.optional().describe('Never fewer than this. Default 1.'),
+        maximum: count.optional().describe('Never more than this. Default 1000.'),
+        tolerance: z.number().min(1).optional().describe('How many times its usual the latency may be. Default 2.'),
+      })
+      .refine(
+        ({ minimum = 1, initial = minimum, maximum = Math.max(initial, 1_000) }) =>
+          minimum <= initial && initial <= maximum,
+        'expected minimum <= initial <= maximum',
+      ),
+  ])
+  .optional()
+  .describe('Finds how many calls at one time the model bears. Default false.')
 const caps = {
   maxChoices: count.optional().describe('The most choices (n) one request may ask for.'),
   maxInputTokens: count.optional().describe('The largest input of one request, in estimated tokens.'),
@@ -136,7 +155,10 @@ const modelKeys = {
   breaker,
   health,
   limits: z
-    .union([z.strictObject({ ...rates, tier: name.optional().describe('A name under tiers.') }), z.literal(false)])
+    .union([
+      z.strictObject({ ...rates, adaptiveConcurrency, tier: name.optional().describe('A name under tiers.') }),
+      z.literal(false),
+    ])
     .optional(),
 }
 
@@ -187,7 +209,7 @@ const inFile: CodeParts = {
 const inCode: CodeParts = {
   apiKey: z.union([z.string(), z.custom(isFunction, 'expected a string or a function')]),
   model: { dispatcher: z.custom(isObjectWith('dispatch'), 'expected an undici dispatcher').optional() },
-  provider: z.custom(isObjectWith('connect'), "expected 'openai', 'openai-compatible' or a provider"),
+  provider: z.custom(isObjectWith('connect'), "expected 'openai', 'anthropic', 'openai-compatible' or a provider"),
   strategy: z.union([
     strategy,
     z.custom(isFunction, 'expected a strategy, its name or a rank function'),
@@ -204,8 +226,9 @@ const inCode: CodeParts = {
 function build(parts: CodeParts) {
   const own = { ...modelKeys, apiKey: parts.apiKey.optional(), ...parts.model }
   const known = z.discriminatedUnion('provider', [
-    z.strictObject({ provider: z.literal('openai'), baseUrl: z.url({ protocol: /^https?$/ }).optional(), ...own }),
-    z.strictObject({ provider: z.literal('openai-compatible'), baseUrl: z.url({ protocol: /^https?$/ }), ...own }),
+    z.strictObject({ provider: z.literal('openai'), baseUrl: baseUrl.optional(), ...own }),
+    z.strictObject({ provider: z.literal('anthropic'), baseUrl: baseUrl.optional(), ...own }),
+    z.strictObject({ provider: z.literal('openai-compatible'), baseUrl, ...own }),
   ])
   const plugins = z.union([z.array(parts.plugin), z.literal(false)]).optional()
   const custom = parts.provider && z.strictObject({ provider: parts.provider, ...own })
@@ -264,6 +287,10 @@ function build(parts: CodeParts) {
       .boolean()
       .optional()
       .describe('Whether a budget may limit the output of a request that sets no limit. Default true.'),
+    untranslatable: z
+      .enum(['refuse', 'report'])
+      .optional()
+      .describe('What is done with a request that a model\'s dialect cannot say. Default "refuse".'),
     keys: off,
     store: z.union([z.literal('memory'), z.literal(false)]).optional(),
     ledger: z

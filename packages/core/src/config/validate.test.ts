@@ -104,7 +104,7 @@ describe('a configuration', () => {
       ['version', 'got 2'],
       ['models.a.baseUrl', 'got nothing'],
       ['models.a.weight', 'got -1'],
-      ['models.b.provider', `expected 'openai', 'openai-compatible' or a provider, got "gemini"`],
+      ['models.b.provider', `expected 'openai', 'anthropic', 'openai-compatible' or a provider, got "gemini"`],
       ['models.c.tags', 'got "premium"'],
       ['models.c.timeouts.stallMs', 'got 0'],
       ['routes.auto.models[1]', 'no model is named "z"; there are a, b, c'],

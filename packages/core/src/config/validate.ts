@@ -70,7 +70,7 @@ function faultsOf(issue: Issue, base: Path, root: unknown): ConfigFault[] {
   }
   if (issue.code === 'invalid_key') return issue.issues.map((inner) => ({ path: dotted(path), message: inner.message }))
   if (issue.code !== 'invalid_union') return [faultAt(path, issue.message, root)]
-  if (issue.discriminator) return [faultAt([...path], "expected 'openai' or 'openai-compatible'", root)]
+  if (issue.discriminator) return [faultAt([...path], "expected 'openai', 'anthropic' or 'openai-compatible'", root)]
   const branch = bestBranch(issue.errors)
   if (branch) return branch.flatMap((inner) => faultsOf(inner, path, root))
   const wanted = issue.errors.flat().map((inner) => plain(inner.message))

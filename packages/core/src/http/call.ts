@@ -1,19 +1,26 @@
 import type { Router } from '../router.ts'
+import type { DialectName } from '../types.ts'
 import type { FaceAnswer, FaceRequest } from './contract.ts'
 import { identityOf } from './identity.ts'
 import { toldError } from './told-error.ts'
 
 /** Headers of the caller's that go on to the provider. All others stay here: cookies and keys above all. */
-const forwardedHeaders = ['traceparent', 'tracestate', 'openai-beta'] as const
+const forwardedHeaders = ['traceparent', 'tracestate', 'openai-beta', 'anthropic-beta', 'anthropic-version'] as const
 
-/** Answers a call: reads the request, hands it to the router, and gives its reply headers. */
-export async function answerCall(router: Router, request: FaceRequest, id: string): Promise<FaceAnswer> {
+/** Answers a call in a dialect: reads the request, hands it to the router, and gives its reply headers. */
+export async function answerCall(
+  router: Router,
+  dialect: DialectName,
+  request: FaceRequest,
+  id: string,
+): Promise<FaceAnswer> {
   const identity = await identityOf(request)
   const sent = await request.body()
   const headers = forwarded(request)
   const timeoutMs = timeoutOf(request.header('x-request-timeout'))
   const { record, reply } = router.begin({
     body: sent,
+    dialect,
     id,
     identity,
     signal: request.signal,
@@ -33,7 +40,7 @@ export async function answerCall(router: Router, request: FaceRequest, id: strin
       cancel: () => answer.cancel(),
     }
   } catch (error) {
-    return toldError(error, 'openai-chat', request, record)
+    return toldError(error, dialect, request, record)
   }
 }
 

@@ -38,7 +38,8 @@ export interface FaceAnswer {
 
 /** What answers one request. */
 export interface Endpoint {
-  readonly dialect: DialectName
+  /** Absent where callers of all dialects ask: then their headers tell. */
+  readonly dialect?: DialectName
   answer(request: FaceRequest, id: string): FaceAnswer | Promise<FaceAnswer>
 }
 
@@ -47,7 +48,7 @@ export interface Resource {
   readonly method: string
   /** What it takes; its first group is the parameter. */
   readonly path: RegExp
-  readonly dialect: DialectName
+  readonly dialect?: DialectName
   answer(request: FaceRequest, id: string, parameter: string): FaceAnswer | Promise<FaceAnswer>
 }
 

@@ -1,8 +1,12 @@
+import { dialects } from '../dialects/index.ts'
 import { SignalboxError } from '../errors.ts'
 import type { CallRecord } from '../record.ts'
 import type { Router } from '../router.ts'
+import type { DialectName } from '../types.ts'
 import { answerCall } from './call.ts'
 import type { Endpoint, Face, FaceAnswer, FaceRequest, Resource } from './contract.ts'
+import { countTokens } from './count-tokens.ts'
+import { dialectOfCaller } from './dialect-of-caller.ts'
 import { pluginResources } from './plugin-paths.ts'
 import { health, modelByName, models } from './resources.ts'
 import { status } from './status.ts'
@@ -17,22 +21,20 @@ export interface FaceOptions {
 
 /** Makes the face of a router. */
 export function createFace(router: Router, { pages = false }: FaceOptions = {}): Face {
-  const calls = { dialect: 'openai-chat', answer: (request, id) => answerCall(router, request, id) } satisfies Endpoint
+  const calls = callEndpoints(router)
+  const chatPath = dialects['openai-chat'].path
+  const chat = calls.get(chatPath)!
   const resources: readonly Resource[] = [
-    { method: 'POST', path: /^\/chat\/completions$/, ...calls },
-    { method: 'GET', path: /^\/models$/, dialect: 'openai-chat', answer: (request) => models(router, request) },
+    ...[...calls].map(([path, endpoint]) => ({ method: 'POST', path: new RegExp(`^${path}$`), ...endpoint })),
     {
-      method: 'GET',
-      path: /^\/models\/(.+)$/,
-      dialect: 'openai-chat',
-      answer: (request, _id, name) => modelByName(router, request, name),
+      method: 'POST',
+      path: /^\/messages\/count_tokens$/,
+      dialect: 'anthropic-messages',
+      answer: (request) => countTokens(router, request),
     },
-    {
-      method: 'GET',
-      path: /^\/health(?:\/(live|ready))?$/,
-      dialect: 'openai-chat',
-      answer: (_request, _id, part) => health(router, part),
-    },
+    { method: 'GET', path: /^\/models$/, answer: (request) => models(router, request) },
+    { method: 'GET', path: /^\/models\/(.+)$/, answer: (request, _id, name) => modelByName(router, request, name) },
+    { method: 'GET', path: /^\/health(?:\/(live|ready))?$/, answer: (_request, _id, part) => health(router, part) },
     ...(pages ? [statusPage(router)] : []),
     ...pluginResources(router, pages),
   ]
@@ -42,18 +44,19 @@ export function createFace(router: Router, { pages = false }: FaceOptions = {}):
     match(method, path) {
       const local = localPath(path)
       // Nearly every request is this one.
-      if (method === 'POST' && local === '/chat/completions') return calls
+      if (method === 'POST' && local === chatPath) return chat
       const fitting = resources.filter((resource) => resource.path.test(local))
       if (fitting.length === 0) return undefined
       const resource = fitting.find((one) => one.method === method || (one.method === 'GET' && method === 'HEAD'))
       if (!resource) return methodNotAllowed(fitting)
       const parameter = resource.path.exec(local)?.[1] ?? ''
-      return { dialect: resource.dialect, answer: (request, id) => resource.answer(request, id, parameter) }
+      return { ...dialectOf(resource), answer: (request, id) => resource.answer(request, id, parameter) }
     },
     async answer(endpoint, request) {
       const id = requestId(request)
       const answer = await settle(endpoint, request, id)
       answer.headers['x-request-id'] = id
+      if ((endpoint.dialect ?? dialectOfCaller(request)) === 'anthropic-messages') answer.headers['request-id'] = id
       if (answer.error && !request.bodyIsComplete()) answer.headers['connection'] = 'close'
       if (router.settings.decisionHeaders && answer.record) addDecision(answer.headers, answer.record)
       if (answer.record?.hookTimes) answer.headers['server-timing'] = serverTiming(answer.record.hookTimes)
@@ -62,10 +65,21 @@ export function createFace(router: Router, { pages = false }: FaceOptions = {}):
   }
 }
 
+/** Where each dialect is called. */
+function callEndpoints(router: Router): ReadonlyMap<string, Endpoint & { readonly dialect: DialectName }> {
+  return new Map(
+    Object.values(dialects).map(({ name, path }) => [
+      path,
+      { dialect: name, answer: (request: FaceRequest, id: string) => answerCall(router, name, request, id) },
+    ]),
+  )
+}
+
+const dialectOf = ({ dialect }: Pick<Resource, 'dialect'>) => dialect && { dialect }
+
 const statusPage = (router: Router): Resource => ({
   method: 'GET',
   path: /^\/status$/,
-  dialect: 'openai-chat',
   answer: (request) => status(router, request),
 })
 
@@ -73,7 +87,7 @@ async function settle(endpoint: Endpoint, request: FaceRequest, id: string): Pro
   try {
     return await endpoint.answer(request, id)
   } catch (error) {
-    return toldError(error, endpoint.dialect, request)
+    return toldError(error, endpoint.dialect ?? dialectOfCaller(request), request)
   }
 }
 
@@ -99,15 +113,13 @@ function localPath(path: string): string {
 }
 
 function methodNotAllowed(resources: readonly Resource[]): Endpoint {
+  const [{ dialect }] = resources as [Resource]
   const allow = [...new Set(resources.map(({ method }) => method))].join(', ')
   return {
-    dialect: resources[0]!.dialect,
+    ...dialectOf(resources[0]!),
     answer: (request) => {
-      const answer = toldError(
-        new SignalboxError('method_not_allowed', `This path takes ${allow}`),
-        resources[0]!.dialect,
-        request,
-      )
+      const error = new SignalboxError('method_not_allowed', `This path takes ${allow}`)
+      const answer = toldError(error, dialect ?? dialectOfCaller(request), request)
       return { ...answer, headers: { ...answer.headers, allow } }
     },
   }
@@ -116,7 +128,6 @@ function methodNotAllowed(resources: readonly Resource[]): Endpoint {
 /** The answer to a path that is none of ours, for mounts with nothing behind them. */
 export function notFound(): Endpoint {
   return {
-    dialect: 'openai-chat',
     answer: () => {
       throw new SignalboxError('not_found', 'There is nothing at this path')
     },

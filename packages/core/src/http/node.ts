@@ -66,7 +66,7 @@ export async function answerNode(
 }
 
 /** The last event of a stream that a plugin broke. */
-export function brokenStream({ dialect }: Pick<Endpoint, 'dialect'>): Uint8Array {
+export function brokenStream({ dialect = 'openai-chat' }: Pick<Endpoint, 'dialect'>): Uint8Array {
   return dialects[dialect].errorEvent(new SignalboxError('stream_interrupted', 'The stream broke off'))
 }
 

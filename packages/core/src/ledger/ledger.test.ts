@@ -259,6 +259,53 @@ describe('a ledger in SQLite', () => {
     expect(() => sqlite()).toThrow('no ledger of Signalbox')
   })
 
+  it('reads all of a large period, page by page, while more is written', async () => {
+    const ledger = sqlite()
+    const rows = Array.from({ length: 2_500 }, (_, index) =>
+      attempt({ callKey: `c${index % 5}`, place: index, time: start + Math.floor(index / 7) }),
+    )
+    for (const row of rows) ledger.post(row)
+    const read = ledger.attempts({ tag: 'x', to: start + day })
+    const first = read.next().value!
+    ledger.post(attempt({ callKey: 'later', time: start + 2 * day }))
+    await ledger.flush()
+    const found = [first, ...read]
+    expect(found).toHaveLength(2_500)
+    expect(new Set(found.map(({ place }) => place)).size).toBe(2_500)
+    expect(found.map(({ time }) => time)).toEqual(found.map(({ time }) => time).toSorted((a, b) => a - b))
+  })
+
+  it('opens a file of the first version, with what is in it', async () => {
+    const old = new DatabaseSync(file)
+    old.exec(firstVersion)
+    old.exec(`insert into attempts values ('old', 0, 'id', ${start}, null, 'u1', null, '[]', 'auto', 'a', 'openai', 'ok',
+      200, 1.5, null, 10, 0, 0, 5, 0, 60, 0, 0, null, null)`)
+    old.close()
+    const ledger = sqlite()
+    ledger.post(attempt({ usageFaults: ['audio'] }))
+    await ledger.end()
+    const again = [...sqlite().attempts()]
+    expect(again).toMatchObject([
+      { callKey: 'c1', usageFaults: ['audio'] },
+      { callKey: 'old', costNanoUsd: 60n, usageFaults: undefined, identity: { user: 'u1' } },
+    ])
+    const other = new DatabaseSync(file)
+    expect(other.prepare('pragma user_version').get()).toEqual({ user_version: 2 })
+    expect(() => other.exec('delete from attempts')).toThrow('append-only')
+    other.close()
+  })
+
+  it('leaves a file as it was whose migration fails', () => {
+    const old = new DatabaseSync(file)
+    old.exec(firstVersion)
+    old.exec('alter table attempts add column usage_faults text')
+    old.close()
+    expect(() => sqlite()).toThrow('usage_faults')
+    const other = new DatabaseSync(file)
+    expect(other.prepare('pragma user_version').get()).toEqual({ user_version: 1 })
+    other.close()
+  })
+
   it('opens no file of a newer version', async () => {
     await createSqliteLedger({ file, clock }).end()
     const newer = new DatabaseSync(file)
@@ -267,3 +314,27 @@ describe('a ledger in SQLite', () => {
     expect(() => sqlite()).toThrow('newer Signalbox (version 99')
   })
 })
+
+/** What the first version wrote. */
+const firstVersion = `
+  create table calls (
+    call_key text primary key, call_id text not null, parent text, time integer not null,
+    key text, user text, team text, tags text not null,
+    route text not null, model text, outcome text not null, duration_ms real not null,
+    failovers integer not null, decision text not null
+  ) strict, without rowid;
+  create index calls_by_time on calls (time);
+  create table attempts (
+    call_key text not null, place integer not null, call_id text not null, time integer not null,
+    key text, user text, team text, tags text not null,
+    route text not null, model text not null, provider text not null,
+    outcome text not null, status integer, latency_ms real not null, first_token_ms real,
+    input integer not null, cached_input integer not null, cache_write integer not null,
+    output integer not null, reasoning integer not null,
+    cost_nano_usd integer, estimated integer not null, overrun integer not null,
+    prices text, price_source text,
+    primary key (call_key, place)
+  ) strict, without rowid;
+  create index attempts_by_time on attempts (time);
+  create trigger attempts_no_delete before delete on attempts begin select raise(abort, 'the ledger is append-only'); end;
+  pragma application_id = 1396853831; pragma user_version = 1;`

@@ -1,4 +1,5 @@
 import type { UnitPrices } from '../money/price.ts'
+import type { UsageFault } from '../types.ts'
 import type { LedgerAttempt, LedgerCall, LedgerIdentity } from './types.ts'
 
 /** A value as SQLite takes it. */
@@ -8,7 +9,7 @@ export type SqlValue = string | number | bigint | null
 export type SqlRow = Readonly<Record<string, unknown>>
 
 export const attemptColumns =
-  'call_key, place, call_id, time, key, user, team, tags, route, model, provider, outcome, status, latency_ms, first_token_ms, input, cached_input, cache_write, output, reasoning, cost_nano_usd, estimated, overrun, prices, price_source'
+  'call_key, place, call_id, time, key, user, team, tags, route, model, provider, outcome, status, latency_ms, first_token_ms, input, cached_input, cache_write, output, reasoning, cost_nano_usd, estimated, overrun, prices, price_source, usage_faults'
 export const callColumns =
   'call_key, call_id, parent, time, key, user, team, tags, route, model, outcome, duration_ms, failovers, decision'
 
@@ -44,6 +45,7 @@ export function attemptValues(attempt: LedgerAttempt): SqlValue[] {
     Number(attempt.overrun),
     attempt.prices ? JSON.stringify(attempt.prices) : null,
     attempt.priceSource ?? null,
+    attempt.usageFaults ? JSON.stringify(attempt.usageFaults) : null,
   ]
 }
 
@@ -88,6 +90,7 @@ export function attemptOf(row: SqlRow): LedgerAttempt {
     overrun: Boolean(Number(row['overrun'])),
     prices: row['prices'] === null ? undefined : (JSON.parse(row['prices'] as string) as UnitPrices),
     priceSource: optionalText(row['price_source']),
+    usageFaults: row['usage_faults'] === null ? undefined : (JSON.parse(row['usage_faults'] as string) as UsageFault[]),
   }
 }
 

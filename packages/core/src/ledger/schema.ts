@@ -29,6 +29,7 @@ const migrations: readonly string[] = [
    ) strict, without rowid;
    create index attempts_by_time on attempts (time);
    ${['calls', 'attempts'].flatMap((table) => ['update', 'delete'].map((verb) => appendOnly(table, verb))).join('\n')}`,
+  'alter table attempts add column usage_faults text',
 ]
 
 /**

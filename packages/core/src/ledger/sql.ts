@@ -18,14 +18,11 @@ const conditions: Readonly<Record<keyof LedgerQuery, string>> = {
   tag: 'exists (select 1 from json_each(tags) as tag where tag.value = ?)',
 }
 
-/** The condition of a query. */
-export function where(query: LedgerQuery = {}): Sql {
+/** The condition of a query, and one besides it whose values stand last. */
+export function where(query: LedgerQuery = {}, besides?: string): Sql {
   const given = (Object.keys(conditions) as (keyof LedgerQuery)[]).filter((name) => query[name] !== undefined)
-  if (given.length === 0) return { sql: '', values: [] }
-  return {
-    sql: `where ${given.map((name) => conditions[name]).join(' and ')}`,
-    values: given.map((name) => query[name]!),
-  }
+  const all = [...given.map((name) => conditions[name]), ...(besides === undefined ? [] : [besides])]
+  return { sql: all.length === 0 ? '' : `where ${all.join(' and ')}`, values: given.map((name) => query[name]!) }
 }
 
 const groups: Readonly<Record<LedgerGroup, { readonly name: string; readonly from: string }>> = {

@@ -4,9 +4,9 @@ import type { StatementSync } from 'node:sqlite'
 import type { Clock, Timer } from '../clock.ts'
 import { abandonedIntents, openJournal } from './journal.ts'
 import { lostAttempt, lostCall } from './lost.ts'
-import { type SqlRow, attemptColumns, attemptOf, attemptValues, callColumns, callOf, callValues } from './rows.ts'
+import { attemptColumns, attemptOf, attemptValues, callColumns, callValues } from './rows.ts'
 import { openDatabase } from './schema.ts'
-import { totalOf, totalsSql, where } from './sql.ts'
+import { createSqliteReader } from './sqlite-reader.ts'
 import { type Ledger, type LedgerAttempt, type LedgerCall, type OnEntries, conflict, isSamePosting } from './types.ts'
 
 /** How the ledger is kept. */
@@ -149,34 +149,12 @@ export function createSqliteLedger({ file, clock, onEntries, onError, batchMs = 
     }
   }
 
-  function* select<T>(
-    columns: string,
-    table: string,
-    query: Parameters<Ledger['attempts']>[0],
-    read: (row: SqlRow) => T,
-  ): IterableIterator<T> {
-    void write()
-    const order = table === 'attempts' ? 'time, call_key, place' : 'time, call_key'
-    const { sql, values } = where(query)
-    for (const row of database.prepare(`select ${columns} from ${table} ${sql} order by ${order}`).iterate(...values))
-      yield read(row)
-  }
-
   return {
     begin: journal.begin,
     post: (attempt) => later({ attempt }),
     close: (call) => later({ call }),
     flush,
-    attempts: (query) => select(attemptColumns, 'attempts', query, attemptOf),
-    calls: (query) => select(callColumns, 'calls', query, callOf),
-    totals(by, query) {
-      void write()
-      const { sql, values } = totalsSql(by, query)
-      return database
-        .prepare(sql)
-        .all(...values)
-        .map(totalOf)
-    },
+    ...createSqliteReader(database, () => void write()),
     end: () => (ending ??= end()),
   }
 }

@@ -1,4 +1,5 @@
 import type { UnitPrices } from '../money/price.ts'
+import type { UsageFault } from '../types.ts'
 
 /** Who is charged. */
 export interface LedgerIdentity {
@@ -39,6 +40,8 @@ export interface LedgerAttempt extends AttemptKey {
   readonly estimated: boolean
   /** Whether it cost more than was held for it. */
   readonly overrun: boolean
+  /** What does not add up in what the provider said was used. */
+  readonly usageFaults?: readonly UsageFault[] | undefined
   /** The unit prices that were used, so that history never changes. */
   readonly prices?: UnitPrices | undefined
   readonly priceSource?: string | undefined
@@ -113,8 +116,17 @@ export interface LedgerTotal {
   readonly failedAttempts: number
 }
 
+/** A ledger, to read. */
+export interface LedgerReader {
+  /** Attempts, oldest first. */
+  attempts(query?: LedgerQuery): IterableIterator<LedgerAttempt>
+  /** Calls, oldest first. */
+  calls(query?: LedgerQuery): IterableIterator<LedgerCall>
+  totals(by: LedgerGroup, query?: LedgerQuery): LedgerTotal[]
+}
+
 /** Every call and attempt, with what they used and cost. */
-export interface Ledger {
+export interface Ledger extends LedgerReader {
   /** Writes down an attempt that is about to be sent. It is safe from the death of the process when this returns. */
   begin(intent: LedgerIntent): void
   /**
@@ -127,11 +139,6 @@ export interface Ledger {
   close(call: LedgerCall): void
   /** Settles when everything posted before is safe on disk. */
   flush(): Promise<void>
-  /** Attempts, oldest first. */
-  attempts(query?: LedgerQuery): IterableIterator<LedgerAttempt>
-  /** Calls, oldest first. */
-  calls(query?: LedgerQuery): IterableIterator<LedgerCall>
-  totals(by: LedgerGroup, query?: LedgerQuery): LedgerTotal[]
   /** Flushes and lets go of the file. */
   end(): Promise<void>
 }

@@ -238,6 +238,16 @@ describe('the most a call may cost', () => {
     expect((await ask({}, { maxCostUsd: Infinity })).status).toBe(200)
   })
 
+  it('is told to be wrong where it is no amount', async () => {
+    const { ask } = setUp()
+    for (const wrong of [Number.NaN, -1, -Infinity]) {
+      const error = { code: 'invalid_config', message: `maxCostUsd: expected US dollars, 0 or more, got ${wrong}` }
+      await expect(async () => ask({}, { maxCostUsd: wrong })).rejects.toMatchObject(error)
+      await expect(async () => ask({}, { identity: { maxCostUsd: wrong } })).rejects.toMatchObject(error)
+    }
+    expect(upstream.requests).toHaveLength(0)
+  })
+
   it('bounds the sum of its attempts', async () => {
     const failed = JSON.stringify({
       error: { message: 'x', type: 'server_error' },

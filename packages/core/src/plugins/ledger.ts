@@ -5,10 +5,11 @@ import { type Plugin, definePlugin } from '../plugin.ts'
 import type { AttemptRecord, CallRecord } from '../record.ts'
 import { inputBoundOf } from '../tokens/request.ts'
 import type { Attempt } from '../types.ts'
+import { ledgerUnavailable } from './ledger-unavailable.ts'
 import { outputBoundOf } from './output-bound.ts'
 
 /** Writes every call and attempt into the ledger: an attempt before it is sent, and again when it has ended. */
-export function ledger({ ledger: book, prices, clock }: BuiltInServices): Plugin {
+export function ledger({ ledger: book, prices, clock, events: bus }: BuiltInServices): Plugin {
   if (!book) return definePlugin({ name: 'ledger' })
   return definePlugin({
     name: 'ledger',
@@ -20,12 +21,22 @@ export function ledger({ ledger: book, prices, clock }: BuiltInServices): Plugin
       stage: 'meter',
       enforce: 'post',
       run(attempt, next) {
-        book.begin(intentOf(attempt))
+        begin(attempt)
         return next(attempt)
       },
     },
     close: () => book.end(),
   })
+
+  /** Where a budget counts, nothing is sent that the ledger could lose. */
+  function begin(attempt: Attempt): void {
+    try {
+      book!.begin(intentOf(attempt))
+    } catch (error) {
+      bus.emit('ledger.failed', { error })
+      if (attempt.held) throw ledgerUnavailable(error)
+    }
+  }
 
   function intentOf({ call, candidate }: Attempt): LedgerIntent {
     const time = clock.wallTime()
@@ -78,6 +89,7 @@ function attemptRow(record: CallRecord, attempt: AttemptRecord): LedgerAttempt {
     overrun: attempt.overrun ?? false,
     prices: attempt.prices,
     priceSource: attempt.priceSource,
+    usageFaults: usage?.faults,
   }
 }
 

@@ -57,6 +57,10 @@ export function meter({ clock, events, prices }: BuiltInServices): Plugin {
   function bill(entry: AttemptRecord, { usage, estimated }: Billed, { call, held }: Attempt): void {
     entry.usage = usage
     entry.estimated = estimated
+    if (usage.faults) {
+      const message = `What the provider says was used does not add up: ${usage.faults.join(', ')}`
+      events.emit('warning', { kind: 'odd_usage', message, callId: call.id, model: entry.model })
+    }
     const price = prices.priceOf(entry.model, call.record.startedAt + entry.startedMs)
     if (!price) return
     entry.prices = pricesFor(price, inputTokensOf(usage))

@@ -194,6 +194,22 @@ describe('what is charged for an answer', () => {
     expect(await charged(call, spent)).toEqual({ nanoUsd: input + 10, estimated: true })
   })
 
+  it('that is cut off after a first count, as vLLM and Gemini give one with each chunk, is that input and what came', async () => {
+    const counted = events(false).slice(0, 4)
+    const first = counted[0]!.replace(
+      /}\n\n$/,
+      ',"usage":{"prompt_tokens":7,"completion_tokens":0,"total_tokens":7}}\n\n',
+    )
+    const { begin, leaving, spent } = await setUp([streamHead(), chunk([first, ...counted.slice(1)].join('')), hang()])
+    const call = begin(true)
+    const reply = await call.reply
+    await settle()
+    await settle()
+    leaving.abort()
+    await reply.ended
+    expect(await charged(call, spent)).toEqual({ nanoUsd: 37, estimated: true })
+  })
+
   it('that is cut off is the input and what came', async () => {
     const { begin, spent } = await setUp([streamHead(), chunk(events(false).slice(0, 3).join('')), reset()])
     const call = begin(true)

@@ -4,7 +4,7 @@ import type { StreamWatch } from '../dialects/watch.ts'
 import { SignalboxError, type SignalboxErrorCode } from '../errors.ts'
 import { PushStream } from '../stream.ts'
 import type { Attempt, Ended } from '../types.ts'
-import { estimateUsage } from './usage.ts'
+import { billedFor } from './usage.ts'
 
 /** What a committed stream works with. */
 export interface StreamParts {
@@ -114,12 +114,11 @@ export class CommittedStream {
     this.over = true
     const { watch, attempt, clock, onOver } = this.parts
     clock.clearTimeout(this.timer)
-    const estimated = watch.usage === undefined
     const seen = { textBytes: watch.textLength, deltas: watch.deltas }
-    const usage = watch.usage ?? estimateUsage(attempt.call.request, seen)
+    const billed = billedFor(watch.usage, attempt.call.request, { seen, whole: watch.finished })
     onOver(how === 'complete')
     this.body.end()
-    this.settle({ how, usage, estimated })
+    this.settle({ how, ...billed })
   }
 
   private dueMs(): number {

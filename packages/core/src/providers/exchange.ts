@@ -7,13 +7,13 @@ import type { EventBus } from '../events.ts'
 import { bytesOf, plainReply, streamReply } from '../reply.ts'
 import { redactBytes } from '../secrets.ts'
 import { endOf } from '../sleep.ts'
-import type { Attempt, Ended, Reply, Usage } from '../types.ts'
+import type { Attempt, Ended, Reply } from '../types.ts'
 import { endedReusedConnection } from './connections.ts'
 import { CommittedStream } from './committed-stream.ts'
 import { type Decoder, createDecoder } from './decode.ts'
 import { failureOfConnection } from './failure.ts'
 import { refusalError } from './refusal.ts'
-import { estimateUsage } from './usage.ts'
+import { billedFor } from './usage.ts'
 
 /** What an exchange sends, and what it needs to do so. */
 export interface ExchangeOptions {
@@ -119,7 +119,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     const { attempt, dialect, origin, path } = this.options
     this.sentMs = this.clock.now()
     try {
-      const body = dialect.patch(attempt.call.request, { model: attempt.candidate.model })
+      const body = dialect.patch(attempt.call.request, attempt.candidate)
       dispatcher.dispatch({ origin, path, method: 'POST', headers: this.outgoing.headers, body }, this)
     } catch (error) {
       this.fail(failureOfConnection(error, false, this.model))
@@ -246,16 +246,11 @@ class Exchange implements Dispatcher.DispatchHandler {
     const read = dialect.classifyAnswer(body)
     if (read.error) return this.refuse()
     const fault = read.fault ? this.faultOf(read.fault) : attempt.call.request.parameters.stream && 'content_type'
-    if (fault) return this.fail(this.bad(fault), this.billedFor(read.usage))
+    const { request } = attempt.call
+    const billed = (textBytes: number) => billedFor(read.usage, request, { seen: { textBytes }, whole: true })
+    if (fault) return this.fail(this.bad(fault), billed(0))
     this.close()
-    const ended = (): Ended =>
-      read.usage
-        ? { how: 'complete', usage: read.usage, estimated: false }
-        : {
-            how: 'complete',
-            usage: estimateUsage(attempt.call.request, { textBytes: read.textLength ?? 0 }),
-            estimated: true,
-          }
+    const ended = (): Ended => ({ how: 'complete', ...billed(read.textLength ?? 0) })
     this.resolve(
       plainReply({ status: 200, headers: this.passed(), dialect: dialect.name, model: this.model, body, ended }),
     )
@@ -400,18 +395,10 @@ class Exchange implements Dispatcher.DispatchHandler {
   /** What a provider may bill for an attempt that was sent and gave no answer. */
   private seenSoFar(): Billed {
     const { request } = this.options.attempt.call
-    if (this.phase === 'opening' && this.watch.usage) return { usage: this.watch.usage, estimated: false }
-    const seen =
-      this.phase === 'opening'
-        ? { textBytes: this.watch.textLength, deltas: this.watch.deltas }
-        : { textBytes: this.bytes }
-    return { usage: estimateUsage(request, seen), estimated: true }
-  }
-
-  /** What a provider may bill for an answer that is none: what it says, or else the input. */
-  private billedFor(usage: Usage | undefined): Billed {
-    if (usage) return { usage, estimated: false }
-    return { usage: estimateUsage(this.options.attempt.call.request, { textBytes: 0 }), estimated: true }
+    if (this.phase !== 'opening')
+      return billedFor(undefined, request, { seen: { textBytes: this.bytes }, whole: false })
+    const { usage, textLength, deltas } = this.watch
+    return billedFor(usage, request, { seen: { textBytes: textLength, deltas }, whole: false })
   }
 
   private close(abort = false): void {

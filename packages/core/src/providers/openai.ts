@@ -1,5 +1,6 @@
 import type { OpenAiModelOptions } from '../config/options.ts'
-import { connectChat } from './openai-compatible.ts'
+import { connectEndpoint } from './endpoint.ts'
+import { bearer } from './outgoing.ts'
 import type { Provider } from './provider.ts'
 
 /** Options of {@link openai}, besides the model's name. */
@@ -24,6 +25,7 @@ export const openaiProvider: Provider<OpenAiModelOptions> = {
   baseUrl: openaiBaseUrl,
   connect(options, context) {
     const apiKey = options.apiKey ?? process.env['OPENAI_API_KEY']
-    return connectChat(options.baseUrl ?? openaiBaseUrl, { ...options, apiKey }, context)
+    const baseUrl = options.baseUrl ?? openaiBaseUrl
+    return connectEndpoint({ baseUrl, headers: bearer }, { ...options, apiKey }, context)
   },
 }

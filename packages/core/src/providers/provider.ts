@@ -32,8 +32,11 @@ export interface ConnectedModel {
 /** Makes models out of configuration entries. */
 export interface Provider<Options = CommonModelOptions> {
   readonly name: string
-  /** The wire format it is spoken to in. */
-  readonly dialect: DialectName
+  /**
+   * The wire format it is spoken to in, or several: what comes in one of them goes on as it is, all else is translated
+   * into the first.
+   */
+  readonly dialect: DialectName | readonly DialectName[]
   /** Where it is found, unless a model says otherwise. */
   readonly baseUrl?: string
   connect(options: Options, context: ModelContext): ConnectedModel

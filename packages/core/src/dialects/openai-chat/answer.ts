@@ -1,7 +1,8 @@
 import { bufferOf } from '../../buffer.ts'
-import { noUsage } from '../../reply.ts'
 import type { Usage } from '../../types.ts'
+import { isRecord, isText, parseJson } from '../json.ts'
 import type { AnswerClass, EventClass, ProviderError, SseEvent } from '../dialect.ts'
+import { normaliseUsage } from './usage.ts'
 
 /** https://platform.openai.com/docs/api-reference/chat-streaming */
 interface Choice {
@@ -25,7 +26,7 @@ interface Delta {
 export function classifyEvent({ event, data }: SseEvent): EventClass {
   if (data === undefined || data === '') return { kind: 'ping' }
   if (data === '[DONE]') return { kind: 'done' }
-  const chunk = parse(data)
+  const chunk = parseJson(data)
   if (!isRecord(chunk)) return { kind: 'malformed' }
   const error =
     event === 'error' ? (providerError(chunk) ?? { message: 'The provider reported an error' }) : providerError(chunk)
@@ -68,13 +69,14 @@ function lengthOf(delta: Delta): number {
 /** Reads a plain chat completion. */
 export function classifyAnswer(body: Uint8Array): AnswerClass {
   if (body.length === 0) return { fault: 'empty' }
-  const answer = parse(bufferOf(body).toString())
+  const answer = parseJson(bufferOf(body).toString())
   if (answer === undefined) return { fault: 'parse' }
   const error = providerError(answer)
   if (error) return { error, ...(isRecord(answer) && usagePart(answer)) }
   if (!isRecord(answer) || !Array.isArray(answer['choices'])) return { fault: 'shape' }
-  if (hasCounts(answer['usage'])) return usagePart(answer)
   const choices = answer['choices'] as Choice[]
+  const said = usagePart(answer)
+  if (said.usage) return said
   return {
     textLength: choices.reduce(
       (sum, choice) => sum + (isRecord(choice?.message) ? lengthOf(choice.message as Delta) : 0),
@@ -110,49 +112,13 @@ function detailCode(error: Record<string, unknown>): string | undefined {
   return typeof code === 'string' ? code : undefined
 }
 
-function usagePart({ usage }: Record<string, unknown>): { usage?: Usage } {
-  return hasCounts(usage) ? { usage: usageOf(usage) } : {}
+/** What was used, where a body says so: Moonshot says it beside the last delta of a stream, and Groq may in a part of its own. */
+export function classifyUsage({ usage, choices, x_groq: groq }: Readonly<Record<string, unknown>>): Usage | undefined {
+  const beside = Array.isArray(choices) ? (choices as { usage?: unknown }[])[0]?.usage : undefined
+  return normaliseUsage(usage ?? beside ?? (isRecord(groq) ? groq['usage'] : undefined))
 }
 
-const hasCounts = (usage: unknown): usage is Record<string, unknown> => {
-  if (!isRecord(usage)) return false
-  const counts = [usage['prompt_tokens'], usage['completion_tokens']].filter((value) => typeof value === 'number')
-  return counts.length > 0 && counts.every((value) => value <= largestCount)
-}
-
-/** A provider that says more is not believed: what was used is then estimated. */
-const largestCount = 2 ** 31
-
-/**
- * Tokens by disjoint class. OpenAI counts cached tokens inside `prompt_tokens` and reasoning inside `completion_tokens`;
- * DeepSeek names the cached ones `prompt_cache_hit_tokens`.
- */
-function usageOf(usage: Record<string, unknown>): Usage {
-  const prompt = count(usage['prompt_tokens'])
-  const completion = count(usage['completion_tokens'])
-  const cached =
-    count(details(usage, 'prompt_tokens_details')['cached_tokens']) || count(usage['prompt_cache_hit_tokens'])
-  const reasoning = count(details(usage, 'completion_tokens_details')['reasoning_tokens'])
-  return {
-    ...noUsage,
-    inputTokens: Math.max(0, prompt - cached),
-    cachedInputTokens: cached,
-    outputTokens: Math.max(0, completion - reasoning),
-    reasoningTokens: reasoning,
-  }
-}
-
-const details = (usage: Record<string, unknown>, key: string) => (isRecord(usage[key]) ? usage[key] : {})
-const count = (value: unknown) =>
-  typeof value === 'number' && value > 0 && value <= largestCount ? Math.floor(value) : 0
-const isText = (value: unknown) => typeof value === 'string' && value !== ''
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown
-  } catch {
-    return undefined
-  }
+function usagePart(body: Readonly<Record<string, unknown>>): { usage?: Usage } {
+  const usage = classifyUsage(body)
+  return usage ? { usage } : {}
 }

@@ -1,13 +1,17 @@
 import { errorTypeOf } from '../../http/errors.ts'
 import type { SignalboxError } from '../../errors.ts'
-import type { Dialect } from '../dialect.ts'
+import { endsWith } from '../bytes.ts'
+import type { Dialect, ProviderError } from '../dialect.ts'
 import { JsonRequest, parseJsonRequest } from '../json-request.ts'
 import { classifyAnswer, classifyEvent, providerError } from './answer.ts'
 import { chatView } from './request.ts'
+import { chatTranslation } from './translation.ts'
 
 /** OpenAI's chat completions. https://platform.openai.com/docs/api-reference/chat */
 export const openaiChat: Dialect = {
   name: 'openai-chat',
+  path: '/chat/completions',
+  translation: chatTranslation,
   terminator: Buffer.from('data: [DONE]\n\n'),
   parse: (body) => parseJsonRequest(body, chatView),
 
@@ -31,6 +35,9 @@ export const openaiChat: Dialect = {
   error: (error) => Buffer.from(JSON.stringify(errorBody(error))),
   errorEvent: (error) => Buffer.from(`data: ${JSON.stringify(errorBody(error))}\n\n`),
   classifyEvent,
+  told: (error) => ({ error: toldError(error) }),
+  toldEvent: (error) => `data: ${JSON.stringify({ error: toldError(error) })}\n\n`,
+  deltaHeadBytes: 0,
   isDelta: (bytes) => deltaEndings.some((ending) => endsWith(bytes, ending)),
   classifyAnswer,
   providerError,
@@ -42,14 +49,14 @@ function errorBody(error: SignalboxError): object {
   }
 }
 
+const toldError = ({ message, type, code }: ProviderError) => ({
+  message,
+  type: type ?? null,
+  param: null,
+  code: code ?? null,
+})
+
 /** How OpenAI, and nearly all who follow it, end the JSON of a delta that does not finish, and the event. */
 const deltaEndings = ['"finish_reason":null}]}\n\n', '"finish_reason":null}],"usage":null}\n\n'].map((text) =>
   Buffer.from(text),
 )
-
-function endsWith(bytes: Uint8Array, ending: Uint8Array): boolean {
-  const offset = bytes.length - ending.length
-  if (offset < 0) return false
-  for (let index = ending.length - 1; index >= 0; index--) if (bytes[offset + index] !== ending[index]) return false
-  return true
-}

@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest'
+import { costNanoUsd, priceOf } from '../../money/price.ts'
+import { usdOf } from '../../money/usd.ts'
+import { normaliseUsage } from './usage.ts'
+
+const classes = (inputTokens: number, cachedInputTokens: number, cacheWriteTokens: number, outputTokens: number) => ({
+  inputTokens,
+  cachedInputTokens,
+  cacheWriteTokens,
+  outputTokens,
+  reasoningTokens: 0,
+})
+
+describe('the usage of a message', () => {
+  it('costs what the billing console said in LiteLLM #9812: written tokens are charged once', () => {
+    const usage = normaliseUsage({
+      input_tokens: 3,
+      cache_creation_input_tokens: 12304,
+      cache_read_input_tokens: 0,
+      output_tokens: 550,
+    })!
+    expect(usage).toEqual(classes(3, 0, 12304, 550))
+    const { base } = priceOf({ input: 3, cacheWrite: 3.75, cachedInput: 0.3, output: 15 })
+    expect(usdOf(costNanoUsd(usage, base))).toBe('0.054399')
+  })
+
+  it('is read with writes by their life, as recorded: https://github.com/get-convex/agent/issues/191', () => {
+    const raw = {
+      cache_creation: { ephemeral_1h_input_tokens: 0, ephemeral_5m_input_tokens: 46209 },
+      cache_creation_input_tokens: 46209,
+      cache_read_input_tokens: 0,
+      input_tokens: 337,
+      output_tokens: 342,
+      service_tier: 'standard',
+    }
+    expect(normaliseUsage(raw)).toEqual(classes(337, 0, 46209, 342))
+    const long = { ...raw, cache_creation: { ephemeral_1h_input_tokens: 46209, ephemeral_5m_input_tokens: 0 } }
+    expect(normaliseUsage(long)).toEqual({ ...classes(337, 0, 46209, 342), faults: ['long_cache_write'] })
+  })
+
+  it.each([
+    [{ input_tokens: 24, output_tokens: 308 }, classes(24, 0, 0, 308)],
+    [
+      { input_tokens: 24, output_tokens: 1, cache_creation_input_tokens: null, cache_read_input_tokens: null },
+      classes(24, 0, 0, 1),
+    ],
+    [
+      { input_tokens: 1, output_tokens: 1, cache_read_input_tokens: -1 },
+      { ...classes(1, 0, 0, 1), faults: ['not_a_count'] },
+    ],
+    [
+      { input_tokens: 0, output_tokens: 9 },
+      { ...classes(0, 0, 0, 9), faults: ['no_input'] },
+    ],
+    [
+      {
+        input_tokens: 1,
+        output_tokens: 9,
+        cache_creation_input_tokens: 5,
+        cache_creation: { ephemeral_5m_input_tokens: 7 },
+      },
+      { ...classes(1, 0, 7, 9), faults: ['total_mismatch'] },
+    ],
+    [{ input_tokens: 0, output_tokens: 0 }, undefined],
+    [{ output_tokens: 5 }, undefined],
+    [null, undefined],
+  ])('%j is %j', (raw, usage) => {
+    expect(normaliseUsage(raw)).toEqual(usage)
+  })
+})

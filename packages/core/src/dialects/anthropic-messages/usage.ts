@@ -1,0 +1,32 @@
+import { isRecord } from '../../is-record.ts'
+import { Counts, type UsageNormaliser, partsOf } from '../usage.ts'
+
+/**
+ * Anthropic's classes are disjoint but for thoughts, which it counts inside `output_tokens`; newer models tell how many.
+ * It gives no total. A stream says its input at its start and its output at its end: what is read here is both together.
+ */
+export const normaliseUsage: UsageNormaliser = (raw) => {
+  if (!isRecord(raw)) return undefined
+  const counts = new Counts()
+  const input = counts.needed(raw['input_tokens'])
+  const output = counts.needed(raw['output_tokens'])
+  if (input === undefined || output === undefined) return undefined
+  const cached = counts.part(raw['cache_read_input_tokens'])
+  const byLife = partsOf(raw, 'cache_creation')
+  const short = counts.part(byLife['ephemeral_5m_input_tokens'])
+  const long = counts.part(byLife['ephemeral_1h_input_tokens'])
+  const written = counts.part(raw['cache_creation_input_tokens'], short + long)
+  if (input + cached + written + output === 0) return undefined
+  if (short + long > 0 && short + long !== written) counts.faults.add('total_mismatch')
+  if (long > 0) counts.faults.add('long_cache_write')
+  if (input + cached + written === 0) counts.faults.add('no_input')
+  const thoughts = counts.part(partsOf(raw, 'output_tokens_details')['thinking_tokens'])
+  if (thoughts > output) counts.faults.add('reasoning_above_output')
+  return counts.usage({
+    inputTokens: input,
+    cachedInputTokens: cached,
+    cacheWriteTokens: Math.max(written, short + long),
+    outputTokens: Math.max(0, output - thoughts),
+    reasoningTokens: thoughts,
+  })
+}

@@ -1,0 +1,50 @@
+import type { DatabaseSync } from 'node:sqlite'
+import { type SqlRow, type SqlValue, attemptColumns, attemptOf, callColumns, callOf } from './rows.ts'
+import { totalOf, totalsSql, where } from './sql.ts'
+import type { LedgerQuery, LedgerReader } from './types.ts'
+
+/** Rows that are read at a time, so that a slow reader keeps no older version of the file alive. */
+const pageRows = 1_000
+
+/** Reads a ledger's database. `beforeReading` writes what still waits to be written. */
+export function createSqliteReader(database: DatabaseSync, beforeReading: () => void = () => undefined): LedgerReader {
+  function* pages<T>({ table, columns, place, read }: Source<T>, query: LedgerQuery | undefined): IterableIterator<T> {
+    beforeReading()
+    const order = ['time', ...place]
+    let last: SqlValue[] | undefined
+    for (;;) {
+      const { sql, values } = where(query, last && `(${order.join(', ')}) > (${order.map(() => '?').join(', ')})`)
+      const rows = database
+        .prepare(`select ${columns} from ${table} ${sql} order by ${order.join(', ')} limit ${pageRows}`)
+        .all(...values, ...(last ?? [])) as SqlRow[]
+      for (const row of rows) yield read(row)
+      const final = rows.at(-1)
+      if (!final || rows.length < pageRows) return
+      last = order.map((column) => final[column] as SqlValue)
+    }
+  }
+
+  return {
+    attempts: (query) => pages(attempts, query),
+    calls: (query) => pages(calls, query),
+    totals(by, query) {
+      beforeReading()
+      const { sql, values } = totalsSql(by, query)
+      return database
+        .prepare(sql)
+        .all(...values)
+        .map(totalOf)
+    },
+  }
+}
+
+interface Source<T> {
+  readonly table: string
+  readonly columns: string
+  /** What names a row besides its time. */
+  readonly place: readonly string[]
+  read(row: SqlRow): T
+}
+
+const attempts = { table: 'attempts', columns: attemptColumns, place: ['call_key', 'place'], read: attemptOf }
+const calls = { table: 'calls', columns: callColumns, place: ['call_key'], read: callOf }
