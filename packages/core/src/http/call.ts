@@ -18,6 +18,8 @@ export async function answerCall(
   const sent = await request.body()
   const headers = forwarded(request)
   const timeoutMs = timeoutOf(request.header('x-request-timeout'))
+  const cacheControl = request.header('cache-control')
+  const idempotencyKey = request.header('idempotency-key')
   const { record, reply } = router.begin({
     body: sent,
     dialect,
@@ -27,6 +29,8 @@ export async function answerCall(
     ...(headers && { headers }),
     ...(timeoutMs !== undefined && { timeoutMs }),
     ...(request.log && { log: request.log }),
+    ...(cacheControl !== undefined && { cacheControl }),
+    ...(idempotencyKey !== undefined && { idempotencyKey }),
   })
   try {
     const answer = await reply
