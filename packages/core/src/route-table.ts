@@ -80,6 +80,7 @@ function connectModel(name: string, options: ModelOptions, top: RouterOptions, s
   const provider = providerOf(options)
   const { timeouts } = resolveSettings(options.reasoning ?? false, top, options)
   const { learned, limiter } = services.admission
+  const group = `model:${name}`
   const connected = provider.connect(options, {
     ...services,
     name,
@@ -87,11 +88,11 @@ function connectModel(name: string, options: ModelOptions, top: RouterOptions, s
     maxResponseBytes: top.maxResponseBytes ?? defaultMaxBodyBytes,
     onHeaders: (headers, sentMs) => {
       const pauseMs = parseRetryAfterMs(headers, services.clock.wallTime()).delayMs
-      learned.observe(`model:${name}`, headers, { sentMs, pauseMs })
-      limiter.recheck(`model:${name}`)
+      learned.observe(group, headers, { sentMs, pauseMs })
+      limiter.recheck(group)
     },
   })
-  const dialects = Object.freeze([provider.dialect].flat())
+  const dialects = Object.freeze([connected.dialects ?? provider.dialect].flat())
   return { name, options, providerName: provider.name, dialects, connected }
 }
 
@@ -143,7 +144,8 @@ function createCandidate(
     retryBudget: services.states.budgetOf(domain, settings),
     account: connected.domain,
     dialects: model.dialects,
-    send: inAnyDialect(connected.send, model.dialects),
+    quirks: connected.quirks,
+    send: inAnyDialect(connected.send, model.dialects, connected.quirks !== undefined),
     verify: connected.verify,
     get weight() {
       return ownWeight * state.penalty.share

@@ -161,10 +161,13 @@ export function createRouter(given: RouterOptions): Router {
     if (drained) await connections.close()
   })
 
-  async function run(call: Call): Promise<Reply> {
+  async function run(call: Call, left: () => void): Promise<Reply> {
     try {
-      return await rings.answer(call)
+      const reply = await rings.answer(call)
+      reply.ended.then(left, left)
+      return reply
     } catch (error) {
+      left()
       throw finalError(error, call.record)
     }
   }
@@ -175,10 +178,10 @@ export function createRouter(given: RouterOptions): Router {
   }
 
   function start(init: CallInit): BegunCall {
-    const active = lifetime.enter(init.signal)
+    const active = lifetime.enter(init)
     try {
       const call = createCall(init, routes, { ...services, end: active.end })
-      return { record: call.record, reply: lifetime.track(active, run(call)) }
+      return { record: call.record, reply: run(call, active.left) }
     } catch (error) {
       active.left()
       throw error

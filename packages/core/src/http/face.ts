@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { dialects } from '../dialects/index.ts'
 import { SignalboxError } from '../errors.ts'
 import type { CallRecord } from '../record.ts'
@@ -54,9 +55,15 @@ export function createFace(router: Router, { pages = false }: FaceOptions = {}):
     },
     async answer(endpoint, request) {
       const id = requestId(request)
-      const answer = await settle(endpoint, request, id)
+      const dialect = endpoint.dialect ?? dialectOfCaller(request)
+      let answer: FaceAnswer
+      try {
+        answer = await endpoint.answer(request, id)
+      } catch (error) {
+        answer = toldError(error, dialect, request)
+      }
       answer.headers['x-request-id'] = id
-      if ((endpoint.dialect ?? dialectOfCaller(request)) === 'anthropic-messages') answer.headers['request-id'] = id
+      if (dialect === 'anthropic-messages') answer.headers['request-id'] = id
       if (answer.error && !request.bodyIsComplete()) answer.headers['connection'] = 'close'
       if (router.settings.decisionHeaders && answer.record) addDecision(answer.headers, answer.record)
       if (answer.record?.hookTimes) answer.headers['server-timing'] = serverTiming(answer.record.hookTimes)
@@ -83,14 +90,6 @@ const statusPage = (router: Router): Resource => ({
   answer: (request) => status(router, request),
 })
 
-async function settle(endpoint: Endpoint, request: FaceRequest, id: string): Promise<FaceAnswer> {
-  try {
-    return await endpoint.answer(request, id)
-  } catch (error) {
-    return toldError(error, endpoint.dialect ?? dialectOfCaller(request), request)
-  }
-}
-
 function addDecision(headers: Record<string, string>, { model, route, attempts }: CallRecord): void {
   const last = model ?? attempts.at(-1)?.model
   if (last !== undefined) headers['x-signalbox-model'] = last
@@ -104,7 +103,7 @@ const saneId = /^[\w.:@/+=-]{1,200}$/
 function requestId(request: FaceRequest): string {
   const callers = request.header('x-request-id')
   if (callers !== undefined && saneId.test(callers)) return callers
-  return request.id !== undefined && saneId.test(request.id) ? request.id : crypto.randomUUID()
+  return request.id !== undefined && saneId.test(request.id) ? request.id : randomUUID()
 }
 
 function localPath(path: string): string {
