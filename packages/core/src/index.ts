@@ -35,8 +35,8 @@ export { loadConfig } from './config/load.ts'
 export type { AttemptFailure, SignalboxErrorCode, SignalboxErrorOptions, UpstreamAnswer } from './errors.ts'
 export { SignalboxError, isSignalboxError } from './errors.ts'
 export type { Alert, Events, RouterEvent, RouterEvents, Warning } from './events.ts'
-export type { CacheLayer, Classify, Guard, Labels, LiftOptions, StoredAnswer } from './lifts.ts'
-export { cacheLayer, classifier, guard, refuse } from './lifts.ts'
+export type { BudgetGuard, CacheLayer, Classify, Guard, Labels, LiftOptions, StoredAnswer } from './lifts.ts'
+export { budgetGuard, cacheLayer, classifier, guard, refuse } from './lifts.ts'
 export type {
   AttemptStage,
   CallStage,
