@@ -143,6 +143,10 @@ export interface Call {
   readonly headers: Readonly<Record<string, string>>
   /** The host's logger for this call. */
   readonly log: Logger | undefined
+  /** What the caller wants of a cache, as HTTP's `Cache-Control` says it. */
+  readonly cacheControl?: string
+  /** Calls of one caller with the same one are one call. */
+  readonly idempotencyKey?: string
   /** What is decided and what happens, written as it happens. To read, not to write. */
   readonly record: CallRecord
 }

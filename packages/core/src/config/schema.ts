@@ -249,6 +249,28 @@ const strategy = z.union([
     .describe("A plugin's strategy, with its options."),
 ])
 
+const cacheOfRoute = {
+  ttlMs: milliseconds.optional().describe('How long an answer is new. Default 60000.'),
+  staleWhileRevalidateMs: z
+    .number()
+    .nonnegative()
+    .optional()
+    .describe('How much longer it is given while a new one is made. Default 0.'),
+  deterministicOnly: z
+    .boolean()
+    .optional()
+    .describe('Whether only calls with temperature 0 or a seed are cached. Default true.'),
+}
+const cacheOfRouter = {
+  per: z
+    .enum(['identity', 'key', 'user', 'team', 'all'])
+    .optional()
+    .describe('Who shares answers. Default "identity".'),
+  maximumBytes: count.optional().describe('What answers kept in the process may take. Default 67108864 (64 MiB).'),
+  file: z.string().min(1).optional().describe('A SQLite file that the processes of a host share.'),
+  maximumFileBytes: count.optional().describe('What the file may take. Default 1073741824 (1 GiB).'),
+}
+
 const routeModel = z.union([name, z.strictObject({ model: name, weight: z.number().nonnegative().optional() })])
 
 /** What may stand in code and not in a file: values, functions and objects in place of their names. */
@@ -258,6 +280,7 @@ interface CodeParts {
   readonly provider?: z.ZodType
   readonly strategy: z.ZodType
   readonly plugin: z.ZodType
+  readonly cache: Record<string, z.ZodType>
   readonly top: Record<string, z.ZodType>
 }
 
@@ -273,6 +296,7 @@ const inFile: CodeParts = {
     z.string().min(1),
     z.strictObject({ use: z.string().min(1), options: z.unknown().optional() }).describe('With what it takes.'),
   ]),
+  cache: {},
   top: {},
 }
 
@@ -286,6 +310,7 @@ const inCode: CodeParts = {
     z.custom(isObjectWith('rank'), 'expected a strategy, its name or a rank function'),
   ]),
   plugin: z.custom((value) => typeof value === 'object' && value !== null, 'expected a plugin'),
+  cache: { layers: z.array(z.custom(isObjectWith('get'), 'expected a layer with get and set')).optional() },
   top: {
     logger: z.custom(isObjectWith('info'), 'expected a logger with debug, info, warn and error').optional(),
     clock: z.custom(isObjectWith('now'), 'expected a clock').optional(),
@@ -325,6 +350,10 @@ function build(parts: CodeParts) {
           breaker,
           health,
           limits: z.union([z.strictObject({ ...rates, ...caps }), z.literal(false)]).optional(),
+          cache: z
+            .union([z.strictObject(cacheOfRoute), z.literal(false)])
+            .optional()
+            .describe('What differs on this route.'),
           plugins: plugins.describe('Plugins for the calls of this route alone.'),
         }),
       )
@@ -344,7 +373,10 @@ function build(parts: CodeParts) {
     queue: z
       .strictObject({ maximumWaiting: z.int().nonnegative().optional().describe('For each limit. Default 1000.') })
       .optional(),
-    cache: off,
+    cache: z
+      .union([z.strictObject({ ...cacheOfRoute, ...cacheOfRouter, ...parts.cache }), z.literal(false)])
+      .optional()
+      .describe('Answers of earlier calls for later ones.'),
     budgets: z
       .union([z.array(budget), z.literal(false)])
       .optional()
