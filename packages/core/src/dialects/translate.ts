@@ -54,10 +54,6 @@ export function translationsOf(
   throw new SignalboxError('untranslatable', `The model does not serve ${from.path}`, { model })
 }
 
-/** Whether requests of one dialect can be written in another at all. */
-export const canTranslate = (from: keyof typeof dialects, to: keyof typeof dialects) =>
-  dialects[from].translation !== undefined && dialects[to].translation !== undefined
-
 interface FieldsRead {
   readonly neutral: NeutralRequest
   /** What to tell where a field cannot be written, by its neutral name. */
