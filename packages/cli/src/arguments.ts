@@ -20,6 +20,16 @@ export type Command =
   | { readonly kind: 'wrong'; readonly message: string }
   | { readonly kind: 'serve'; readonly options: ServeOptions }
   | { readonly kind: 'doctor'; readonly config: string }
+  | PluginCommandLine
+
+/** A command of a plugin: `signalbox PLUGIN COMMAND --config FILE [ARGUMENTS]`. */
+export interface PluginCommandLine {
+  readonly kind: 'plugin'
+  readonly config: string
+  readonly plugin: string
+  readonly command: string | undefined
+  readonly args: readonly string[]
+}
 
 /** Reads the command line. Never throws: what is wrong with it is a command too. */
 export function readArguments(args: readonly string[]): Command {
@@ -27,10 +37,14 @@ export function readArguments(args: readonly string[]): Command {
     const { values, positionals } = parse(args)
     if (values.help) return { kind: 'help' }
     if (values.version) return { kind: 'version' }
-    const [command, stray] = positionals
+    const [command, stray, ...rest] = positionals
     if (command === undefined) throw new Error('expected a command: signalbox serve --config FILE')
     if (command !== 'serve' && command !== 'doctor') {
-      throw new Error(`there is no command "${command}"; there are serve and doctor`)
+      if (!values.config)
+        throw new Error(
+          `there is no command "${command}"; there are serve and doctor, and with --config FILE those of its plugins`,
+        )
+      return { kind: 'plugin', config: values.config, plugin: command, command: stray, args: rest }
     }
     if (stray !== undefined) throw new Error(`"${stray}" is one argument too many; a file is given by --config`)
     if (!values.config) throw new Error(`${command} needs --config FILE`)

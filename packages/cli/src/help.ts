@@ -5,9 +5,11 @@ export const help = () =>
   [
     `${bold('signalbox serve')} --config FILE [options]`,
     `${bold('signalbox doctor')} --config FILE`,
+    `${bold('signalbox PLUGIN COMMAND')} --config FILE [-- ARGUMENTS]`,
     '',
     'Serves the router that a configuration file describes, for any OpenAI client, at http://HOST:PORT/v1.',
     'doctor asks every provider once, with a request that costs nothing, whether it is there and takes its key.',
+    'PLUGIN COMMAND runs a command that a plugin of the configuration brings along.',
     '',
     bold('Options'),
     columns([

@@ -5,6 +5,7 @@ import { checkText } from './check.ts'
 import { doctor } from './doctor.ts'
 import { help } from './help.ts'
 import { orderText } from './order.ts'
+import { runPluginCommand } from './plugin-command.ts'
 import { serve } from './serve.ts'
 import { fail, print } from './terminal.ts'
 
@@ -28,6 +29,8 @@ export async function run(args: readonly string[]): Promise<number> {
       return inspectOrServe(command.options).catch(failed)
     case 'doctor':
       return examine(command.config).catch(failed)
+    case 'plugin':
+      return runPluginCommand(command).catch(failed)
   }
 }
 
@@ -47,7 +50,7 @@ async function inspectOrServe(options: ServeOptions): Promise<number> {
   if (!options.check && !options.printOrder) return serve(config, options)
   const router = createRouter(config)
   if (options.check) print(checkText(options.config, config))
-  if (options.printOrder) print(orderText(router.order))
+  if (options.printOrder) print(orderText(router))
   await router.close()
   return exitCodes.ok
 }

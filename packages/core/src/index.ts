@@ -1,4 +1,5 @@
-export type { BegunCall, CallerRouter, CloseOptions, OrderedHook, Router } from './router.ts'
+export type { BegunCall, CallerRouter, CloseOptions, Router } from './router.ts'
+export type { OrderedHook } from './rings.ts'
 export { createRouter } from './router.ts'
 export type { CallInit } from './call.ts'
 export type { Clock, Random, Timer } from './clock.ts'
@@ -12,6 +13,7 @@ export type {
   ModelOptions,
   OpenAiCompatibleModelOptions,
   OpenAiModelOptions,
+  PluginConfig,
   RouteOptions,
   RouterOptions,
 } from './config/options.ts'
@@ -37,11 +39,15 @@ export type {
   Hook,
   HookOptions,
   Plugin,
+  PluginDeclaration,
+  PluginFactory,
   PluginServices,
   RouteHook,
+  StrategyFactory,
   TryCandidate,
 } from './plugin.ts'
 export { definePlugin } from './plugin.ts'
+export type { CommandContext, PluginAnswer, PluginCommand, PluginPath, PluginRequest } from './plugin-edges.ts'
 export type { HedgeOptions } from './plugins/hedge.ts'
 export { hedge } from './plugins/hedge.ts'
 export type {
@@ -66,7 +72,7 @@ export type { OpenAiOptions } from './providers/openai.ts'
 export { openai } from './providers/openai.ts'
 export type { Quirks, VendorName } from './providers/quirks.ts'
 export type { ConnectedModel, ModelContext, Provider } from './providers/provider.ts'
-export type { AttemptRecord, CallRecord, CandidateRecord, Failover } from './record.ts'
+export type { AttemptRecord, CallRecord, CandidateRecord, Failover, HookTime } from './record.ts'
 export { plainReply, readBody, streamOf, streamReply } from './reply.ts'
 export type { BudgetQuery, BudgetStatus } from './treasury.ts'
 export type {

@@ -72,7 +72,7 @@ export const pipeline: readonly PipelineStep[] = [
   { ring: 'attempt', stage: 'meter', builtIn: ledger },
 ]
 
-/** All plugins of a router: the built-in ones in the order of the pipeline, then the user's as registered. */
-export function assemble(services: BuiltInServices, plugins: readonly Plugin[]): readonly Plugin[] {
-  return [...pipeline.flatMap(({ builtIn }) => (builtIn ? [builtIn(services)] : [])), ...plugins]
+/** The built-in plugins of a router, in the order of the pipeline. */
+export function builtInPlugins(services: BuiltInServices): readonly Plugin[] {
+  return pipeline.flatMap(({ builtIn }) => (builtIn ? [builtIn(services)] : []))
 }

@@ -80,6 +80,7 @@ function connectModel(name: string, options: ModelOptions, top: RouterOptions, s
   const provider = providerOf(options)
   const { timeouts } = resolveSettings(options.reasoning ?? false, top, options)
   const { learned, limiter } = services.admission
+  const group = `model:${name}`
   const connected = provider.connect(options, {
     ...services,
     name,
@@ -87,8 +88,8 @@ function connectModel(name: string, options: ModelOptions, top: RouterOptions, s
     maxResponseBytes: top.maxResponseBytes ?? defaultMaxBodyBytes,
     onHeaders: (headers, sentMs) => {
       const pauseMs = parseRetryAfterMs(headers, services.clock.wallTime()).delayMs
-      learned.observe(`model:${name}`, headers, { sentMs, pauseMs })
-      limiter.recheck(`model:${name}`)
+      learned.observe(group, headers, { sentMs, pauseMs })
+      limiter.recheck(group)
     },
   })
   const dialects = Object.freeze([connected.dialects ?? provider.dialect].flat())
@@ -107,7 +108,7 @@ function createRoute(name: string, route: RouteOptions, parts: Parts): Route {
   const ofCall = (reasoning: boolean) => resolveSettings(reasoning, parts.options, route)
   return {
     name,
-    strategy: createStrategy(route.strategy, parts.services),
+    strategy: createStrategy(route.strategy, parts.services, parts.options.plugins || []),
     views: ranked,
     fallback,
     candidates: new Map(candidates.map((candidate) => [candidate.name, candidate])),

@@ -122,6 +122,8 @@ export interface Call {
   readonly key: string
   /** The call on whose behalf a plugin makes this one. */
   readonly parent?: string
+  /** The plugins that made this call, or one that it descends from. Their hooks are left out of it. */
+  readonly madeBy?: readonly string[]
   readonly identity: Identity
   /** The name of the route (or model) that was asked for. */
   readonly route: string
@@ -260,6 +262,8 @@ export interface Sink {
 
 /** A body that arrives in pieces. It has one consumer: `to`, or one iteration. */
 export interface ByteStream extends AsyncIterable<Uint8Array> {
+  /** Whether it has its consumer; undefined where that is not known. */
+  readonly isTaken?: boolean
   /** Writes all of it to the sink with back-pressure, and settles when the last byte is handed over. Does not end the sink. */
   to(sink: Sink): Promise<void>
   /**

@@ -108,12 +108,25 @@ export interface RouteOptions extends UptimeOptions {
   readonly limits?: LimitSettings | false | undefined
   /** Models tried, in this order, after all of the above. */
   readonly fallback?: readonly string[] | undefined
+  /** Plugins for the calls of this route alone. They stand where they would among all others. */
+  readonly plugins?: readonly Plugin[] | false | undefined
   readonly retry?: Partial<RetrySettings> | false | undefined
   readonly timeouts?: Partial<Omit<TimeoutSettings, 'connectMs'>> | false | undefined
 }
 
+/**
+ * What plugins find in the configuration under their own names. Empty here: a plugin adds its key by declaration merging.
+ *
+ * @example
+ * declare module '@signalbox/core' {
+ *   interface PluginConfig { region?: { default: string } }
+ * }
+ */
+// oxlint-disable-next-line typescript/no-empty-object-type -- merged into by plugins
+export interface PluginConfig {}
+
 /** What `createRouter` takes. All of it but functions and objects may stand in a file. */
-export interface RouterOptions extends UptimeOptions {
+export interface RouterOptions extends UptimeOptions, PluginConfig {
   readonly $schema?: string | undefined
   readonly version?: 1 | undefined
   readonly models: Readonly<Record<string, ModelOptions>>
@@ -135,6 +148,8 @@ export interface RouterOptions extends UptimeOptions {
   /** Whether answers carry `x-signalbox-model`, `-route` and `-attempts`. @default true */
   readonly decisionHeaders?: boolean | undefined
   readonly plugins?: readonly Plugin[] | false | undefined
+  /** Whether every call's record and answer (`Server-Timing`) say how long each hook took by itself. @default false */
+  readonly hookTimes?: boolean | undefined
   /** Pino's shape. @default none */
   readonly logger?: Logger | undefined
   /** @default the machine's clock */

@@ -171,6 +171,7 @@ const modelKeys = {
 }
 
 const strategyName = z.string().min(1)
+const builtInStrategies = new Set(['ordered', 'round-robin', 'weighted', 'least-latency'])
 const strategy = z.union([
   strategyName,
   z.discriminatedUnion('use', [
@@ -180,6 +181,10 @@ const strategy = z.union([
       windowMs: milliseconds.optional().describe('How long a sample counts. Default 30000.'),
     }),
   ]),
+  z
+    .looseObject({ use: strategyName })
+    .refine(({ use }) => !builtInStrategies.has(use), { abort: true })
+    .describe("A plugin's strategy, with its options."),
 ])
 
 const routeModel = z.union([name, z.strictObject({ model: name, weight: z.number().nonnegative().optional() })])
@@ -190,6 +195,7 @@ interface CodeParts {
   readonly model: Record<string, z.ZodType>
   readonly provider?: z.ZodType
   readonly strategy: z.ZodType
+  readonly plugin: z.ZodType
   readonly top: Record<string, z.ZodType>
 }
 
@@ -197,7 +203,16 @@ const isFunction = (value: unknown) => typeof value === 'function'
 const isObjectWith = (key: string) => (value: unknown) =>
   typeof value === 'object' && value !== null && typeof (value as Record<string, unknown>)[key] === 'function'
 
-const inFile: CodeParts = { apiKey: z.string(), model: {}, strategy, top: { plugins: off } }
+const inFile: CodeParts = {
+  apiKey: z.string(),
+  model: {},
+  strategy,
+  plugin: z.union([
+    z.string().min(1),
+    z.strictObject({ use: z.string().min(1), options: z.unknown().optional() }).describe('With what it takes.'),
+  ]),
+  top: {},
+}
 
 const inCode: CodeParts = {
   apiKey: z.union([z.string(), z.custom(isFunction, 'expected a string or a function')]),
@@ -208,13 +223,8 @@ const inCode: CodeParts = {
     z.custom(isFunction, 'expected a strategy, its name or a rank function'),
     z.custom(isObjectWith('rank'), 'expected a strategy, its name or a rank function'),
   ]),
+  plugin: z.custom((value) => typeof value === 'object' && value !== null, 'expected a plugin'),
   top: {
-    plugins: z
-      .union([
-        z.array(z.custom((value) => typeof value === 'object' && value !== null, 'expected a plugin')),
-        z.literal(false),
-      ])
-      .optional(),
     logger: z.custom(isObjectWith('info'), 'expected a logger with debug, info, warn and error').optional(),
     clock: z.custom(isObjectWith('now'), 'expected a clock').optional(),
     random: z.custom(isFunction, 'expected a function that returns a number in [0, 1)').optional(),
@@ -228,6 +238,7 @@ function build(parts: CodeParts) {
     z.strictObject({ provider: z.literal('anthropic'), baseUrl: baseUrl.optional(), ...own }),
     z.strictObject({ provider: z.literal('openai-compatible'), baseUrl, dialect, vendor, ...own }),
   ])
+  const plugins = z.union([z.array(parts.plugin), z.literal(false)]).optional()
   const custom = parts.provider && z.strictObject({ provider: parts.provider, ...own })
   return z.strictObject({
     $schema: z.string().optional(),
@@ -252,6 +263,7 @@ function build(parts: CodeParts) {
           breaker,
           health,
           limits: z.union([z.strictObject({ ...rates, ...caps }), z.literal(false)]).optional(),
+          plugins: plugins.describe('Plugins for the calls of this route alone.'),
         }),
       )
       .optional(),
@@ -293,6 +305,11 @@ function build(parts: CodeParts) {
       .union([z.string().min(1), z.literal(false)])
       .optional()
       .describe('A SQLite file, or "memory".'),
+    plugins: plugins.describe('Modules by package name or path, outermost first.'),
+    hookTimes: z
+      .boolean()
+      .optional()
+      .describe('Whether records and answers (Server-Timing) say how long each hook took. Default false.'),
     ...parts.top,
   })
 }

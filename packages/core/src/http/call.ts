@@ -1,4 +1,5 @@
 import type { Router } from '../router.ts'
+import { isPromise } from '../store/after.ts'
 import type { DialectName } from '../types.ts'
 import type { FaceAnswer, FaceRequest } from './contract.ts'
 import { identityOf } from './identity.ts'
@@ -14,8 +15,10 @@ export async function answerCall(
   request: FaceRequest,
   id: string,
 ): Promise<FaceAnswer> {
-  const identity = await identityOf(request)
-  const sent = await request.body()
+  const identified = identityOf(request)
+  const identity = isPromise(identified) ? await identified : identified
+  const read = request.body()
+  const sent = read instanceof Promise ? await read : read
   const headers = forwarded(request)
   const timeoutMs = timeoutOf(request.header('x-request-timeout'))
   const { record, reply } = router.begin({
@@ -24,6 +27,7 @@ export async function answerCall(
     id,
     identity,
     signal: request.signal,
+    ...(request.end && { end: request.end }),
     ...(headers && { headers }),
     ...(timeoutMs !== undefined && { timeoutMs }),
     ...(request.log && { log: request.log }),

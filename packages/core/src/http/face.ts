@@ -1,22 +1,18 @@
+import { randomUUID } from 'node:crypto'
 import { dialects } from '../dialects/index.ts'
 import { SignalboxError } from '../errors.ts'
 import type { CallRecord } from '../record.ts'
 import type { Router } from '../router.ts'
 import type { DialectName } from '../types.ts'
 import { answerCall } from './call.ts'
-import type { Endpoint, Face, FaceAnswer, FaceRequest } from './contract.ts'
+import type { Endpoint, Face, FaceAnswer, FaceRequest, Resource } from './contract.ts'
 import { countTokens } from './count-tokens.ts'
 import { dialectOfCaller } from './dialect-of-caller.ts'
+import { pluginResources } from './plugin-paths.ts'
 import { health, modelByName, models } from './resources.ts'
 import { status } from './status.ts'
+import { serverTiming } from '../hook-times.ts'
 import { toldError } from './told-error.ts'
-
-interface Resource {
-  readonly method: string
-  readonly path: RegExp
-  readonly dialect?: DialectName
-  answer(request: FaceRequest, id: string, parameter: string): FaceAnswer | Promise<FaceAnswer>
-}
 
 /** Options of {@link createFace}. */
 export interface FaceOptions {
@@ -41,6 +37,7 @@ export function createFace(router: Router, { pages = false }: FaceOptions = {}):
     { method: 'GET', path: /^\/models\/(.+)$/, answer: (request, _id, name) => modelByName(router, request, name) },
     { method: 'GET', path: /^\/health(?:\/(live|ready))?$/, answer: (_request, _id, part) => health(router, part) },
     ...(pages ? [statusPage(router)] : []),
+    ...pluginResources(router, pages),
   ]
 
   return {
@@ -58,11 +55,18 @@ export function createFace(router: Router, { pages = false }: FaceOptions = {}):
     },
     async answer(endpoint, request) {
       const id = requestId(request)
-      const answer = await settle(endpoint, request, id)
+      const dialect = endpoint.dialect ?? dialectOfCaller(request)
+      let answer: FaceAnswer
+      try {
+        answer = await endpoint.answer(request, id)
+      } catch (error) {
+        answer = toldError(error, dialect, request)
+      }
       answer.headers['x-request-id'] = id
-      if ((endpoint.dialect ?? dialectOfCaller(request)) === 'anthropic-messages') answer.headers['request-id'] = id
+      if (dialect === 'anthropic-messages') answer.headers['request-id'] = id
       if (answer.error && !request.bodyIsComplete()) answer.headers['connection'] = 'close'
       if (router.settings.decisionHeaders && answer.record) addDecision(answer.headers, answer.record)
+      if (answer.record?.hookTimes) answer.headers['server-timing'] = serverTiming(answer.record.hookTimes)
       return answer
     },
   }
@@ -86,14 +90,6 @@ const statusPage = (router: Router): Resource => ({
   answer: (request) => status(router, request),
 })
 
-async function settle(endpoint: Endpoint, request: FaceRequest, id: string): Promise<FaceAnswer> {
-  try {
-    return await endpoint.answer(request, id)
-  } catch (error) {
-    return toldError(error, endpoint.dialect ?? dialectOfCaller(request), request)
-  }
-}
-
 function addDecision(headers: Record<string, string>, { model, route, attempts }: CallRecord): void {
   const last = model ?? attempts.at(-1)?.model
   if (last !== undefined) headers['x-signalbox-model'] = last
@@ -107,7 +103,7 @@ const saneId = /^[\w.:@/+=-]{1,200}$/
 function requestId(request: FaceRequest): string {
   const callers = request.header('x-request-id')
   if (callers !== undefined && saneId.test(callers)) return callers
-  return request.id !== undefined && saneId.test(request.id) ? request.id : crypto.randomUUID()
+  return request.id !== undefined && saneId.test(request.id) ? request.id : randomUUID()
 }
 
 function localPath(path: string): string {
