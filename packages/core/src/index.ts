@@ -82,6 +82,7 @@ export type {
   CallState,
   Candidate,
   CandidateView,
+  ChangedParameters,
   DialectName,
   Ended,
   Handler,
