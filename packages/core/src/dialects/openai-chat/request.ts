@@ -40,7 +40,7 @@ function textOf(content: unknown): string {
   if (typeof content === 'string') return content
   return list(content)
     .map((part) => record(part)['text'])
-    .filter((text) => typeof text === 'string')
+    .filter((said) => typeof said === 'string')
     .join('\n')
 }
 
