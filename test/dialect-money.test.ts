@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { type ModelOptions, type Router, type RouterOptions, openai, usdOf } from '@signalbox/core'
+import { type Router, type RouterOptions, openai, usdOf } from '@signalbox/core'
 import { type Script, chunk, hang, json, reset, stream, streamHead } from '@signalbox/testkit'
 import { begin, send } from './support/caller.ts'
 import { type Wire, pairs, speakers, wholeStream, wires } from './support/dialects.ts'
@@ -12,7 +12,7 @@ const price = { input: 0.001, output: 0.01, cachedInput: 0.0005, cacheWrite: 0.0
 const cost = 60n
 
 function routerTo(wire: Wire, upstream: { readonly baseUrl: string }, options: Partial<RouterOptions> = {}): Router {
-  const model = wire.model(upstream, { price } as Partial<ModelOptions>)
+  const model = wire.model(upstream, { price })
   const budgets = [{ per: 'all', window: 'month', limitUsd: 1 }] as const
   return routerFor({ models: { auto: model }, budgets, ledger: 'memory', retry: false, ...options })
 }

@@ -49,7 +49,6 @@ export const openaiEmbeddings: Dialect = {
   toldEvent: (error) => `data: ${JSON.stringify(toldBody(error))}\n\n`,
   classifyEvent: () => ({ kind: 'malformed' }),
   isDelta: () => false,
-  deltaHeadBytes: 0,
   classifyAnswer,
   providerError,
 }
