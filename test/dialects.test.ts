@@ -2,7 +2,7 @@ import { LLMock } from '@copilotkit/aimock'
 import type Anthropic from '@anthropic-ai/sdk'
 import type OpenAI from 'openai'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { anthropic } from '@signalbox/core'
+import { anthropic, openai } from '@signalbox/core'
 import { collect } from './support/caller.ts'
 import { anthropicClient, describeReaches, openaiClient } from './support/mounts.ts'
 import { modelAt, routerFor } from './support/routers.ts'
@@ -31,11 +31,12 @@ const routerOfAll = () =>
     models: {
       chat: modelAt({ baseUrl: `${mock.url}/v1` }),
       messages: anthropic('claude-sonnet-4-5', { baseUrl: `${mock.url}/v1`, apiKey: 'key' }),
+      responses: openai('gpt-4.1', { baseUrl: `${mock.url}/v1`, apiKey: 'key', dialect: 'openai-responses' }),
     },
     retry: false,
   })
 
-const providers = ['chat', 'messages'] as const
+const providers = ['chat', 'messages', 'responses'] as const
 const question = { role: 'user', content: 'What is the capital of Vietnam?' } as const
 const weather = { role: 'user', content: 'How is the weather in Hue and in Đà Nẵng?' } as const
 const inputSchema = { type: 'object' as const, properties: { city: { type: 'string' } }, required: ['city'] }
@@ -91,6 +92,54 @@ describeReaches("OpenAI's client", (reach) => {
         { name: 'get_weather', arguments: '{"city":"Đà Nẵng"}' },
       ])
       expect(new Set(calls.map(({ id }) => id)).size).toBe(2)
+    }
+  })
+})
+
+describeReaches("OpenAI's client for responses", (reach) => {
+  it.each(providers)('gets a response of the provider %s', async (model) => {
+    const client = openaiClient(await reach(routerOfAll()))
+
+    const answer = await client.responses.create({ model, input: question.content })
+
+    expect(answer).toMatchObject({
+      object: 'response',
+      status: 'completed',
+      usage: { input_tokens: 11, output_tokens: 7, total_tokens: 18 },
+    })
+    expect(answer.output_text).toContain('Hà Nội. 🏯')
+  })
+
+  it.each(providers)('gets a stream of the provider %s', async (model) => {
+    const client = openaiClient(await reach(routerOfAll()))
+
+    const stream = client.responses.stream({ model, input: [question] })
+    const events = await collect(stream)
+    const answer = await stream.finalResponse()
+
+    expect(answer.output_text).toContain('Hà Nội. 🏯')
+    expect(answer).toMatchObject({ status: 'completed', usage: { input_tokens: 11, output_tokens: 7 } })
+    // The mock leaves the numbers out, and its bytes pass through.
+    const numbers = events.map((_, index) => (model === 'responses' ? undefined : index))
+    expect(events.map((event) => event.sequence_number)).toEqual(numbers)
+    expect(events.at(-1)!.type).toBe('response.completed')
+  })
+
+  it.each(providers)('gets parallel tool calls of the provider %s, streamed and not', async (model) => {
+    const client = openaiClient(await reach(routerOfAll()))
+    const tool = { type: 'function' as const, name: 'get_weather', parameters: inputSchema, strict: true }
+    const asked = { model, input: [weather], tools: [tool] }
+
+    const plain = await client.responses.create(asked)
+    const streamed = await client.responses.stream(asked).finalResponse()
+
+    for (const { output } of [plain, streamed]) {
+      const calls = output.flatMap((item) => (item.type === 'function_call' ? [item] : []))
+      expect(calls).toMatchObject([
+        { name: 'get_weather', arguments: '{"city":"Hue"}' },
+        { name: 'get_weather', arguments: '{"city":"Đà Nẵng"}' },
+      ])
+      expect(new Set(calls.map((call) => call.call_id)).size).toBe(2)
     }
   })
 })
@@ -152,6 +201,7 @@ describeReaches("Anthropic's client", (reach) => {
     expect(models).toMatchObject([
       { id: 'chat', type: 'model' },
       { id: 'messages', type: 'model' },
+      { id: 'responses', type: 'model' },
     ])
     expect(await client.models.retrieve('chat')).toMatchObject({ id: 'chat', type: 'model' })
   })

@@ -5,7 +5,7 @@ import { SignalboxError } from './errors.ts'
 import { nanoUsdOf } from './money/usd.ts'
 import { createRecord } from './record.ts'
 import type { RouteTable } from './route-table.ts'
-import type { Call, DialectName, Identity, Logger, Services, Surface } from './types.ts'
+import type { Call, DialectName, Identity, Logger, Services } from './types.ts'
 
 /** What a call is made of. Only `body` is needed. */
 export interface CallInit {
@@ -13,8 +13,6 @@ export interface CallInit {
   readonly body: object | Uint8Array
   /** @default 'openai-chat' */
   readonly dialect?: DialectName
-  /** @default 'chat' */
-  readonly surface?: Surface
   /** @default nobody in particular */
   readonly identity?: Identity
   /** Aborts the call, and the upstream with it. */
@@ -55,7 +53,8 @@ export interface CallServices extends Services {
  * @throws SignalboxError `invalid_json`, `invalid_body`, or `model_not_found`
  */
 export function createCall(init: CallInit, routes: RouteTable, { clock, random, logger, end }: CallServices): Call {
-  const { dialect = 'openai-chat', surface = 'chat', identity = nobody, id = randomUUID(), parent, madeBy } = init
+  const { dialect = 'openai-chat', identity = nobody, id = randomUUID(), parent, madeBy } = init
+  const { surface } = dialects[dialect]
   const request = dialects[dialect].parse(init.body)
   const route = routes.find(request.model)
   if (!route) throw modelNotFound(request.model)

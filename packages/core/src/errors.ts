@@ -31,6 +31,7 @@ export const errorVerdicts = {
   route_not_allowed: final,
   untranslatable: next,
   thread_unsupported_request: final,
+  state_unsupported: final,
   unauthenticated: final,
   forbidden: final,
   not_found: final,

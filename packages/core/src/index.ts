@@ -7,6 +7,7 @@ export { seededRandom, systemClock } from './clock.ts'
 export type {
   AnthropicModelOptions,
   ApiKey,
+  ChatDialect,
   CommonModelOptions,
   CustomModelOptions,
   ModelOptions,
@@ -69,6 +70,7 @@ export type { OpenAiCompatibleOptions } from './providers/openai-compatible.ts'
 export { openaiCompatible } from './providers/openai-compatible.ts'
 export type { OpenAiOptions } from './providers/openai.ts'
 export { openai } from './providers/openai.ts'
+export type { Quirks, VendorName } from './providers/quirks.ts'
 export type { ConnectedModel, ModelContext, Provider } from './providers/provider.ts'
 export type { AttemptRecord, CallRecord, CandidateRecord, Failover, HookTime } from './record.ts'
 export { plainReply, readBody, streamOf, streamReply } from './reply.ts'

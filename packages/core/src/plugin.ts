@@ -78,7 +78,7 @@ export interface PluginServices {
    */
   handle(
     parent: Call,
-    init: Pick<CallInit, 'body' | 'dialect' | 'surface' | 'timeoutMs' | 'maxCostUsd'>,
+    init: Pick<CallInit, 'body' | 'dialect' | 'timeoutMs' | 'maxCostUsd'>,
   ): Promise<Reply>
 }
 

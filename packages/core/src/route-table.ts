@@ -92,7 +92,7 @@ function connectModel(name: string, options: ModelOptions, top: RouterOptions, s
       limiter.recheck(group)
     },
   })
-  const dialects = Object.freeze([provider.dialect].flat())
+  const dialects = Object.freeze([connected.dialects ?? provider.dialect].flat())
   return { name, options, providerName: provider.name, dialects, connected }
 }
 
@@ -144,7 +144,8 @@ function createCandidate(
     retryBudget: services.states.budgetOf(domain, settings),
     account: connected.domain,
     dialects: model.dialects,
-    send: inAnyDialect(connected.send, model.dialects),
+    quirks: connected.quirks,
+    send: inAnyDialect(connected.send, model.dialects, connected.quirks !== undefined),
     verify: connected.verify,
     get weight() {
       return ownWeight * state.penalty.share

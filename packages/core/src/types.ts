@@ -4,6 +4,7 @@ import type { Settings } from './config/defaults.ts'
 import type { HealthState } from './health/health-window.ts'
 import type { ModelState } from './model-state.ts'
 import type { ConnectedModel } from './providers/provider.ts'
+import type { Quirks } from './providers/quirks.ts'
 import type { MediaPart } from './tokens/bounds.ts'
 import type { AttemptRecord, CallRecord } from './record.ts'
 import type { RetryBudget } from './retry/budget.ts'
@@ -40,10 +41,10 @@ export interface Identity {
 }
 
 /** A wire format. The names are the dialects' own; a new dialect is a new name. */
-export type DialectName = 'openai-chat' | 'anthropic-messages'
+export type DialectName = 'openai-chat' | 'anthropic-messages' | 'openai-responses' | 'openai-embeddings'
 
-/** What is called: `chat` for all that talk, whatever the dialect. */
-export type Surface = 'chat'
+/** What is called: `chat` for all that talk, whatever the dialect; `embeddings` for texts as vectors. */
+export type Surface = 'chat' | 'embeddings'
 
 /** A part of the conversation, whatever the wire format. */
 export interface Message {
@@ -178,6 +179,8 @@ export interface Candidate extends CandidateView {
   readonly retryBudget: RetryBudget
   /** The wire formats that its provider is spoken to in; the first is what others are translated into. */
   readonly dialects: readonly DialectName[]
+  /** In what its provider differs from others that speak the same. */
+  readonly quirks: Quirks | undefined
   /** Sends one attempt to the provider, in the caller's dialect or another. */
   readonly send: Handler<Attempt>
   /** The base URL and the key that it is reached with, as its domain would be named by itself. */

@@ -2,6 +2,7 @@ import type { Dispatcher } from 'undici'
 import type { Clock, Random } from '../clock.ts'
 import type { Plugin } from '../plugin.ts'
 import type { Provider } from '../providers/provider.ts'
+import type { VendorName } from '../providers/quirks.ts'
 import type { Logger, RankFunction, Strategy } from '../types.ts'
 import type { BudgetSettings } from '../money/budget.ts'
 import type { UnknownPricePolicy } from '../money/price-book.ts'
@@ -51,13 +52,25 @@ export interface OpenAiModelOptions extends CommonModelOptions {
   readonly provider: 'openai'
   /** @default 'https://api.openai.com/v1' */
   readonly baseUrl?: string | undefined
+  /** The one dialect in which it takes chat: some models are served in one only. @default all of OpenAI's */
+  readonly dialect?: ChatDialect | undefined
 }
+
+/** A dialect of OpenAI's for chat. */
+export type ChatDialect = 'openai-chat' | 'openai-responses'
 
 /** A model behind any endpoint that speaks OpenAI's chat completions. */
 export interface OpenAiCompatibleModelOptions extends CommonModelOptions {
   readonly provider: 'openai-compatible'
-  /** Where `/chat/completions` is found, such as `https://api.deepseek.com/v1`. */
+  /**
+   * Where `/chat/completions` is found, such as `https://api.deepseek.com/v1`. On Azure it may be the resource, with its
+   * `?api-version=`: the deployment is then named by `model`.
+   */
   readonly baseUrl: string
+  /** The one dialect in which it takes chat. @default 'openai-chat' */
+  readonly dialect?: ChatDialect | undefined
+  /** Whose endpoint it is, where its host does not tell. */
+  readonly vendor?: VendorName | undefined
 }
 
 /** A model at Anthropic. */

@@ -3,6 +3,14 @@ import { z } from 'zod'
 const headerSafe = /^[\x21-\x7e](?:[\x20-\x7e]{0,198}[\x21-\x7e])?$/
 const name = z.string().regex(headerSafe, 'expected 1 to 200 printable ASCII characters')
 const baseUrl = z.url({ protocol: /^https?$/ })
+const dialect = z
+  .enum(['openai-chat', 'openai-responses'])
+  .optional()
+  .describe('The one dialect in which it takes chat, where it takes no other.')
+const vendor = z
+  .enum(['deepseek', 'mistral', 'groq', 'ollama', 'vllm', 'openrouter', 'azure', 'gemini'])
+  .optional()
+  .describe('Whose endpoint it is, where its host does not tell.')
 const milliseconds = z.number().positive()
 const count = z.int().positive()
 
@@ -226,9 +234,9 @@ const inCode: CodeParts = {
 function build(parts: CodeParts) {
   const own = { ...modelKeys, apiKey: parts.apiKey.optional(), ...parts.model }
   const known = z.discriminatedUnion('provider', [
-    z.strictObject({ provider: z.literal('openai'), baseUrl: baseUrl.optional(), ...own }),
+    z.strictObject({ provider: z.literal('openai'), baseUrl: baseUrl.optional(), dialect, ...own }),
     z.strictObject({ provider: z.literal('anthropic'), baseUrl: baseUrl.optional(), ...own }),
-    z.strictObject({ provider: z.literal('openai-compatible'), baseUrl, ...own }),
+    z.strictObject({ provider: z.literal('openai-compatible'), baseUrl, dialect, vendor, ...own }),
   ])
   const plugins = z.union([z.array(parts.plugin), z.literal(false)]).optional()
   const custom = parts.provider && z.strictObject({ provider: parts.provider, ...own })

@@ -1,5 +1,6 @@
 import type { SignalboxError } from '../errors.ts'
-import type { DialectName, Request, Usage } from '../types.ts'
+import type { DialectName, Request, Surface, Usage } from '../types.ts'
+import type { Quirks } from '../providers/quirks.ts'
 import type { JsonBody } from './json-request.ts'
 import type { Translation } from './translation.ts'
 
@@ -59,6 +60,8 @@ interface UpstreamPatch {
   readonly model: string
   /** The tokens the model can write, where that is known. */
   readonly maxOutputTokens?: number | undefined
+  /** In what its provider differs from others that speak the same. */
+  readonly quirks?: Quirks | undefined
 }
 
 /**
@@ -74,6 +77,7 @@ interface UpstreamPatch {
  */
 export interface Dialect {
   readonly name: DialectName
+  readonly surface: Surface
   /** Where it is called, below the base URL. */
   readonly path: string
   /** How it is read and written where caller and model speak differently. Absent where it stands alone. */

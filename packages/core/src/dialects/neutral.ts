@@ -28,8 +28,6 @@ export interface NeutralRequest {
   readonly presencePenalty?: number
   /** An id for the person on whose behalf the host asks. */
   readonly user?: string
-  /** How many tokens' probabilities are wanted. */
-  readonly logprobs?: number
 }
 
 /** How much a model is to think: by effort, by a budget in tokens, or not at all. */

@@ -23,6 +23,7 @@ const table: Readonly<Record<SignalboxErrorCode, Row>> = {
   route_not_allowed: { status: 403, type: 'permission_error' },
   untranslatable: { status: 400, type: 'invalid_request_error' },
   thread_unsupported_request: { status: 400, type: 'invalid_request_error' },
+  state_unsupported: { status: 400, type: 'invalid_request_error' },
   unauthenticated: { status: 401, type: 'authentication_error' },
   forbidden: { status: 403, type: 'permission_error' },
   not_found: { status: 404, type: 'invalid_request_error' },

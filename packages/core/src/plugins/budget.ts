@@ -127,12 +127,13 @@ interface Bound {
 
 function boundOf({ call, candidate }: Attempt, capOutput: boolean): Bound {
   const asked = askedOutputOf(call.request)
+  const mayShrink = capOutput && asked === undefined && call.surface === 'chat'
   return {
     inputTokens: inputBoundOf(call.request, candidate.contextWindow),
     outputTokens: outputBoundOf(call, candidate),
     choices: choicesOf(call),
-    caps: capOutput && asked === undefined && candidate.maxOutputTokens === undefined,
-    mayShrink: capOutput && asked === undefined,
+    caps: mayShrink && candidate.maxOutputTokens === undefined,
+    mayShrink,
   }
 }
 

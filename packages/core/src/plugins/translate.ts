@@ -1,7 +1,7 @@
 import { SignalboxError } from '../errors.ts'
 import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
-import { translated } from '../providers/any-dialect.ts'
+import { prepared } from '../providers/any-dialect.ts'
 
 /**
  * Passes over a model in whose dialect the request cannot be said, before anything is held or waited for. What may be
@@ -15,8 +15,8 @@ export function translate({ refusesLosses }: BuiltInServices): Plugin {
       enforce: 'pre',
       run(attempt, next) {
         const { call, candidate } = attempt
-        if (candidate.dialects.includes(call.dialect)) return next(attempt)
-        const { lost } = translated(call, candidate)
+        if (!candidate.quirks && candidate.dialects.includes(call.dialect)) return next(attempt)
+        const { lost } = prepared(call, candidate)
         if (lost.length > 0 && refusesLosses) throw untranslatable(lost, candidate.name)
         return next(attempt)
       },

@@ -32,6 +32,10 @@ export const anthropicProvider: Provider<AnthropicModelOptions> = {
   baseUrl: anthropicBaseUrl,
   connect(options, context) {
     const apiKey = options.apiKey ?? process.env['ANTHROPIC_API_KEY']
-    return connectEndpoint({ baseUrl: options.baseUrl ?? anthropicBaseUrl, headers }, { ...options, apiKey }, context)
+    return connectEndpoint(
+      { baseUrl: options.baseUrl ?? anthropicBaseUrl, headers, dialects: ['anthropic-messages'] },
+      { ...options, apiKey },
+      context,
+    )
   },
 }

@@ -1,13 +1,20 @@
 import { dialects } from '../dialects/index.ts'
 import { translateError, translateReply } from '../dialects/translate-reply.ts'
 import { type TranslatedRequest, translateRequest, translationsOf } from '../dialects/translate.ts'
-import type { Target } from '../dialects/translation.ts'
 import { isSignalboxError } from '../errors.ts'
 import type { Attempt, Call, Candidate, DialectName, Handler, Reply, Request } from '../types.ts'
+import { adapted } from './quirks.ts'
 
 /** Lets a model be asked in any dialect: what it does not speak is translated on the way there and back. */
-export function inAnyDialect(send: Handler<Attempt>, spoken: readonly DialectName[]): Handler<Attempt> {
-  return (attempt) => (spoken.includes(attempt.call.dialect) ? send(attempt) : sendTranslated(send, attempt))
+export function inAnyDialect(
+  send: Handler<Attempt>,
+  spoken: readonly DialectName[],
+  hasQuirks: boolean,
+): Handler<Attempt> {
+  return (attempt) => {
+    if (!spoken.includes(attempt.call.dialect)) return sendTranslated(send, attempt)
+    return hasQuirks ? sendAdapted(send, attempt) : send(attempt)
+  }
 }
 
 async function sendTranslated(send: Handler<Attempt>, attempt: Attempt): Promise<Reply> {
@@ -15,7 +22,7 @@ async function sendTranslated(send: Handler<Attempt>, attempt: Attempt): Promise
   const to = dialects[call.dialect]
   const from = dialects[candidate.dialects[0]!]
   const [writer, reader] = translationsOf(to, from, candidate)
-  const { request, lost, skipped } = translated(call, candidate)
+  const { request, lost, skipped } = prepared(call, candidate)
   try {
     const reply = await send({
       ...attempt,
@@ -28,19 +35,37 @@ async function sendTranslated(send: Handler<Attempt>, attempt: Attempt): Promise
   }
 }
 
-/** A call's request in the dialect of a model that does not speak the caller's; made once for each. */
-export function translated({ request, dialect }: Call, candidate: Candidate): TranslatedRequest {
-  const ofRequest = made.get(request) ?? new WeakMap<Target, TranslatedRequest>()
-  made.set(request, ofRequest)
+async function sendAdapted(send: Handler<Attempt>, attempt: Attempt): Promise<Reply> {
+  const { call, candidate } = attempt
+  const { request, lost, skipped } = prepared(call, candidate)
+  const reply = await send(request === call.request ? attempt : { ...attempt, call: { ...call, request } })
+  return withDropped(reply, [...lost, ...skipped])
+}
+
+/** A call's request as a model's provider takes it, and what it has no words for; made once for each. */
+export function prepared(call: Call, candidate: Candidate): TranslatedRequest {
+  const ofRequest = made.get(call.request) ?? new WeakMap<Candidate, TranslatedRequest>()
+  made.set(call.request, ofRequest)
   let known = ofRequest.get(candidate)
   if (!known) {
-    known = translateRequest(request, dialects[dialect], dialects[candidate.dialects[0]!], candidate)
+    known = prepare(call, candidate)
     ofRequest.set(candidate, known)
   }
   return known
 }
 
-const made = new WeakMap<Request, WeakMap<Target, TranslatedRequest>>()
+const made = new WeakMap<Request, WeakMap<Candidate, TranslatedRequest>>()
+
+function prepare({ request, dialect }: Call, candidate: Candidate): TranslatedRequest {
+  const { quirks } = candidate
+  const isSpoken = candidate.dialects.includes(dialect)
+  const there = isSpoken
+    ? { request, lost: [], skipped: [] }
+    : translateRequest(request, dialects[dialect], dialects[candidate.dialects[0]!], candidate)
+  const fit = quirks && adapted(there.request, quirks)
+  if (!fit) return there
+  return { request: fit.request, lost: [...there.lost, ...fit.lost], skipped: [...there.skipped, ...fit.skipped] }
+}
 
 /** The caller's headers but those that are meant for a vendor of its own dialect. */
 function shared(headers: Call['headers']): Call['headers'] {

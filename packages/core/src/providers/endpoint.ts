@@ -4,17 +4,23 @@ import type { Attempt, DialectName } from '../types.ts'
 import { exchange } from './exchange.ts'
 import { type HeaderStyle, outgoingHeaders } from './outgoing.ts'
 import type { ConnectedModel, ModelContext } from './provider.ts'
+import type { Quirks } from './quirks.ts'
 import { verify } from './verify.ts'
 
 /** Where a provider is found, and how it is spoken to. */
 export interface Endpoint {
   readonly baseUrl: string
   readonly headers: HeaderStyle
+  /** What it is spoken to in; the first is what others are translated into. */
+  readonly dialects: readonly DialectName[]
+  readonly quirks?: Quirks | undefined
+  /** What stands between the base URL and a dialect's path, where the model is named there. */
+  readonly prefix?: string
 }
 
 /** Makes a model of an endpoint over HTTP. */
 export function connectEndpoint(
-  { baseUrl, headers }: Endpoint,
+  { baseUrl, headers, dialects: spoken, quirks, prefix = '' }: Endpoint,
   options: CommonModelOptions,
   context: ModelContext,
 ): ConnectedModel {
@@ -23,9 +29,11 @@ export function connectEndpoint(
   const base = url.pathname.replace(/\/+$/, '')
   const { connections, connectMs, clock, events, maxResponseBytes, onHeaders } = context
   const outgoing = outgoingHeaders(options, headers)
-  const pathOf = (dialect: DialectName) => `${base}${dialects[dialect].path}${search}`
-  const paths = Object.fromEntries(Object.keys(dialects).map((name) => [name, pathOf(name as DialectName)]))
+  const pathOf = (dialect: DialectName) => `${base}${prefix}${dialects[dialect].path}${search}`
+  const paths = new Map(spoken.map((dialect) => [dialect, pathOf(dialect)]))
   return {
+    dialects: spoken,
+    quirks,
     domain: domainOf(origin + url.pathname, options.apiKey),
     send: (attempt: Attempt) =>
       exchange({
@@ -34,7 +42,7 @@ export function connectEndpoint(
         dispatcher: options.dispatcher ?? connections.pool(origin, connectMs),
         fresh: options.dispatcher ? undefined : () => connections.fresh(origin, connectMs),
         origin,
-        path: paths[attempt.call.dialect]!,
+        path: paths.get(attempt.call.dialect)!,
         headers: () => outgoing.of(attempt),
         maxResponseBytes,
         onHeaders,

@@ -3,6 +3,7 @@ import type { EventBus } from '../events.ts'
 import type { Attempt, DialectName, Handler, Services } from '../types.ts'
 import type { Connections } from './connections.ts'
 import type { UpstreamHeaders } from './exchange.ts'
+import type { Quirks } from './quirks.ts'
 
 /** What a provider is given to make a model of. */
 export interface ModelContext extends Services {
@@ -20,6 +21,10 @@ export interface ModelContext extends Services {
 export interface ConnectedModel {
   /** What fails together with it, unless the configuration says otherwise. */
   readonly domain: string
+  /** The wire formats of this very model, where they differ from the provider's. */
+  readonly dialects?: readonly DialectName[]
+  /** In what its provider differs from the first of them. */
+  readonly quirks?: Quirks | undefined
   readonly send: Handler<Attempt>
   /**
    * Asks the provider a question that costs nothing: is it there, and does it take the key?

@@ -16,6 +16,7 @@ const usualMaxTokens = 16_384
 /** Anthropic's messages. https://platform.claude.com/docs/en/api/messages */
 export const anthropicMessages: Dialect = {
   name: 'anthropic-messages',
+  surface: 'chat',
   path: '/messages',
   translation: messagesTranslation,
   terminator: Buffer.from('event: message_stop\ndata: {"type":"message_stop"}\n\n'),

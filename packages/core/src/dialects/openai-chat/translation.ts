@@ -43,8 +43,8 @@ const readsFields: Readonly<Record<string, FieldReader>> = {
   verbosity: reads('verbosity', text),
   frequency_penalty: { carries: ['frequencyPenalty'], read: readPenalty('frequencyPenalty') },
   presence_penalty: { carries: ['presencePenalty'], read: readPenalty('presencePenalty') },
-  logprobs: { carries: ['logprobs'], read: (value) => (value === true ? { logprobs: 0 } : {}) },
-  top_logprobs: { carries: ['logprobs'], read: (value) => (number(value) ? { logprobs: number(value)! } : {}) },
+  logprobs: notCarried((value) => value === false),
+  top_logprobs: notCarried(isZero),
   user: { ...reads('user', text), isHint: true },
   logit_bias: notCarried(isEmpty),
   modalities: notCarried((value) => list(value).every((one) => one === 'text')),
@@ -102,10 +102,6 @@ const writesFields: FieldWriters = {
   verbosity: writesAs('verbosity'),
   frequencyPenalty: writesAs('frequency_penalty'),
   presencePenalty: writesAs('presence_penalty'),
-  logprobs: {
-    to: 'logprobs, top_logprobs',
-    write: (count) => ({ logprobs: true, ...(count > 0 && { top_logprobs: count }) }),
-  },
   user: writesAs('user'),
 }
 
