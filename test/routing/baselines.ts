@@ -50,24 +50,23 @@ export class Neighbours {
     })
   }
 
-  /** The mean of what is known of the nearest prompts, the nearer the heavier. */
-  mean(prompt: string, known: ArrayLike<number>, nearest: number): number {
+  /** The mean of what is known of the nearest prompts, the nearer the heavier; one for each list of what is known. */
+  means(prompt: string, known: readonly ArrayLike<number>[], nearest: number): number[] {
     const likeness = new Float64Array(this.#count)
     for (const [word, weight] of this.#weights(bagOf(prompt))) {
       for (const [at, other] of this.#postings.get(word) ?? []) likeness[at]! += weight * other
     }
-    const order = Array.from(likeness, (value, at) => [value, at] as const)
-      .filter(([value]) => value > 0)
-      .toSorted((a, b) => b[0] - a[0])
-      .slice(0, nearest)
-    let sum = 0
+    const least = likeness.toSorted().at(-nearest) ?? 0
+    const sums = known.map(() => 0)
     let weights = 1e-6
-    for (const [value, at] of order) {
+    for (let at = 0; at < likeness.length; at++) {
+      const value = likeness[at]!
+      if (value === 0 || value < least) continue
       const weight = value * value + 1e-4
-      sum += weight * known[at]!
+      known.forEach((list, which) => (sums[which]! += weight * list[at]!))
       weights += weight
     }
-    return sum / weights
+    return sums.map((sum) => sum / weights)
   }
 
   #weights(bag: ReadonlyMap<string, number>): [string, number][] {

@@ -41,7 +41,7 @@ function neighboursOf({ models }: Pool, train: readonly Line[], test: readonly L
     (model) => train.reduce((sum, { results }) => sum + results[model]!.cost_usd!, 0) / train.length,
   )
   return {
-    qualities: test.map(({ prompt }) => Float64Array.from(known, (scores) => neighbours.mean(prompt, scores, nearest))),
+    qualities: test.map(({ prompt }) => Float64Array.from(neighbours.means(prompt, known, nearest))),
     costs: test.map(() => Float64Array.from(costs)),
   }
 }

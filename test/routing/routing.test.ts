@@ -45,8 +45,8 @@ it('has neighbours that are near: those of the same words', () => {
   const prompts = ['red apples taste sweet', 'fast cars need fuel', 'green apples taste sour', ...others]
   const neighbours = new Neighbours(prompts)
   const known = [1, 0, 1, ...others.map(() => 0)]
-  expect(neighbours.mean('apples taste good', known, 2)).toBeCloseTo(1, 3)
-  expect(neighbours.mean('cars without fuel', known, 1)).toBeCloseTo(0, 3)
+  expect(neighbours.means('apples taste good', [known], 2)[0]).toBeCloseTo(1, 3)
+  expect(neighbours.means('cars without fuel', [known], 1)[0]).toBeCloseTo(0, 3)
 })
 
 const data = process.env['ROUTING_DATA'] ?? fileURLToPath(new URL('../../../shared/routing-data', import.meta.url))

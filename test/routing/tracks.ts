@@ -41,7 +41,7 @@ function gainsOfRouters({ weak, strong }: Track, train: readonly Line[], test: r
   const texts = test.map((line) => promptOf(line).text)
   return {
     learned: gainsOf(profile, test, weak, strong),
-    [`kNN, ${nearest} neighbours`]: texts.map((text) => neighbours.mean(text, gains, nearest)),
+    [`kNN, ${nearest} neighbours`]: texts.map((text) => neighbours.means(text, [gains], nearest)[0]!),
     length: texts.map(length),
     "articles' points": texts.map(articleScore),
     "articles' keywords": texts.map(technicalScore),

@@ -14,13 +14,18 @@ export interface LearnSettings {
   readonly rank: number
   /** Whether scores shape the encoder as well, and not the domains alone. */
   readonly scoreHeads: boolean
+  /** How many models are there to choose from. */
+  readonly rivals: number
   readonly onProgress?: ((done: number) => void) | undefined
 }
 
 /** Below so many prompts the encoder of the prior is taken as it is. */
 const fewPrompts = 1500
 
-/** A domain's entry in a table counts as if so many prompts had said that it makes no difference. */
+/**
+ * A domain's entry in a table counts as if so many prompts had said that it makes no difference; with more than two
+ * models more, because the more there are, the more luck decides which of them looks best.
+ */
 const domainPenalty = 20
 const densePenalty = 1000
 /** The share that the score heads reach with very many prompts. */
@@ -40,7 +45,8 @@ export function learn(samples: readonly Sample[], settings: LearnSettings): Lear
   })
   const rows = readings.map(tableRow)
   settings.onProgress?.(0.9)
-  return { ...encoded, models: models.map((name) => tableOf(name, samples, rows)) }
+  const shrinkage = Math.log2(Math.max(2, settings.rivals))
+  return { ...encoded, models: models.map((name) => tableOf({ name, shrinkage }, samples, rows)) }
 }
 
 const noHeads = { scoreHeads: new Float32Array(0), headShare: 0 }
@@ -78,7 +84,13 @@ function likeliest({ encoder, domainHeads, domains }: LearnedModel, { prompt }: 
   return domains[chances.indexOf(Math.max(...chances))]!
 }
 
-function tableOf(name: string, samples: readonly Sample[], rows: readonly Float64Array[]): ModelTable {
+/** A model, and how many times the penalties of two models its table takes. */
+interface Shrunk {
+  readonly name: string
+  readonly shrinkage: number
+}
+
+function tableOf({ name, shrinkage }: Shrunk, samples: readonly Sample[], rows: readonly Float64Array[]): ModelTable {
   const width = rows[0]!.length
   const known = samples.flatMap(({ results }, at) => {
     const result = results.get(name)
@@ -92,23 +104,29 @@ function tableOf(name: string, samples: readonly Sample[], rows: readonly Float6
     meanScore,
     meanCostUsd,
     gains: ridge(
-      width,
+      { width, shrinkage },
       known.map(({ result, row }) => [row, result.score - meanScore]),
     ),
     costs: meanCostUsd
       ? ridge(
-          width,
+          { width, shrinkage },
           priced.map(({ result, row }) => [row, result.cost! / meanCostUsd - 1]),
         )
       : new Float32Array(width),
   }
 }
 
-function ridge(width: number, rows: readonly (readonly [Float64Array, number])[]): Float32Array {
+function ridge(
+  { width, shrinkage }: { width: number; shrinkage: number },
+  rows: readonly (readonly [Float64Array, number])[],
+): Float32Array {
   const equations = new NormalEquations(width)
   for (const [row, target] of rows) equations.add(row, target)
   const domainCount = width - denseCount
-  const penalties = Float64Array.from({ length: width }, (_, at) => (at < domainCount ? domainPenalty : densePenalty))
+  const penalties = Float64Array.from(
+    { length: width },
+    (_, at) => shrinkage * (at < domainCount ? domainPenalty : densePenalty),
+  )
   return Float32Array.from(equations.solve(penalties))
 }
 

@@ -31,8 +31,8 @@ export interface TrainedProfile extends Profile {
 const rank = 16
 /** With more models than this, tables alone must do: heads would take the room of the vectors. */
 const mostScoreHeads = 16
-/** A model with scores on fewer prompts than this share is learned, but not judged. */
-const judgedShare = 0.5
+/** Models with scores on at least this share of the prompts are rivals; others are learned, but not judged. */
+const rivalShare = 0.5
 
 /**
  * Trains a profile from results: who scored what on which prompt. Takes seconds for some ten thousand prompts, and comes
@@ -55,6 +55,7 @@ export function trainProfile(rows: Iterable<Row>, options: TrainOptions = {}): T
   const prior = options.prior === undefined ? shippedProfile() : (options.prior ?? undefined)
   const learnedPrior = prior && learnedModelOf(prior)
   const models = modelsOf(samples)
+  const rivals = rivalsOf(samples)
   const scoreHeads = models.length <= mostScoreHeads
   const costs = samples.some(({ results }) => [...results.values()].some(({ cost }) => cost !== undefined))
   const domains = new Set(samples.flatMap(({ domain }) => domain ?? learnedPrior?.domains ?? []))
@@ -65,12 +66,13 @@ export function trainProfile(rows: Iterable<Row>, options: TrainOptions = {}): T
       rank,
       scoreHeads,
       bucketCount,
+      rivals: rivals.length,
       onProgress: (done) => onProgress?.({ done: from + done * (to - from), step }),
     })
   const learned = trainOn(samples, 'training', 0, measure ? 0.4 : 1)
   let rounds = 0
   const held = measure
-    ? holdOut(samples, judgedModels(samples), (some) => trainOn(some, `holding out, round ${++rounds}`, 0.4, 0.9))
+    ? holdOut(samples, rivals, (some) => trainOn(some, `holding out, round ${++rounds}`, 0.4, 0.9))
     : undefined
   onProgress?.({ done: 0.9, step: 'measuring' })
   const report = held && reportOf(held, samples.length)
@@ -88,7 +90,7 @@ function finish(learned: LearnedModel, samples: readonly Sample[], enabled: bool
 
 const modelsOf = (samples: readonly Sample[]) => [...new Set(samples.flatMap(({ results }) => [...results.keys()]))]
 
-const judgedModels = (samples: readonly Sample[]) =>
+const rivalsOf = (samples: readonly Sample[]) =>
   modelsOf(samples).filter(
-    (model) => samples.filter(({ results }) => results.has(model)).length >= judgedShare * samples.length,
+    (model) => samples.filter(({ results }) => results.has(model)).length >= rivalShare * samples.length,
   )
