@@ -30,6 +30,7 @@ export const errorVerdicts = {
   model_not_found: final,
   route_not_allowed: final,
   unauthenticated: final,
+  invalid_api_key: final,
   forbidden: final,
   not_found: final,
   method_not_allowed: final,

@@ -22,6 +22,8 @@ export type {
   TimeoutSettings,
 } from './config/defaults.ts'
 export { configJsonSchema } from './config/schema.ts'
+export type { KeyScope, KeySettings, KeySource, StoredKey } from './keys/settings.ts'
+export { createKey, readKeys, revokeKeys } from './keys/key-file.ts'
 export type { LoadConfigOptions } from './config/load.ts'
 export { loadConfig } from './config/load.ts'
 export type { AttemptFailure, SignalboxErrorCode, SignalboxErrorOptions, UpstreamAnswer } from './errors.ts'
@@ -55,7 +57,19 @@ export type {
 export { createMemoryLedger } from './ledger/memory-ledger.ts'
 export { createSqliteLedger } from './ledger/sqlite-ledger.ts'
 export { exportCsv, exportJsonl } from './ledger/export.ts'
+export type { OpenedLedger } from './ledger/open-reader.ts'
+export { openLedger } from './ledger/open-reader.ts'
+export type { PriceSettings, UnitPrices } from './money/price.ts'
 export { usdOf } from './money/usd.ts'
+export { csvLine } from './csv.ts'
+export type { Baseline, Report, ReportQuery, ReportRow } from './reports/types.ts'
+export type { Mix, ProjectedModel, Projection, Traffic } from './reports/projection.ts'
+export { project } from './reports/projection.ts'
+export { pricesOf } from './priced-models.ts'
+export type { KnownPrices } from './reports/baseline.ts'
+export type { Recommendation } from './reports/recommend.ts'
+export { replay } from './reports/replay.ts'
+export type { Change, Replayed } from './reports/replay.ts'
 export type { OpenAiCompatibleOptions } from './providers/openai-compatible.ts'
 export { openaiCompatible } from './providers/openai-compatible.ts'
 export type { OpenAiOptions } from './providers/openai.ts'
@@ -69,6 +83,7 @@ export type {
   ByteStream,
   Call,
   CallState,
+  CallerBudget,
   Candidate,
   CandidateView,
   DialectName,

@@ -97,9 +97,13 @@ function settle(call: Call, route: Route, ranked: readonly Ranked[]): readonly R
   // How a model looks is worked out when it is asked for, so each is asked once.
   const fitting: Ranked[] = []
   const looks: CandidateRecord[] = []
+  const allowed = call.identity.models
+  let reachable = 0
   for (const one of listed) {
     const view = route.candidates.get(one.name)
     if (!view) throw strangerError(one, route)
+    if (allowed && !allowed.includes(one.name)) continue
+    reachable++
     if (!withinWindow(call.request, view)) continue
     fitting.push(one)
     looks.push(recordOf(one, view))
@@ -112,7 +116,7 @@ function settle(call: Call, route: Route, ranked: readonly Ranked[]): readonly R
   }
   call.record.strategy = route.strategy.name
   call.record.candidates = looks
-  if (fitting.length === 0) throw nothingLeft(call, route, listed.length)
+  if (fitting.length === 0) throw nothingLeft(call, route, { listed: listed.length, reachable })
   return fitting
 }
 
@@ -131,7 +135,13 @@ function strangerError({ name }: Ranked, { name: route, strategy }: Route): Sign
   return new SignalboxError('plugin_failed', message)
 }
 
-function nothingLeft(call: Call, { candidates }: Route, listed: number): SignalboxError {
+function nothingLeft(
+  call: Call,
+  { candidates }: Route,
+  { listed, reachable }: { readonly listed: number; readonly reachable: number },
+): SignalboxError {
+  if (listed > 0 && reachable === 0)
+    return new SignalboxError('route_not_allowed', 'This caller may use no model of the route', { param: 'model' })
   const views = [...candidates.values()]
   if (views.some((view) => withinWindow(call.request, view)) && listed === 0) {
     return new SignalboxError('all_models_unavailable', 'No model of the route takes calls now')

@@ -3,12 +3,18 @@ import { resolve } from 'node:path'
 /** Takes the relative paths in a configuration from the folder of its file. */
 export function resolvePaths(config: unknown, folder: string): unknown {
   if (typeof config !== 'object' || config === null) return config
-  const { ledger, store, plugins } = config as { ledger?: unknown; store?: unknown; plugins?: unknown }
+  const { ledger, store, plugins, keys } = config as Readonly<Record<'ledger' | 'store' | 'plugins' | 'keys', unknown>>
   return {
     ...config,
     ...(typeof ledger === 'string' && { ledger: isFile(ledger) ? resolve(folder, ledger) : ledger }),
     ...(typeof store === 'string' && { store: store.replace(/^(sqlite:)(.+)$/, inFolder) }),
+    ...(Array.isArray(keys) && { keys: keys.map(keysFrom) }),
     ...(Array.isArray(plugins) && { plugins: plugins.map(pluginFrom) }),
+  }
+
+  function keysFrom(source: unknown): unknown {
+    const { file } = (source ?? {}) as { file?: unknown }
+    return typeof file === 'string' ? { file: resolve(folder, file) } : source
   }
 
   function inFolder(_all: string, scheme: string, path: string): string {

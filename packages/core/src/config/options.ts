@@ -3,6 +3,7 @@ import type { Clock, Random } from '../clock.ts'
 import type { Plugin } from '../plugin.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { Logger, RankFunction, Strategy } from '../types.ts'
+import type { KeySource } from '../keys/settings.ts'
 import type { BudgetSettings } from '../money/budget.ts'
 import type { UnknownPricePolicy } from '../money/price-book.ts'
 import type { PriceSettings } from '../money/price.ts'
@@ -88,6 +89,14 @@ export interface RouteOptions extends UptimeOptions {
   readonly timeouts?: Partial<Omit<TimeoutSettings, 'connectMs'>> | false | undefined
 }
 
+/** What the log line of a call holds besides the usual: its prompt and its answer. */
+export interface LogContent {
+  /** Takes out what nobody may read: every match of these regular expressions, or what a function takes out. */
+  readonly redact: readonly string[] | ((text: string) => string)
+  /** The longest text of each, in characters. @default 10000 */
+  readonly maxLength?: number | undefined
+}
+
 /** What `createRouter` takes. All of it but functions and objects may stand in a file. */
 export interface RouterOptions extends UptimeOptions {
   readonly $schema?: string | undefined
@@ -128,7 +137,15 @@ export interface RouterOptions extends UptimeOptions {
   readonly unknownPrice?: UnknownPricePolicy | false | undefined
   /** Whether a budget may limit the output of a request that sets no limit itself. @default true */
   readonly capOutput?: boolean | undefined
-  readonly keys?: false | undefined
+  /**
+   * API keys that callers show where the host does not say who they are. With any, a call without a valid one is 401.
+   * @default none are asked for
+   */
+  readonly keys?: readonly KeySource[] | false | undefined
+  /** Whether answers that are whole carry `x-signalbox-cost`, in US dollars. @default false */
+  readonly costHeader?: boolean | undefined
+  /** What the log line of a call holds of its prompt and answer, and what is taken out of it. @default nothing */
+  readonly logContent?: LogContent | false | undefined
   readonly store?: 'memory' | false | undefined
   /** A SQLite file, or `memory`. @default none */
   readonly ledger?: string | false | undefined

@@ -114,6 +114,28 @@ const budget = z.strictObject({
     .describe('From a share on, calls for one route go by another.'),
 })
 
+const callerBudget = budget.omit({ per: true, degrade: true })
+const keyScope = {
+  name: name.describe('Stands for the key in reports, budgets and limits.'),
+  user: z.string().min(1).optional(),
+  team: z.string().min(1).optional(),
+  tier: z.string().min(1).optional(),
+  tags: z.array(z.string().min(1)).optional(),
+  routes: z.array(name).optional().describe('The routes and models it may ask for. Default: all.'),
+  models: z.array(name).optional().describe('The models that may answer it. Default: all.'),
+  maxCostUsd: z.number().positive().optional().describe('The most that one call may cost.'),
+  budgets: z.array(callerBudget).optional().describe('What all its calls together may cost.'),
+  expiresAt: z.union([z.iso.date(), z.iso.datetime({ offset: true })]).optional(),
+}
+/** Shorter ones can be guessed. */
+const shortestKey = 16
+const writtenKey = z.strictObject({ ...keyScope, key: z.string().min(shortestKey, 'expected 16 characters or more') })
+const hashedKey = z.strictObject({
+  ...keyScope,
+  sha256: z.string().regex(/^[\da-f]{64}$/, 'expected a SHA-256 in 64 hexadecimal digits'),
+})
+const keyFile = z.strictObject({ file: z.string().min(1).describe('A file that "signalbox keys" keeps.') })
+
 const modelKeys = {
   model: name.optional().describe("The provider's name for it. Default: its name here."),
   headers: z
@@ -160,6 +182,7 @@ interface CodeParts {
   readonly model: Record<string, z.ZodType>
   readonly provider?: z.ZodType
   readonly strategy: z.ZodType
+  readonly redact: z.ZodType
   readonly top: Record<string, z.ZodType>
 }
 
@@ -167,7 +190,8 @@ const isFunction = (value: unknown) => typeof value === 'function'
 const isObjectWith = (key: string) => (value: unknown) =>
   typeof value === 'object' && value !== null && typeof (value as Record<string, unknown>)[key] === 'function'
 
-const inFile: CodeParts = { apiKey: z.string(), model: {}, strategy, top: { plugins: off } }
+const expressions = z.array(z.string().refine(isExpression, 'expected a regular expression'))
+const inFile: CodeParts = { apiKey: z.string(), model: {}, strategy, redact: expressions, top: { plugins: off } }
 
 const inCode: CodeParts = {
   apiKey: z.union([z.string(), z.custom(isFunction, 'expected a string or a function')]),
@@ -178,6 +202,7 @@ const inCode: CodeParts = {
     z.custom(isFunction, 'expected a strategy, its name or a rank function'),
     z.custom(isObjectWith('rank'), 'expected a strategy, its name or a rank function'),
   ]),
+  redact: z.union([expressions, z.custom(isFunction, 'expected regular expressions or a function')]),
   top: {
     plugins: z
       .union([
@@ -252,7 +277,15 @@ function build(parts: CodeParts) {
       .boolean()
       .optional()
       .describe('Whether a budget may limit the output of a request that sets no limit. Default true.'),
-    keys: off,
+    keys: z
+      .union([z.array(z.union([writtenKey, hashedKey, keyFile])), z.literal(false)])
+      .optional()
+      .describe('API keys that callers show where the host does not say who they are.'),
+    logContent: z
+      .union([z.strictObject({ redact: parts.redact, maxLength: count.optional() }), z.literal(false)])
+      .optional()
+      .describe('Prompts and answers in the log, without what the expressions match. Default false.'),
+    costHeader: z.boolean().optional().describe('Whether whole answers carry x-signalbox-cost. Default false.'),
     store: z.union([z.literal('memory'), z.literal(false)]).optional(),
     ledger: z
       .union([z.string().min(1), z.literal(false)])
@@ -271,6 +304,14 @@ export const codeSchema = build(inCode)
 /** The JSON Schema of a configuration file, for editors. */
 export function configJsonSchema(): object {
   return z.toJSONSchema(fileSchema, { io: 'input' })
+}
+
+function isExpression(value: string): boolean {
+  try {
+    return Boolean(new RegExp(value, 'gu'))
+  } catch {
+    return false
+  }
 }
 
 function isTimeZone(value: string): boolean {

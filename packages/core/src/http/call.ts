@@ -8,7 +8,7 @@ const forwardedHeaders = ['traceparent', 'tracestate', 'openai-beta'] as const
 
 /** Answers a call: reads the request, hands it to the router, and gives its reply headers. */
 export async function answerCall(router: Router, request: FaceRequest, id: string): Promise<FaceAnswer> {
-  const identity = await identityOf(request)
+  const identity = await identityOf(router, request)
   const sent = await request.body()
   const headers = forwarded(request)
   const timeoutMs = timeoutOf(request.header('x-request-timeout'))

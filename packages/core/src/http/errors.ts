@@ -22,6 +22,7 @@ const table: Readonly<Record<SignalboxErrorCode, Row>> = {
   model_not_found: { status: 404, type: 'invalid_request_error' },
   route_not_allowed: { status: 403, type: 'permission_error' },
   unauthenticated: { status: 401, type: 'authentication_error' },
+  invalid_api_key: { status: 401, type: 'authentication_error', final: true },
   forbidden: { status: 403, type: 'permission_error' },
   not_found: { status: 404, type: 'invalid_request_error' },
   method_not_allowed: { status: 405, type: 'invalid_request_error' },

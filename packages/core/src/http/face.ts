@@ -5,7 +5,8 @@ import type { DialectName } from '../types.ts'
 import { answerCall } from './call.ts'
 import type { Endpoint, Face, FaceAnswer, FaceRequest } from './contract.ts'
 import { health, modelByName, models } from './resources.ts'
-import { status } from './status.ts'
+import { costUsd } from '../record-cost.ts'
+import { costs, status } from './pages.ts'
 import { toldError } from './told-error.ts'
 
 interface Resource {
@@ -17,7 +18,7 @@ interface Resource {
 
 /** Options of {@link createFace}. */
 export interface FaceOptions {
-  /** Whether the router's own pages (`GET status`) are there at all: where the host can say who may see them. */
+  /** Whether the router's own pages (`GET status`, `GET costs`) are there at all: where the host can say who may see them. */
   readonly pages?: boolean
 }
 
@@ -39,7 +40,7 @@ export function createFace(router: Router, { pages = false }: FaceOptions = {}):
       dialect: 'openai-chat',
       answer: (_request, _id, part) => health(router, part),
     },
-    ...(pages ? [statusPage(router)] : []),
+    ...(pages ? [statusPage(router), costsPage(router)] : []),
   ]
 
   return {
@@ -61,6 +62,8 @@ export function createFace(router: Router, { pages = false }: FaceOptions = {}):
       answer.headers['x-request-id'] = id
       if (answer.error && !request.bodyIsComplete()) answer.headers['connection'] = 'close'
       if (router.settings.decisionHeaders && answer.record) addDecision(answer.headers, answer.record)
+      if (router.settings.costHeader && answer.body instanceof Uint8Array && answer.record)
+        await addCost(answer.headers, answer.record)
       return answer
     },
   }
@@ -71,6 +74,13 @@ const statusPage = (router: Router): Resource => ({
   path: /^\/status$/,
   dialect: 'openai-chat',
   answer: (request) => status(router, request),
+})
+
+const costsPage = (router: Router): Resource => ({
+  method: 'GET',
+  path: /^\/costs$/,
+  dialect: 'openai-chat',
+  answer: (request) => costs(router, request),
 })
 
 async function settle(endpoint: Endpoint, request: FaceRequest, id: string): Promise<FaceAnswer> {
@@ -86,6 +96,14 @@ function addDecision(headers: Record<string, string>, { model, route, attempts }
   if (last !== undefined) headers['x-signalbox-model'] = last
   headers['x-signalbox-route'] = route
   headers['x-signalbox-attempts'] = String(attempts.length)
+}
+
+/** What a whole answer, or one that failed, has cost with all its attempts. A stream's cost is known after its headers. */
+async function addCost(headers: Record<string, string>, { attempts }: CallRecord): Promise<void> {
+  // The meter hears of the end of an answer a turn later than the caller.
+  await Promise.resolve()
+  const cost = costUsd(attempts)
+  if (cost !== undefined) headers['x-signalbox-cost'] = cost
 }
 
 const saneId = /^[\w.:@/+=-]{1,200}$/

@@ -1,11 +1,25 @@
 import { SignalboxError, isSignalboxError } from '../errors.ts'
+import type { Router } from '../router.ts'
 import type { Identity } from '../types.ts'
 import type { FaceRequest } from './contract.ts'
 
-/** Asks the host who calls. What the host throws with a status of 401 or 403 is told as that; all else is its own fault. */
-export async function identityOf(request: FaceRequest): Promise<Identity> {
+/**
+ * Who calls: as the host says, or else by the key that is shown, where the router has any. What the host throws with a
+ * status of 401 or 403 is told as that; all else is its own fault.
+ */
+export async function identityOf(router: Router, request: FaceRequest): Promise<Identity> {
+  return (await hostsIdentity(request)) ?? router.identify(shownKey(request))
+}
+
+/** The key that a client shows: OpenAI's way, Anthropic's, Azure's or Google's. */
+function shownKey(request: FaceRequest): string | undefined {
+  const bearer = /^bearer +(\S+)$/i.exec(request.header('authorization') ?? '')?.[1]
+  return bearer ?? request.header('x-api-key') ?? request.header('api-key') ?? request.header('x-goog-api-key')
+}
+
+async function hostsIdentity(request: FaceRequest): Promise<Identity | undefined> {
   try {
-    return (await request.identify()) ?? {}
+    return await request.identify()
   } catch (cause) {
     if (isSignalboxError(cause)) throw cause
     const { status } = cause as { status?: unknown }

@@ -5,13 +5,13 @@ import { identityOf } from './identity.ts'
 
 /** `GET models`: every name this caller may ask for, in OpenAI's shape. */
 export async function models(router: Router, request: FaceRequest): Promise<FaceAnswer> {
-  return json(200, { object: 'list', data: router.names(await identityOf(request)).map(modelObject) })
+  return json(200, { object: 'list', data: router.names(await identityOf(router, request)).map(modelObject) })
 }
 
 /** `GET models/:id`: one of them. */
 export async function modelByName(router: Router, request: FaceRequest, parameter: string): Promise<FaceAnswer> {
   const name = decoded(parameter)
-  if (!router.names(await identityOf(request)).includes(name)) throw modelNotFound(name)
+  if (!router.names(await identityOf(router, request)).includes(name)) throw modelNotFound(name)
   return json(200, modelObject(name))
 }
 

@@ -27,6 +27,8 @@ export interface BudgetSettings {
 /** What is spent, and on whose account. Several tags count in several buckets. */
 export type Spender = Readonly<Partial<Record<Exclude<BudgetScope, 'all' | 'tag'>, string>>> & {
   readonly tags?: readonly string[] | undefined
+  /** Budgets of its own. */
+  readonly own?: readonly Omit<BudgetSettings, 'per' | 'degrade'>[] | undefined
 }
 
 /** A budget, and the one it was for. */
@@ -96,9 +98,20 @@ export function createBudgets(settings: readonly BudgetSettings[], store: Store,
 
   function accountsOf(spender: Spender): readonly Account[] {
     const timeMs = clock.wallTime()
-    return rules.flatMap((rule) =>
+    return [...rules, ...ownRules(spender)].flatMap((rule) =>
       bucketsOf(rule.settings.per, spender).map((bucket) => accountOf(rule, bucket, rule.period(timeMs))),
     )
+  }
+
+  const known = new WeakMap<object, readonly Rule[]>()
+
+  /** Counted by the key, or else by the user. */
+  function ownRules({ own, key }: Spender): readonly Rule[] {
+    if (!own) return []
+    const per = key === undefined ? 'user' : 'key'
+    const made = known.get(own) ?? own.map((settings, place) => ruleOf({ ...settings, per }, `own ${place}`))
+    known.set(own, made)
+    return made
   }
 
   return {
@@ -128,7 +141,7 @@ function holdOf(id: string, accounts: number, store: Store): BudgetHold {
   }
 }
 
-function ruleOf(settings: BudgetSettings, place: number): Rule {
+function ruleOf(settings: BudgetSettings, place: number | string): Rule {
   const { per, limitUsd, window, timeZone, soft } = settings
   const limit = narrow(nanoUsdOf(limitUsd))
   const prefix = `budget:${place}:${per}:${typeof window === 'object' ? `rolling ${window.rollingMs}` : window}:${soft ? 'soft' : 'hard'}`

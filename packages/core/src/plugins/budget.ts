@@ -28,7 +28,7 @@ export function budget(services: BuiltInServices): Plugin {
       async run(attempt, next) {
         const { call, candidate } = attempt
         const price = prices.priceOf(candidate.name, clock.wallTime())
-        const counts = treasury.budgets.any || call.maxCostNanoUsd !== undefined
+        const counts = treasury.budgets.any || call.identity.budgets !== undefined || call.maxCostNanoUsd !== undefined
         if (!price && !counts && !rejectsUnknownPrices) return next(attempt)
         if (!price)
           throw new SignalboxError('price_unknown', `The price of the model "${candidate.name}" is not known`, {

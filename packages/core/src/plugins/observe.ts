@@ -2,10 +2,11 @@ import { isSignalboxError } from '../errors.ts'
 import { definePlugin } from '../plugin.ts'
 import type { Plugin } from '../plugin.ts'
 import type { CallRecord } from '../record.ts'
+import { costUsd } from '../record-cost.ts'
 import type { BuiltInServices } from '../pipeline.ts'
 
 /** Tells when a call begins and ends, and writes one log line for it. */
-export function observe({ events, clock }: BuiltInServices): Plugin {
+export function observe({ events, clock, contentLog }: BuiltInServices): Plugin {
   return definePlugin({
     name: 'observe',
     call: {
@@ -19,11 +20,18 @@ export function observe({ events, clock }: BuiltInServices): Plugin {
           record.outcome = 'ok'
           record.durationMs = clock.now() - record.startedMs
           if (events.heard('call.ended') || log) {
+            const content = log && contentLog?.follow(call, reply)
             void reply.ended.then((ended) => {
               record.durationMs = clock.now() - record.startedMs
               events.emit('call.ended', { record, ended })
               log?.info(
-                { ...summary(record), ended: ended.how, usage: ended.usage, estimated: ended.estimated },
+                {
+                  ...summary(record),
+                  ended: ended.how,
+                  usage: ended.usage,
+                  estimated: ended.estimated,
+                  ...content?.(),
+                },
                 'call answered',
               )
             })
@@ -41,15 +49,22 @@ export function observe({ events, clock }: BuiltInServices): Plugin {
   })
 }
 
-function summary({ id, route, model, outcome, attempts, durationMs, identity }: CallRecord) {
+function summary({ id, key, route, model, outcome, attempts, failovers, durationMs, identity }: CallRecord) {
+  const { committedMs } = attempts.findLast(({ model: name }) => name === model) ?? {}
   return {
     id,
+    callKey: key,
     route,
     model,
     outcome,
     attempts: attempts.length,
+    failovers: failovers.length,
     durationMs: Math.round(durationMs ?? 0),
+    firstTokenMs: committedMs === undefined ? undefined : Math.round(committedMs),
+    costUsd: costUsd(attempts),
     user: identity.user,
     key: identity.key,
+    team: identity.team,
+    tags: identity.tags,
   }
 }
