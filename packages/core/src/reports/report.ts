@@ -19,7 +19,7 @@ const defaultPeriodMs = 30 * 86_400_000
 /** The period of a query: the last 30 days where it names none, up to now. */
 export function periodOf({ from, to }: LedgerQuery, nowMs: number): { readonly from: number; readonly to: number } {
   const end = to ?? nowMs + 1
-  return { from: from ?? end - defaultPeriodMs, to: end }
+  return { from: from ?? Math.min(end, nowMs) - defaultPeriodMs, to: end }
 }
 
 /** Makes a report. */
