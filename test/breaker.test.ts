@@ -101,24 +101,30 @@ describeMounts('a breaker', (mount) => {
     expect(state()).toBe('open')
   })
 
-  it('lets one of 200 callers through to ask, and all others go elsewhere at once', { timeout: 30_000 }, async () => {
-    const gate = closedGate()
-    const first = await upstreamThat(jsonError(500))
-    const second = await upstreamThat(fine)
-    const router = routerOver([first, second], { ...noRetry, breaker: { consecutiveFailures: 1, openMs: 40 } })
-    const to = await mount.serve(router)
-    await send(to, { body: chat() })
-    first.respond([waitFor(gate.opened), fine])
-    await eventually(() => router.status().models[0]!.breaker!.state === 'half-open')
-    const before = second.requests.length
+  it.each([1, 3])(
+    'lets %i of 200 callers through to ask, and all others go elsewhere at once',
+    { timeout: 30_000 },
+    async (halfOpenProbes) => {
+      const gate = closedGate()
+      const first = await upstreamThat(jsonError(500))
+      const second = await upstreamThat(fine)
+      const breaker = { consecutiveFailures: 1, openMs: 40, halfOpenProbes }
+      const router = routerOver([first, second], { ...noRetry, breaker })
+      const to = await mount.serve(router)
+      await send(to, { body: chat() })
+      first.respond([waitFor(gate.opened), fine])
+      await eventually(() => router.status().models[0]!.breaker!.state === 'half-open')
+      const before = second.requests.length
 
-    const sent = Array.from({ length: 200 }, () => send(to, { body: chat() }))
-    await vi.waitFor(() => expect(second.requests).toHaveLength(before + 199), { timeout: 20_000 })
-    expect(first.requests).toHaveLength(2)
-    gate.open()
-    expect((await Promise.all(sent)).every(({ status }) => status === 200)).toBe(true)
-    expect(router.status().models[0]!.breaker).toMatchObject({ state: 'closed', trips: 0 })
-  })
+      const sent = Array.from({ length: 200 }, () => send(to, { body: chat() }))
+      const elsewhere = before + 200 - halfOpenProbes
+      await vi.waitFor(() => expect(second.requests).toHaveLength(elsewhere), { timeout: 20_000 })
+      expect(first.requests).toHaveLength(1 + halfOpenProbes)
+      gate.open()
+      expect((await Promise.all(sent)).every(({ status }) => status === 200)).toBe(true)
+      expect(router.status().models[0]!.breaker).toMatchObject({ state: 'closed', trips: 0 })
+    },
+  )
 
   it('takes the permit back of a probe whose caller left, and stays half-open', async () => {
     const first = await upstreamThat(jsonError(500))

@@ -47,7 +47,7 @@ describeMounts('GET costs', (mount) => {
 
 describeMounts('the cost of a call', (mount) => {
   it('stands in a header where that is asked for: of all its attempts, and never of what nobody knows', async () => {
-    const failed = await upstreamThat(json({ error: { message: 'x', type: 'server_error' }, usage }, 500))
+    const failed = await upstreamThat(json({ error: { message: 'x', type: 'server_error' }, usage }, { status: 500 }))
     const ask = async (options: object, body: object = {}) => {
       const router = routerOver([failed, await upstreamThat(answer)], { model: { price }, retry: false, ...options })
       return (await send(await mount.serve(router), { body: chat(body) })).headers['x-signalbox-cost']

@@ -177,6 +177,23 @@ it('verify asks each domain once, and tells of one that cannot be reached and of
   expect(JSON.stringify(all)).not.toContain('10.0.0.1')
 })
 
+it('verify asks for each key also where models with several share a domain', async () => {
+  const upstream = await upstreamThat(models)
+  const domain = 'the-account'
+  const router = routerFor({
+    models: {
+      a: modelAt(upstream, { domain, apiKey: 'key-1' }),
+      b: modelAt(upstream, { domain, apiKey: 'key-2' }),
+      c: modelAt(upstream, { domain, apiKey: 'key-1', model: 'other' }),
+    },
+  })
+  expect(await router.verify()).toEqual([
+    { domain, models: ['a', 'c'], ok: true },
+    { domain, models: ['b'], ok: true },
+  ])
+  expect(upstream.requests.map(({ headers }) => headers['authorization'])).toEqual(['Bearer key-1', 'Bearer key-2'])
+})
+
 it.each([
   { what: 'a provider that is silent', apiKey: providerKey, afterMs: Infinity },
   { what: 'a key that never comes', apiKey: () => new Promise<string>(() => {}), afterMs: 0 },

@@ -153,6 +153,22 @@ describeMounts('bodies made to hurt', (mount) => {
     expect(({} as { polluted?: unknown }).polluted).toBeUndefined()
     expect(Math.max(0, ...pauses)).toBeLessThan(longestPauseMs)
   })
+
+  it('case 65: 1,000,000 fields, at the top or further in, are refused before they are read', async () => {
+    const upstream = await answering()
+    const mounted = await mount.serve(routerOver([upstream]))
+    const fields = Array.from({ length: 1_000_000 }, (_, index) => `"k${index}":1`).join(',')
+    for (const body of [`{"model":"auto",${fields}}`, `{"model":"auto","metadata":[{${fields}}]}`]) {
+      const answer = await send(mounted, { body })
+      expect(answer.status).toBe(400)
+      expect(answer.json().error).toMatchObject({
+        type: 'invalid_request_error',
+        code: 'invalid_body',
+        message: 'The request body has more than 50000 fields',
+      })
+    }
+    expect(upstream.requests).toHaveLength(0)
+  })
 })
 
 describeMounts('a deadline', (mount) => {

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import Anthropic from '@anthropic-ai/sdk'
 import compression from 'compression'
 import express from 'express'
 import Koa from 'koa'
@@ -90,21 +91,42 @@ export function describeMounts(name: string, tests: (mount: Mount) => void): voi
   })
 }
 
+/** Where a client finds a router. */
+export interface Reached {
+  /** With `/v1` at its end. */
+  readonly url: string
+  /** What asks there. */
+  readonly fetch: typeof globalThis.fetch
+}
+
+/** Reaches a router from outside, or in process. */
+export type Reach = (router: Router, options?: ServeOptions) => Promise<Reached>
+
 /** What gives an official client that talks to a router. */
 export type Connect = (router: Router, options?: Pick<ClientOptions, 'defaultHeaders'>) => Promise<OpenAI>
 
-/** Runs the same tests through the official client against every mount, and in process through `router.fetch`. */
-export function describeClients(name: string, tests: (connect: Connect) => void): void {
-  describe.each(mounts)(`${name}, on $name`, ({ client }) => {
-    tests(client)
+/** Runs the same tests against every mount, and in process through `router.fetch`. */
+export function describeReaches(name: string, tests: (reach: Reach) => void): void {
+  describe.each(mounts)(`${name}, on $name`, ({ serve }) => {
+    tests(async (router, options) => ({ url: (await serve(router, options)).url, fetch: globalThis.fetch }))
   })
   describe(`${name}, on router.fetch`, () => {
-    tests(inProcess)
+    tests(async (router) => ({ url: 'http://in.process/v1', fetch: router.fetch }))
   })
 }
 
-const inProcess: Connect = async (router, options = {}) =>
-  new OpenAI({ fetch: router.fetch, baseURL: 'http://in.process/v1', apiKey: 'none', maxRetries: 0, ...options })
+/** Runs the same tests through the official client on every mount, and in process. */
+export function describeClients(name: string, tests: (connect: Connect) => void): void {
+  describeReaches(name, (reach) => tests(async (router, options = {}) => openaiClient(await reach(router), options)))
+}
+
+/** OpenAI's client, which asks once and not again. */
+export const openaiClient = ({ url, fetch }: Reached, options: Pick<ClientOptions, 'defaultHeaders'> = {}) =>
+  new OpenAI({ baseURL: url, fetch, apiKey: 'callers-own', maxRetries: 0, ...options })
+
+/** Anthropic's client, which asks once and not again. Its base URL has no version. */
+export const anthropicClient = ({ url, fetch }: Reached) =>
+  new Anthropic({ baseURL: url.replace(/\/v1$/, ''), fetch, apiKey: 'callers-own', maxRetries: 0 })
 
 const prefixOf = ({ at = '/v1' }: ServeOptions) => (at === '/' ? '' : at)
 

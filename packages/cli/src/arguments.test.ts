@@ -38,9 +38,23 @@ it.each([
   expect(readArguments(line.split(' '))).toEqual({ kind })
 })
 
+it('takes any other word for a plugin of the configuration, where there is one', () => {
+  expect(readArguments('cache clear -c a.json -- all --now'.split(' '))).toEqual({
+    kind: 'plugin',
+    config: 'a.json',
+    plugin: 'cache',
+    command: 'clear',
+    args: ['all', '--now'],
+  })
+  expect(readArguments('cache -c a.json'.split(' '))).toMatchObject({ plugin: 'cache', command: undefined, args: [] })
+})
+
 it.each([
   ['', 'expected a command: signalbox serve --config FILE'],
-  ['server', 'there is no command "server"; there are serve, doctor, report, keys, tail'],
+  [
+    'server',
+    'there is no command "server"; there are serve, doctor, report, keys and tail, and with --config FILE those of its plugins',
+  ],
   ['serve', 'serve needs --config FILE'],
   ['serve --config', "option '-c, --config <value>' argument missing"],
   ['serve signalbox.json', '"signalbox.json" is one argument too many; a file is given by --config'],

@@ -36,8 +36,18 @@ export type Command =
   | { readonly kind: 'report'; readonly options: ReportOptions }
   | { readonly kind: 'keys'; readonly options: KeysOptions }
   | { readonly kind: 'tail'; readonly options: TailOptions }
+  | PluginCommandLine
 
 const commands = ['serve', 'doctor', 'report', 'keys', 'tail'] as const
+
+/** A command of a plugin: `signalbox PLUGIN COMMAND --config FILE [ARGUMENTS]`. */
+export interface PluginCommandLine {
+  readonly kind: 'plugin'
+  readonly config: string
+  readonly plugin: string
+  readonly command: string | undefined
+  readonly args: readonly string[]
+}
 
 /** Reads the command line. Never throws: what is wrong with it is a command too. */
 export function readArguments(args: readonly string[]): Command {
@@ -48,11 +58,16 @@ export function readArguments(args: readonly string[]): Command {
     const [command, ...rest] = positionals
     if (command === undefined) throw new Error('expected a command: signalbox serve --config FILE')
     const known = commands.find((name) => name === command)
-    if (!known) throw new Error(`there is no command "${command}"; there are ${commands.join(', ')}`)
-    return commandOf(known, values as Values, rest)
+    return known ? commandOf(known, values as Values, rest) : pluginCommand(command, values as Values, rest)
   } catch (error) {
     return { kind: 'wrong', message: firstSentence(error as Error) }
   }
+}
+
+function pluginCommand(plugin: string, { config }: Values, [command, ...args]: readonly string[]): PluginCommandLine {
+  if (config) return { kind: 'plugin', config, plugin, command, args }
+  const own = `${commands.slice(0, -1).join(', ')} and ${commands.at(-1)}`
+  throw new Error(`there is no command "${plugin}"; there are ${own}, and with --config FILE those of its plugins`)
 }
 
 type Values = ReturnType<typeof parse<typeof serveFlags>>['values'] & Readonly<Record<string, string>>

@@ -1,3 +1,5 @@
+import { readdirSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { startSimulatedProvider } from '@signalbox/testkit'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { configFile, finished } from './testing/signalbox.ts'
@@ -18,6 +20,25 @@ describe('doctor', () => {
     expect(ill.stdout).toContain('1 of 2 providers')
     expect(ill.stdout).not.toContain('sk-some-wrong-key')
     expect(provider.requests.map(({ path }) => path)).toEqual(['/v1/models', '/v1/models', '/v1/models'])
+  })
+
+  it('starts no plugin, opens no ledger, and takes models with a tier', async () => {
+    const provider = await startSimulatedProvider()
+    onTestFinished(() => provider.close())
+    const file = configFile(
+      `import { appendFileSync } from 'node:fs'
+      const here = (name) => new URL(name, import.meta.url)
+      export default {
+        models: { a: { provider: 'openai-compatible', baseUrl: '${provider.baseUrl}', model: 'gpt-4.1', apiKey: 'sk-any', limits: { tier: 'gold' } } },
+        tiers: { gold: { requestsPerMinute: 10 } },
+        budgets: [{ per: 'all', limitUsd: 1, window: 'day' }],
+        ledger: 'ledger.db',
+        plugins: [{ name: 'mark', setup: () => appendFileSync(here('set-up'), 'x'), call: (call, next) => next(call) }],
+      }`,
+      'ts',
+    )
+    expect(await finished(['doctor', '--config', file])).toMatchObject({ code: 0, stderr: '' })
+    expect(readdirSync(dirname(file)).filter((name) => /ledger|set-up/.test(name))).toEqual([])
   })
 
   it('needs a configuration', async () => {

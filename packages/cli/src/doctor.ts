@@ -1,9 +1,12 @@
 import { type Router, type RouterOptions, createRouter } from '@signalbox/core'
 import { columns, print } from './terminal.ts'
 
-/** Asks every provider of a configuration once whether it is there and takes its key. True where all do. */
-export async function doctor(config: RouterOptions): Promise<boolean> {
-  const router = createRouter(config)
+/**
+ * Asks every provider of a configuration once whether it is there and takes its key. True where all do. Starts no plugin
+ * and opens no file of the configuration: a router may be at work with it.
+ */
+export async function doctor({ models, tiers }: RouterOptions): Promise<boolean> {
+  const router = createRouter({ models, tiers, ledger: false })
   try {
     const answers = await router.verify()
     print(doctorText(answers))

@@ -47,7 +47,11 @@ const scopeOf = ({ routes, models }: StoredKey) =>
   printable([...(routes ?? []), ...(models ?? []).map((model) => `model ${model}`)].join(', ') || 'everything')
 
 const budgetsOf = ({ budgets = [] }: StoredKey) =>
-  budgets.map(({ limitUsd, window }) => `${limitUsd} USD a ${String(window)}`).join(', ') || 'without end'
+  budgets
+    .map(
+      ({ limitUsd, window }) => `${limitUsd} USD a ${typeof window === 'string' ? window : `${window.rollingMs} ms`}`,
+    )
+    .join(', ') || 'without end'
 
 function expiryOf(expiresAt: string | undefined): string {
   if (expiresAt === undefined) return 'never'

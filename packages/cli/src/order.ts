@@ -1,8 +1,13 @@
-import type { OrderedHook } from '@signalbox/core'
+import type { OrderedHook, Router } from '@signalbox/core'
 import { bold, columns, widest } from './terminal.ts'
 
-/** What `--print-order` prints: every hook, outermost first, with the stage that it stands in. */
-export function orderText(order: readonly OrderedHook[]): string {
+/** What `--print-order` prints: every hook, outermost first, with the stage that it stands in; then routes with others. */
+export function orderText({ order, routeOrders }: Pick<Router, 'order' | 'routeOrders'>): string {
+  const routes = Object.entries(routeOrders).map(([name, own]) => `\n${bold(`on the route "${name}"`)}\n${rings(own)}`)
+  return [rings(order), ...routes].join('\n')
+}
+
+function rings(order: readonly OrderedHook[]): string {
   const width = widest(order.map(row))
   const ring = (name: OrderedHook['ring']) => columns(order.filter((hook) => hook.ring === name).map(row), width)
   return [

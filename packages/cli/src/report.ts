@@ -108,7 +108,7 @@ function failovers(ledger: OpenedLedger, _config: RouterOptions, options: Report
   return ['Failovers', '', table(columns, rows, { ...screen(), share: ({ count }) => count / all })].join('\n')
 }
 
-function csvOf<Row, Name extends keyof Row & string>(rows: readonly Row[], names: readonly Name[]): string {
+function csvOf<Row>(rows: readonly Row[], names: readonly (keyof Row & string)[]): string {
   return (csvLine(names) + rows.map((row) => csvLine(names.map((name) => String(row[name])))).join('')).trimEnd()
 }
 
@@ -167,8 +167,6 @@ function mixesOf(
   { models, mix, observed }: { models: readonly ProjectedModel[] } & Pick<Projected, 'mix' | 'observed'>,
 ): Mix[] {
   const bySize = models.toSorted((a, b) => sizeOf(b) - sizeOf(a))
-  const only = (strategy: string, model: ProjectedModel | undefined): Mix[] =>
-    model ? [{ strategy: `${strategy} (${model.name})`, shares: { [model.name]: 1 } }] : []
   const weights = Object.fromEntries(models.map(({ name }) => [name, configured[name]?.weight ?? 1]))
   const weightedRoutes = Object.entries(routes).flatMap(([name, route]) => {
     const shares = route.models.map((entry) =>
@@ -189,6 +187,9 @@ function mixesOf(
     ...only('all on the cheapest', bySize.at(-1)),
   ]
 }
+
+const only = (strategy: string, model: ProjectedModel | undefined): Mix[] =>
+  model ? [{ strategy: `${strategy} (${model.name})`, shares: { [model.name]: 1 } }] : []
 
 const sizeOf = ({ prices }: ProjectedModel) => prices.input + prices.output
 

@@ -86,10 +86,12 @@ describe('--print-order', () => {
         admit      admit
       route, ranks the models and tries them in turn
       attempt ring, once for each model; inside retry, once for each attempt
+        retry      translate
         retry      retry
         budget     budget
         limiter    hold
         limiter    limiter
+        limiter    adaptive
         breaker    breaker
         timeout    timeout
         meter      health
@@ -97,6 +99,55 @@ describe('--print-order', () => {
       model
       "
     `)
+  })
+})
+
+it('prints the order of a route that has plugins of its own behind that of all others', async () => {
+  const guarded = configFile(
+    `const call = { stage: 'guard', run: (call: unknown, next: (call: unknown) => unknown) => next(call) }
+    export default {
+      models: { a: { provider: 'openai', apiKey: '$PROVIDER_KEY' } },
+      routes: { safe: { models: ['a'], plugins: [{ name: 'prompt-rules', call }] } },
+    }`,
+    'ts',
+  )
+  const { stdout } = await finished(['serve', '-c', guarded, '--print-order'], key)
+  const [everywhere = '', onRoute = ''] = stdout.split('on the route "safe"')
+  expect(everywhere).not.toContain('prompt-rules')
+  expect(onRoute).toMatch(/guard {4}permission\n {2}guard {4}prompt-rules\n/)
+})
+
+describe('a command of a plugin', () => {
+  const commanded = configFile(
+    `export default {
+      models: { a: { provider: 'openai', apiKey: '$PROVIDER_KEY' } },
+      plugins: [{
+        name: 'echo',
+        commands: {
+          say: { summary: 'says it', run: ({ args, router, print }: any) => { print([...router.names(), ...args].join(' ')); return args.length } },
+          fail: { summary: 'fails', run: () => Promise.reject(new Error('inside')) },
+        },
+      }],
+    }`,
+    'ts',
+  )
+
+  it('runs with the words behind it and the router, and gives the exit code', async () => {
+    expect(await finished(['echo', 'say', '-c', commanded, '--', 'hello', '--there'], key)).toEqual({
+      code: 2,
+      stdout: 'a hello --there\n',
+      stderr: '',
+    })
+    expect((await finished(['echo', 'fail', '-c', commanded], key)).code).not.toBe(0)
+  })
+
+  it('that is not there is told of with those that are', async () => {
+    const { code, stderr } = await finished(['echo', 'shout', '-c', commanded], key)
+    expect(code).toBe(2)
+    expect(stderr).toContain('has no command "echo shout". Its plugins have:\n  echo say   says it\n  echo fail  fails')
+    expect((await finished(['ecko', '-c', config], key)).stderr).toContain(
+      'has no command "ecko". Its plugins have none.',
+    )
   })
 })
 

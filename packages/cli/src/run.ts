@@ -13,6 +13,7 @@ import { help } from './help.ts'
 import { keys } from './keys.ts'
 import { orderText } from './order.ts'
 import { report } from './report.ts'
+import { runPluginCommand } from './plugin-command.ts'
 import { serve } from './serve.ts'
 import { tail } from './tail.ts'
 import { fail, print } from './terminal.ts'
@@ -43,6 +44,8 @@ export async function run(args: readonly string[]): Promise<number> {
       return manageKeys(command.options).catch(failed)
     case 'tail':
       return follow(command.options).catch(failed)
+    case 'plugin':
+      return runPluginCommand(command).catch(failed)
   }
 }
 
@@ -77,7 +80,7 @@ async function inspectOrServe(options: ServeOptions): Promise<number> {
   if (!options.check && !options.printOrder) return serve(config, options)
   const router = createRouter(config)
   if (options.check) print(checkText(options.config, config))
-  if (options.printOrder) print(orderText(router.order))
+  if (options.printOrder) print(orderText(router))
   await router.close()
   return exitCodes.ok
 }

@@ -42,6 +42,6 @@ export function screen({ stdout, env }: Pick<NodeJS.Process, 'stdout' | 'env'> =
   const width = stdout.columns ?? Number(env['COLUMNS'] ?? usualWidth)
   return {
     width: Math.min(widestTable, width > 0 ? width : usualWidth),
-    colours: stdout.isTTY === true && stdout.hasColors(),
+    colours: stdout.isTTY && stdout.hasColors(),
   }
 }

@@ -1,10 +1,11 @@
 import type { Clock } from './clock.ts'
 import type { LimitRule, LimitSettings, ModelLimits } from './config/limits.ts'
 import { SignalboxError } from './errors.ts'
+import { type AdaptiveConcurrency, createAdaptiveConcurrency } from './limiter/adaptive-concurrency.ts'
 import { type EstimateCorrection, createEstimateCorrection } from './limiter/estimate-correction.ts'
 import { type LearnedLimits, createLearnedLimits } from './limiter/learned-limits.ts'
 import { createLimiter } from './limiter/limiter.ts'
-import { type Limit, createLimits } from './limiter/limits.ts'
+import { type Limit, createAdaptiveLimit, createLimits } from './limiter/limits.ts'
 import { type SlowStart, createSlowStart } from './limiter/slow-start.ts'
 import type { Limiter, Refusal } from './limiter/types.ts'
 import type { Store } from './store/store.ts'
@@ -17,6 +18,8 @@ export interface Admission {
   readonly slowStart: SlowStart
   readonly correction: EstimateCorrection
   readonly store: Store
+  /** What finds the concurrency that a model bears, where that is asked for. */
+  adaptiveOf(model: string): AdaptiveConcurrency | undefined
   /** The limits of a model: its own and its tier's. */
   ofModel(name: string): readonly Limit[]
   /** The limits that count a call as a whole: its route's. */
@@ -53,10 +56,19 @@ const none: readonly Limit[] = []
 export function createAdmission(options: AdmissionOptions): Admission {
   const { store, clock, models, routes, tiers, rules, maximumWaiting } = options
   const tierLimits = mapValues(tiers, (tier, name) => createLimits(`tier:${name}`, tier))
+  const adaptive = new Map<string, AdaptiveConcurrency>()
   const modelLimits = mapValues(models, ({ limits }, name) => {
     if (!limits) return none
+    const group = `model:${name}`
     const shared = limits.tier === undefined ? none : tierLimits.get(limits.tier)!
-    return [...createLimits(`model:${name}`, limits), ...shared]
+    const own = createLimits(group, limits)
+    if (!limits.adaptiveConcurrency) return [...own, ...shared]
+    const found = createAdaptiveConcurrency(
+      limits.adaptiveConcurrency === true ? {} : limits.adaptiveConcurrency,
+      clock,
+    )
+    adaptive.set(name, found)
+    return [...own, createAdaptiveLimit(group, found), ...shared]
   })
   const routeLimits = mapValues(routes, ({ limits }, name) => (limits ? createLimits(`route:${name}`, limits) : none))
   const callerLimits = new Map<string, readonly Limit[]>()
@@ -78,6 +90,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
     learned: createLearnedLimits({ clock }),
     slowStart: createSlowStart({ clock }),
     correction: createEstimateCorrection(),
+    adaptiveOf: (name) => adaptive.get(name),
     ofModel: (name) => modelLimits.get(name) ?? none,
     general: [
       ...[...routeLimits.values()].flat(),

@@ -5,7 +5,7 @@ import { SignalboxError } from './errors.ts'
 import { nanoUsdOf } from './money/usd.ts'
 import { createRecord } from './record.ts'
 import type { RouteTable } from './route-table.ts'
-import type { Call, DialectName, Identity, Logger, Services, Surface } from './types.ts'
+import type { Call, DialectName, Identity, Logger, Services } from './types.ts'
 
 /** What a call is made of. Only `body` is needed. */
 export interface CallInit {
@@ -13,16 +13,18 @@ export interface CallInit {
   readonly body: object | Uint8Array
   /** @default 'openai-chat' */
   readonly dialect?: DialectName
-  /** @default 'chat' */
-  readonly surface?: Surface
   /** @default nobody in particular */
   readonly identity?: Identity
   /** Aborts the call, and the upstream with it. */
   readonly signal?: AbortSignal
+  /** Aborts the call like `signal`. The router aborts it too where it ends the call itself, and needs no second one. */
+  readonly end?: AbortController
   /** @default a random UUID */
   readonly id?: string
   /** The call on whose behalf this one is made. */
   readonly parent?: string
+  /** The plugins that make it. Their hooks are left out of it. */
+  readonly madeBy?: readonly string[]
   /** Headers that go on to the provider. */
   readonly headers?: Readonly<Record<string, string>>
   /** Shortens the time the whole call may take, in milliseconds; it cannot lengthen it. */
@@ -51,7 +53,8 @@ export interface CallServices extends Services {
  * @throws SignalboxError `invalid_json`, `invalid_body`, or `model_not_found`
  */
 export function createCall(init: CallInit, routes: RouteTable, { clock, random, logger, end }: CallServices): Call {
-  const { dialect = 'openai-chat', surface = 'chat', identity = nobody, id = randomUUID(), parent } = init
+  const { dialect = 'openai-chat', identity = nobody, id = randomUUID(), parent, madeBy } = init
+  const { surface } = dialects[dialect]
   const request = dialects[dialect].parse(init.body)
   const route = routes.find(request.model)
   if (!route) throw modelNotFound(request.model)
@@ -85,6 +88,29 @@ export function createCall(init: CallInit, routes: RouteTable, { clock, random, 
     log: init.log ?? logger,
     record,
     ...(parent !== undefined && { parent }),
+    ...(madeBy !== undefined && { madeBy }),
+  }
+}
+
+/** What a call that a plugin makes on behalf of another one begins with. */
+export function childOf(
+  parent: Call,
+  init: Partial<CallInit> & Pick<CallInit, 'body'>,
+  { by, now }: { readonly by: string; readonly now: number },
+): CallInit {
+  const { maxCostNanoUsd, log } = parent
+  const bounds = [init.maxCostUsd, maxCostNanoUsd === undefined ? undefined : maxCostNanoUsd / 1e9]
+  const maxCostUsd = Math.min(...bounds.filter((bound) => bound !== undefined))
+  return {
+    ...init,
+    identity: parent.identity,
+    parent: parent.id,
+    madeBy: [...(parent.madeBy ?? []), by],
+    signal: parent.signal,
+    headers: parent.headers,
+    timeoutMs: Math.max(0, Math.min(init.timeoutMs ?? Infinity, parent.deadline - now)),
+    ...(maxCostUsd !== Infinity && { maxCostUsd }),
+    ...(log && { log }),
   }
 }
 

@@ -17,7 +17,7 @@ describe('a line of CSV', () => {
       fc.property(fc.array(fc.string({ unit: 'binary' }), { minLength: 1 }), (texts) => {
         const cells = read(csvLine(texts))
         expect(cells.map((cell, index) => (cell === `'${texts[index]}` ? texts[index] : cell))).toEqual(texts)
-        for (const cell of cells) expect(cell).not.toMatch(/^[=+@]|^-(?!\d+(\.\d+)?$)/)
+        expect(cells.filter((cell) => /^[=+@]|^-(?!\d+(\.\d+)?$)/.test(cell))).toEqual([])
       }),
     )
   })

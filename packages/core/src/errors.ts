@@ -29,6 +29,9 @@ export const errorVerdicts = {
   invalid_body: final,
   model_not_found: final,
   route_not_allowed: final,
+  untranslatable: next,
+  thread_unsupported_request: final,
+  state_unsupported: final,
   unauthenticated: final,
   invalid_api_key: final,
   forbidden: final,
@@ -157,7 +160,8 @@ export class SignalboxError extends Error {
   readonly plugin?: string
   readonly param?: string
   readonly status?: number
-  readonly answer?: UpstreamAnswer
+  /** In the caller's dialect by the time it reaches the caller. */
+  answer?: UpstreamAnswer
   readonly reason?: string
   readonly limit?: ReachedLimit
   /** Set where the attempt is known, after the error is made. */
@@ -179,12 +183,18 @@ export class SignalboxError extends Error {
 }
 
 /**
- * Whether a model was not asked at all: money, a limit, a hold or its breaker kept the attempt back. That is no failure
- * of the model.
+ * Whether a model was not asked at all: money, a limit, a hold or its breaker kept the attempt back, or the request has
+ * no words in its dialect. That is no failure of the model.
  */
 export function isRefusal(error: SignalboxError): boolean {
-  return error.code === 'rate_limit_exceeded' || error.code === 'model_unavailable' || isMoneyRefusal(error)
+  return refusals.has(error.code) || isMoneyRefusal(error)
 }
+
+const refusals: ReadonlySet<SignalboxErrorCode> = new Set([
+  'rate_limit_exceeded',
+  'model_unavailable',
+  'untranslatable',
+])
 
 /** Whether money kept an attempt back. */
 export function isMoneyRefusal({ code }: SignalboxError): boolean {

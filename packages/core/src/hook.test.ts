@@ -4,22 +4,25 @@ import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { SignalboxError, type SignalboxErrorCode } from './errors.ts'
 import { type EventBus, type Warning, createEvents } from './events.ts'
 import { runHook } from './hook.ts'
+import { type Overdue, createOverdue } from './overdue.ts'
 import type { HookOptions } from './plugin.ts'
-import { plainReply } from './reply.ts'
-import type { Call, Handler, Reply } from './types.ts'
+import { noUsage, plainReply, readBody, streamOf, streamReply } from './reply.ts'
+import type { ByteStream, Call, Ended, Handler, Reply } from './types.ts'
 
 let clock: FakeClock
 let events: EventBus
 let warnings: Warning[]
+let overdue: Overdue
 
 beforeEach(() => {
   clock = createFakeClock()
   events = createEvents(undefined)
+  overdue = createOverdue(clock)
   warnings = []
   events.on('warning', (warning) => warnings.push(warning))
 })
 
-const call = { id: 'c' } as unknown as Call
+const call = { id: 'c', deadline: 180_000 } as unknown as Call
 const nothing = (): undefined => undefined
 
 function replyWith(cancel: () => void = () => undefined): Reply {
@@ -29,7 +32,8 @@ function replyWith(cancel: () => void = () => undefined): Reply {
   }
 }
 
-const hook = (options: HookOptions<Call>) => runHook({ plugin: 'p', ...options }, { ring: 'call', clock, events })
+const hook = (options: HookOptions<Call>) =>
+  runHook({ plugin: 'p', ...options }, { ring: 'call', clock, events, overdue })
 const after = (delayMs: number) => new Promise<void>((resolve) => void clock.setTimeout(resolve, delayMs))
 const failure = (code: SignalboxErrorCode, plugin?: string) =>
   expect.objectContaining({ code, ...(plugin && { plugin }) })
@@ -187,13 +191,167 @@ describe('a hook that is open on error', () => {
   })
 })
 
+describe('a hook without a time limit', () => {
+  const endless = () => new Promise<Reply>(() => undefined)
+
+  it('that never settles is ended at the deadline of the call, and named', async () => {
+    const result = hook({ run: endless })(call, async () => replyWith()).catch((error: unknown) => error)
+    await clock.advance(179_999)
+    expect(await Promise.race([result, Promise.resolve('waits')])).toBe('waits')
+    await clock.advance(1)
+    expect(await result).toEqual(failure('plugin_timeout', 'p'))
+    expect(clock.pendingTimers()).toBe(0)
+  })
+
+  it('is not what is named while next is under way, but once that has come back', async () => {
+    const cancel = vi.fn<() => void>()
+    const run: HookOptions<Call>['run'] = async (inner, next) => {
+      await next(inner)
+      return endless()
+    }
+    const slow: Handler<Call> = async () => {
+      await after(180_500)
+      return replyWith(cancel)
+    }
+    const result = hook({ run })(call, slow).catch((error: unknown) => error)
+    await clock.advance(180_600)
+    expect(await Promise.race([result, Promise.resolve('waits')])).toBe('waits')
+    await clock.advance(1_000)
+    expect(await result).toEqual(failure('plugin_timeout', 'p'))
+    await clock.settle()
+    expect(cancel).toHaveBeenCalledTimes(1)
+    expect(clock.pendingTimers()).toBe(0)
+  })
+
+  it('shares one timer with all others, which is gone when they have settled', async () => {
+    const waiting: (() => void)[] = []
+    const run = () => new Promise<Reply>((resolve) => waiting.push(() => resolve(replyWith())))
+    const runs = Array.from({ length: 50 }, () => hook({ run })(call, async () => replyWith()))
+    expect(clock.pendingTimers()).toBe(1)
+    for (const settle of waiting) settle()
+    await Promise.all(runs)
+    expect(clock.pendingTimers()).toBe(0)
+  })
+})
+
+describe('what a hook is given', () => {
+  it('is frozen: one that changes it fails and is named', async () => {
+    const run: HookOptions<Call>['run'] = async (inner, next) => {
+      ;(inner as { route: string }).route = 'mine'
+      return next(inner)
+    }
+    const next = vi.fn<Handler<Call>>()
+    await expect(hook({ run })({ ...call, route: 'yours' }, next)).rejects.toEqual(failure('plugin_failed', 'p'))
+    expect(next).not.toHaveBeenCalled()
+  })
+
+  it('is left out of calls that its plugin made', async () => {
+    const run = vi.fn<HookOptions<Call>['run']>(async () => replyWith())
+    const reply = replyWith()
+    const made = { ...call, madeBy: ['other', 'p'] }
+    await expect(hook({ run })(made, async () => reply)).resolves.toBe(reply)
+    expect(run).not.toHaveBeenCalled()
+    await hook({ run })({ ...call, madeBy: ['other'] }, async () => reply)
+    expect(run).toHaveBeenCalledTimes(1)
+  })
+})
+
+describe('a reply that a hook loses', () => {
+  function streaming() {
+    let settle: ((ended: Ended) => void) | undefined
+    const ended = new Promise<Ended>((resolve) => (settle = resolve))
+    const cancel = vi.fn<() => void>(() => settle!({ how: 'cancelled', usage: noUsage, estimated: false }))
+    const body = streamOf([Buffer.from('one'), Buffer.from('two')])
+    return { ...streamReply({ status: 200, headers: {}, dialect: 'openai-chat', model: 'a', body, ended, cancel }) }
+  }
+
+  it('for a plain one of its own is cancelled, and the hook is named', async () => {
+    const lost = streaming()
+    const run: HookOptions<Call>['run'] = async (inner, next) => {
+      await next(inner)
+      return replyWith()
+    }
+    const error = await hook({ run })(call, async () => lost).catch((thrown: unknown) => thrown)
+    expect(error).toEqual(failure('plugin_failed', 'p'))
+    expect((error as Error).message).toContain('lost a reply')
+    expect(lost.cancel).toHaveBeenCalled()
+  })
+
+  it('when it asked twice at once is cancelled, and the hook is named', async () => {
+    const replies = [streaming(), streaming()]
+    let asked = 0
+    const run: HookOptions<Call>['run'] = async (inner, next) => {
+      await Promise.all([next(inner), next(inner)])
+      return replyWith()
+    }
+    await expect(hook({ run })(call, async () => replies[asked++]!)).rejects.toEqual(failure('plugin_failed', 'p'))
+    for (const { cancel } of replies) expect(cancel).toHaveBeenCalled()
+  })
+
+  it('behind a stream of its own is cancelled at the end of that, and the operator is told', async () => {
+    const lost = streaming()
+    const own = streaming()
+    const run: HookOptions<Call>['run'] = async (inner, next) => {
+      await next(inner)
+      return own
+    }
+    const reply = await hook({ run })(call, async () => lost)
+    expect(lost.cancel).not.toHaveBeenCalled()
+    expect(Buffer.from(await readBody(reply)).toString()).toBe('onetwo')
+    await new Promise((resolve) => void setImmediate(() => setImmediate(resolve)))
+    expect(lost.cancel).toHaveBeenCalled()
+    expect(warnings).toEqual([expect.objectContaining({ kind: 'plugin_failed', plugin: 'p' })])
+  })
+
+  it('is none where it was read, wrapped or cancelled', async () => {
+    const wrapped = streaming()
+    const asStream = await hook({
+      run: async (inner, next) => {
+        const reply = await next(inner)
+        return { ...reply, body: streamOf(reply.body as ByteStream) }
+      },
+    })(call, async () => wrapped)
+    expect(Buffer.from(await readBody(asStream)).toString()).toBe('onetwo')
+    const read = streaming()
+    await hook({
+      run: async (inner, next) => {
+        const { status, headers, dialect, model, body } = await next(inner)
+        return plainReply({ status, headers, dialect, model, body: await readBody({ body }) })
+      },
+    })(call, async () => read)
+    const dropped = streaming()
+    await hook({
+      run: async (inner, next) => {
+        const reply = await next(inner)
+        reply.cancel()
+        return replyWith()
+      },
+    })(call, async () => dropped)
+    await new Promise((resolve) => void setImmediate(() => setImmediate(resolve)))
+    expect(wrapped.cancel).not.toHaveBeenCalled()
+    expect(read.cancel).not.toHaveBeenCalled()
+    expect(warnings).toEqual([])
+  })
+
+  it('is not handed on by an open hook that had begun to read it', async () => {
+    const begun = streaming()
+    const run: HookOptions<Call>['run'] = async (inner, next) => {
+      const reply = await next(inner)
+      for await (const _ of reply.body as ByteStream) throw new Error('in the middle')
+      return reply
+    }
+    await expect(hook({ run, onError: 'open' })(call, async () => begun)).rejects.toEqual(failure('plugin_failed', 'p'))
+    expect(begun.cancel).toHaveBeenCalled()
+  })
+})
+
 describe('a time limit', () => {
   it('ends a hook that never settles, and names it', async () => {
     const result = hook({ run: () => new Promise(() => undefined), timeoutMs: 50 })(call, async () =>
       replyWith(),
     ).catch((error: unknown) => error)
     await clock.advance(49)
-    expect(clock.pendingTimers()).toBe(1)
+    expect(clock.pendingTimers()).toBe(2)
     await clock.advance(1)
     expect(await result).toEqual(failure('plugin_timeout', 'p'))
     expect(clock.pendingTimers()).toBe(0)
@@ -228,7 +386,7 @@ describe('a time limit', () => {
       return replyWith()
     }).catch((error: unknown) => error)
     await clock.advance(1_049)
-    expect(clock.pendingTimers()).toBe(2)
+    expect(clock.pendingTimers()).toBe(3)
     await clock.advance(1)
     expect(await result).toEqual(failure('plugin_timeout', 'p'))
   })

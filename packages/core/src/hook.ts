@@ -2,55 +2,209 @@ import type { Clock, Timer } from './clock.ts'
 import { SignalboxError, isSignalboxError } from './errors.ts'
 import type { EventBus } from './events.ts'
 import type { PlacedHook, Ring } from './order.ts'
-import type { Middleware, Reply } from './types.ts'
+import type { Bounded, Overdue } from './overdue.ts'
+import type { Attempt, Call, Handler, Middleware, Reply } from './types.ts'
 
 /** What running a plugin's hook needs. */
 export interface HookContext {
   readonly ring: Ring
   readonly clock: Clock
   readonly events: EventBus
+  /** Ends what never settles. */
+  readonly overdue: Overdue
 }
 
 /**
- * Makes a middleware of a plugin's hook: what it throws names the plugin, it may take no longer than its time limit, and
- * what it returns must be a reply. A hook that is `open` on error is stepped over instead, and the call goes on without it;
- * where another fails, the reply that it had from `next` is cancelled.
+ * Makes a middleware of a plugin's hook: what it throws names the plugin, it may take no longer than its time limit and the
+ * call's, what it is given is frozen, what it returns must be a reply, and a reply that it had from `next` and lost is
+ * cancelled. A hook that is `open` on error is stepped over instead, and the call goes on without it; where another fails,
+ * the reply that it had from `next` is cancelled. In calls that the plugin itself made it is left out.
  */
-export function runHook<C>(hook: PlacedHook<C>, context: HookContext): Middleware<C> {
+export function runHook<C extends Call | Attempt>(hook: PlacedHook<C>, context: HookContext): Middleware<C> {
   const { plugin } = hook
-  const open = (hook.onError ?? (hook.stage === 'observe' ? 'open' : 'closed')) === 'open'
   const run = hook.timeoutMs === undefined ? hook.run : limitTime(hook.run, hook.timeoutMs, plugin, context.clock)
+  const manner: Manner = {
+    ...context,
+    plugin,
+    open: (hook.onError ?? (hook.stage === 'observe' ? 'open' : 'closed')) === 'open',
+  }
 
-  const failure = (error: unknown): SignalboxError => {
+  return function pluginHook(call, next) {
+    const { madeBy, deadline } = 'call' in call ? call.call : call
+    if (madeBy?.includes(plugin)) return next(call)
+    const underWay = new HookRun(manner, deadline, Object.freeze(call), next)
+    let returned: Promise<Reply>
+    try {
+      returned = run(call, (inner) => underWay.enter(inner))
+    } catch (error) {
+      return underWay.recover(error)
+    }
+    // What it hands on untouched needs no watching: the common case, and free of promises.
+    return underWay.isLast(returned) ? returned : underWay.outcomeOf(returned)
+  }
+}
+
+interface Manner extends HookContext {
+  readonly plugin: string
+  readonly open: boolean
+}
+
+/** One run of a hook, from its call until it has settled. */
+class HookRun<C> implements Bounded {
+  readonly deadline: number
+  before: Bounded | undefined
+  behind: Bounded | undefined
+  private readonly manner: Manner
+  private readonly call: C
+  private readonly next: Handler<C>
+  /** What `next` gave last, and what it gave before. */
+  private passed: Promise<Reply> | undefined
+  private earlier: Promise<Reply>[] | undefined
+  /** How many `next` are under way. */
+  private inside = 0
+  private isWatched = false
+  private late: SignalboxError | undefined
+  private settle: ((reply: Reply | Promise<Reply>) => void) | undefined
+  /** Streams that `next` brought and that have not ended. */
+  private streams: Set<Reply> | undefined
+
+  constructor(manner: Manner, deadline: number, call: C, next: Handler<C>) {
+    this.manner = manner
+    this.deadline = deadline
+    this.call = call
+    this.next = next
+  }
+
+  enter(inner: C): Promise<Reply> {
+    if (this.late) return Promise.reject(this.late)
+    const passed = this.next(inner)
+    if (this.passed) (this.earlier ??= []).push(this.passed)
+    this.passed = passed
+    if (this.isWatched) this.follow(passed)
+    return passed
+  }
+
+  isLast(returned: unknown): boolean {
+    return returned === this.passed && returned !== undefined && !this.earlier
+  }
+
+  /** What the hook comes to: its reply, or what is made of its failure. */
+  outcomeOf(returned: unknown): Promise<Reply> {
+    const { overdue } = this.manner
+    this.isWatched = true
+    for (const passed of this.earlier ?? []) this.follow(passed)
+    if (this.passed) this.follow(this.passed)
+    return new Promise((resolve) => {
+      this.settle = resolve
+      overdue.add(this)
+      Promise.resolve(returned).then(
+        (reply) => this.afterReturn(reply),
+        (error: unknown) => this.finish(() => this.recover(error)),
+      )
+    })
+  }
+
+  get isStuck(): boolean {
+    return this.inside === 0
+  }
+
+  giveUp(): void {
+    const { plugin, ring } = this.manner
+    const message = `The plugin "${plugin}" did not settle in the ${ring} ring before the call's deadline`
+    this.late = new SignalboxError('plugin_timeout', message, { plugin })
+    this.finish(() => this.recover(this.late))
+  }
+
+  private finish(outcome: () => Reply | Promise<Reply>): void {
+    const { settle } = this
+    if (!settle) return
+    this.settle = undefined
+    this.manner.overdue.delete(this)
+    settle(outcome())
+  }
+
+  private follow(passed: Promise<Reply>): void {
+    this.inside++
+    passed.then(
+      (reply) => this.leave(reply),
+      () => void this.inside--,
+    )
+  }
+
+  private leave(reply: Reply): void {
+    this.inside--
+    if (reply.body instanceof Uint8Array) return
+    const streams = (this.streams ??= new Set())
+    streams.add(reply)
+    void reply.ended.then(() => streams.delete(reply))
+  }
+
+  private afterReturn(reply: unknown): void {
+    if (!this.settle) return isReply(reply) && !this.manner.open ? reply.cancel(this.late) : undefined
+    if (!isReply(reply)) return this.finish(() => this.recover(this.fault('returned no reply')))
+    this.streams?.delete(reply)
+    if (!this.streams?.size) return this.finish(() => reply)
+    if (reply.body instanceof Uint8Array) return soon(() => this.finish(() => this.withoutLost(reply)))
+    this.finish(() => reply)
+    reply.body.tap(nothing, () => soon(() => this.dropLost()))
+  }
+
+  /** The reply, unless the hook let another one go that nobody reads. */
+  private withoutLost(reply: Reply): Reply | Promise<Reply> {
+    return this.cancelLost() ? this.recover(this.fault('lost a reply of next, which it must hand on or cancel')) : reply
+  }
+
+  private dropLost(): void {
+    if (!this.cancelLost()) return
+    const { plugin, ring, events } = this.manner
+    const message = `The plugin "${plugin}" lost a reply of next in the ${ring} ring; it is cancelled`
+    events.emit('warning', { kind: 'plugin_failed', plugin, message })
+  }
+
+  private cancelLost(): boolean {
+    const lost = [...(this.streams ?? [])].filter(({ body }) => !(body instanceof Uint8Array) && body.isTaken === false)
+    for (const reply of lost) reply.cancel(new Error('a plugin lost this reply'))
+    return lost.length > 0
+  }
+
+  /** What is made of a failure: a rejection that names the plugin, or the call without it. */
+  recover(thrown: unknown): Promise<Reply> {
+    const { plugin, ring, open, events } = this.manner
+    const named = this.failure(thrown)
+    const { passed } = this
+    if (!open || named.plugin !== plugin) {
+      passed?.then((reply) => reply.cancel(named), nothing)
+      return Promise.reject(named)
+    }
+    const message = `The plugin "${plugin}" was stepped over in the ${ring} ring: ${reasonOf(named)}`
+    events.emit('warning', { kind: 'plugin_skipped', plugin, message })
+    return passed ? passed.then((reply) => untaken(reply, named)) : this.next(this.call)
+  }
+
+  private failure(error: unknown): SignalboxError {
     if (isSignalboxError(error)) return error
-    return new SignalboxError('plugin_failed', `The plugin "${plugin}" failed in the ${context.ring} ring`, {
+    const { plugin, ring } = this.manner
+    return new SignalboxError('plugin_failed', `The plugin "${plugin}" failed in the ${ring} ring`, {
       plugin,
       cause: error,
     })
   }
 
-  return async function pluginHook(call, next) {
-    let passed: Promise<Reply> | undefined
-    try {
-      const reply = await run(call, (inner) => (passed = next(inner)))
-      if (isReply(reply)) return reply
-      throw new SignalboxError(
-        'plugin_failed',
-        `The plugin "${plugin}" returned no reply in the ${context.ring} ring`,
-        { plugin },
-      )
-    } catch (error) {
-      const named = failure(error)
-      if (!open || named.plugin !== plugin) {
-        passed?.then((reply) => reply.cancel(named), ignored)
-        throw named
-      }
-      const message = `The plugin "${plugin}" was stepped over in the ${context.ring} ring: ${reasonOf(named)}`
-      context.events.emit('warning', { kind: 'plugin_skipped', plugin, message })
-      return passed ?? next(call)
-    }
+  private fault(what: string): SignalboxError {
+    const { plugin, ring } = this.manner
+    return new SignalboxError('plugin_failed', `The plugin "${plugin}" ${what}, in the ${ring} ring`, { plugin })
   }
 }
+
+/** A reply that the hook had begun to read cannot go to the caller any more. */
+function untaken(reply: Reply, failure: SignalboxError): Reply {
+  if (reply.body instanceof Uint8Array || reply.body.isTaken !== true) return reply
+  reply.cancel(failure)
+  throw failure
+}
+
+/** After everything that waits for a promise by now has had its turn. */
+const soon = (run: () => void) => void setImmediate(run)
 
 /** Rejects when a middleware spends longer than the limit outside of `next`. */
 function limitTime<C>(run: Middleware<C>, limitMs: number, plugin: string, clock: Clock): Middleware<C> {
@@ -104,6 +258,6 @@ const isReply = (value: unknown): value is Reply =>
   replyParts.every((part) => part in value) &&
   typeof (value as Reply).cancel === 'function'
 
-const ignored = () => undefined
+const nothing = () => undefined
 
 const reasonOf = (error: SignalboxError) => (error.cause instanceof Error ? error.cause.message : error.message)

@@ -1,15 +1,19 @@
-export type { BegunCall, CallerRouter, CloseOptions, OrderedHook, Router } from './router.ts'
+export type { BegunCall, CallerRouter, CloseOptions, Router } from './router.ts'
+export type { OrderedHook } from './rings.ts'
 export { createRouter } from './router.ts'
 export type { CallInit } from './call.ts'
 export type { Clock, Random, Timer } from './clock.ts'
 export { seededRandom, systemClock } from './clock.ts'
 export type {
+  AnthropicModelOptions,
   ApiKey,
+  ChatDialect,
   CommonModelOptions,
   CustomModelOptions,
   ModelOptions,
   OpenAiCompatibleModelOptions,
   OpenAiModelOptions,
+  PluginConfig,
   RouteOptions,
   RouterOptions,
 } from './config/options.ts'
@@ -37,11 +41,15 @@ export type {
   Hook,
   HookOptions,
   Plugin,
+  PluginDeclaration,
+  PluginFactory,
   PluginServices,
   RouteHook,
+  StrategyFactory,
   TryCandidate,
 } from './plugin.ts'
 export { definePlugin } from './plugin.ts'
+export type { CommandContext, PluginAnswer, PluginCommand, PluginPath, PluginRequest } from './plugin-edges.ts'
 export type { HedgeOptions } from './plugins/hedge.ts'
 export { hedge } from './plugins/hedge.ts'
 export type {
@@ -70,12 +78,15 @@ export type { KnownPrices } from './reports/baseline.ts'
 export type { Recommendation } from './reports/recommend.ts'
 export { replay } from './reports/replay.ts'
 export type { Change, Replayed } from './reports/replay.ts'
+export type { AnthropicOptions } from './providers/anthropic.ts'
+export { anthropic } from './providers/anthropic.ts'
 export type { OpenAiCompatibleOptions } from './providers/openai-compatible.ts'
 export { openaiCompatible } from './providers/openai-compatible.ts'
 export type { OpenAiOptions } from './providers/openai.ts'
 export { openai } from './providers/openai.ts'
+export type { Quirks, VendorName } from './providers/quirks.ts'
 export type { ConnectedModel, ModelContext, Provider } from './providers/provider.ts'
-export type { AttemptRecord, CallRecord, CandidateRecord, Failover } from './record.ts'
+export type { AttemptRecord, CallRecord, CandidateRecord, Failover, HookTime } from './record.ts'
 export { plainReply, readBody, streamOf, streamReply } from './reply.ts'
 export type { BudgetQuery, BudgetStatus } from './treasury.ts'
 export type {

@@ -1,5 +1,10 @@
 import type { Clock } from './clock.ts'
-import type { Reply } from './types.ts'
+
+/** How a caller ends its call: by a controller of its own, which is then the call's too, or by a signal. */
+interface Caller {
+  readonly end?: AbortController
+  readonly signal?: AbortSignal
+}
 
 /** A call that has begun and not ended. */
 interface Active {
@@ -13,10 +18,8 @@ interface Active {
 export interface Lifetime {
   /** Whether `close` was called. */
   readonly isOver: boolean
-  /** Takes note of a call; it ends with the caller's signal, where there is one. */
-  enter(signal: AbortSignal | undefined): Active
-  /** Counts the call as under way until its reply has ended, or it failed. */
-  track(active: Active, answer: Promise<Reply>): Promise<Reply>
+  /** Takes note of a call, until it has left. */
+  enter(caller: Caller): Active
   /** Waits for the calls under way, cuts those that take longer than this for the reason given, and then ends. */
   close(timeoutMs: number, reason: () => unknown): Promise<void>
 }
@@ -48,25 +51,26 @@ export function createLifetime(clock: Clock, end: (drained: boolean) => Promise<
     get isOver() {
       return closing !== undefined
     },
-    enter(signal) {
-      const controller = new AbortController()
-      const leave = () => controller.abort(signal!.reason)
-      if (signal?.aborted) leave()
-      else signal?.addEventListener('abort', leave, { once: true })
+    enter({ signal, end: controller = new AbortController() }) {
+      const unfollow = signal && signal !== controller.signal && follow(signal, controller)
       const one: Active = {
         end: controller,
         left() {
-          signal?.removeEventListener('abort', leave)
+          if (unfollow) unfollow()
           if (active.delete(one) && active.size === 0) onIdle?.()
         },
       }
       active.add(one)
       return one
     },
-    track({ left }, answer) {
-      answer.then(({ ended }) => ended.then(left, left), left)
-      return answer
-    },
     close: (timeoutMs, reason) => (closing ??= close(timeoutMs, reason)),
   }
+}
+
+/** Aborts a controller with a signal, until it is told not to. */
+function follow(signal: AbortSignal, end: AbortController): () => void {
+  const leave = () => end.abort(signal.reason)
+  if (signal.aborted) leave()
+  else signal.addEventListener('abort', leave, { once: true })
+  return () => signal.removeEventListener('abort', leave)
 }

@@ -1,4 +1,4 @@
-import { type ConfigFault, configError } from './config/validate.ts'
+import { type ConfigFault, configError } from './config/fault.ts'
 import type { Hook, HookOptions, Plugin } from './plugin.ts'
 
 /** A ring by its name. */

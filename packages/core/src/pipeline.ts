@@ -4,6 +4,7 @@ import type { EventBus } from './events.ts'
 import type { Ledger } from './ledger/types.ts'
 import type { Step } from './order.ts'
 import type { Plugin } from './plugin.ts'
+import { adaptive } from './plugins/adaptive.ts'
 import { admit } from './plugins/admit.ts'
 import type { PriceBook } from './money/price-book.ts'
 import { breaker } from './plugins/breaker.ts'
@@ -18,6 +19,7 @@ import { observe } from './plugins/observe.ts'
 import { permission } from './plugins/permission.ts'
 import { retry } from './plugins/retry.ts'
 import { timeout } from './plugins/timeout.ts'
+import { translate } from './plugins/translate.ts'
 import type { Treasury } from './treasury.ts'
 import type { Services } from './types.ts'
 
@@ -35,6 +37,8 @@ export interface BuiltInServices extends Services {
   readonly contentLog: ContentLog | undefined
   /** Whether a hold may limit the output of a request that sets no limit itself. */
   readonly capOutput: boolean
+  /** Whether a model is passed over that cannot be told all that the caller asks for. */
+  readonly refusesLosses: boolean
 }
 
 interface PipelineStep extends Step {
@@ -58,10 +62,12 @@ export const pipeline: readonly PipelineStep[] = [
   // The route stands here: it ranks the models, and enters the attempt ring with each in turn (route.ts).
 
   // The attempt ring: once for each model that is tried; inside `retry`, once for each attempt.
+  { ring: 'attempt', stage: 'retry', builtIn: translate },
   { ring: 'attempt', stage: 'retry', builtIn: retry },
   { ring: 'attempt', stage: 'budget', builtIn: budget },
   { ring: 'attempt', stage: 'limiter', builtIn: hold },
   { ring: 'attempt', stage: 'limiter', builtIn: limiter },
+  { ring: 'attempt', stage: 'limiter', builtIn: adaptive },
   { ring: 'attempt', stage: 'breaker', builtIn: breaker },
   { ring: 'attempt', stage: 'timeout', builtIn: timeout },
   { ring: 'attempt', stage: 'meter', builtIn: meter },
@@ -69,7 +75,7 @@ export const pipeline: readonly PipelineStep[] = [
   { ring: 'attempt', stage: 'meter', builtIn: ledger },
 ]
 
-/** All plugins of a router: the built-in ones in the order of the pipeline, then the user's as registered. */
-export function assemble(services: BuiltInServices, plugins: readonly Plugin[]): readonly Plugin[] {
-  return [...pipeline.flatMap(({ builtIn }) => (builtIn ? [builtIn(services)] : [])), ...plugins]
+/** The built-in plugins of a router, in the order of the pipeline. */
+export function builtInPlugins(services: BuiltInServices): readonly Plugin[] {
+  return pipeline.flatMap(({ builtIn }) => (builtIn ? [builtIn(services)] : []))
 }

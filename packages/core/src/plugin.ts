@@ -1,7 +1,24 @@
-import type { Clock } from './clock.ts'
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type { CallInit } from './call.ts'
+import type { Clock, Random } from './clock.ts'
 import { SignalboxError } from './errors.ts'
 import type { Events } from './events.ts'
-import type { Attempt, Call, Candidate, CandidateView, Logger, Middleware, Ranked, Reply } from './types.ts'
+import type { Ledger } from './ledger/types.ts'
+import type { PluginCommand, PluginPath } from './plugin-edges.ts'
+import { readOptions } from './standard-schema.ts'
+import type { Store } from './store/store.ts'
+import type {
+  Attempt,
+  Call,
+  Candidate,
+  CandidateView,
+  Logger,
+  Middleware,
+  RankFunction,
+  Ranked,
+  Reply,
+  Strategy,
+} from './types.ts'
 
 /** A step of the call ring. `pipeline.ts` shows their order. */
 export type CallStage = 'observe' | 'identify' | 'guard' | 'classify' | 'cache' | 'admit'
@@ -19,7 +36,7 @@ export interface HookOptions<C> {
   readonly before?: string | readonly string[]
   /** Names of plugins of the same ring that it must stand inside of. A name that is not there is ignored. */
   readonly after?: string | readonly string[]
-  /** How long it may take by itself, in milliseconds, the time inside `next` not counted. @default no limit */
+  /** How long it may take by itself, in milliseconds, the time inside `next` not counted. @default until the call's deadline */
   readonly timeoutMs?: number
   /** When it throws or takes too long: refuse the call (`closed`), or go on without it (`open`). @default 'closed', and 'open' at `observe` */
   readonly onError?: 'open' | 'closed'
@@ -44,13 +61,29 @@ export type RouteHook = (call: Call, ranked: readonly Ranked[], attempt: TryCand
 /** What a plugin is given when the router starts. */
 export interface PluginServices {
   readonly clock: Clock
+  readonly random: Random
   readonly events: Events
   readonly logger: Logger | undefined
+  /** What limiter, breaker and budgets share: counts of one's own are kept here, under keys that begin with one's name. */
+  readonly store: Store
+  /** Every call with what it used and cost; undefined where none is kept. */
+  readonly ledger: Ledger | undefined
+  /** What the configuration holds under the plugin's name, as its `config` schema gave it. */
+  readonly config: unknown
+  /** The most that an attempt can cost, in nano-USD; undefined at a price that nobody knows. */
+  costBoundNanoUsd(attempt: Attempt): number | undefined
+  /**
+   * Makes a call on behalf of another one: with its identity, its signal and what is left of its time, and without this
+   * plugin's own hooks. A reply that is not read to its end must be cancelled.
+   */
+  handle(parent: Call, init: Pick<CallInit, 'body' | 'dialect' | 'timeoutMs' | 'maxCostUsd'>): Promise<Reply>
 }
 
 /** A named part of the router. Built-ins are plugins like any other. */
 export interface Plugin {
   readonly name: string
+  /** What distinguishes its answers from those of another version of it: it is part of every cache key. */
+  readonly version?: string
   /** Plugins that must be there too. */
   readonly requires?: readonly string[]
   /** Runs once for a call. */
@@ -58,40 +91,98 @@ export interface Plugin {
   /** Runs for each candidate that is tried; inside `retry`, for each attempt. */
   readonly attempt?: Hook<Attempt>
   readonly route?: RouteHook
-  /** Called once by `createRouter`, in ring order. */
+  /** Strategies that a configuration can ask for by name. */
+  readonly strategies?: Readonly<Record<string, StrategyFactory>>
+  /** What the configuration may hold under the plugin's name: any Standard Schema. It is asked also where there is nothing. */
+  readonly config?: StandardSchemaV1
+  /** What it answers over HTTP, at `/plugins/NAME/...`. */
+  readonly paths?: readonly PluginPath[]
+  /** What `signalbox NAME COMMAND --config FILE` runs, by command. */
+  readonly commands?: Readonly<Record<string, PluginCommand>>
+  /** Called once by `createRouter`, in the order of registration. What it throws keeps the router from starting. */
   setup?(services: PluginServices): void
   /** Called once by `router.close()`, in reverse order. */
   close?(): void | Promise<void>
 }
 
-const pluginKeys = new Set(['name', 'requires', 'call', 'attempt', 'route', 'setup', 'close'])
+/** Makes a strategy of the options that stand beside its name. Every route gets its own. */
+export type StrategyFactory = (options: Readonly<Record<string, unknown>>) => Strategy | RankFunction
+
+/** A plugin that takes options. */
+export interface PluginDeclaration<Schema extends StandardSchemaV1> {
+  readonly name: string
+  /** What it takes: any Standard Schema that answers at once. */
+  readonly options: Schema
+  create(options: StandardSchemaV1.InferOutput<Schema>): Omit<Plugin, 'name'>
+}
+
+/** Makes a plugin of its options. */
+export type PluginFactory<Input = never> = (
+  ...options: undefined extends Input ? [options?: Input] : [options: Input]
+) => Plugin
+
+const pluginKeys = new Set([
+  'name',
+  'version',
+  'requires',
+  'call',
+  'attempt',
+  'route',
+  'strategies',
+  'config',
+  'paths',
+  'commands',
+  'setup',
+  'close',
+])
 
 /**
- * Declares a plugin.
+ * Declares a plugin. With a schema of its `options` it declares what makes one: a function of those options.
  *
- * @throws SignalboxError `invalid_config` when it is not one, saying what came instead.
+ * @throws SignalboxError `invalid_config` when it is not one, saying what came instead; and from the function, for options
+ * that the schema refuses.
  * @example
  * const region = definePlugin({
  *   name: 'region',
- *   call: (call, next) => next({ ...call, state: { ...call.state, region: 'eu' } }),
+ *   options: z.object({ region: z.string() }),
+ *   create: ({ region }) => ({
+ *     call: (call, next) => next({ ...call, state: { ...call.state, region } }),
+ *   }),
  * })
+ * createRouter({ models, plugins: [region({ region: 'eu' })] })
  */
-export function definePlugin(plugin: Plugin): Plugin {
-  const name: unknown = plugin?.name
+export function definePlugin<Schema extends StandardSchemaV1>(
+  declaration: PluginDeclaration<Schema>,
+): PluginFactory<StandardSchemaV1.InferInput<Schema>>
+export function definePlugin(plugin: Plugin): Plugin
+export function definePlugin(given: Plugin | PluginDeclaration<StandardSchemaV1>): Plugin | PluginFactory<unknown> {
+  const name: unknown = given?.name
   if (typeof name !== 'string' || name === '')
     throw invalid('a plugin', `a name that is a non-empty string, got ${show(name)}`)
+  if (!('create' in given)) return checked(given)
+  return (options?: unknown) =>
+    checked({ ...given.create(readOptions(given.options, options, `plugin "${name}"`)), name: given.name })
+}
+
+function checked(plugin: Plugin): Plugin {
+  const where = `plugin "${plugin.name}"`
   for (const key of Object.keys(plugin)) {
-    if (!pluginKeys.has(key))
-      throw invalid(`plugin "${name}"`, `one of ${[...pluginKeys].join(', ')}, got the key "${key}"`)
+    if (!pluginKeys.has(key)) throw invalid(where, `one of ${[...pluginKeys].join(', ')}, got the key "${key}"`)
   }
   for (const ring of ['call', 'attempt'] as const) {
     const hook: unknown = plugin[ring]
     const run: unknown = typeof hook === 'object' && hook !== null ? (hook as HookOptions<unknown>).run : hook
     if (hook !== undefined && typeof run !== 'function')
-      throw invalid(`plugin "${name}", ${ring}`, `a function or { run }, got ${show(hook)}`)
+      throw invalid(`${where}, ${ring}`, `a function or { run }, got ${show(hook)}`)
   }
+  const named = (['config', 'paths', 'commands'] as const).find((key) => plugin[key] !== undefined)
+  if (named && !ownName.test(plugin.name))
+    throw invalid(`${where}, ${named}`, 'a name of letters, digits, "-" and "_", because they stand under it')
   return plugin
 }
+
+/** A name that can stand in a path, on a command line and as a key. */
+const ownName = /^[a-z][\w-]*$/i
 
 function invalid(where: string, expected: string): SignalboxError {
   return new SignalboxError('invalid_config', `The configuration has a fault:\n  ${where}: expected ${expected}`)

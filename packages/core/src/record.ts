@@ -53,6 +53,13 @@ export interface CandidateRecord {
   readonly weight: number
 }
 
+/** How long a hook took by itself: the time inside `next` is that of the hooks further in. */
+export interface HookTime {
+  readonly ring: 'call' | 'attempt'
+  readonly plugin: string
+  ms: number
+}
+
 /** Everything a call decided and did, written as it happens. */
 export interface CallRecord {
   readonly id: string
@@ -77,6 +84,8 @@ export interface CallRecord {
   model?: string
   outcome: 'pending' | 'ok' | SignalboxErrorCode
   durationMs?: number
+  /** How long each hook took, in the order in which they began; absent unless `hookTimes` asks for it. */
+  hookTimes?: HookTime[]
 }
 
 /** A record with nothing in it yet. */

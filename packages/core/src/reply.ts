@@ -68,6 +68,9 @@ export function streamOf(chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array
   }
 
   return {
+    get isTaken() {
+      return taken
+    },
     [Symbol.asyncIterator]: observed,
     tap(observer, onEnd) {
       observers.push(observer)

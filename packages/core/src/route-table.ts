@@ -5,11 +5,12 @@ import type { EventBus } from './events.ts'
 import type { ModelStates } from './model-state.ts'
 import { nanoUsdOf } from './money/usd.ts'
 import type { Connections } from './providers/connections.ts'
+import { inAnyDialect } from './providers/any-dialect.ts'
 import { providerOf } from './providers/index.ts'
 import type { ConnectedModel } from './providers/provider.ts'
 import { parseRetryAfterMs } from './retry/retry-after.ts'
 import { createStrategy } from './strategies/index.ts'
-import type { Candidate, CandidateView, Services, Strategy } from './types.ts'
+import type { Candidate, CandidateView, DialectName, Services, Strategy } from './types.ts'
 
 /** A route, ready to be ranked. */
 export interface Route {
@@ -47,6 +48,7 @@ interface Model {
   readonly name: string
   readonly options: ModelOptions
   readonly providerName: string
+  readonly dialects: readonly DialectName[]
   readonly connected: ConnectedModel
 }
 
@@ -78,6 +80,7 @@ function connectModel(name: string, options: ModelOptions, top: RouterOptions, s
   const provider = providerOf(options)
   const { timeouts } = resolveSettings(options.reasoning ?? false, top, options)
   const { learned, limiter } = services.admission
+  const group = `model:${name}`
   const connected = provider.connect(options, {
     ...services,
     name,
@@ -85,11 +88,12 @@ function connectModel(name: string, options: ModelOptions, top: RouterOptions, s
     maxResponseBytes: top.maxResponseBytes ?? defaultMaxBodyBytes,
     onHeaders: (headers, sentMs) => {
       const pauseMs = parseRetryAfterMs(headers, services.clock.wallTime()).delayMs
-      learned.observe(`model:${name}`, headers, { sentMs, pauseMs })
-      limiter.recheck(`model:${name}`)
+      learned.observe(group, headers, { sentMs, pauseMs })
+      limiter.recheck(group)
     },
   })
-  return { name, options, providerName: provider.name, connected }
+  const dialects = Object.freeze([connected.dialects ?? provider.dialect].flat())
+  return { name, options, providerName: provider.name, dialects, connected }
 }
 
 function createRoute(name: string, route: RouteOptions, parts: Parts): Route {
@@ -104,7 +108,7 @@ function createRoute(name: string, route: RouteOptions, parts: Parts): Route {
   const ofCall = (reasoning: boolean) => resolveSettings(reasoning, parts.options, route)
   return {
     name,
-    strategy: createStrategy(route.strategy, parts.services),
+    strategy: createStrategy(route.strategy, parts.services, parts.options.plugins || []),
     views: ranked,
     fallback,
     candidates: new Map(candidates.map((candidate) => [candidate.name, candidate])),
@@ -138,7 +142,10 @@ function createCandidate(
     settings,
     state,
     retryBudget: services.states.budgetOf(domain, settings),
-    send: connected.send,
+    account: connected.domain,
+    dialects: model.dialects,
+    quirks: connected.quirks,
+    send: inAnyDialect(connected.send, model.dialects, connected.quirks !== undefined),
     verify: connected.verify,
     get weight() {
       return ownWeight * state.penalty.share

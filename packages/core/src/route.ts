@@ -3,7 +3,7 @@ import type { Clock } from './clock.ts'
 import { SignalboxError, type SignalboxErrorCode, isSignalboxError } from './errors.ts'
 import type { EventBus } from './events.ts'
 import type { RouteHook, TryCandidate } from './plugin.ts'
-import type { CandidateRecord } from './record.ts'
+import type { AttemptRecord, CandidateRecord } from './record.ts'
 import type { Route, RouteTable } from './route-table.ts'
 import { tokensOf, withinWindow } from './tokens/request.ts'
 import { tryInTurn } from './try-in-turn.ts'
@@ -32,7 +32,7 @@ export function createRouteHandler(parts: RouteParts): Handler<Call> {
     if (first.health === 'unhealthy' && parts.events.heard('last.resort')) {
       parts.events.emit('last.resort', { callId: call.id, route: route.name, model: first.name, health: first.health })
     }
-    return run(call, ranked, tryCandidates(call, route, ranked, parts))
+    return await run(call, ranked, tryCandidates(call, route, ranked, parts))
   }
 }
 
@@ -90,10 +90,7 @@ function tell({ strategy }: Route, outcome: Outcome, events: EventBus): void {
 }
 
 function settle(call: Call, route: Route, ranked: readonly Ranked[]): readonly Ranked[] {
-  const listed = [...ranked]
-  for (const name of route.fallback) {
-    if (!ranked.some((one) => one.name === name)) listed.push({ name, reason: 'fallback' })
-  }
+  const listed = route.fallback.length === 0 ? ranked : withFallback(ranked, route)
   // How a model looks is worked out when it is asked for, so each is asked once.
   const fitting: Ranked[] = []
   const looks: CandidateRecord[] = []
@@ -118,6 +115,11 @@ function settle(call: Call, route: Route, ranked: readonly Ranked[]): readonly R
   call.record.candidates = looks
   if (fitting.length === 0) throw nothingLeft(call, route, { listed: listed.length, reachable })
   return fitting
+}
+
+function withFallback(ranked: readonly Ranked[], { fallback }: Route): readonly Ranked[] {
+  const missing = fallback.filter((name) => !ranked.some((one) => one.name === name))
+  return [...ranked, ...missing.map((name) => ({ name, reason: 'fallback' }))]
 }
 
 const ailments: Readonly<Record<CandidateView['health'], number>> = { healthy: 0, degraded: 1, unhealthy: 2 }
@@ -164,12 +166,12 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
     if (failed && failed.name !== candidate.name && candidate.readyInMs === 0)
       tellFailover(failed.name, candidate.name, failed.error.code)
     const startedMs = parts.clock.now()
-    tell(route, { type: 'started', name: candidate.name }, parts.events)
+    if (route.strategy.observe) tell(route, { type: 'started', name: candidate.name }, parts.events)
     try {
       const reply = await parts.tryOnce({
         call,
         candidate,
-        number: attempts.filter(({ model }) => model === candidate.name).length + 1,
+        number: timesTried(candidate, attempts) + 1,
         alternatives: alternativesTo(candidate, ranked, route),
         mayWait: options.mayWait ?? true,
         signal: options.signal ? AbortSignal.any([call.signal, options.signal]) : call.signal,
@@ -187,7 +189,8 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
     }
   }
 
-  return Object.assign(attempt, { candidates: route.candidates })
+  attempt.candidates = route.candidates
+  return attempt
 
   function watch({ name }: Candidate, reply: Reply, startedMs: number): void {
     if (!route.strategy.observe) return
@@ -205,6 +208,12 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
     call.record.failovers.push(failover)
     parts.events.emit('failover', failover)
   }
+}
+
+function timesTried({ name }: Candidate, attempts: readonly AttemptRecord[]): number {
+  let times = 0
+  for (const { model } of attempts) if (model === name) times++
+  return times
 }
 
 function candidateOf(which: Ranked | Candidate | string, route: Route): Candidate {

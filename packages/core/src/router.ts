@@ -1,37 +1,37 @@
 import { createAdmission } from './admission.ts'
-import { type CallInit, createCall } from './call.ts'
+import { type CallInit, childOf, createCall } from './call.ts'
 import { type Clock, systemClock } from './clock.ts'
-import { compose } from './compose.ts'
 import type { RouterOptions } from './config/options.ts'
-import { configError, validateConfig } from './config/validate.ts'
+import { validateConfig } from './config/validate.ts'
 import { defaultMaxBodyBytes } from './config/defaults.ts'
 import { SignalboxError, isSignalboxError } from './errors.ts'
 import { type EventBus, type Events, createEvents } from './events.ts'
 import { startProbes } from './health/prober.ts'
 import { type FaceFetch, createFetch } from './http/fetch.ts'
-import { type HookContext, runHook } from './hook.ts'
 import { createKeyRing } from './keys/key-ring.ts'
 import { createLifetime } from './lifetime.ts'
 import { createModelStates } from './model-state.ts'
-import { type PlacedHook, type Ring, checkPlugins, orderHooks } from './order.ts'
-import { assemble, pipeline } from './pipeline.ts'
-import { type Plugin, type RouteHook, definePlugin } from './plugin.ts'
+import { createOverdue } from './overdue.ts'
+import { builtInPlugins } from './pipeline.ts'
+import { type Plugin, type PluginServices, definePlugin } from './plugin.ts'
+import { closePlugins, setUpPlugins } from './plugin-life.ts'
 import { createMemoryLedger } from './ledger/memory-ledger.ts'
 import { createSqliteLedger } from './ledger/sqlite-ledger.ts'
 import { createContentLog } from './log-content.ts'
 import type { Ledger } from './ledger/types.ts'
 import { createBudgets } from './money/budget.ts'
+import { costBoundNanoUsd } from './plugins/cost-bound.ts'
 import { createConnections } from './providers/connections.ts'
 import { priceBookOf, pricesOf } from './priced-models.ts'
 import type { CallRecord } from './record.ts'
 import type { KnownPrices } from './reports/baseline.ts'
-import { plainReply } from './reply.ts'
-import { createRouteHandler, rank } from './route.ts'
+import { type OrderedHook, createRings } from './rings.ts'
 import { createRouteTable } from './route-table.ts'
+import { readOptions } from './standard-schema.ts'
 import { createMemoryStore } from './store/memory.ts'
 import { type RouterStatus, createStatus } from './status.ts'
 import { strategyNames } from './strategies/index.ts'
-import type { Attempt, Call, Handler, Identity, Middleware, Reply } from './types.ts'
+import type { Call, Identity, Reply } from './types.ts'
 import { type BudgetQuery, type BudgetStatus, createTreasury } from './treasury.ts'
 import { type Verified, probedModels, verifyModels } from './verify.ts'
 
@@ -56,13 +56,6 @@ export interface CloseOptions {
   readonly timeoutMs?: number
 }
 
-/** One line of the order in which hooks run. */
-export interface OrderedHook {
-  readonly ring: Ring
-  readonly plugin: string
-  readonly stage: string
-}
-
 /** Routes calls to models. */
 export interface Router extends Events {
   /** Answers a call. Rejects with a `SignalboxError`. */
@@ -81,6 +74,10 @@ export interface Router extends Events {
   explain(init: CallInit): Promise<CallRecord>
   /** The hooks in the order in which they run, outermost first. */
   readonly order: readonly OrderedHook[]
+  /** The same for each route that has plugins of its own. */
+  readonly routeOrders: Readonly<Record<string, readonly OrderedHook[]>>
+  /** The plugins that the configuration names, as registered. */
+  readonly plugins: readonly Plugin[]
   /**
    * Who shows an API key: nobody in particular where the router has no keys.
    *
@@ -152,58 +149,52 @@ export function createRouter(given: RouterOptions): Router {
     treasury,
     capOutput: options.capOutput ?? true,
     contentLog: options.logContent ? createContentLog(options.logContent) : undefined,
+    refusesLosses: options.untranslatable !== 'report',
     rejectsUnknownPrices: options.unknownPrice === 'reject',
   }
   const keyRing = options.keys ? createKeyRing(options.keys, clock) : undefined
   const connections = createConnections(clock)
   const states = createModelStates(services)
   const routes = createRouteTable(options, { ...services, connections, states })
-  const plugins = assemble(services, (options.plugins || []).map(definePlugin))
-  checkPlugins(plugins)
-  const callHooks = orderHooks<Call>('call', plugins, pipeline)
-  const attemptHooks = orderHooks<Attempt>('attempt', plugins, pipeline)
-  const builtIns = new Set(plugins.slice(0, plugins.length - (options.plugins || []).length).map(({ name }) => name))
-
-  const middleware = <C>(ring: Ring, hooks: readonly PlacedHook<C>[]): Middleware<C>[] =>
-    hooks.map((hook) => (builtIns.has(hook.plugin) ? hook.run : runHook(hook, { ring, clock, events })))
-
-  const tryOnce = compose(middleware('attempt', attemptHooks), (attempt: Attempt) => attempt.candidate.send(attempt))
-  const routeHandler = createRouteHandler({
-    routes,
-    tryOnce,
-    hook: routeHookOf(plugins, { ring: 'call', clock, events }),
-    clock,
-    events,
-  })
-  const answer = compose(middleware('call', callHooks), routeHandler)
-  const decide = compose(middleware('call', callHooks.filter(decides)), async (call) => {
-    await rank(call, routes.find(call.route)!, clock)
-    return plainReply({ status: 200, headers: {}, dialect: call.dialect, model: '', body: new Uint8Array(0) })
-  })
+  const builtIns = builtInPlugins(services)
+  const plugins = (options.plugins || []).map((plugin) => definePlugin(plugin))
+  const routePlugins = pluginsOfRoutes(options)
+  const everyPlugin = [...builtIns, ...plugins, ...[...routePlugins.values()].flat()]
+  const overdue = createOverdue(clock)
+  const hookTimes = options.hookTimes ?? false
+  const rings = createRings({ builtIns, plugins, routePlugins, routes, clock, events, overdue, hookTimes })
 
   const status = createStatus(routes, events, admission)
   const stopProbes = startProbes(probedModels(routes.models), clock)
   const lifetime = createLifetime(clock, async (drained) => {
     if (!drained) await connections.destroy()
     stopProbes()
-    for (const plugin of plugins.toReversed()) await closePlugin(plugin, events)
+    overdue.close()
+    await closePlugins(everyPlugin, services)
     if (drained) await connections.close()
   })
 
-  async function run(call: Call): Promise<Reply> {
+  async function run(call: Call, left: () => void): Promise<Reply> {
     try {
-      return await answer(call)
+      const reply = await rings.answer(call)
+      reply.ended.then(left, left)
+      return reply
     } catch (error) {
+      left()
       throw finalError(error, call.record)
     }
   }
 
   function begin(init: CallInit): BegunCall {
     if (lifetime.isOver) throw shuttingDown()
-    const active = lifetime.enter(init.signal)
+    return start(init)
+  }
+
+  function start(init: CallInit): BegunCall {
+    const active = lifetime.enter(init)
     try {
       const call = createCall(init, routes, { ...services, end: active.end })
-      return { record: call.record, reply: lifetime.track(active, run(call)) }
+      return { record: call.record, reply: run(call, active.left) }
     } catch (error) {
       active.left()
       throw error
@@ -222,10 +213,12 @@ export function createRouter(given: RouterOptions): Router {
     }),
     async explain(init) {
       const call = createCall(init, routes, { ...services, random: Math.random, end: new AbortController() })
-      await decide(call)
+      await rings.decide(call)
       return call.record
     },
-    order: [...orderOf('call', callHooks), ...orderOf('attempt', attemptHooks)],
+    order: rings.order,
+    routeOrders: rings.routeOrders,
+    plugins,
     identify: (key) => keyRing?.identify(key) ?? nobody,
     names: ({ routes: allowed, models } = {}) =>
       routes.names.filter(
@@ -248,8 +241,32 @@ export function createRouter(given: RouterOptions): Router {
     on: events.on,
     close: ({ timeoutMs = defaultCloseMs } = {}) => lifetime.close(timeoutMs, shuttingDown),
   }
-  for (const plugin of plugins) plugin.setup?.({ clock, events, logger })
+  setUpPlugins(everyPlugin, servicesOf, services)
   return router
+
+  function servicesOf(plugin: Plugin): PluginServices {
+    return {
+      clock,
+      random,
+      events,
+      logger,
+      store,
+      ledger,
+      config: configOf(plugin, options),
+      costBoundNanoUsd: (attempt) => costBoundNanoUsd(attempt, services),
+      handle: async (parent, init) => start(childOf(parent, init, { by: plugin.name, now: clock.now() })).reply,
+    }
+  }
+}
+
+/** What a plugin finds in the configuration under its name. */
+function configOf({ name, config }: Plugin, options: RouterOptions): unknown {
+  return config && readOptions(config, (options as unknown as Record<string, unknown>)[name], `plugin "${name}"`)
+}
+
+function pluginsOfRoutes({ routes = {} }: RouterOptions): ReadonlyMap<string, readonly Plugin[]> {
+  const given = Object.entries(routes).flatMap(([name, { plugins }]) => (plugins ? [[name, plugins] as const] : []))
+  return new Map(given.map(([name, plugins]) => [name, plugins.map((plugin) => definePlugin(plugin))]))
 }
 
 function openLedger(
@@ -268,47 +285,6 @@ function openLedger(
 
 const shuttingDown = () =>
   new SignalboxError('shutting_down', 'The server is shutting down', { retryAfterMs: shutdownRetryAfterMs })
-
-/** Hooks that take part in a decision without sending: all but those that watch, keep or charge. */
-const decides = ({ stage }: PlacedHook<Call>) => stage !== 'observe' && stage !== 'cache' && stage !== 'admit'
-
-function routeHookOf(plugins: readonly Plugin[], context: HookContext): RouteHook | undefined {
-  const hooked = plugins.filter(({ route }) => route !== undefined)
-  const [only] = hooked
-  if (!only) return undefined
-  if (hooked.length === 1) {
-    return (call, ranked, attempt) =>
-      runHook<Call>({ plugin: only.name, run: () => only.route!(call, ranked, attempt) }, context)(call, nothingBehind)
-  }
-  throw configError([
-    {
-      path: 'plugins',
-      message: `only one plugin can take the place of the route, got ${hooked.map(({ name }) => `"${name}"`).join(' and ')}`,
-    },
-  ])
-}
-
-/** A route hook is the last of its ring. */
-const nothingBehind: Handler<Call> = () => Promise.reject(new TypeError('Nothing stands behind the route'))
-
-/** Closes a plugin. One that cannot be closed does not keep the others open. */
-async function closePlugin(plugin: Plugin, events: EventBus): Promise<void> {
-  const { name } = plugin
-  try {
-    await plugin.close?.()
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
-    events.emit('warning', {
-      kind: 'plugin_failed',
-      plugin: name,
-      message: `The plugin "${name}" could not be closed: ${why}`,
-    })
-  }
-}
-
-function orderOf<C>(ring: Ring, hooks: readonly PlacedHook<C>[]): OrderedHook[] {
-  return hooks.map(({ plugin, stage }) => ({ ring, plugin, stage: stage ?? 'outermost' }))
-}
 
 /** What a caller of `handle` meets: always a `SignalboxError`, with what every attempt failed with. */
 function finalError(error: unknown, { attempts }: CallRecord): SignalboxError {

@@ -69,11 +69,11 @@ export function createStatus(
   })
 }
 
-const limitStatus = ({ group, kind, limit }: Limit, { store }: Admission): LimitStatus => ({
+const limitStatus = ({ group, kind, limit, scope }: Limit, { store }: Admission): LimitStatus => ({
   group,
   kind,
   limit,
-  scope: store.scope,
+  scope: scope ?? store.scope,
 })
 
 function statusOf({ name, provider, domain, state }: Candidate, admission: Admission): ModelStatus {

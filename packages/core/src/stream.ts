@@ -56,6 +56,10 @@ export class PushStream implements ByteStream {
     return this.paused
   }
 
+  get isTaken(): boolean {
+    return this.taken
+  }
+
   async to(sink: Sink): Promise<void> {
     this.take()
     await new Promise<void>((resolve) => {

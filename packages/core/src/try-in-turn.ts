@@ -1,5 +1,5 @@
 import { SignalboxError, isMoneyRefusal, isRefusal, isSignalboxError } from './errors.ts'
-import type { RouteHook } from './plugin.ts'
+import type { RouteHook, TryCandidate } from './plugin.ts'
 import type { Ranked } from './types.ts'
 
 /**
@@ -7,7 +7,7 @@ import type { Ranked } from './types.ts'
  * only had to wait their turn.
  */
 export const tryInTurn: RouteHook = async (call, ranked, attempt) => {
-  const refusals = new Map<string, SignalboxError>()
+  let refusals: Map<string, SignalboxError> | undefined
   let failure: SignalboxError | undefined
   let tooSmall: string | undefined
   let waiting: Ranked[] = []
@@ -16,28 +16,24 @@ export const tryInTurn: RouteHook = async (call, ranked, attempt) => {
     const candidates = mayWait ? waiting : ranked
     waiting = []
     for (const candidate of candidates) {
-      if (tooSmall !== undefined && !isLarger(candidate.name, tooSmall)) continue
+      if (tooSmall !== undefined && !isLarger(candidate.name, tooSmall, attempt)) continue
       try {
         return await attempt(candidate, { mayWait })
       } catch (error) {
         if (!isSignalboxError(error)) throw error
         if (!isRefusal(error)) failure = error
-        else refusals.set(candidate.name, error)
+        else (refusals ??= new Map()).set(candidate.name, error)
         if (error.code === 'rate_limit_exceeded') waiting.push(candidate)
         if (error.reason === contextLength) tooSmall = candidate.name
         else if (!error.movesOn) throw error
       }
     }
   }
-  throw failure ?? summary([...refusals.values()])
+  throw failure ?? summary([...(refusals?.values() ?? [])])
+}
 
-  function isLarger(name: string, than: string): boolean {
-    return (windowOf(name) ?? 0) > (windowOf(than) ?? Infinity)
-  }
-
-  function windowOf(name: string): number | undefined {
-    return attempt.candidates.get(name)?.contextWindow
-  }
+function isLarger(name: string, than: string, { candidates }: TryCandidate): boolean {
+  return (candidates.get(name)?.contextWindow ?? 0) > (candidates.get(than)?.contextWindow ?? Infinity)
 }
 
 /** The reason of a refusal that a model with a larger context window may not share. */
@@ -50,6 +46,8 @@ function summary(refusals: readonly SignalboxError[]): SignalboxError {
   if (limited.length > 0) return soonest(limited)
   const unpaid = refusals.find(isMoneyRefusal)
   if (unpaid) return unpaid
+  const unsayable = refusals.find(({ code }) => code === 'untranslatable')
+  if (unsayable) return unsayable
   if (reasons.length > 0 && reasons.every(isSignalboxError)) return toldAgain(reasons[0] as SignalboxError)
   const retryAfterMs = soonest(refusals).retryAfterMs
   return new SignalboxError('all_models_unavailable', 'Every model of the route is kept out after failures', {

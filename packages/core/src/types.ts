@@ -5,6 +5,7 @@ import type { BudgetSettings } from './money/budget.ts'
 import type { HealthState } from './health/health-window.ts'
 import type { ModelState } from './model-state.ts'
 import type { ConnectedModel } from './providers/provider.ts'
+import type { Quirks } from './providers/quirks.ts'
 import type { MediaPart } from './tokens/bounds.ts'
 import type { AttemptRecord, CallRecord } from './record.ts'
 import type { RetryBudget } from './retry/budget.ts'
@@ -48,10 +49,10 @@ export interface Identity {
 }
 
 /** A wire format. The names are the dialects' own; a new dialect is a new name. */
-export type DialectName = 'openai-chat'
+export type DialectName = 'openai-chat' | 'anthropic-messages' | 'openai-responses' | 'openai-embeddings'
 
-/** What is called: `chat` for chat completions. */
-export type Surface = 'chat'
+/** What is called: `chat` for all that talk, whatever the dialect; `embeddings` for texts as vectors. */
+export type Surface = 'chat' | 'embeddings'
 
 /** A part of the conversation, whatever the wire format. */
 export interface Message {
@@ -129,6 +130,8 @@ export interface Call {
   readonly key: string
   /** The call on whose behalf a plugin makes this one. */
   readonly parent?: string
+  /** The plugins that made this call, or one that it descends from. Their hooks are left out of it. */
+  readonly madeBy?: readonly string[]
   readonly identity: Identity
   /** The name of the route (or model) that was asked for. */
   readonly route: string
@@ -182,8 +185,14 @@ export interface Candidate extends CandidateView {
   readonly state: ModelState
   /** The retries that its domain allows. */
   readonly retryBudget: RetryBudget
-  /** Sends one attempt to the provider. */
+  /** The wire formats that its provider is spoken to in; the first is what others are translated into. */
+  readonly dialects: readonly DialectName[]
+  /** In what its provider differs from others that speak the same. */
+  readonly quirks: Quirks | undefined
+  /** Sends one attempt to the provider, in the caller's dialect or another. */
   readonly send: Handler<Attempt>
+  /** The base URL and the key that it is reached with, as its domain would be named by itself. */
+  readonly account: string
   /** Asks the provider whether it is there and takes the key. Absent where a provider has no such question. */
   readonly verify: ConnectedModel['verify']
 }
@@ -261,6 +270,8 @@ export interface Sink {
 
 /** A body that arrives in pieces. It has one consumer: `to`, or one iteration. */
 export interface ByteStream extends AsyncIterable<Uint8Array> {
+  /** Whether it has its consumer; undefined where that is not known. */
+  readonly isTaken?: boolean
   /** Writes all of it to the sink with back-pressure, and settles when the last byte is handed over. Does not end the sink. */
   to(sink: Sink): Promise<void>
   /**

@@ -17,15 +17,17 @@ export interface Verified {
 
 const verifyTimeoutMs = 10_000
 
-/** Asks each domain once whether it is there and takes its key. Sends no call and costs nothing. */
+/** Asks at each base URL once for each key whether it is taken. Sends no call and costs nothing. */
 export async function verifyModels(models: readonly Candidate[], clock: Clock): Promise<readonly Verified[]> {
-  const domains = [...new Set(models.map(({ domain }) => domain))]
-  const membersOf = (wanted: string) => models.filter(({ domain }) => domain === wanted)
-  return Promise.all(domains.map((domain) => verifyDomain(domain, membersOf(domain), clock)))
+  const accounts = [...new Set(models.map(accountOf))]
+  const membersOf = (wanted: string) => models.filter((model) => accountOf(model) === wanted)
+  return Promise.all(accounts.map((account) => verifyAccount(membersOf(account), clock)))
 }
 
-async function verifyDomain(domain: string, members: readonly Candidate[], clock: Clock): Promise<Verified> {
-  const about = { domain, models: members.map(({ name }) => name) }
+const accountOf = ({ domain, account }: Candidate) => JSON.stringify([domain, account])
+
+async function verifyAccount(members: readonly Candidate[], clock: Clock): Promise<Verified> {
+  const about = { domain: members[0]!.domain, models: members.map(({ name }) => name) }
   const limit = new AbortController()
   const timer = clock.setTimeout(() => limit.abort(tooLate()), verifyTimeoutMs)
   try {

@@ -41,8 +41,8 @@ export function signalbox(router: Router, { identify, authorise }: SignalboxOpti
  * app.use('/v1', express.json({ limit: '10mb' }), signalbox(router), signalboxErrors())
  */
 export function signalboxErrors(): ErrorRequestHandler {
-  return function signalboxErrorHandler(error: unknown, _req, res, next) {
-    const answer = parserErrorAnswer(error)
+  return function signalboxErrorHandler(error: unknown, req, res, next) {
+    const answer = parserErrorAnswer(error, { path: req.path, header: (name) => req.get(name) })
     if (!answer || res.headersSent) return next(error)
     res.writeHead(answer.status, answer.headers).end(answer.body)
   }

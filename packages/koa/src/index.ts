@@ -51,7 +51,9 @@ export function signalboxErrors({ prefix = '' }: Pick<SignalboxOptions, 'prefix'
     try {
       await next()
     } catch (error) {
-      const answer = isUnder(ctx.path, prefix) ? parserErrorAnswer(error) : undefined
+      const answer = isUnder(ctx.path, prefix)
+        ? parserErrorAnswer(error, { path: ctx.path, header: (name) => ctx.get(name) || undefined })
+        : undefined
       if (!answer || ctx.headerSent) throw error
       ctx.status = answer.status
       ctx.set(answer.headers)

@@ -1,3 +1,5 @@
+import type { AdaptiveConcurrencySettings } from '../limiter/adaptive-concurrency.ts'
+
 /** How much may go out in any 60 seconds, and at one time. What is left out is not limited. */
 export interface LimitSettings {
   readonly requestsPerMinute?: number | undefined
@@ -17,6 +19,11 @@ export interface LimitSettings {
 export interface ModelLimits extends Pick<LimitSettings, 'requestsPerMinute' | 'tokensPerMinute' | 'concurrency'> {
   /** A name under `tiers`, whose limits several models share. */
   readonly tier?: string | undefined
+  /**
+   * Finds how many calls at one time the model bears, by its latency and by what it turns away, and holds them to it: in
+   * each process by itself, under `concurrency` where that is set. `true` for the usual bounds. @default false
+   */
+  readonly adaptiveConcurrency?: AdaptiveConcurrencySettings | boolean | undefined
 }
 
 /** A limit for every caller of a kind. */

@@ -1,4 +1,4 @@
-import { type ConfigFault, dotted } from './validate.ts'
+import { type ConfigFault, dotted } from './fault.ts'
 
 /** Environment variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>

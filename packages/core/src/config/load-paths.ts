@@ -3,13 +3,23 @@ import { resolve } from 'node:path'
 /** Takes the relative paths in a configuration from the folder of its file. */
 export function resolvePaths(config: unknown, folder: string): unknown {
   if (typeof config !== 'object' || config === null) return config
-  const { ledger, store, plugins, keys } = config as Readonly<Record<'ledger' | 'store' | 'plugins' | 'keys', unknown>>
+  const { ledger, store, plugins, routes, keys } = config as Record<
+    'ledger' | 'store' | 'plugins' | 'routes' | 'keys',
+    unknown
+  >
   return {
     ...config,
     ...(typeof ledger === 'string' && { ledger: isFile(ledger) ? resolve(folder, ledger) : ledger }),
     ...(typeof store === 'string' && { store: store.replace(/^(sqlite:)(.+)$/, inFolder) }),
     ...(Array.isArray(keys) && { keys: keys.map(keysFrom) }),
     ...(Array.isArray(plugins) && { plugins: plugins.map(pluginFrom) }),
+    ...(isRecord(routes) && { routes: mapValues(routes, routeFrom) }),
+  }
+
+  function routeFrom(route: unknown): unknown {
+    return isRecord(route) && Array.isArray(route['plugins'])
+      ? { ...route, plugins: route['plugins'].map(pluginFrom) }
+      : route
   }
 
   function keysFrom(source: unknown): unknown {
@@ -34,3 +44,9 @@ export function resolvePaths(config: unknown, folder: string): unknown {
 
 /** A ledger is a file unless it is kept in memory or behind a URL. */
 const isFile = (ledger: string) => ledger !== 'memory' && !/^[a-z][a-z\d+.-]+:\/\//i.test(ledger)
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const mapValues = (record: Record<string, unknown>, map: (value: unknown) => unknown) =>
+  Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]))

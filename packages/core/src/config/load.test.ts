@@ -1,6 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { createRouter } from '../router.ts'
 import { loadConfig } from './load.ts'
@@ -59,16 +59,79 @@ describe('the formats', () => {
     expect(config.models['a']).toMatchObject({ headers: { x: 'from the environment' }, apiKey: expect.any(Function) })
   })
 
-  it('refuses plugins in a file of data, until they can be named there', async () => {
-    expect(await messageOf(json({ models: { a: model }, plugins: ['./mine.ts'] }))).toContain(
-      '  plugins: expected false, got an array of 1',
-    )
-  })
-
   it('gives what createRouter takes', async () => {
     const router = createRouter(await loadConfig(json({ models: { a: model }, routes: { auto: { models: ['a'] } } })))
     expect(router.names()).toEqual(['auto', 'a'])
     await router.close()
+  })
+})
+
+describe('plugins', () => {
+  const plugin = write('mjs', `export default { name: 'mine', call: (call, next) => next(call) }`)
+  const factory = write(
+    'mjs',
+    `export default (options) => ({ name: options?.name ?? 'made', version: JSON.stringify(options) })`,
+  )
+  const broken = write('mjs', `throw new Error('broken inside')`)
+  const empty = write('mjs', `export const plugin = 1`)
+  const own = (file: string) => `./${basename(file)}`
+  const names = (plugins: unknown) => (plugins as { name: string }[]).map(({ name }) => name)
+
+  it('are loaded by path from the folder of the file, at the top and on routes', async () => {
+    const config = await loadConfig(
+      json({
+        models: { a: model },
+        routes: { auto: { models: ['a'], plugins: [{ use: own(factory), options: { name: 'of-auto' } }] } },
+        plugins: [own(plugin), { use: own(factory), options: { name: 'x' } }, { use: own(factory) }],
+      }),
+    )
+    expect(names(config.plugins)).toEqual(['mine', 'x', 'made'])
+    expect(names(config.routes!['auto']!.plugins)).toEqual(['of-auto'])
+    const router = createRouter(config)
+    expect(router.order[0]).toMatchObject({ plugin: 'mine' })
+    await router.close()
+  })
+
+  it('are loaded by package name from beside the file, in data and in a module', async () => {
+    const home = join(folder, 'node_modules/@team/signalbox-plugin-x')
+    mkdirSync(home, { recursive: true })
+    writeFileSync(
+      join(home, 'package.json'),
+      JSON.stringify({ type: 'module', exports: { import: './x.js', default: './x.js' } }),
+    )
+    writeFileSync(join(home, 'x.js'), `export default () => ({ name: 'x' })`)
+    const value = { models: { a: model }, plugins: ['@team/signalbox-plugin-x'] }
+    expect(names((await loadConfig(json(value))).plugins)).toEqual(['x'])
+    expect(names((await loadConfig(write('ts', `export default ${JSON.stringify(value)}`))).plugins)).toEqual(['x'])
+  })
+
+  it('have keys of their own in the file', async () => {
+    const keyed = write(
+      'mjs',
+      `const validate = (value) => value?.name ? { value } : { issues: [{ message: 'expected a name', path: ['name'] }] }
+       export default { name: 'region', config: { '~standard': { version: 1, vendor: 'mine', validate } } }`,
+    )
+    const value = { models: { a: model }, plugins: [own(keyed)] }
+    expect(await loadConfig(json({ ...value, region: { name: 'eu' } }))).toMatchObject({ region: { name: 'eu' } })
+    expect(await messageOf(json({ ...value, region: {} }))).toContain('  region.name: expected a name, got nothing')
+    expect(await messageOf(json({ ...value, plugins: [], region: {} }))).toContain('  region: unknown key')
+  })
+
+  it('that cannot be loaded are faults, all at once and each at its place', async () => {
+    const message = await messageOf(
+      json({
+        models: { a: model },
+        routes: { auto: { models: ['b'], plugins: [own(empty)] } },
+        plugins: ['./absent.mjs', own(broken), { use: own(plugin), options: {} }, 7],
+      }),
+    )
+    expect(message).toContain('  plugins[0]: the plugin "./absent.mjs" cannot be loaded: Cannot find module')
+    expect(message).toContain('  plugins[1]: the plugin')
+    expect(message).toContain('cannot be loaded: broken inside')
+    expect(message).toContain('takes no options')
+    expect(message).toContain('  plugins[3]: ')
+    expect(message).toContain('  routes.auto.plugins[0]: expected a plugin, or a function that makes one')
+    expect(message).toContain('no model is named "b"')
   })
 })
 

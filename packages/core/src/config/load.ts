@@ -3,9 +3,11 @@ import { strategyNames } from '../strategies/index.ts'
 import type { RouterOptions } from './options.ts'
 import { type Environment, readEnvironment } from './load-environment.ts'
 import { readConfigFile } from './load-file.ts'
+import { loadPlugins } from './load-plugins.ts'
 import { resolvePaths } from './load-paths.ts'
 import { codeSchema, fileSchema } from './schema.ts'
-import { configError, configFaults } from './validate.ts'
+import { configError } from './fault.ts'
+import { configFaults, pluginsOf } from './validate.ts'
 
 /** Options of {@link loadConfig}. */
 export interface LoadConfigOptions {
@@ -18,8 +20,8 @@ export interface LoadConfigOptions {
  * `.mts`, `.js`, `.mjs`) with the configuration as its default export.
  *
  * A string that is exactly `$NAME` is replaced by that environment variable, wherever it stands; `$$NAME` stands for the
- * text `$NAME`. Relative paths are taken from the file's own folder. In a module functions and objects may stand as in
- * code.
+ * text `$NAME`. Relative paths are taken from the file's own folder, and packages are looked for from there. In a module
+ * functions and objects may stand as in code.
  *
  * @throws SignalboxError `invalid_config`, whose message lists every fault at once, each with its path. It never holds
  * the value of an environment variable.
@@ -30,9 +32,15 @@ export async function loadConfig(file: string, { env = process.env }: LoadConfig
   const path = resolve(file)
   const { value: written, isModule } = await readConfigFile(path, file)
   const { value, faults: unset, hide } = readEnvironment(written, env)
+  const folder = dirname(path)
+  const { value: config, faults: unloaded } = await loadPlugins(resolvePaths(value, folder), folder)
   const unsetPaths = new Set(unset.map((fault) => fault.path))
-  const others = configFaults(value, strategyNames, { schema: isModule ? codeSchema : fileSchema, written })
-  const faults = [...unset, ...others.filter((fault) => !unsetPaths.has(fault.path)).map(hide)]
+  const others = configFaults(isModule ? config : value, strategyNames, {
+    schema: isModule ? codeSchema : fileSchema,
+    written,
+    plugins: pluginsOf(config),
+  })
+  const faults = [...unset, ...[...unloaded, ...others].filter((fault) => !unsetPaths.has(fault.path)).map(hide)]
   if (faults.length > 0) throw configError(faults, `The configuration ${file}`)
-  return resolvePaths(value, dirname(path)) as RouterOptions
+  return config as RouterOptions
 }

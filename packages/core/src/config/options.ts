@@ -2,6 +2,7 @@ import type { Dispatcher } from 'undici'
 import type { Clock, Random } from '../clock.ts'
 import type { Plugin } from '../plugin.ts'
 import type { Provider } from '../providers/provider.ts'
+import type { VendorName } from '../providers/quirks.ts'
 import type { Logger, RankFunction, Strategy } from '../types.ts'
 import type { KeySource } from '../keys/settings.ts'
 import type { BudgetSettings } from '../money/budget.ts'
@@ -52,13 +53,32 @@ export interface OpenAiModelOptions extends CommonModelOptions {
   readonly provider: 'openai'
   /** @default 'https://api.openai.com/v1' */
   readonly baseUrl?: string | undefined
+  /** The one dialect in which it takes chat: some models are served in one only. @default all of OpenAI's */
+  readonly dialect?: ChatDialect | undefined
 }
+
+/** A dialect of OpenAI's for chat. */
+export type ChatDialect = 'openai-chat' | 'openai-responses'
 
 /** A model behind any endpoint that speaks OpenAI's chat completions. */
 export interface OpenAiCompatibleModelOptions extends CommonModelOptions {
   readonly provider: 'openai-compatible'
-  /** Where `/chat/completions` is found, such as `https://api.deepseek.com/v1`. */
+  /**
+   * Where `/chat/completions` is found, such as `https://api.deepseek.com/v1`. On Azure it may be the resource, with its
+   * `?api-version=`: the deployment is then named by `model`.
+   */
   readonly baseUrl: string
+  /** The one dialect in which it takes chat. @default 'openai-chat' */
+  readonly dialect?: ChatDialect | undefined
+  /** Whose endpoint it is, where its host does not tell. */
+  readonly vendor?: VendorName | undefined
+}
+
+/** A model at Anthropic. */
+export interface AnthropicModelOptions extends CommonModelOptions {
+  readonly provider: 'anthropic'
+  /** @default 'https://api.anthropic.com/v1' */
+  readonly baseUrl?: string | undefined
 }
 
 /** A model behind a provider of one's own. */
@@ -67,7 +87,11 @@ export interface CustomModelOptions extends CommonModelOptions {
 }
 
 /** An entry that can serve a call. Two keys or regions of one model are two entries. */
-export type ModelOptions = OpenAiModelOptions | OpenAiCompatibleModelOptions | CustomModelOptions
+export type ModelOptions =
+  | OpenAiModelOptions
+  | AnthropicModelOptions
+  | OpenAiCompatibleModelOptions
+  | CustomModelOptions
 
 /** A name that callers ask for, and what stands behind it. */
 export interface RouteOptions extends UptimeOptions {
@@ -85,6 +109,8 @@ export interface RouteOptions extends UptimeOptions {
   readonly limits?: LimitSettings | false | undefined
   /** Models tried, in this order, after all of the above. */
   readonly fallback?: readonly string[] | undefined
+  /** Plugins for the calls of this route alone. They stand where they would among all others. */
+  readonly plugins?: readonly Plugin[] | false | undefined
   readonly retry?: Partial<RetrySettings> | false | undefined
   readonly timeouts?: Partial<Omit<TimeoutSettings, 'connectMs'>> | false | undefined
 }
@@ -96,9 +122,19 @@ export interface LogContent {
   /** The longest text of each, in characters. @default 10000 */
   readonly maxLength?: number | undefined
 }
+/**
+ * What plugins find in the configuration under their own names. Empty here: a plugin adds its key by declaration merging.
+ *
+ * @example
+ * declare module '@signalbox/core' {
+ *   interface PluginConfig { region?: { default: string } }
+ * }
+ */
+// oxlint-disable-next-line typescript/no-empty-object-type -- merged into by plugins
+export interface PluginConfig {}
 
 /** What `createRouter` takes. All of it but functions and objects may stand in a file. */
-export interface RouterOptions extends UptimeOptions {
+export interface RouterOptions extends UptimeOptions, PluginConfig {
   readonly $schema?: string | undefined
   readonly version?: 1 | undefined
   readonly models: Readonly<Record<string, ModelOptions>>
@@ -120,6 +156,8 @@ export interface RouterOptions extends UptimeOptions {
   /** Whether answers carry `x-signalbox-model`, `-route` and `-attempts`. @default true */
   readonly decisionHeaders?: boolean | undefined
   readonly plugins?: readonly Plugin[] | false | undefined
+  /** Whether every call's record and answer (`Server-Timing`) say how long each hook took by itself. @default false */
+  readonly hookTimes?: boolean | undefined
   /** Pino's shape. @default none */
   readonly logger?: Logger | undefined
   /** @default the machine's clock */
@@ -146,6 +184,12 @@ export interface RouterOptions extends UptimeOptions {
   readonly costHeader?: boolean | undefined
   /** What the log line of a call holds of its prompt and answer, and what is taken out of it. @default nothing */
   readonly logContent?: LogContent | false | undefined
+  /**
+   * What is done where a model's dialect has no words for something the caller asks for: `refuse` passes the model over
+   * (and answers 400 where none is left), `report` leaves it out and says so in `x-signalbox-dropped`.
+   * @default 'refuse'
+   */
+  readonly untranslatable?: 'refuse' | 'report' | undefined
   readonly store?: 'memory' | false | undefined
   /** A SQLite file, or `memory`. @default none */
   readonly ledger?: string | false | undefined

@@ -2,6 +2,15 @@ import { z } from 'zod'
 
 const headerSafe = /^[\x21-\x7e](?:[\x20-\x7e]{0,198}[\x21-\x7e])?$/
 const name = z.string().regex(headerSafe, 'expected 1 to 200 printable ASCII characters')
+const baseUrl = z.url({ protocol: /^https?$/ })
+const dialect = z
+  .enum(['openai-chat', 'openai-responses'])
+  .optional()
+  .describe('The one dialect in which it takes chat, where it takes no other.')
+const vendor = z
+  .enum(['deepseek', 'mistral', 'groq', 'ollama', 'vllm', 'openrouter', 'azure', 'gemini'])
+  .optional()
+  .describe('Whose endpoint it is, where its host does not tell.')
 const milliseconds = z.number().positive()
 const count = z.int().positive()
 
@@ -68,6 +77,24 @@ const rates = {
   tokensPerMinute: count.optional().describe('Input and output tokens in any 60 seconds.'),
   concurrency: count.optional().describe('Calls under way at one time.'),
 }
+const adaptiveConcurrency = z
+  .union([
+    z.boolean(),
+    z
+      .strictObject({
+        initial: count.optional().describe('Calls at one time to start with. Default 20.'),
+        minimum: count.optional().describe('Never fewer than this. Default 1.'),
+        maximum: count.optional().describe('Never more than this. Default 1000.'),
+        tolerance: z.number().min(1).optional().describe('How many times its usual the latency may be. Default 2.'),
+      })
+      .refine(
+        ({ minimum = 1, initial = minimum, maximum = Math.max(initial, 1_000) }) =>
+          minimum <= initial && initial <= maximum,
+        'expected minimum <= initial <= maximum',
+      ),
+  ])
+  .optional()
+  .describe('Finds how many calls at one time the model bears. Default false.')
 const caps = {
   maxChoices: count.optional().describe('The most choices (n) one request may ask for.'),
   maxInputTokens: count.optional().describe('The largest input of one request, in estimated tokens.'),
@@ -158,11 +185,15 @@ const modelKeys = {
   breaker,
   health,
   limits: z
-    .union([z.strictObject({ ...rates, tier: name.optional().describe('A name under tiers.') }), z.literal(false)])
+    .union([
+      z.strictObject({ ...rates, adaptiveConcurrency, tier: name.optional().describe('A name under tiers.') }),
+      z.literal(false),
+    ])
     .optional(),
 }
 
 const strategyName = z.string().min(1)
+const builtInStrategies = new Set(['ordered', 'round-robin', 'weighted', 'least-latency'])
 const strategy = z.union([
   strategyName,
   z.discriminatedUnion('use', [
@@ -172,6 +203,10 @@ const strategy = z.union([
       windowMs: milliseconds.optional().describe('How long a sample counts. Default 30000.'),
     }),
   ]),
+  z
+    .looseObject({ use: strategyName })
+    .refine(({ use }) => !builtInStrategies.has(use), { abort: true })
+    .describe("A plugin's strategy, with its options."),
 ])
 
 const routeModel = z.union([name, z.strictObject({ model: name, weight: z.number().nonnegative().optional() })])
@@ -183,6 +218,7 @@ interface CodeParts {
   readonly provider?: z.ZodType
   readonly strategy: z.ZodType
   readonly redact: z.ZodType
+  readonly plugin: z.ZodType
   readonly top: Record<string, z.ZodType>
 }
 
@@ -191,25 +227,30 @@ const isObjectWith = (key: string) => (value: unknown) =>
   typeof value === 'object' && value !== null && typeof (value as Record<string, unknown>)[key] === 'function'
 
 const expressions = z.array(z.string().refine(isExpression, 'expected a regular expression'))
-const inFile: CodeParts = { apiKey: z.string(), model: {}, strategy, redact: expressions, top: { plugins: off } }
+const inFile: CodeParts = {
+  apiKey: z.string(),
+  model: {},
+  strategy,
+  redact: expressions,
+  plugin: z.union([
+    z.string().min(1),
+    z.strictObject({ use: z.string().min(1), options: z.unknown().optional() }).describe('With what it takes.'),
+  ]),
+  top: {},
+}
 
 const inCode: CodeParts = {
   apiKey: z.union([z.string(), z.custom(isFunction, 'expected a string or a function')]),
   model: { dispatcher: z.custom(isObjectWith('dispatch'), 'expected an undici dispatcher').optional() },
-  provider: z.custom(isObjectWith('connect'), "expected 'openai', 'openai-compatible' or a provider"),
+  provider: z.custom(isObjectWith('connect'), "expected 'openai', 'anthropic', 'openai-compatible' or a provider"),
   strategy: z.union([
     strategy,
     z.custom(isFunction, 'expected a strategy, its name or a rank function'),
     z.custom(isObjectWith('rank'), 'expected a strategy, its name or a rank function'),
   ]),
   redact: z.union([expressions, z.custom(isFunction, 'expected regular expressions or a function')]),
+  plugin: z.custom((value) => typeof value === 'object' && value !== null, 'expected a plugin'),
   top: {
-    plugins: z
-      .union([
-        z.array(z.custom((value) => typeof value === 'object' && value !== null, 'expected a plugin')),
-        z.literal(false),
-      ])
-      .optional(),
     logger: z.custom(isObjectWith('info'), 'expected a logger with debug, info, warn and error').optional(),
     clock: z.custom(isObjectWith('now'), 'expected a clock').optional(),
     random: z.custom(isFunction, 'expected a function that returns a number in [0, 1)').optional(),
@@ -219,9 +260,11 @@ const inCode: CodeParts = {
 function build(parts: CodeParts) {
   const own = { ...modelKeys, apiKey: parts.apiKey.optional(), ...parts.model }
   const known = z.discriminatedUnion('provider', [
-    z.strictObject({ provider: z.literal('openai'), baseUrl: z.url({ protocol: /^https?$/ }).optional(), ...own }),
-    z.strictObject({ provider: z.literal('openai-compatible'), baseUrl: z.url({ protocol: /^https?$/ }), ...own }),
+    z.strictObject({ provider: z.literal('openai'), baseUrl: baseUrl.optional(), dialect, ...own }),
+    z.strictObject({ provider: z.literal('anthropic'), baseUrl: baseUrl.optional(), ...own }),
+    z.strictObject({ provider: z.literal('openai-compatible'), baseUrl, dialect, vendor, ...own }),
   ])
+  const plugins = z.union([z.array(parts.plugin), z.literal(false)]).optional()
   const custom = parts.provider && z.strictObject({ provider: parts.provider, ...own })
   return z.strictObject({
     $schema: z.string().optional(),
@@ -246,6 +289,7 @@ function build(parts: CodeParts) {
           breaker,
           health,
           limits: z.union([z.strictObject({ ...rates, ...caps }), z.literal(false)]).optional(),
+          plugins: plugins.describe('Plugins for the calls of this route alone.'),
         }),
       )
       .optional(),
@@ -286,11 +330,20 @@ function build(parts: CodeParts) {
       .optional()
       .describe('Prompts and answers in the log, without what the expressions match. Default false.'),
     costHeader: z.boolean().optional().describe('Whether whole answers carry x-signalbox-cost. Default false.'),
+    untranslatable: z
+      .enum(['refuse', 'report'])
+      .optional()
+      .describe('What is done with a request that a model\'s dialect cannot say. Default "refuse".'),
     store: z.union([z.literal('memory'), z.literal(false)]).optional(),
     ledger: z
       .union([z.string().min(1), z.literal(false)])
       .optional()
       .describe('A SQLite file, or "memory".'),
+    plugins: plugins.describe('Modules by package name or path, outermost first.'),
+    hookTimes: z
+      .boolean()
+      .optional()
+      .describe('Whether records and answers (Server-Timing) say how long each hook took. Default false.'),
     ...parts.top,
   })
 }

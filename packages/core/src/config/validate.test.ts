@@ -104,7 +104,7 @@ describe('a configuration', () => {
       ['version', 'got 2'],
       ['models.a.baseUrl', 'got nothing'],
       ['models.a.weight', 'got -1'],
-      ['models.b.provider', `expected 'openai', 'openai-compatible' or a provider, got "gemini"`],
+      ['models.b.provider', `expected 'openai', 'anthropic', 'openai-compatible' or a provider, got "gemini"`],
       ['models.c.tags', 'got "premium"'],
       ['models.c.timeouts.stallMs', 'got 0'],
       ['routes.auto.models[1]', 'no model is named "z"; there are a, b, c'],
@@ -190,7 +190,7 @@ describe('unknown keys', () => {
 
   it.each([
     ['cache', { ttlMs: 60_000 }],
-    ['keys', [{ name: 'shop', key: 'sk-client-0123456789' }]],
+    ['store', 'redis://127.0.0.1'],
   ])('are what the sections of later features are, and false is not: %s', (section, value) => {
     expect(faultsOf(config({ [section]: value }))).toEqual([expect.stringMatching(new RegExp(`^${section}: `))])
     expect(faultsOf(config({ [section]: true }))).toHaveLength(1)

@@ -1,13 +1,9 @@
 import type { z } from 'zod'
-import { SignalboxError } from '../errors.ts'
+import { type ConfigFault, type Path, configError, dotted, faultAt, plain, shown, valueAt } from './fault.ts'
+import type { Plugin } from '../plugin.ts'
+import { readBySchema } from '../standard-schema.ts'
 import type { RouterOptions } from './options.ts'
 import { codeSchema } from './schema.ts'
-
-/** A fault of a configuration: where, and what was expected and came. */
-export interface ConfigFault {
-  readonly path: string
-  readonly message: string
-}
 
 /**
  * Checks a whole configuration and returns it typed.
@@ -15,7 +11,7 @@ export interface ConfigFault {
  * @throws SignalboxError `invalid_config`, whose message lists every fault at once, each with its path and what came.
  */
 export function validateConfig(options: unknown, strategyNames: ReadonlySet<string>): RouterOptions {
-  const faults = configFaults(options, strategyNames)
+  const faults = configFaults(options, strategyNames, { plugins: pluginsOf(options) })
   if (faults.length > 0) throw configError(faults)
   return options as RouterOptions
 }
@@ -25,30 +21,47 @@ export interface ConfigCheck {
   readonly schema?: z.ZodType
   /** The configuration as it was written, where that is not the one that is checked: what faults say came. */
   readonly written?: unknown
+  /** Plugins that have keys and strategies of their own. */
+  readonly plugins?: readonly Plugin[]
 }
 
 /** Every fault of a configuration. */
 export function configFaults(
   options: unknown,
   strategyNames: ReadonlySet<string>,
-  { schema = codeSchema, written = options }: ConfigCheck = {},
+  { schema = codeSchema, written = options, plugins = [] }: ConfigCheck = {},
 ): ConfigFault[] {
-  const parsed = schema.safeParse(options)
+  const keyed = plugins.filter(({ config }) => config !== undefined)
+  const parsed = schema.safeParse(without(options, new Set(keyed.map(({ name }) => name))))
+  const strategyNamesOfPlugins = plugins.flatMap(({ strategies }) => Object.keys(record(strategies)))
   return [
     ...(parsed.success ? [] : parsed.error.issues.flatMap((issue) => faultsOf(issue, [], written))),
-    ...referenceFaults(options, strategyNames),
+    ...keyed.flatMap((plugin) => keyFaults(plugin, options)),
+    ...referenceFaults(options, new Set([...strategyNames, ...strategyNamesOfPlugins])),
   ]
 }
 
-/** One `invalid_config` error for all the faults. */
-export function configError(faults: readonly ConfigFault[], subject = 'The configuration'): SignalboxError {
-  const lines = faults.map(({ path, message }) => `  ${path || '(top)'}: ${message}`)
-  const head = faults.length === 1 ? `${subject} has a fault:` : `${subject} has ${faults.length} faults:`
-  return new SignalboxError('invalid_config', [head, ...lines].join('\n'))
+/** What stands under `plugins` and may be a plugin. */
+export function pluginsOf(options: unknown): readonly Plugin[] {
+  return list(record(options)['plugins']).filter(
+    (plugin) => typeof plugin === 'object' && plugin !== null,
+  ) as readonly Plugin[]
+}
+
+function without(options: unknown, keys: ReadonlySet<string>): unknown {
+  if (keys.size === 0 || typeof options !== 'object' || options === null) return options
+  return Object.fromEntries(Object.entries(options).filter(([key]) => !keys.has(key)))
+}
+
+/** What is wrong under a plugin's own key. */
+function keyFaults({ name, config }: Plugin, options: unknown): ConfigFault[] {
+  if (Object.hasOwn(codeSchema.shape, name))
+    return [{ path: `plugins.${name}`, message: 'the configuration has a key of its own by this name' }]
+  const reading = readBySchema(config!, record(options)[name], name)
+  return 'faults' in reading ? [...reading.faults] : []
 }
 
 type Issue = z.core.$ZodIssue
-type Path = readonly PropertyKey[]
 
 function faultsOf(issue: Issue, base: Path, root: unknown): ConfigFault[] {
   const path = [...base, ...issue.path]
@@ -56,13 +69,13 @@ function faultsOf(issue: Issue, base: Path, root: unknown): ConfigFault[] {
     return issue.keys.map((key) => unknownKey([...path, key], root))
   }
   if (issue.code === 'invalid_key') return issue.issues.map((inner) => ({ path: dotted(path), message: inner.message }))
-  if (issue.code !== 'invalid_union') return [fault(path, issue.message, root)]
-  if (issue.discriminator) return [fault([...path], "expected 'openai' or 'openai-compatible'", root)]
+  if (issue.code !== 'invalid_union') return [faultAt(path, issue.message, root)]
+  if (issue.discriminator) return [faultAt([...path], "expected 'openai', 'anthropic' or 'openai-compatible'", root)]
   const branch = bestBranch(issue.errors)
   if (branch) return branch.flatMap((inner) => faultsOf(inner, path, root))
   const wanted = issue.errors.flat().map((inner) => plain(inner.message))
   const named = wanted.filter((message) => message !== 'Invalid input')
-  return [fault(path, [...new Set(named)].join(', or '), root)]
+  return [faultAt(path, [...new Set(named)].join(', or '), root)]
 }
 
 /** The branch of a union that the value was meant for: the one whose faults lie inside it. */
@@ -76,57 +89,11 @@ function bestBranch(branches: readonly (readonly Issue[])[]): readonly Issue[] |
   return branches.filter((branch) => !misses(branch)).toSorted((a, b) => a.length - b.length)[0]
 }
 
-function fault(path: Path, message: string, root: unknown): ConfigFault {
-  return { path: dotted(path), message: `${plain(message)}, got ${shown(path, valueAt(root, path))}` }
-}
-
-const plain = (message: string) => message.replace(/^Invalid input: /, '').replace(/, received .*$/, '')
-
 /** A text under a key that nobody knows is not shown: it may be a secret under a misspelt name. */
 function unknownKey(path: Path, root: unknown): ConfigFault {
   const value = valueAt(root, path)
   const came = typeof value === 'string' ? 'a string (not shown)' : shown(path, value)
   return { path: dotted(path), message: `unknown key, got ${came}` }
-}
-
-/** A path as faults show it. */
-export function dotted(path: Path): string {
-  return path.reduce<string>((text, key) => {
-    if (typeof key === 'number') return `${text}[${key}]`
-    const name = String(key)
-    if (!printable.test(name)) return `${text}[${JSON.stringify(name)}]`
-    return text ? `${text}.${name}` : name
-  }, '')
-}
-
-const printable = /^[\x20-\x7e]+$/
-
-function valueAt(root: unknown, path: Path): unknown {
-  return path.reduce<unknown>(
-    (value, key) =>
-      typeof value === 'object' && value !== null ? (value as Record<PropertyKey, unknown>)[key] : undefined,
-    root,
-  )
-}
-
-const secretKeys = new Set(['apiKey', 'headers', 'key', 'sha256', 'authorization'])
-/** A URL may hold a password before its host, and a key in its query. */
-const secretUrl = /[@?]/
-
-function shown(path: Path, value: unknown): string {
-  if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') return kindOf(value)
-  const isSecret =
-    path.some((key) => secretKeys.has(String(key))) || (path.at(-1) === 'baseUrl' && secretUrl.test(String(value)))
-  if (isSecret) return `${kindOf(value)} (not shown)`
-  const text = JSON.stringify(value)
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text
-}
-
-function kindOf(value: unknown): string {
-  if (value === undefined) return 'nothing'
-  if (value === null) return 'null'
-  if (Array.isArray(value)) return `an array of ${value.length}`
-  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
 }
 
 /** Faults between parts that each are well formed: names that stand for nothing, or stand twice. */
@@ -136,6 +103,7 @@ function referenceFaults(options: unknown, strategyNames: ReadonlySet<string>): 
     ...forbiddenNames(options),
     ...tierFaults(options),
     ...routeFaults(options, models, strategyNames),
+    ...routePluginFaults(options),
     ...budgetFaults(options, models),
   ]
 }
@@ -197,6 +165,22 @@ function routeFaults(options: unknown, models: ReadonlySet<string>, strategyName
       ...strategyFaults(route['strategy'], strategyNames, [...at, 'strategy']),
     ]
   })
+}
+
+/** What a plugin has that belongs to no route. */
+const notOfRoutes = ['config', 'paths', 'commands', 'strategies'] as const
+
+function routePluginFaults(options: unknown): ConfigFault[] {
+  return Object.entries(record(record(options)['routes'])).flatMap(([route, value]) =>
+    list(record(value)['plugins']).flatMap((plugin, index) =>
+      notOfRoutes
+        .filter((key) => record(plugin)[key] !== undefined)
+        .map((key) => ({
+          path: dotted(['routes', route, 'plugins', index]),
+          message: `"${String(record(plugin)['name'])}" has ${key}, which only a plugin for all routes can have`,
+        })),
+    ),
+  )
 }
 
 function unknownModels(names: readonly unknown[], models: ReadonlySet<string>, path: Path): ConfigFault[] {

@@ -1,5 +1,8 @@
 import type { SignalboxError } from '../errors.ts'
-import type { DialectName, Request, Usage } from '../types.ts'
+import type { DialectName, Request, Surface, Usage } from '../types.ts'
+import type { Quirks } from '../providers/quirks.ts'
+import type { JsonBody } from './json-request.ts'
+import type { Translation } from './translation.ts'
 
 /** An error as a provider puts it, whatever the shape around it. */
 export interface ProviderError {
@@ -36,6 +39,8 @@ export interface EventClass {
   /** Whether the answer is finished with it; content may stand in the same event. */
   readonly finishes?: boolean
   readonly usage?: Usage
+  /** A piece of what was used, where a stream tells it bit by bit: later pieces go over earlier ones. */
+  readonly usagePiece?: JsonBody
   readonly error?: ProviderError
   /** The length of the text in it, in bytes of UTF-8: for counting tokens where the provider does not. */
   readonly textLength?: number
@@ -53,11 +58,30 @@ export interface AnswerClass {
 interface UpstreamPatch {
   /** The provider's name for the model. */
   readonly model: string
+  /** The tokens the model can write, where that is known. */
+  readonly maxOutputTokens?: number | undefined
+  /** In what its provider differs from others that speak the same. */
+  readonly quirks?: Quirks | undefined
 }
 
-/** A wire format. Everything that depends on one stands behind this: a new dialect is a folder, not an edit elsewhere. */
+/**
+ * A wire format. Everything that depends on one stands behind this.
+ *
+ * To add one: a folder here whose `index.ts` exports a `Dialect`, its name in `DialectName` (types.ts), and its line in
+ * the table of index.ts; the HTTP face then takes `POST` at its `path`, and any provider may list it as one it speaks.
+ * That alone serves callers whose model speaks the same dialect: their bytes pass through. For all other pairs the
+ * dialect also has a `translation` (translation.ts): tables that say what each field, part and stop reason is in the
+ * neutral form (neutral.ts), and how answers and the steps of a stream are read and written. There is none for a pair:
+ * a request is read into the neutral form by the caller's dialect and written from it by the model's, its answer goes
+ * the other way. What a table does not have is lost, and told of; docs/dialects.md is made from the same tables.
+ */
 export interface Dialect {
   readonly name: DialectName
+  readonly surface: Surface
+  /** Where it is called, below the base URL. */
+  readonly path: string
+  /** How it is read and written where caller and model speak differently. Absent where it stands alone. */
+  readonly translation?: Translation
   /**
    * Reads a request. Takes the bytes that came, or what a host's body parser made of them.
    *
@@ -74,12 +98,20 @@ export interface Dialect {
   error(error: SignalboxError): Uint8Array
   /** The event that tells a caller that the stream broke. */
   errorEvent(error: SignalboxError): Uint8Array
+  /** A provider's error as this dialect has them: the body of an answer. */
+  told(error: ProviderError): object
+  /** The same as an event. */
+  toldEvent(error: ProviderError): string
   /** What ends a whole stream, where the dialect has such a thing. */
   readonly terminator: Uint8Array | undefined
   classifyEvent(event: SseEvent): EventClass
   /** Whether these bytes are for certain one ordinary delta that neither finishes nor fails: spares reading it. */
   isDelta(bytes: Uint8Array): boolean
+  /** How many bytes of a delta come before its data, with the line feed before that. */
+  readonly deltaHeadBytes: number
   classifyAnswer(body: Uint8Array): AnswerClass
+  /** What pieces of usage are when they are put together. Absent where a stream tells it at once. */
+  joinUsage?(pieces: JsonBody): Usage | undefined
   /** The error in a body, where there is one. */
   providerError(body: unknown): ProviderError | undefined
 }

@@ -1,6 +1,7 @@
 import { bufferOf } from '../buffer.ts'
 import { SignalboxError } from '../errors.ts'
 import type { Media, Message, Modality, Parameters, Request, Tool } from '../types.ts'
+import { countFields } from './count-fields.ts'
 import { type Layout, layoutOf, splice } from './splice.ts'
 
 /** A parsed JSON body. */
@@ -93,7 +94,14 @@ export function parseJsonRequest(input: Uint8Array | object, view: RequestView):
   return new JsonRequest(body as JsonBody, bytes, view)
 }
 
+/** The most fields that the objects of a body may have together: more would hold up the process for too long. */
+const mostFields = 50_000
+/** No body below has too many. */
+const leastBytesOfTooMany = 4 * mostFields
+
 function parseJson(bytes: Uint8Array): unknown {
+  if (bytes.length > leastBytesOfTooMany && countFields(bytes) > mostFields)
+    throw new SignalboxError('invalid_body', `The request body has more than ${mostFields} fields`)
   try {
     return JSON.parse(bufferOf(bytes).toString()) as unknown
   } catch (cause) {

@@ -1,5 +1,6 @@
 import type { Usage } from '../types.ts'
 import type { Dialect, EventClass, ProviderError } from './dialect.ts'
+import type { JsonBody } from './json-request.ts'
 import { SseFramer, defaultMaxEventBytes, parseEvent } from './sse.ts'
 
 /** What a {@link StreamWatch} tells of besides the bytes. */
@@ -44,6 +45,7 @@ export class StreamWatch {
   private readonly options: WatchOptions
   /** Bytes of a delta around its text, as the last one that was read had them. */
   private envelopeBytes = 0
+  private usagePieces: JsonBody = {}
   private out: Uint8Array[] = []
 
   constructor(dialect: Dialect, options: WatchOptions) {
@@ -88,7 +90,7 @@ export class StreamWatch {
       this.committed &&
       this.framer.heldBytes === 0 &&
       this.dialect.isDelta(chunk) &&
-      chunk.indexOf(lineFeed) === chunk.length - 2
+      chunk.indexOf(lineFeed, this.dialect.deltaHeadBytes) === chunk.length - 2
     )
   }
 
@@ -105,6 +107,7 @@ export class StreamWatch {
     }
     const read = this.dialect.classifyEvent(parseEvent(event))
     if (read.usage) this.usage = read.usage
+    if (read.usagePiece) this.join(read.usagePiece)
     if (read.textLength) {
       this.deltas++
       this.textLength += read.textLength
@@ -117,6 +120,11 @@ export class StreamWatch {
     if (read.kind === 'error') this.error = read.error
     if (this.malformed || (read.kind === 'usage' && this.options.stripUsage)) return
     this.out.push(read.kind === 'error' ? this.options.redact(event) : event)
+  }
+
+  private join(piece: JsonBody): void {
+    this.usagePieces = { ...this.usagePieces, ...piece }
+    this.usage = this.dialect.joinUsage?.(this.usagePieces) ?? this.usage
   }
 
   private noteMalformed(): void {

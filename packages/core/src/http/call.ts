@@ -1,22 +1,33 @@
 import type { Router } from '../router.ts'
+import { isPromise } from '../store/after.ts'
+import type { DialectName } from '../types.ts'
 import type { FaceAnswer, FaceRequest } from './contract.ts'
 import { identityOf } from './identity.ts'
 import { toldError } from './told-error.ts'
 
 /** Headers of the caller's that go on to the provider. All others stay here: cookies and keys above all. */
-const forwardedHeaders = ['traceparent', 'tracestate', 'openai-beta'] as const
+const forwardedHeaders = ['traceparent', 'tracestate', 'openai-beta', 'anthropic-beta', 'anthropic-version'] as const
 
-/** Answers a call: reads the request, hands it to the router, and gives its reply headers. */
-export async function answerCall(router: Router, request: FaceRequest, id: string): Promise<FaceAnswer> {
-  const identity = await identityOf(router, request)
-  const sent = await request.body()
+/** Answers a call in a dialect: reads the request, hands it to the router, and gives its reply headers. */
+export async function answerCall(
+  router: Router,
+  dialect: DialectName,
+  request: FaceRequest,
+  id: string,
+): Promise<FaceAnswer> {
+  const identified = identityOf(router, request)
+  const identity = isPromise(identified) ? await identified : identified
+  const read = request.body()
+  const sent = read instanceof Promise ? await read : read
   const headers = forwarded(request)
   const timeoutMs = timeoutOf(request.header('x-request-timeout'))
   const { record, reply } = router.begin({
     body: sent,
+    dialect,
     id,
     identity,
     signal: request.signal,
+    ...(request.end && { end: request.end }),
     ...(headers && { headers }),
     ...(timeoutMs !== undefined && { timeoutMs }),
     ...(request.log && { log: request.log }),
@@ -33,7 +44,7 @@ export async function answerCall(router: Router, request: FaceRequest, id: strin
       cancel: () => answer.cancel(),
     }
   } catch (error) {
-    return toldError(error, 'openai-chat', request, record)
+    return toldError(error, dialect, request, record)
   }
 }
 

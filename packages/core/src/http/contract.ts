@@ -17,6 +17,8 @@ export interface FaceRequest {
   readonly authorise?: (() => boolean | Promise<boolean>) | undefined
   /** Aborted when the caller leaves. */
   readonly signal: AbortSignal
+  /** What aborts the signal, where the call may have it for its own. */
+  readonly end?: AbortController
   /** Whether all of the body has come, so that the connection can be used again. */
   bodyIsComplete(): boolean
   /** The host's own id for the request, where it has one. */
@@ -40,8 +42,19 @@ export interface FaceAnswer {
 
 /** What answers one request. */
 export interface Endpoint {
-  readonly dialect: DialectName
+  /** Absent where callers of all dialects ask: then their headers tell. */
+  readonly dialect?: DialectName
   answer(request: FaceRequest, id: string): FaceAnswer | Promise<FaceAnswer>
+}
+
+/** An endpoint at paths of one form. */
+export interface Resource {
+  readonly method: string
+  /** What it takes; its first group is the parameter. */
+  readonly path: RegExp
+  /** The dialect of its answers. @default the one that the caller speaks */
+  readonly dialect?: DialectName
+  answer(request: FaceRequest, id: string, parameter: string): FaceAnswer | Promise<FaceAnswer>
 }
 
 /** The HTTP face: everything between a framework and the router. */

@@ -1,20 +1,19 @@
+import { randomUUID } from 'node:crypto'
+import { dialects } from '../dialects/index.ts'
 import { SignalboxError } from '../errors.ts'
 import type { CallRecord } from '../record.ts'
 import type { Router } from '../router.ts'
 import type { DialectName } from '../types.ts'
 import { answerCall } from './call.ts'
-import type { Endpoint, Face, FaceAnswer, FaceRequest } from './contract.ts'
+import type { Endpoint, Face, FaceAnswer, FaceRequest, Resource } from './contract.ts'
+import { countTokens } from './count-tokens.ts'
+import { dialectOfCaller } from './dialect-of-caller.ts'
+import { pluginResources } from './plugin-paths.ts'
 import { health, modelByName, models } from './resources.ts'
 import { costUsd } from '../record-cost.ts'
 import { costs, status } from './pages.ts'
+import { serverTiming } from '../hook-times.ts'
 import { toldError } from './told-error.ts'
-
-interface Resource {
-  readonly method: string
-  readonly path: RegExp
-  readonly dialect: DialectName
-  answer(request: FaceRequest, id: string, parameter: string): FaceAnswer | Promise<FaceAnswer>
-}
 
 /** Options of {@link createFace}. */
 export interface FaceOptions {
@@ -24,23 +23,22 @@ export interface FaceOptions {
 
 /** Makes the face of a router. */
 export function createFace(router: Router, { pages = false }: FaceOptions = {}): Face {
-  const calls = { dialect: 'openai-chat', answer: (request, id) => answerCall(router, request, id) } satisfies Endpoint
+  const calls = callEndpoints(router)
+  const chatPath = dialects['openai-chat'].path
+  const chat = calls.get(chatPath)!
   const resources: readonly Resource[] = [
-    { method: 'POST', path: /^\/chat\/completions$/, ...calls },
-    { method: 'GET', path: /^\/models$/, dialect: 'openai-chat', answer: (request) => models(router, request) },
+    ...[...calls].map(([path, endpoint]) => ({ method: 'POST', path: new RegExp(`^${path}$`), ...endpoint })),
     {
-      method: 'GET',
-      path: /^\/models\/(.+)$/,
-      dialect: 'openai-chat',
-      answer: (request, _id, name) => modelByName(router, request, name),
+      method: 'POST',
+      path: /^\/messages\/count_tokens$/,
+      dialect: 'anthropic-messages',
+      answer: (request) => countTokens(router, request),
     },
-    {
-      method: 'GET',
-      path: /^\/health(?:\/(live|ready))?$/,
-      dialect: 'openai-chat',
-      answer: (_request, _id, part) => health(router, part),
-    },
+    { method: 'GET', path: /^\/models$/, answer: (request) => models(router, request) },
+    { method: 'GET', path: /^\/models\/(.+)$/, answer: (request, _id, name) => modelByName(router, request, name) },
+    { method: 'GET', path: /^\/health(?:\/(live|ready))?$/, answer: (_request, _id, part) => health(router, part) },
     ...(pages ? [statusPage(router), costsPage(router)] : []),
+    ...pluginResources(router, pages),
   ]
 
   return {
@@ -48,48 +46,58 @@ export function createFace(router: Router, { pages = false }: FaceOptions = {}):
     match(method, path) {
       const local = localPath(path)
       // Nearly every request is this one.
-      if (method === 'POST' && local === '/chat/completions') return calls
+      if (method === 'POST' && local === chatPath) return chat
       const fitting = resources.filter((resource) => resource.path.test(local))
       if (fitting.length === 0) return undefined
       const resource = fitting.find((one) => one.method === method || (one.method === 'GET' && method === 'HEAD'))
       if (!resource) return methodNotAllowed(fitting)
       const parameter = resource.path.exec(local)?.[1] ?? ''
-      return { dialect: resource.dialect, answer: (request, id) => resource.answer(request, id, parameter) }
+      return { ...dialectOf(resource), answer: (request, id) => resource.answer(request, id, parameter) }
     },
     async answer(endpoint, request) {
       const id = requestId(request)
-      const answer = await settle(endpoint, request, id)
+      const dialect = endpoint.dialect ?? dialectOfCaller(request)
+      let answer: FaceAnswer
+      try {
+        answer = await endpoint.answer(request, id)
+      } catch (error) {
+        answer = toldError(error, dialect, request)
+      }
       answer.headers['x-request-id'] = id
+      if (dialect === 'anthropic-messages') answer.headers['request-id'] = id
       if (answer.error && !request.bodyIsComplete()) answer.headers['connection'] = 'close'
       if (router.settings.decisionHeaders && answer.record) addDecision(answer.headers, answer.record)
       if (router.settings.costHeader && answer.body instanceof Uint8Array && answer.record)
         await addCost(answer.headers, answer.record)
+      if (answer.record?.hookTimes) answer.headers['server-timing'] = serverTiming(answer.record.hookTimes)
       return answer
     },
   }
 }
 
+/** Where each dialect is called. */
+function callEndpoints(router: Router): ReadonlyMap<string, Endpoint & { readonly dialect: DialectName }> {
+  return new Map(
+    Object.values(dialects).map(({ name, path }) => [
+      path,
+      { dialect: name, answer: (request: FaceRequest, id: string) => answerCall(router, name, request, id) },
+    ]),
+  )
+}
+
+const dialectOf = ({ dialect }: Pick<Resource, 'dialect'>) => dialect && { dialect }
+
 const statusPage = (router: Router): Resource => ({
   method: 'GET',
   path: /^\/status$/,
-  dialect: 'openai-chat',
   answer: (request) => status(router, request),
 })
 
 const costsPage = (router: Router): Resource => ({
   method: 'GET',
   path: /^\/costs$/,
-  dialect: 'openai-chat',
   answer: (request) => costs(router, request),
 })
-
-async function settle(endpoint: Endpoint, request: FaceRequest, id: string): Promise<FaceAnswer> {
-  try {
-    return await endpoint.answer(request, id)
-  } catch (error) {
-    return toldError(error, endpoint.dialect, request)
-  }
-}
 
 function addDecision(headers: Record<string, string>, { model, route, attempts }: CallRecord): void {
   const last = model ?? attempts.at(-1)?.model
@@ -112,7 +120,7 @@ const saneId = /^[\w.:@/+=-]{1,200}$/
 function requestId(request: FaceRequest): string {
   const callers = request.header('x-request-id')
   if (callers !== undefined && saneId.test(callers)) return callers
-  return request.id !== undefined && saneId.test(request.id) ? request.id : crypto.randomUUID()
+  return request.id !== undefined && saneId.test(request.id) ? request.id : randomUUID()
 }
 
 function localPath(path: string): string {
@@ -121,15 +129,13 @@ function localPath(path: string): string {
 }
 
 function methodNotAllowed(resources: readonly Resource[]): Endpoint {
+  const [{ dialect }] = resources as [Resource]
   const allow = [...new Set(resources.map(({ method }) => method))].join(', ')
   return {
-    dialect: resources[0]!.dialect,
+    ...dialectOf(resources[0]!),
     answer: (request) => {
-      const answer = toldError(
-        new SignalboxError('method_not_allowed', `This path takes ${allow}`),
-        resources[0]!.dialect,
-        request,
-      )
+      const error = new SignalboxError('method_not_allowed', `This path takes ${allow}`)
+      const answer = toldError(error, dialect ?? dialectOfCaller(request), request)
       return { ...answer, headers: { ...answer.headers, allow } }
     },
   }
@@ -138,7 +144,6 @@ function methodNotAllowed(resources: readonly Resource[]): Endpoint {
 /** The answer to a path that is none of ours, for mounts with nothing behind them. */
 export function notFound(): Endpoint {
   return {
-    dialect: 'openai-chat',
     answer: () => {
       throw new SignalboxError('not_found', 'There is nothing at this path')
     },

@@ -1,6 +1,9 @@
 import { dialects } from '../dialects/index.ts'
 import { SignalboxError, isSignalboxError } from '../errors.ts'
+import type { DialectName } from '../types.ts'
 import { errorAnswer } from './answer.ts'
+import type { FaceRequest } from './contract.ts'
+import { dialectOfCaller } from './dialect-of-caller.ts'
 
 /** A whole answer, ready to be written by any framework. */
 export interface HostAnswer {
@@ -9,19 +12,30 @@ export interface HostAnswer {
   readonly body: Uint8Array
 }
 
+/** What was asked for, as far as it tells the caller's dialect. */
+export interface AskedRequest extends Pick<FaceRequest, 'header'> {
+  readonly path: string
+}
+
 /**
  * What a host's body parser threw, answered as the router answers; undefined for anything else, which is the host's own.
  * `express.json`, `koa-body` and their kin all give a status: 413 when their limit was passed, 400 for broken JSON.
  */
-export function parserErrorAnswer(error: unknown): HostAnswer | undefined {
+export function parserErrorAnswer(error: unknown, asked?: AskedRequest): HostAnswer | undefined {
   const known = isSignalboxError(error) ? error : parserError(error)
   if (!known) return undefined
-  const answer = errorAnswer(known, dialects['openai-chat'])
+  const answer = errorAnswer(known, dialects[asked ? dialectAt(asked) : 'openai-chat'])
   const length = String(answer.body.length)
   return {
     ...answer,
     headers: { ...answer.headers, 'content-length': length, 'x-request-id': crypto.randomUUID(), connection: 'close' },
   }
+}
+
+/** The dialect that is spoken at a path, wherever the router is mounted. */
+function dialectAt({ path, header }: AskedRequest): DialectName {
+  const named = Object.values(dialects).find((dialect) => path.endsWith(dialect.path))
+  return named?.name ?? dialectOfCaller({ header })
 }
 
 function parserError(error: unknown): SignalboxError | undefined {

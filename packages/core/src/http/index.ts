@@ -1,7 +1,7 @@
 export type { Endpoint, Face, FaceAnswer, FaceRequest } from './contract.ts'
 export { createFace } from './face.ts'
 export type { FaceFetch } from './fetch.ts'
-export type { HostAnswer } from './host-errors.ts'
+export type { AskedRequest, HostAnswer } from './host-errors.ts'
 export { parserErrorAnswer } from './host-errors.ts'
 export type { HostRequest, ListenerOptions } from './node.ts'
 export { answerNode, faceRequest, listener } from './node.ts'

@@ -19,9 +19,9 @@ export interface HostRequest {
 
 /** Makes a face's request of a Node request. Its signal is aborted when the response closes before it was written. */
 export function faceRequest(face: Face, req: ParsedRequest, res: ServerResponse, host: HostRequest): FaceRequest {
-  const caller = new AbortController()
-  res.once('close', () => {
-    if (!res.writableFinished) caller.abort(callerLeft)
+  const end = new AbortController()
+  res.on('close', () => {
+    if (!res.writableFinished) end.abort(callerLeft)
   })
   return {
     method: req.method ?? 'GET',
@@ -31,7 +31,8 @@ export function faceRequest(face: Face, req: ParsedRequest, res: ServerResponse,
     body: () => bodyOf(req, host.parsedBody, face.maxRequestBytes),
     identify: host.identify,
     authorise: host.authorise,
-    signal: caller.signal,
+    signal: end.signal,
+    end,
     ...(typeof host.id === 'string' && { id: host.id }),
     ...(isLogger(host.log) && { log: host.log }),
   }
@@ -67,7 +68,7 @@ export async function answerNode(
 }
 
 /** The last event of a stream that a plugin broke. */
-export function brokenStream({ dialect }: Pick<Endpoint, 'dialect'>): Uint8Array {
+export function brokenStream({ dialect = 'openai-chat' }: Pick<Endpoint, 'dialect'>): Uint8Array {
   return dialects[dialect].errorEvent(new SignalboxError('stream_interrupted', 'The stream broke off'))
 }
 

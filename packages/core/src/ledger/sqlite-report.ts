@@ -38,8 +38,6 @@ export function sqliteReportSource(database: DatabaseSync): ReportSource {
     noted.add(ms as number)
     return 0
   })
-  const noting = (name: string, column: string) =>
-    `sum(${column}) as latencySumMs, sum(note_latency(${name}, ${column})) as noted`
 
   function sums(table: string, name: string, columns: readonly string[], query: LedgerQuery): [RawName, Sums][] {
     latencies.clear()
@@ -56,9 +54,13 @@ export function sqliteReportSource(database: DatabaseSync): ReportSource {
 
   /** A period that is most of the ledger is read faster from its beginning to its end than by the index. */
   function isMost(table: string, { from, to }: LedgerQuery): boolean {
-    const count = (sql: string, ...values: number[]) => Number(Object.values(database.prepare(sql).get(...values)!)[0])
-    const within = count(`select count(*) from ${table} where time >= ? and time < ?`, from ?? 0, to ?? 2 ** 53)
-    return within * 4 > count(`select count(*) from ${table}`)
+    const within = countOf(
+      database,
+      `select count(*) from ${table} where time >= ? and time < ?`,
+      from ?? 0,
+      to ?? 2 ** 53,
+    )
+    return within * 4 > countOf(database, `select count(*) from ${table}`)
   }
 
   function addLaterCalls(query: LedgerQuery, into: Gatherer): void {
@@ -89,6 +91,12 @@ export function sqliteReportSource(database: DatabaseSync): ReportSource {
   }
 }
 
+const noting = (name: string, column: string) =>
+  `sum(${column}) as latencySumMs, sum(note_latency(${name}, ${column})) as noted`
+
+const countOf = (database: DatabaseSync, sql: string, ...values: readonly number[]) =>
+  Number(Object.values(database.prepare(sql).get(...values)!)[0])
+
 const plain = (value: unknown) => (typeof value === 'bigint' ? Number(value) : value)
 
 /** Money stays a big integer; all else is counted in numbers. */
@@ -110,12 +118,13 @@ const spentColumns = (baseline: Price | undefined) => [
 
 /** What an attempt's tokens cost at a price, in nano-USD, rounded up: integers only. */
 function costSql(price: Price | undefined): string {
-  const cost = ({ input, cachedInput, cacheWrite, output, reasoning }: UnitPrices) =>
-    `(input * ${input} + cached_input * ${cachedInput} + cache_write * ${cacheWrite} + output * ${output} + reasoning * ${reasoning} + 999) / 1000`
   const { base, tiers } = price ?? { base: freePrices, tiers: [] }
   return tiers.reduce(
     (below, { aboveInputTokens, prices }) =>
-      `iif(input + cached_input + cache_write > ${aboveInputTokens}, ${cost(prices)}, ${below})`,
-    cost(base),
+      `iif(input + cached_input + cache_write > ${aboveInputTokens}, ${atPrices(prices)}, ${below})`,
+    atPrices(base),
   )
 }
+
+const atPrices = ({ input, cachedInput, cacheWrite, output, reasoning }: UnitPrices) =>
+  `(input * ${input} + cached_input * ${cachedInput} + cache_write * ${cacheWrite} + output * ${output} + reasoning * ${reasoning} + 999) / 1000`

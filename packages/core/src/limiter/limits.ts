@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto'
 import type { Entry } from '../store/store.ts'
+import type { AdaptiveConcurrency } from './adaptive-concurrency.ts'
 
 /** What a limit counts: calls in a minute, tokens in a minute, or calls under way. */
 export type LimitKind = 'requests' | 'tokens' | 'concurrency'
@@ -10,7 +12,10 @@ export interface Limit {
   kind: LimitKind
   /** What it is counted under in the store. */
   key: string
-  limit: number
+  /** May move while calls are under way. */
+  readonly limit: number
+  /** Who shares the count. @default whoever shares the store */
+  scope?: 'process'
   /** The sliding window; undefined for concurrency, which is held until it is settled. */
   windowMs: number | undefined
 }
@@ -54,6 +59,20 @@ export function createLimits(group: string, rates: LimitRates): readonly Limit[]
       throw new RangeError(`Expected ${name} of ${group} to be a whole number from 0, got ${limit}`)
     }
     limits.push({ group, kind, key: `${group}:${kind}`, limit, windowMs })
+  }
+}
+
+/** A limit on calls under way that is found out while they run. Nobody else counts under its key, also in a shared store. */
+export function createAdaptiveLimit(group: string, adaptive: AdaptiveConcurrency): Limit {
+  return {
+    group,
+    kind: 'concurrency',
+    key: `${group}:concurrency:${randomUUID()}`,
+    scope: 'process',
+    windowMs: undefined,
+    get limit() {
+      return adaptive.limit()
+    },
   }
 }
 

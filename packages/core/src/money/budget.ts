@@ -109,7 +109,7 @@ export function createBudgets(settings: readonly BudgetSettings[], store: Store,
   function ownRules({ own, key }: Spender): readonly Rule[] {
     if (!own) return []
     const per = key === undefined ? 'user' : 'key'
-    const made = known.get(own) ?? own.map((settings, place) => ruleOf({ ...settings, per }, `own ${place}`))
+    const made = known.get(own) ?? own.map((one, place) => ruleOf({ ...one, per }, `own ${place}`))
     known.set(own, made)
     return made
   }

@@ -6,7 +6,7 @@ import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
 import type { RequestCaps } from '../admission.ts'
 import { tokensOf } from '../tokens/request.ts'
-import type { Call, Reply } from '../types.ts'
+import type { Call, Handler, Reply } from '../types.ts'
 import { acquire, expectedTokens, mayHaveUsed, priorityOf, tokensUsed } from './limits-of-call.ts'
 
 /**
@@ -19,25 +19,35 @@ export function admit({ admission, clock }: BuiltInServices): Plugin {
     name: 'admit',
     call: {
       stage: 'admit',
-      async run(call, next) {
-        for (const caps of admission.capsOf(call)) checkCaps(call, caps)
-        const callers = admission.ofCaller(call)
-        const routes = admission.ofRoute(call.route)
-        if (callers.length === 0 && routes.length === 0) return next(call)
-        const permits: Permit[] = []
-        try {
-          if (callers.length > 0) permits.push(await admitted(call, 'caller', callers))
-          if (routes.length > 0) permits.push(await admitted(call, 'route', routes))
-          const reply = await next(call)
-          void settle(call, reply, permits)
-          return reply
-        } catch (error) {
-          for (const permit of permits) await giveBack(call, permit)
-          throw error
-        }
-      },
+      run: (call, next) => (isFree(call) ? next(call) : withinLimits(call, next)),
     },
   })
+
+  /** Whether nothing limits a call. Such calls pass without a promise of their own. */
+  function isFree(call: Call): boolean {
+    return (
+      admission.capsOf(call).length === 0 &&
+      admission.ofCaller(call).length === 0 &&
+      admission.ofRoute(call.route).length === 0
+    )
+  }
+
+  async function withinLimits(call: Call, next: Handler<Call>): Promise<Reply> {
+    for (const caps of admission.capsOf(call)) checkCaps(call, caps)
+    const callers = admission.ofCaller(call)
+    const routes = admission.ofRoute(call.route)
+    const permits: Permit[] = []
+    try {
+      if (callers.length > 0) permits.push(await admitted(call, 'caller', callers))
+      if (routes.length > 0) permits.push(await admitted(call, 'route', routes))
+      const reply = await next(call)
+      void settle(call, reply, permits)
+      return reply
+    } catch (error) {
+      for (const permit of permits) await giveBack(call, permit)
+      throw error
+    }
+  }
 
   async function admitted(call: Call, scope: 'caller' | 'route', limits: readonly Limit[]): Promise<Permit> {
     const { signal, deadline } = call

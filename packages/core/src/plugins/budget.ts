@@ -7,7 +7,7 @@ import { type Plugin, definePlugin } from '../plugin.ts'
 import type { CallRecord } from '../record.ts'
 import { inputBoundOf } from '../tokens/request.ts'
 import { isBudgetRefusal } from '../treasury.ts'
-import type { Attempt, Call, HeldMoney } from '../types.ts'
+import type { Attempt, Call, Handler, HeldMoney, Reply } from '../types.ts'
 import { ledgerUnavailable } from './ledger-unavailable.ts'
 import { limitOutput } from './limit-output.ts'
 import { askedOutputOf, choicesOf, outputBoundOf } from './output-bound.ts'
@@ -25,49 +25,54 @@ export function budget(services: BuiltInServices): Plugin {
     name: 'budget',
     attempt: {
       stage: 'budget',
-      async run(attempt, next) {
-        const { call, candidate } = attempt
-        const price = prices.priceOf(candidate.name, clock.wallTime())
-        const counts = treasury.budgets.any || call.identity.budgets !== undefined || call.maxCostNanoUsd !== undefined
-        if (!price && !counts && !rejectsUnknownPrices) return next(attempt)
-        if (!price)
-          throw new SignalboxError('price_unknown', `The price of the model "${candidate.name}" is not known`, {
-            model: candidate.name,
-          })
-        if (!counts) return next(attempt)
-
-        const bound = boundOf(attempt, capOutput)
-        const underWay = holdsOf(call)
-        const left = call.maxCostNanoUsd === undefined ? Infinity : call.maxCostNanoUsd - spentBy(call, underWay)
-        if (boundNanoUsd(bound, price) > left && !shrink(bound, left, price))
-          throw tooDear(boundNanoUsd(bound, price), left, candidate.name)
-
-        const accounts = treasury.accountsOf(call, candidate.name)
-        const hold = await take(attempt, accounts, bound, price)
-        const held: HeldMoney = { nanoUsd: boundNanoUsd(bound, price) }
-        underWay.add(held)
-        const settle = async () => {
-          underWay.delete(held)
-          const { entry } = held
-          await (entry?.usage === undefined ? hold.release() : hold.settle(entry.costNanoUsd ?? 0))
-          await treasury.alert(accounts)
-        }
-        const settleSafely = () => settle().catch((error: unknown) => events.emit('ledger.failed', { error }))
-        try {
-          const reply = await next({
-            ...attempt,
-            held,
-            ...(bound.caps && { call: limitOutput(call, candidate, bound.outputTokens / bound.choices) }),
-          })
-          void reply.ended.then(settleSafely)
-          return reply
-        } catch (error) {
-          await settleSafely()
-          throw error
-        }
-      },
+      run: (attempt, next) => (counts(attempt.call) || rejectsUnknownPrices ? priced(attempt, next) : next(attempt)),
     },
   })
+
+  /** Whether it matters what a call costs. */
+  function counts({ identity, maxCostNanoUsd }: Call): boolean {
+    return treasury.budgets.any || identity.budgets !== undefined || maxCostNanoUsd !== undefined
+  }
+
+  async function priced(attempt: Attempt, next: Handler<Attempt>): Promise<Reply> {
+    const { call, candidate } = attempt
+    const price = prices.priceOf(candidate.name, clock.wallTime())
+    if (!price)
+      throw new SignalboxError('price_unknown', `The price of the model "${candidate.name}" is not known`, {
+        model: candidate.name,
+      })
+    if (!counts(call)) return next(attempt)
+
+    const bound = boundOf(attempt, capOutput)
+    const underWay = holdsOf(call)
+    const left = call.maxCostNanoUsd === undefined ? Infinity : call.maxCostNanoUsd - spentBy(call, underWay)
+    if (boundNanoUsd(bound, price) > left && !shrink(bound, left, price))
+      throw tooDear(boundNanoUsd(bound, price), left, candidate.name)
+
+    const accounts = treasury.accountsOf(call, candidate.name)
+    const hold = await take(attempt, accounts, bound, price)
+    const held: HeldMoney = { nanoUsd: boundNanoUsd(bound, price) }
+    underWay.add(held)
+    const settle = async () => {
+      underWay.delete(held)
+      const { entry } = held
+      await (entry?.usage === undefined ? hold.release() : hold.settle(entry.costNanoUsd ?? 0))
+      await treasury.alert(accounts)
+    }
+    const settleSafely = () => settle().catch((error: unknown) => events.emit('ledger.failed', { error }))
+    try {
+      const reply = await next({
+        ...attempt,
+        held,
+        ...(bound.caps && { call: limitOutput(call, candidate, bound.outputTokens / bound.choices) }),
+      })
+      void reply.ended.then(settleSafely)
+      return reply
+    } catch (error) {
+      await settleSafely()
+      throw error
+    }
+  }
 
   function holdsOf({ record }: Call): Set<HeldMoney> {
     const known = holdsByCall.get(record) ?? new Set()
@@ -122,12 +127,13 @@ interface Bound {
 
 function boundOf({ call, candidate }: Attempt, capOutput: boolean): Bound {
   const asked = askedOutputOf(call.request)
+  const mayShrink = capOutput && asked === undefined && call.surface === 'chat'
   return {
     inputTokens: inputBoundOf(call.request, candidate.contextWindow),
     outputTokens: outputBoundOf(call, candidate),
     choices: choicesOf(call),
-    caps: capOutput && asked === undefined && candidate.maxOutputTokens === undefined,
-    mayShrink: capOutput && asked === undefined,
+    caps: mayShrink && candidate.maxOutputTokens === undefined,
+    mayShrink,
   }
 }
 

@@ -1,5 +1,6 @@
 import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
+import type { Call, Handler, Reply } from '../types.ts'
 
 /** Sends a call by another route once a share of a budget is used, where a budget says so. */
 export function degrade({ treasury }: BuiltInServices): Plugin {
@@ -8,10 +9,12 @@ export function degrade({ treasury }: BuiltInServices): Plugin {
     call: {
       stage: 'admit',
       enforce: 'pre',
-      async run(call, next) {
-        const route = treasury.budgets.degrades ? await treasury.degraded(call) : undefined
-        return next(route === undefined ? call : { ...call, route })
-      },
+      run: (call, next) => (treasury.budgets.degrades ? byAnotherRoute(call, next) : next(call)),
     },
   })
+
+  async function byAnotherRoute(call: Call, next: Handler<Call>): Promise<Reply> {
+    const route = await treasury.degraded(call)
+    return next(route === undefined ? call : { ...call, route })
+  }
 }

@@ -6,7 +6,7 @@ import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
 import { tokensOf } from '../tokens/request.ts'
 import { acquire, expectedTokens, priorityOf, tokensUsed, wasNeverSent } from './limits-of-call.ts'
-import type { Attempt, Reply } from '../types.ts'
+import type { Attempt, Handler, Reply } from '../types.ts'
 
 /**
  * Keeps a model's limits: all of them are taken or none, by estimate, and settled by what was used. Here too wait those
@@ -18,32 +18,40 @@ export function limiter({ admission, clock }: BuiltInServices): Plugin {
     name: 'limiter',
     attempt: {
       stage: 'limiter',
-      async run(attempt, next) {
+      run(attempt, next) {
         const { name, state } = attempt.candidate
         const limits = admission.ofModel(name)
         const group = `model:${name}`
         const isGated = learned.knows(group) || slowStart.knows(group) || state.hold() !== undefined
         if (limits.length === 0 && !isGated) return next(attempt)
-        const estimated = expectedTokens(tokensOf(attempt.call.request))
-        const answer = await acquire(gatekeeper, {
-          ...request(attempt),
-          limits,
-          ...(isGated && { gate: gateFor(group, state) }),
-          tokens: correction.correct(name, estimated),
-        })
-        if (!answer.granted) throw limitError(answer, name)
-        try {
-          const reply = await next(attempt)
-          void settle(reply, answer, (actual) => correction.observe(name, { estimated, actual }))
-          return reply
-        } catch (error) {
-          if (isSignalboxError(error) && wasNeverSent(error, attempt)) await answer.release()
-          else await answer.settle({ tokens: isSignalboxError(error) && error.status !== undefined ? 0 : undefined })
-          throw error
-        }
+        return withinLimits(attempt, next, { limits, ...(isGated && { gate: gateFor(group, state) }) })
       },
     },
   })
+
+  async function withinLimits(
+    attempt: Attempt,
+    next: Handler<Attempt>,
+    bounds: Pick<WaitRequest, 'limits' | 'gate'>,
+  ): Promise<Reply> {
+    const { name } = attempt.candidate
+    const estimated = expectedTokens(tokensOf(attempt.call.request))
+    const answer = await acquire(gatekeeper, {
+      ...request(attempt),
+      ...bounds,
+      tokens: correction.correct(name, estimated),
+    })
+    if (!answer.granted) throw limitError(answer, name)
+    try {
+      const reply = await next(attempt)
+      void settle(reply, answer, (actual) => correction.observe(name, { estimated, actual }))
+      return reply
+    } catch (error) {
+      if (isSignalboxError(error) && wasNeverSent(error, attempt)) await answer.release()
+      else await answer.settle({ tokens: isSignalboxError(error) && error.status !== undefined ? 0 : undefined })
+      throw error
+    }
+  }
 
   function gateFor(group: string, { hold }: ModelState): Gate {
     const gates = [slowStart.gate(group, () => hold()?.untilMs), learned.gate(group)]

@@ -28,7 +28,11 @@ export function priorityOf({ labels }: Call): Priority {
 }
 
 /** Codes of attempts for which no connection came about. */
-const unconnected: ReadonlySet<AttemptRecord['outcome']> = new Set(['upstream_unreachable', 'upstream_tls'])
+const unconnected: ReadonlySet<AttemptRecord['outcome']> = new Set([
+  'upstream_unreachable',
+  'upstream_tls',
+  'untranslatable',
+])
 
 /** Whether a failed attempt may have been worked on: it was sent, and the provider did not refuse it. */
 export function mayHaveUsed({ outcome, status }: AttemptRecord): boolean {

@@ -6,7 +6,11 @@ const usualMaxOutputTokens = 16_384
 const largestCount = 2 ** 31
 
 /** The most tokens a request lets a model write in all its choices together. */
-export function outputBoundOf({ request }: Call, { maxOutputTokens }: Candidate): number {
+export function outputBoundOf(
+  { request, surface }: Pick<Call, 'request' | 'surface'>,
+  { maxOutputTokens }: Pick<Candidate, 'maxOutputTokens'>,
+): number {
+  if (surface === 'embeddings') return 0
   const each = askedOutputOf(request) ?? maxOutputTokens ?? usualMaxOutputTokens
   return Math.min(each, largestCount) * choicesOf({ request })
 }

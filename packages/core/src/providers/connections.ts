@@ -23,22 +23,18 @@ const ownDeadlines = { headersTimeout: 0, bodyTimeout: 0, pipelining: 1, allowH2
 
 /** Opens connections on demand. */
 export function createConnections(clock: Clock): Connections {
-  const pools = new Map<string, Pool>()
-  const all = (act: (pool: Pool) => Promise<void>) => Promise.all([...pools.values()].map(act)).then(() => undefined)
+  const pools = new Map<string, ReadonlyMap<number, Pool>>()
+  const all = async (act: (pool: Pool) => Promise<void>) => {
+    await Promise.all([...pools.values()].flatMap((ofOrigin) => [...ofOrigin.values()].map(act)))
+  }
+  const open = (origin: string, connectMs: number) => {
+    const connect = connector(clock, connectMs)
+    const pool = new Pool(origin, { ...ownDeadlines, connections: connectionsPerOrigin, connect })
+    pools.set(origin, new Map(pools.get(origin)).set(connectMs, pool))
+    return pool
+  }
   return {
-    pool(origin, connectMs) {
-      const key = `${origin} ${connectMs}`
-      let pool = pools.get(key)
-      if (!pool) {
-        pool = new Pool(origin, {
-          ...ownDeadlines,
-          connections: connectionsPerOrigin,
-          connect: connector(clock, connectMs),
-        })
-        pools.set(key, pool)
-      }
-      return pool
-    },
+    pool: (origin, connectMs) => pools.get(origin)?.get(connectMs) ?? open(origin, connectMs),
     fresh: (origin, connectMs) => new Client(origin, { ...ownDeadlines, connect: connector(clock, connectMs) }),
     close: () => all((pool) => pool.close()),
     destroy: () => all((pool) => pool.destroy()),

@@ -119,7 +119,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     const { attempt, dialect, origin, path } = this.options
     this.sentMs = this.clock.now()
     try {
-      const body = dialect.patch(attempt.call.request, { model: attempt.candidate.model })
+      const body = dialect.patch(attempt.call.request, attempt.candidate)
       dispatcher.dispatch({ origin, path, method: 'POST', headers: this.outgoing.headers, body }, this)
     } catch (error) {
       this.fail(failureOfConnection(error, false, this.model))

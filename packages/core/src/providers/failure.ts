@@ -11,6 +11,7 @@ const exhausted: ReadonlySet<string> = new Set([
   'organization_spend_limit_exceeded',
   'organization_usage_limit_exceeded',
   'enforced_spend_limit_reached',
+  'billing_error',
 ])
 
 /** The status that an error stands for which came without one: inside a 200, or inside a stream. */
@@ -18,12 +19,14 @@ const statusOfName: Readonly<Record<string, number>> = {
   invalid_request_error: 400,
   context_length_exceeded: 400,
   authentication_error: 401,
+  billing_error: 402,
   invalid_api_key: 401,
   permission_error: 403,
   permission_denied: 403,
   not_found_error: 404,
   model_not_found: 404,
   request_too_large: 413,
+  timeout_error: 504,
   rate_limit_error: 429,
   rate_limit_exceeded: 429,
   slow_down: 429,

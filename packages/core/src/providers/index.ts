@@ -1,10 +1,12 @@
 import type { ModelOptions } from '../config/options.ts'
+import { anthropicProvider } from './anthropic.ts'
 import { openaiCompatibleProvider } from './openai-compatible.ts'
 import { openaiProvider } from './openai.ts'
 import type { Provider } from './provider.ts'
 
 /** Every provider by the name it has in a configuration. */
 const providers: Readonly<Record<string, Provider<never>>> = {
+  anthropic: anthropicProvider,
   openai: openaiProvider,
   'openai-compatible': openaiCompatibleProvider,
 }

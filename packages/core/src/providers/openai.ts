@@ -1,5 +1,7 @@
 import type { OpenAiModelOptions } from '../config/options.ts'
-import { connectChat } from './openai-compatible.ts'
+import type { DialectName } from '../types.ts'
+import { connectEndpoint } from './endpoint.ts'
+import { bearer } from './outgoing.ts'
 import type { Provider } from './provider.ts'
 
 /** Options of {@link openai}, besides the model's name. */
@@ -15,15 +17,31 @@ export function openai(model: string, options: OpenAiOptions = {}): OpenAiModelO
   return { ...options, provider: 'openai', model }
 }
 
+/** What OpenAI, and Azure after it, are spoken to in. */
+export const openaiDialects = [
+  'openai-chat',
+  'openai-responses',
+  'openai-embeddings',
+] as const satisfies readonly DialectName[]
+
+/** The dialects of a model that takes chat in one of them only. */
+export const dialectsOf = (only: DialectName | undefined, all: readonly DialectName[]): readonly DialectName[] =>
+  only === undefined ? all : [only, 'openai-embeddings']
+
 const openaiBaseUrl = 'https://api.openai.com/v1'
 
 /** OpenAI itself. https://platform.openai.com/docs/api-reference */
 export const openaiProvider: Provider<OpenAiModelOptions> = {
   name: 'openai',
-  dialect: 'openai-chat',
+  dialect: openaiDialects,
   baseUrl: openaiBaseUrl,
   connect(options, context) {
     const apiKey = options.apiKey ?? process.env['OPENAI_API_KEY']
-    return connectChat(options.baseUrl ?? openaiBaseUrl, { ...options, apiKey }, context)
+    const baseUrl = options.baseUrl ?? openaiBaseUrl
+    return connectEndpoint(
+      { baseUrl, headers: bearer, dialects: dialectsOf(options.dialect, openaiDialects) },
+      { ...options, apiKey },
+      context,
+    )
   },
 }

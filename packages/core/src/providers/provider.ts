@@ -3,6 +3,7 @@ import type { EventBus } from '../events.ts'
 import type { Attempt, DialectName, Handler, Services } from '../types.ts'
 import type { Connections } from './connections.ts'
 import type { UpstreamHeaders } from './exchange.ts'
+import type { Quirks } from './quirks.ts'
 
 /** What a provider is given to make a model of. */
 export interface ModelContext extends Services {
@@ -20,6 +21,10 @@ export interface ModelContext extends Services {
 export interface ConnectedModel {
   /** What fails together with it, unless the configuration says otherwise. */
   readonly domain: string
+  /** The wire formats of this very model, where they differ from the provider's. */
+  readonly dialects?: readonly DialectName[]
+  /** In what its provider differs from the first of them. */
+  readonly quirks?: Quirks | undefined
   readonly send: Handler<Attempt>
   /**
    * Asks the provider a question that costs nothing: is it there, and does it take the key?
@@ -32,8 +37,11 @@ export interface ConnectedModel {
 /** Makes models out of configuration entries. */
 export interface Provider<Options = CommonModelOptions> {
   readonly name: string
-  /** The wire format it is spoken to in. */
-  readonly dialect: DialectName
+  /**
+   * The wire format it is spoken to in, or several: what comes in one of them goes on as it is, all else is translated
+   * into the first.
+   */
+  readonly dialect: DialectName | readonly DialectName[]
   /** Where it is found, unless a model says otherwise. */
   readonly baseUrl?: string
   connect(options: Options, context: ModelContext): ConnectedModel

@@ -57,7 +57,11 @@ export function refusalError(parts: RefusalParts): SignalboxError {
     ...(error &&
       !own &&
       body === undefined && {
-        answer: answerOf(status, {}, redactBytes(Buffer.from(JSON.stringify(errorObject(error, said))), secrets)),
+        answer: answerOf(
+          status,
+          {},
+          redactBytes(Buffer.from(JSON.stringify(dialect.told({ ...error, message: said }))), secrets),
+        ),
       }),
     ...(error?.code !== undefined && { reason: redact(error.code, secrets) }),
   }
@@ -80,10 +84,6 @@ function answerOf(status: number, headers: RefusalParts['headers'], body: Uint8A
   const type = headers['content-type']
   return { status, headers: { 'content-type': typeof type === 'string' ? type : 'application/json' }, body }
 }
-
-const errorObject = ({ type, code }: ProviderError, message: string) => ({
-  error: { message, type: type ?? null, param: null, code: code ?? null },
-})
 
 function parseJson(body: Uint8Array): unknown {
   try {

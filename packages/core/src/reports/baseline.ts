@@ -43,6 +43,8 @@ export const paidPrice = (attempt: LedgerAttempt | undefined): Price | undefined
   attempt?.prices && { base: attempt.prices, tiers: [], source: attempt.priceSource ?? 'ledger' }
 
 function dearest(prices: readonly Price[]): Price | undefined {
-  const size = ({ base }: Price) => base.input + base.output
-  return prices.toSorted((a, b) => size(b) - size(a))[0]
+  return prices.toSorted((a, b) => sizeOf(b) - sizeOf(a))[0]
 }
+
+/** How dear a price is beside another. */
+export const sizeOf = ({ base }: Price) => base.input + base.output

@@ -57,7 +57,6 @@ export class Gatherer {
   /** The dearest first; days in their order. */
   rows(): ReportRow[] {
     const groups = [...this.groups].map(([name, parts]) => ({ name, cost: costOf(parts), parts }))
-    const byName = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : 1)
     groups.sort((a, b) => (this.by === 'day' || a.cost === b.cost ? byName(a, b) : a.cost < b.cost ? 1 : -1))
     return groups.map(({ name, parts }) => rowOf(name, parts))
   }
@@ -68,6 +67,8 @@ export class Gatherer {
 }
 
 const dayMs = 86_400_000
+
+const byName = (a: { readonly name: string }, b: { readonly name: string }) => (a.name < b.name ? -1 : 1)
 
 function namesOf(by: LedgerGroup, name: RawName): readonly string[] {
   if (typeof name === 'number') return [new Date(name * dayMs).toISOString().slice(0, 10)]

@@ -1,7 +1,7 @@
 import type { LedgerAttempt, LedgerQuery, LedgerReader } from '../ledger/types.ts'
 import { usdOf } from '../money/usd.ts'
 import type { Price } from '../money/price.ts'
-import { type KnownPrices, paidPrice } from './baseline.ts'
+import { type KnownPrices, paidPrice, sizeOf } from './baseline.ts'
 import { periodOf } from './report.ts'
 import { type Change, replay } from './replay.ts'
 import type { Report, ReportRow } from './types.ts'
@@ -66,7 +66,6 @@ function pricesIn(report: Report, ledger: LedgerReader, query: LedgerQuery, know
   )
 }
 
-const sizeOf = ({ base }: Price) => base.input + base.output
 const unknownQuality = 'whether the answers would have been as good'
 
 /** The cheapest model that answers well. */

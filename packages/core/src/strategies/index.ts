@@ -1,4 +1,5 @@
 import type { RouteOptions } from '../config/options.ts'
+import type { Plugin, StrategyFactory } from '../plugin.ts'
 import type { Services, Strategy } from '../types.ts'
 import { leastLatency } from './least-latency.ts'
 import { ordered } from './ordered.ts'
@@ -18,9 +19,21 @@ const factories: ReadonlyMap<string, Factory> = new Map<string, Factory>([
 export const strategyNames: ReadonlySet<string> = new Set(factories.keys())
 
 /** The strategy of a route: its own instance, since a strategy may have state. */
-export function createStrategy(given: RouteOptions['strategy'], services: Services): Strategy {
+export function createStrategy(
+  given: RouteOptions['strategy'],
+  services: Services,
+  plugins: readonly Plugin[] = [],
+): Strategy {
   if (typeof given === 'function') return { name: given.name || 'function', rank: given }
   if (typeof given === 'object' && 'rank' in given) return given as Strategy
   const { use, ...options } = typeof given === 'object' ? given : { use: given ?? 'ordered' }
-  return factories.get(use)!(options, services)
+  return factories.get(use)?.(options, services) ?? madeBy(ofPlugins(plugins)[use]!, use, options)
 }
+
+function madeBy(factory: StrategyFactory, name: string, options: Readonly<Record<string, unknown>>): Strategy {
+  const strategy = factory(options)
+  return typeof strategy === 'function' ? { name, rank: strategy } : strategy
+}
+
+const ofPlugins = (plugins: readonly Plugin[]): Readonly<Record<string, StrategyFactory>> =>
+  Object.assign({}, ...plugins.map(({ strategies }) => strategies))

@@ -2,8 +2,8 @@ import { isRecord } from '../../is-record.ts'
 import { Counts, type UsageNormaliser, partsOf } from '../usage.ts'
 
 /**
- * Anthropic's classes are disjoint but for thoughts, which it counts inside `output_tokens` and does not tell apart. It
- * gives no total. A stream says its input at its start and its output at its end: what is read here is both together.
+ * Anthropic's classes are disjoint but for thoughts, which it counts inside `output_tokens`; newer models tell how many.
+ * It gives no total. A stream says its input at its start and its output at its end: what is read here is both together.
  */
 export const normaliseUsage: UsageNormaliser = (raw) => {
   if (!isRecord(raw)) return undefined
@@ -20,11 +20,13 @@ export const normaliseUsage: UsageNormaliser = (raw) => {
   if (short + long > 0 && short + long !== written) counts.faults.add('total_mismatch')
   if (long > 0) counts.faults.add('long_cache_write')
   if (input + cached + written === 0) counts.faults.add('no_input')
+  const thoughts = counts.part(partsOf(raw, 'output_tokens_details')['thinking_tokens'])
+  if (thoughts > output) counts.faults.add('reasoning_above_output')
   return counts.usage({
     inputTokens: input,
     cachedInputTokens: cached,
     cacheWriteTokens: Math.max(written, short + long),
-    outputTokens: output,
-    reasoningTokens: 0,
+    outputTokens: Math.max(0, output - thoughts),
+    reasoningTokens: thoughts,
   })
 }

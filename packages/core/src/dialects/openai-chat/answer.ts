@@ -1,6 +1,6 @@
 import { bufferOf } from '../../buffer.ts'
-import { isRecord } from '../../is-record.ts'
 import type { Usage } from '../../types.ts'
+import { isRecord, isText, parseJson } from '../json.ts'
 import type { AnswerClass, EventClass, ProviderError, SseEvent } from '../dialect.ts'
 import { normaliseUsage } from './usage.ts'
 
@@ -26,7 +26,7 @@ interface Delta {
 export function classifyEvent({ event, data }: SseEvent): EventClass {
   if (data === undefined || data === '') return { kind: 'ping' }
   if (data === '[DONE]') return { kind: 'done' }
-  const chunk = parse(data)
+  const chunk = parseJson(data)
   if (!isRecord(chunk)) return { kind: 'malformed' }
   const error =
     event === 'error' ? (providerError(chunk) ?? { message: 'The provider reported an error' }) : providerError(chunk)
@@ -69,7 +69,7 @@ function lengthOf(delta: Delta): number {
 /** Reads a plain chat completion. */
 export function classifyAnswer(body: Uint8Array): AnswerClass {
   if (body.length === 0) return { fault: 'empty' }
-  const answer = parse(bufferOf(body).toString())
+  const answer = parseJson(bufferOf(body).toString())
   if (answer === undefined) return { fault: 'parse' }
   const error = providerError(answer)
   if (error) return { error, ...(isRecord(answer) && usagePart(answer)) }
@@ -112,19 +112,13 @@ function detailCode(error: Record<string, unknown>): string | undefined {
   return typeof code === 'string' ? code : undefined
 }
 
-/** Moonshot says it beside the last delta of a stream, and Groq may say it in a part of its own. */
-function usagePart({ usage, choices, x_groq: groq }: Record<string, unknown>): { usage?: Usage } {
+/** What was used, where a body says so: Moonshot says it beside the last delta of a stream, and Groq may in a part of its own. */
+export function classifyUsage({ usage, choices, x_groq: groq }: Readonly<Record<string, unknown>>): Usage | undefined {
   const beside = Array.isArray(choices) ? (choices as { usage?: unknown }[])[0]?.usage : undefined
-  const used = normaliseUsage(usage ?? beside ?? (isRecord(groq) ? groq['usage'] : undefined))
-  return used ? { usage: used } : {}
+  return normaliseUsage(usage ?? beside ?? (isRecord(groq) ? groq['usage'] : undefined))
 }
 
-const isText = (value: unknown) => typeof value === 'string' && value !== ''
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown
-  } catch {
-    return undefined
-  }
+function usagePart(body: Readonly<Record<string, unknown>>): { usage?: Usage } {
+  const usage = classifyUsage(body)
+  return usage ? { usage } : {}
 }

@@ -1,20 +1,25 @@
-import { errorTypeOf } from '../../http/errors.ts'
-import type { SignalboxError } from '../../errors.ts'
+import { endsWith } from '../bytes.ts'
 import type { Dialect } from '../dialect.ts'
+import { errorBody, jsonBytes, toldBody } from '../openai-error.ts'
 import { JsonRequest, parseJsonRequest } from '../json-request.ts'
 import { classifyAnswer, classifyEvent, providerError } from './answer.ts'
 import { chatView } from './request.ts'
+import { chatTranslation } from './translation.ts'
 
 /** OpenAI's chat completions. https://platform.openai.com/docs/api-reference/chat */
 export const openaiChat: Dialect = {
   name: 'openai-chat',
+  surface: 'chat',
+  path: '/chat/completions',
+  translation: chatTranslation,
   terminator: Buffer.from('data: [DONE]\n\n'),
   parse: (body) => parseJsonRequest(body, chatView),
 
-  patch(request, { model }) {
+  patch(request, { model, quirks }) {
     const patch: Record<string, unknown> = {}
     if (request.model !== model) patch['model'] = model
-    if (request.parameters.stream && !openaiChat.wantsUsage(request)) {
+    const mayAsk = !quirks?.refusesHints?.includes('stream_options')
+    if (request.parameters.stream && mayAsk && !openaiChat.wantsUsage(request)) {
       const options = request.body['stream_options']
       patch['stream_options'] = { ...(typeof options === 'object' && options), include_usage: true }
     }
@@ -28,28 +33,18 @@ export const openaiChat: Dialect = {
 
   wantsUsage: (request) =>
     (request.body['stream_options'] as { include_usage?: unknown } | undefined | null)?.include_usage === true,
-  error: (error) => Buffer.from(JSON.stringify(errorBody(error))),
+  error: (error) => jsonBytes(errorBody(error)),
   errorEvent: (error) => Buffer.from(`data: ${JSON.stringify(errorBody(error))}\n\n`),
   classifyEvent,
+  told: toldBody,
+  toldEvent: (error) => `data: ${JSON.stringify(toldBody(error))}\n\n`,
+  deltaHeadBytes: 0,
   isDelta: (bytes) => deltaEndings.some((ending) => endsWith(bytes, ending)),
   classifyAnswer,
   providerError,
-}
-
-function errorBody(error: SignalboxError): object {
-  return {
-    error: { message: error.message, type: errorTypeOf(error), param: error.param ?? null, code: error.code },
-  }
 }
 
 /** How OpenAI, and nearly all who follow it, end the JSON of a delta that does not finish, and the event. */
 const deltaEndings = ['"finish_reason":null}]}\n\n', '"finish_reason":null}],"usage":null}\n\n'].map((text) =>
   Buffer.from(text),
 )
-
-function endsWith(bytes: Uint8Array, ending: Uint8Array): boolean {
-  const offset = bytes.length - ending.length
-  if (offset < 0) return false
-  for (let index = ending.length - 1; index >= 0; index--) if (bytes[offset + index] !== ending[index]) return false
-  return true
-}

@@ -1,5 +1,6 @@
 import type { MediaPart } from '../../tokens/bounds.ts'
 import type { Media, Message, Modality, Parameters, Tool } from '../../types.ts'
+import { count, list, number, record } from '../json.ts'
 import type { JsonBody, RequestView } from '../json-request.ts'
 
 /** How a body of OpenAI's chat completions is read. */
@@ -98,17 +99,5 @@ function contentBytes(part: JsonBody): number {
   return typeof data === 'string' && !/^https?:/.test(data) ? data.length : 0
 }
 
-const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
-const record = (value: unknown): JsonBody => (typeof value === 'object' && value !== null ? (value as JsonBody) : {})
-
-/** A count, as the most lenient of servers reads it: in a string too, and what is beyond all numbers as the largest. */
-function count(value: unknown): number | undefined {
-  const given = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
-  if (typeof given !== 'number' || Number.isNaN(given)) return undefined
-  return Math.max(-Number.MAX_SAFE_INTEGER, Math.min(given, Number.MAX_SAFE_INTEGER))
-}
-
 const larger = (one: number | undefined, other: number | undefined) =>
   one === undefined || other === undefined ? (one ?? other) : Math.max(one, other)
-const number = (value: unknown): number | undefined =>
-  typeof value === 'number' && Number.isFinite(value) ? value : undefined

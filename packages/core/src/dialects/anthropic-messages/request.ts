@@ -1,0 +1,82 @@
+import type { MediaPart } from '../../tokens/bounds.ts'
+import type { Message, Modality, Parameters, Tool } from '../../types.ts'
+import { count, isText, list, number, record, text } from '../json.ts'
+import type { JsonBody, RequestView } from '../json-request.ts'
+
+/** How a body of Anthropic's messages is read. */
+export const messagesView: RequestView = {
+  messages: (body) => [...systemOf(body), ...list(body['messages']).map(messageOf)],
+  tools: (body) => list(body['tools']).flatMap(toolOf),
+  parameters: parametersOf,
+  modality: (body) => new Set<Modality>(['text', ...mediaIn(body).map(([kind]) => kind)]),
+  media: (body) => ({
+    parts: mediaIn(body).map(([kind]) => ({ kind })) satisfies MediaPart[],
+    bytes: mediaIn(body).reduce((sum, [, bytes]) => sum + bytes, 0),
+  }),
+}
+
+function systemOf({ system }: JsonBody): Message[] {
+  const said = textOf(system)
+  return said === '' ? [] : [{ role: 'system', text: said }]
+}
+
+function messageOf(value: unknown): Message {
+  const { role, content } = record(value)
+  return { role: text(role), text: textOf(content) }
+}
+
+/** All text in content: of its blocks, and of the results of tools. */
+function textOf(content: unknown): string {
+  if (typeof content === 'string') return content
+  return list(content)
+    .map(record)
+    .map((block) => (block['type'] === 'tool_result' ? textOf(block['content']) : text(block['text'])))
+    .filter((said) => said !== '')
+    .join('\n')
+}
+
+function toolOf(value: unknown): Tool[] {
+  const { name, description, input_schema: inputSchema } = record(value)
+  if (!isText(name)) return []
+  return [{ name, ...(isText(description) && { description }), ...(inputSchema !== undefined && { inputSchema }) }]
+}
+
+function parametersOf(body: JsonBody): Parameters {
+  const parameters: { -readonly [Name in keyof Parameters]: Parameters[Name] } = { stream: body['stream'] === true }
+  const maxOutputTokens = count(body['max_tokens'])
+  const temperature = number(body['temperature'])
+  const topP = number(body['top_p'])
+  const stop = list(body['stop_sequences']).filter(isText)
+  if (maxOutputTokens !== undefined) parameters.maxOutputTokens = maxOutputTokens
+  if (temperature !== undefined) parameters.temperature = temperature
+  if (topP !== undefined) parameters.topP = topP
+  if (stop.length > 0) parameters.stop = stop
+  if (record(record(body['output_config'])['format'])['type'] === 'json_schema')
+    parameters.responseFormat = 'json-schema'
+  return parameters
+}
+
+type MediaKind = Exclude<Modality, 'text' | 'audio'>
+
+const kinds: Readonly<Record<string, MediaKind>> = Object.assign(Object.create(null), {
+  image: 'image',
+  document: 'file',
+})
+
+/** Pictures and documents, each with the bytes that stand in it as base64. */
+function mediaIn(body: JsonBody): (readonly [MediaKind, number])[] {
+  return list(body['messages']).flatMap((message) => mediaOf(record(message)['content']))
+}
+
+function mediaOf(content: unknown): (readonly [MediaKind, number])[] {
+  return list(content)
+    .map(record)
+    .flatMap((block) => {
+      if (block['type'] === 'tool_result') return mediaOf(block['content'])
+      const kind = kinds[text(block['type'])]
+      const { type, data } = record(block['source'])
+      // A document of plain text is text.
+      if (!kind || type === 'text' || type === 'content') return []
+      return [[kind, type === 'base64' ? text(data).length : 0] as const]
+    })
+}

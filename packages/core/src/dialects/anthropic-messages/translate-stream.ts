@@ -1,0 +1,138 @@
+import type { SseEvent } from '../dialect.ts'
+import { isText, parseJson, record, text } from '../json.ts'
+import type { JsonBody } from '../json-request.ts'
+import type { OpenedPart, StopReason, StreamStep } from '../neutral.ts'
+import { sealed, unsealed } from '../proof.ts'
+import type { StepWriter } from '../translation.ts'
+import type { Usage } from '../../types.ts'
+import { pieceOf } from './answer.ts'
+import { normaliseUsage } from './usage.ts'
+import { stopOf, writeUsage, writesStops } from './translate-answer.ts'
+
+const dialect = 'anthropic-messages'
+
+/** Reads the events of a streamed message. Its blocks come one after the other. */
+export function stepReader(): (event: SseEvent) => readonly StreamStep[] {
+  let counted: JsonBody = {}
+  /** Whether the block that is open has words in other dialects. */
+  let isCarried = false
+
+  const readers: Readonly<Record<string, (body: JsonBody) => readonly StreamStep[]>> = {
+    message_start(body) {
+      const message = record(body['message'])
+      counted = pieceOf(message)
+      return [{ type: 'start', id: text(message['id']), model: text(message['model']) }]
+    },
+    content_block_start(body) {
+      const opened = openedBy(record(body['content_block']))
+      isCarried = opened.length > 0
+      return opened
+    },
+    content_block_delta: (body) => (isCarried ? readDelta(record(body['delta'])) : []),
+    content_block_stop: () => (isCarried ? [{ type: 'close' }] : []),
+    message_delta(body) {
+      const { stop_reason: reason, stop_sequence: sequence } = record(body['delta'])
+      counted = { ...counted, ...pieceOf(body) }
+      const usage = normaliseUsage(counted)
+      return [
+        ...(usage ? [{ type: 'usage', usage } as const] : []),
+        ...(isText(reason)
+          ? [{ type: 'stop', reason: stopOf(reason), ...(isText(sequence) && { sequence }) } as const]
+          : []),
+      ]
+    },
+    message_stop: () => [{ type: 'end' }],
+  }
+
+  return ({ data = '' }) => {
+    const body = record(parseJson(data))
+    const type = text(body['type'])
+    return Object.hasOwn(readers, type) ? readers[type]!(body) : []
+  }
+}
+
+function openedBy(block: JsonBody): StreamStep[] {
+  const { type } = block
+  if (type === 'text') return [{ type: 'open', part: { type } }, ...deltaOf(block['text'])]
+  if (type === 'thinking') return [{ type: 'open', part: { type: 'reasoning' } }, ...deltaOf(block['thinking'])]
+  if (type === 'redacted_thinking') {
+    const proof = unsealed(text(block['data']), dialect, 'cipher')
+    return [{ type: 'open', part: { type: 'reasoning' } }, ...(proof ? [{ type: 'proof', proof } as const] : [])]
+  }
+  if (type !== 'tool_use') return []
+  return [{ type: 'open', part: { type: 'tool-call', id: text(block['id']), name: text(block['name']) } }]
+}
+
+const deltaOf = (piece: unknown): StreamStep[] => (isText(piece) ? [{ type: 'delta', text: piece }] : [])
+
+function readDelta({ type, text: said, thinking, partial_json: json, signature }: JsonBody): StreamStep[] {
+  if (type === 'signature_delta') {
+    const proof = unsealed(text(signature), dialect, 'signature')
+    return proof ? [{ type: 'proof', proof }] : []
+  }
+  return deltaOf(said ?? thinking ?? json)
+}
+
+const event = (type: string, body: JsonBody) => `event: ${type}\ndata: ${JSON.stringify({ type, ...body })}\n\n`
+
+/** Writes the events of a streamed message. */
+export function stepWriter(): StepWriter {
+  let index = -1
+  let open: OpenedPart['type'] | undefined
+  let proven = false
+  let stop: { readonly reason: StopReason; readonly sequence?: string } = { reason: 'stop' }
+  let usage: Usage | undefined
+
+  const begin = (block: JsonBody) => event('content_block_start', { index, content_block: block })
+  const delta = (body: JsonBody) => event('content_block_delta', { index, delta: body })
+  const deltas: Readonly<Record<OpenedPart['type'], (piece: string) => JsonBody>> = {
+    text: (piece) => ({ type: 'text_delta', text: piece }),
+    refusal: (piece) => ({ type: 'text_delta', text: piece }),
+    reasoning: (piece) => ({ type: 'thinking_delta', thinking: piece }),
+    'tool-call': (piece) => ({ type: 'input_json_delta', partial_json: piece }),
+  }
+  const sign = (signature: string) => delta({ type: 'signature_delta', signature })
+
+  return {
+    write(step) {
+      switch (step.type) {
+        case 'start': {
+          const { id, model } = step
+          const head = { id, type: 'message', role: 'assistant', model, content: [], stop_reason: null }
+          return event('message_start', { message: { ...head, stop_sequence: null, usage: writeUsage(undefined) } })
+        }
+        case 'open': {
+          index++
+          proven = false
+          const { part } = step
+          open = part.type
+          if (part.type === 'tool-call') return begin({ type: 'tool_use', id: part.id, name: part.name, input: {} })
+          return begin(
+            open === 'reasoning' ? { type: 'thinking', thinking: '', signature: '' } : { type: 'text', text: '' },
+          )
+        }
+        case 'delta':
+          return delta(deltas[open!](step.text))
+        case 'proof':
+          proven = true
+          return sign(sealed(step.proof, dialect))
+        case 'close': {
+          const unsigned = open === 'reasoning' && !proven
+          return `${unsigned ? sign(sealed(undefined, dialect)) : ''}${event('content_block_stop', { index })}`
+        }
+        case 'usage':
+          usage = step.usage
+          return ''
+        case 'stop':
+          stop = step
+          return ''
+        case 'end': {
+          const ended = { stop_reason: writesStops[stop.reason], stop_sequence: stop.sequence ?? null }
+          return event('message_delta', { delta: ended, usage: writeUsage(usage) }) + event('message_stop', {})
+        }
+        default:
+          return step satisfies never
+      }
+    },
+  }
+}

@@ -1,0 +1,190 @@
+import { efforts, effortOf } from '../reasoning.ts'
+import { isText, list, number, record, text } from '../json.ts'
+import type { JsonBody } from '../json-request.ts'
+import type { NeutralRequest, NeutralTool, Reasoning, ResponseFormat } from '../neutral.ts'
+import {
+  type FieldReader,
+  type FieldWriters,
+  type Losses,
+  type Translation,
+  hint,
+  notCarried,
+  reads,
+  writesAs,
+  writesNothing,
+} from '../translation.ts'
+import { readMessages, readSystem, readsParts, writeConversation, writesParts } from './messages.ts'
+import { readAnswer, readsStops, writeAnswer, writesStops } from './translate-answer.ts'
+import { stepReader, stepWriter } from './translate-stream.ts'
+
+const readsFields: Readonly<Record<string, FieldReader>> = {
+  system: reads('system', readSystem),
+  messages: reads('messages', readMessages),
+  tools: reads('tools', (value, losses) => list(value).flatMap((tool) => readTool(record(tool), losses))),
+  tool_choice: { carries: ['toolChoice', 'parallelTools'], read: readToolChoice },
+  max_tokens: reads('maxOutputTokens', number),
+  temperature: reads('temperature', number),
+  top_p: reads('topP', number),
+  top_k: reads('topK', number),
+  stop_sequences: reads('stop', (value) => list(value).filter(isText)),
+  stream: reads('stream', (value) => value === true),
+  thinking: reads('reasoning', readThinking),
+  output_config: { carries: ['reasoning', 'responseFormat'], read: readOutputConfig },
+  output_format: reads('responseFormat', readFormat),
+  metadata: {
+    carries: ['user'],
+    isHint: true,
+    read: (value) => (isText(record(value)['user_id']) ? { user: text(record(value)['user_id']) } : {}),
+  },
+  cache_control: hint,
+  service_tier: hint,
+  speed: hint,
+  diagnostics: hint,
+  user_profile_id: hint,
+  workspace_id: hint,
+  context_management: notCarried((value) => list(record(value)['edits']).length === 0),
+  mcp_servers: notCarried((value) => list(value).length === 0),
+  container: notCarried(),
+  inference_geo: notCarried(),
+}
+
+const writesFields: FieldWriters = {
+  system: writesNothing('system', 'with all messages of the roles system and developer'),
+  messages: {
+    to: 'messages, system',
+    note: 'messages of one role in a row become one',
+    write: (_messages, context) => writeConversation(context),
+  },
+  tools: { to: 'tools', write: (tools) => (tools.length === 0 ? {} : { tools: tools.map(writeTool) }) },
+  toolChoice: { to: 'tool_choice', write: (_choice, { request }) => writeToolChoice(request) },
+  parallelTools: {
+    to: 'tool_choice.disable_parallel_tool_use',
+    note: 'only beside tools',
+    write: (_parallel, { request }) => writeToolChoice(request),
+  },
+  maxOutputTokens: { to: 'max_tokens', write: (tokens) => ({ max_tokens: tokens }) },
+  temperature: {
+    to: 'temperature',
+    note: 'up to 1',
+    write(temperature, { lose }) {
+      if (temperature > 1) lose('temperature')
+      return { temperature: Math.min(1, temperature) }
+    },
+  },
+  topP: writesAs('top_p'),
+  topK: writesAs('top_k'),
+  stop: { to: 'stop_sequences', write: (words) => (words.length === 0 ? {} : { stop_sequences: words }) },
+  stream: { to: 'stream', write: (stream) => (stream ? { stream } : {}) },
+  streamUsage: writesNothing('usage', 'always told'),
+  responseFormat: {
+    to: 'output_config.format',
+    note: 'JSON without a schema is asked for in words',
+    write: (_format, { request }) => writeOutputConfig(request),
+  },
+  reasoning: {
+    to: 'thinking, output_config.effort',
+    note: 'a budget as a budget; an effort as adaptive thinking of that effort',
+    write: (reasoning, { request }) => ({ ...writeThinking(reasoning), ...writeOutputConfig(request) }),
+  },
+  user: { to: 'metadata.user_id', write: (user) => ({ metadata: { user_id: user } }) },
+}
+
+/** Anthropic's messages in the neutral form. */
+export const messagesTranslation: Translation = {
+  reads: readsFields,
+  writes: writesFields,
+  readsParts,
+  writesParts,
+  readsStops,
+  writesStops,
+  readAnswer,
+  writeAnswer,
+  stepReader,
+  stepWriter,
+}
+
+function readTool(tool: Readonly<Record<string, unknown>>, { lose, skip }: Losses): NeutralTool[] {
+  const { type, name, description, input_schema: inputSchema, strict } = tool
+  if (isText(type) && type !== 'custom') {
+    lose(`tools[].${type}`)
+    return []
+  }
+  if (tool['cache_control']) skip('tools[].cache_control')
+  return [
+    {
+      name: text(name),
+      ...(typeof description === 'string' && { description }),
+      ...(inputSchema !== undefined && { inputSchema }),
+      ...(typeof strict === 'boolean' && { strict }),
+    },
+  ]
+}
+
+const writeTool = ({ name, description, inputSchema, strict }: NeutralTool) => ({
+  name,
+  ...(description !== undefined && { description }),
+  input_schema: inputSchema ?? { type: 'object', properties: {} },
+  ...(strict !== undefined && { strict }),
+})
+
+const choices: Readonly<Record<string, NonNullable<NeutralRequest['toolChoice']>>> = {
+  auto: 'auto',
+  any: 'required',
+  none: 'none',
+}
+
+function readToolChoice(value: unknown): NeutralRequest | undefined {
+  const { type, name, disable_parallel_tool_use: alone } = record(value)
+  const choice = type === 'tool' && isText(name) ? { name } : choices[text(type)]
+  if (!choice) return undefined
+  return { toolChoice: choice, ...(alone === true && { parallelTools: false }) }
+}
+
+function writeToolChoice({ tools, toolChoice = 'auto', parallelTools }: NeutralRequest) {
+  if (!tools?.length) return {}
+  const choice =
+    typeof toolChoice === 'object'
+      ? { type: 'tool', name: toolChoice.name }
+      : { type: toolChoice === 'required' ? 'any' : toolChoice }
+  const alone = parallelTools === false && choice.type !== 'none'
+  return { tool_choice: { ...choice, ...(alone && { disable_parallel_tool_use: true }) } }
+}
+
+function readThinking(value: unknown): Reasoning | undefined {
+  const { type, budget_tokens: budgetTokens } = record(value)
+  if (type === 'disabled') return { isOff: true }
+  if (type === 'enabled' && typeof budgetTokens === 'number') return { budgetTokens }
+  return type === 'adaptive' ? {} : undefined
+}
+
+function writeThinking(reasoning: Reasoning): JsonBody {
+  if (reasoning.isOff) return { thinking: { type: 'disabled' } }
+  const { budgetTokens } = reasoning
+  return {
+    thinking: budgetTokens === undefined ? { type: 'adaptive' } : { type: 'enabled', budget_tokens: budgetTokens },
+  }
+}
+
+function readOutputConfig(value: unknown): NeutralRequest | undefined {
+  const { effort, format } = record(value)
+  const responseFormat = format ? readFormat(format) : undefined
+  if (format && !responseFormat) return undefined
+  return { ...(isText(effort) && { reasoning: { effort } }), ...(responseFormat && { responseFormat }) }
+}
+
+function readFormat(value: unknown): ResponseFormat | undefined {
+  const { type, schema } = record(value)
+  return type === 'json_schema' && schema !== undefined ? { type: 'json-schema', schema } : undefined
+}
+
+function writeOutputConfig({ reasoning, responseFormat }: NeutralRequest): JsonBody {
+  const effort = reasoning && reasoning.budgetTokens === undefined ? effortOf(reasoning, efforts.anthropic) : undefined
+  const schema = responseFormat?.type === 'json-schema' ? responseFormat.schema : undefined
+  if (effort === undefined && schema === undefined) return {}
+  return {
+    output_config: {
+      ...(effort !== undefined && { effort }),
+      ...(schema !== undefined && { format: { type: 'json_schema', schema } }),
+    },
+  }
+}

@@ -1,0 +1,69 @@
+import { isRecord } from '../is-record.ts'
+
+/** A value as it is read from JSON, by what it is hoped to be. */
+
+export { isRecord }
+
+/** It as an object; an empty one where it is none. */
+export const record = (value: unknown): Readonly<Record<string, unknown>> => (isRecord(value) ? value : {})
+
+/** It as a list; an empty one where it is none. */
+export const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
+
+/** Whether it is a text that is not empty. */
+export const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
+
+/** It as a text; an empty one where it is none. */
+export const text = (value: unknown): string => (typeof value === 'string' ? value : '')
+
+/** It as a number; undefined where it is none. */
+export const number = (value: unknown): number | undefined =>
+  typeof value === 'number' && Number.isFinite(value) ? value : undefined
+
+/** It as a count, as the most lenient of servers reads it: in a string too, and what is beyond all numbers as the largest. */
+export function count(value: unknown): number | undefined {
+  const given = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
+  if (typeof given !== 'number' || Number.isNaN(given)) return undefined
+  return Math.max(-Number.MAX_SAFE_INTEGER, Math.min(given, Number.MAX_SAFE_INTEGER))
+}
+
+/** It as a truth value; undefined where it is none. */
+export const boolean = (value: unknown): boolean | undefined => (typeof value === 'boolean' ? value : undefined)
+
+/** Whether a field says anything. */
+export const hasValue = (value: unknown) => value !== undefined && value !== null
+
+/** The JSON of a text; undefined where it is none. */
+export function parseJson(json: string): unknown {
+  try {
+    return JSON.parse(json) as unknown
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether a JSON text has a number in it that a double may not hold. */
+export const hasLongNumber = (json: string) => /\d{16}/.test(json)
+
+/** `JSON.rawJSON` and the reviver's third argument, which TypeScript's library does not have yet. */
+const exact = JSON as unknown as {
+  rawJSON(text: string): unknown
+  parse(json: string, reviver: (key: string, value: unknown, context: { source?: string }) => unknown): unknown
+}
+
+/**
+ * The JSON of a text, in which a number too long for a double is kept as it was written: `JSON.stringify` writes the same
+ * digits again. Undefined where the text is no JSON.
+ */
+export function parseExactly(json: string): unknown {
+  if (!hasLongNumber(json)) return parseJson(json)
+  try {
+    return exact.parse(json, (_key, value, { source }) =>
+      typeof value === 'number' && source !== undefined && hasLongNumber(source.replace('.', ''))
+        ? exact.rawJSON(source)
+        : value,
+    )
+  } catch {
+    return undefined
+  }
+}

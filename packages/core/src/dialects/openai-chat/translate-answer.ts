@@ -1,0 +1,87 @@
+import { isRecord, list, record, text } from '../json.ts'
+import type { JsonBody } from '../json-request.ts'
+import type { NeutralAnswer, StopReason } from '../neutral.ts'
+import type { Usage } from '../../types.ts'
+import type { Asked } from '../translation.ts'
+import { classifyUsage } from './answer.ts'
+import { readCalls, readContent, readReasoning, writeCall, writeReasoning } from './messages.ts'
+
+/** `finish_reason` by the neutral reason, and the other way. */
+export const readsStops: Readonly<Record<string, StopReason>> = {
+  stop: 'stop',
+  length: 'length',
+  tool_calls: 'tool-calls',
+  function_call: 'tool-calls',
+  content_filter: 'filter',
+}
+export const writesStops: Readonly<Record<StopReason, string>> = {
+  stop: 'stop',
+  'stop-sequence': 'stop',
+  length: 'length',
+  'tool-calls': 'tool_calls',
+  filter: 'content_filter',
+  refusal: 'content_filter',
+  pause: 'stop',
+}
+
+/** Some providers say `stop` to a call of a tool. */
+export function stopOf(reason: unknown, hasCalls: boolean): StopReason {
+  const known = typeof reason === 'string' && Object.hasOwn(readsStops, reason) ? readsStops[reason]! : 'stop'
+  return known === 'stop' && hasCalls ? 'tool-calls' : known
+}
+
+/** Reads a completion: its first choice. */
+export function readAnswer(body: JsonBody): NeutralAnswer | undefined {
+  if (!Array.isArray(body['choices'])) return undefined
+  const { message, finish_reason: reason } = record(list(body['choices'])[0])
+  const said = record(message)
+  const calls = readCalls(said['tool_calls'])
+  const refusal = text(said['refusal'])
+  return {
+    id: text(body['id']),
+    model: text(body['model']),
+    parts: [
+      ...readReasoning(said),
+      ...readContent(said['content']),
+      ...(refusal === '' ? [] : [{ type: 'refusal', text: refusal } as const]),
+      ...calls,
+    ],
+    stop: isRecord(message) ? stopOf(reason, calls.length > 0) : 'filter',
+    usage: classifyUsage(body),
+  }
+}
+
+/** Writes a completion. */
+export function writeAnswer({ id, model, parts, stop, usage }: NeutralAnswer, { startedAt }: Asked): JsonBody {
+  const joined = (type: 'text' | 'refusal') =>
+    parts.flatMap((part) => (part.type === type ? [part.text] : [])).join('') || null
+  const calls = parts.filter((part) => part.type === 'tool-call')
+  const message = {
+    role: 'assistant',
+    content: joined('text'),
+    refusal: joined('refusal'),
+    ...writeReasoning(parts),
+    ...(calls.length > 0 && { tool_calls: calls.map(writeCall) }),
+  }
+  return {
+    id,
+    object: 'chat.completion',
+    created: Math.floor(startedAt / 1_000),
+    model,
+    choices: [{ index: 0, message, logprobs: null, finish_reason: writesStops[stop] }],
+    ...(usage && { usage: writeUsage(usage) }),
+  }
+}
+
+/** Disjoint classes as OpenAI counts them: cached tokens inside the prompt's, reasoning inside the completion's. */
+export function writeUsage(usage: Usage): JsonBody {
+  const prompt = usage.inputTokens + usage.cachedInputTokens + usage.cacheWriteTokens
+  const completion = usage.outputTokens + usage.reasoningTokens
+  return {
+    prompt_tokens: prompt,
+    completion_tokens: completion,
+    total_tokens: prompt + completion,
+    prompt_tokens_details: { cached_tokens: usage.cachedInputTokens },
+    completion_tokens_details: { reasoning_tokens: usage.reasoningTokens },
+  }
+}

@@ -1,0 +1,88 @@
+import type { Message, Modality, Parameters, Tool } from '../../types.ts'
+import { count, isText, list, number, record, text } from '../json.ts'
+import type { JsonBody, RequestView } from '../json-request.ts'
+
+/** How a body of OpenAI's responses is read. */
+export const responsesView: RequestView = {
+  messages: (body) => [...instructionsOf(body), ...itemsOf(body).map(messageOf)],
+  tools: (body) => list(body['tools']).flatMap(toolOf),
+  parameters: parametersOf,
+  modality: (body) => new Set<Modality>(['text', ...mediaIn(body).map(([kind]) => kind)]),
+  media: (body) => ({
+    parts: mediaIn(body).map(([kind]) => ({ kind })),
+    bytes: mediaIn(body).reduce((sum, [, bytes]) => sum + bytes, 0),
+  }),
+}
+
+/** The items of the input: a text is a message of the user's. */
+export const itemsOf = ({ input }: JsonBody): readonly JsonBody[] =>
+  typeof input === 'string' ? [{ role: 'user', content: input }] : list(input).map(record)
+
+const instructionsOf = ({ instructions }: JsonBody): Message[] =>
+  isText(instructions) ? [{ role: 'system', text: instructions }] : []
+
+function messageOf(item: JsonBody): Message {
+  const { type, role, content, output, name } = item
+  if (type === 'function_call') return { role: 'assistant', text: `${text(name)}${text(item['arguments'])}` }
+  if (type === 'function_call_output') return { role: 'tool', text: textOf(output) }
+  if (type === 'reasoning') return { role: 'assistant', text: textOf(item['summary']) }
+  return { role: text(role), text: textOf(content) }
+}
+
+function textOf(content: unknown): string {
+  if (typeof content === 'string') return content
+  return list(content)
+    .map((part) => text(record(part)['text']))
+    .filter((said) => said !== '')
+    .join('\n')
+}
+
+function toolOf(value: unknown): Tool[] {
+  const { name, description, parameters } = record(value)
+  if (!isText(name)) return []
+  return [
+    { name, ...(isText(description) && { description }), ...(parameters !== undefined && { inputSchema: parameters }) },
+  ]
+}
+
+const formats: Readonly<Record<string, NonNullable<Parameters['responseFormat']>>> = Object.assign(
+  Object.create(null),
+  {
+    text: 'text',
+    json_object: 'json',
+    json_schema: 'json-schema',
+  },
+)
+
+function parametersOf(body: JsonBody): Parameters {
+  const parameters: { -readonly [Name in keyof Parameters]: Parameters[Name] } = { stream: body['stream'] === true }
+  const maxOutputTokens = count(body['max_output_tokens'])
+  const temperature = number(body['temperature'])
+  const topP = number(body['top_p'])
+  const format = formats[text(record(record(body['text'])['format'])['type'])]
+  if (maxOutputTokens !== undefined) parameters.maxOutputTokens = maxOutputTokens
+  if (temperature !== undefined) parameters.temperature = temperature
+  if (topP !== undefined) parameters.topP = topP
+  if (format) parameters.responseFormat = format
+  return parameters
+}
+
+type MediaKind = Exclude<Modality, 'text'>
+
+const kinds: Readonly<Record<string, MediaKind>> = Object.assign(Object.create(null), {
+  input_image: 'image',
+  input_audio: 'audio',
+  input_file: 'file',
+})
+
+/** What is not text, each with the bytes that stand in it as base64. */
+function mediaIn(body: JsonBody): (readonly [MediaKind, number])[] {
+  return itemsOf(body)
+    .flatMap((item) => [...list(item['content']), ...list(item['output'])])
+    .map(record)
+    .flatMap((part) => {
+      const kind = kinds[text(part['type'])]
+      const data = text(part['image_url'] ?? part['file_data'] ?? record(part['input_audio'])['data'])
+      return kind ? [[kind, /^https?:/.test(data) ? 0 : data.length] as const] : []
+    })
+}

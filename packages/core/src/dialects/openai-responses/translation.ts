@@ -1,0 +1,170 @@
+import { efforts, effortOf } from '../reasoning.ts'
+import { isText, list, number, record, text } from '../json.ts'
+import type { JsonBody } from '../json-request.ts'
+import type { NeutralRequest, NeutralTool, ResponseFormat } from '../neutral.ts'
+import {
+  type FieldReader,
+  type FieldWriters,
+  type Losses,
+  type Translation,
+  hint,
+  notCarried,
+  reads,
+  writesAs,
+  writesNothing,
+} from '../translation.ts'
+import { readItems, readsParts, writeItems, writesParts } from './items.ts'
+import { readAnswer, readsStops, writeAnswer, writesStops } from './translate-answer.ts'
+import { stepReader } from './read-stream.ts'
+import { stepWriter } from './write-stream.ts'
+
+const isEmpty = (value: unknown) => list(value).length === 0
+
+const readsFields: Readonly<Record<string, FieldReader>> = {
+  instructions: reads('system', (value) => (isText(value) ? [{ type: 'text', text: value }] : [])),
+  input: reads('messages', readItems),
+  tools: reads('tools', (value, losses) => list(value).flatMap((tool) => readTool(record(tool), losses))),
+  tool_choice: reads('toolChoice', readToolChoice),
+  parallel_tool_calls: reads('parallelTools', (value) => value !== false),
+  max_output_tokens: reads('maxOutputTokens', number),
+  temperature: reads('temperature', number),
+  top_p: reads('topP', number),
+  stream: reads('stream', (value) => value === true),
+  text: { carries: ['responseFormat', 'verbosity'], read: readText },
+  reasoning: reads('reasoning', readReasoning),
+  user: { ...reads('user', text), isHint: true },
+  safety_identifier: { ...reads('user', text), isHint: true },
+  include: notCarried((value) => list(value).every((one) => one === 'reasoning.encrypted_content')),
+  truncation: notCarried((value) => value === 'disabled'),
+  top_logprobs: notCarried((value) => value === 0),
+  max_tool_calls: notCarried(),
+  context_management: notCarried(isEmpty),
+  store: hint,
+  background: hint,
+  stream_options: hint,
+  metadata: hint,
+  service_tier: hint,
+  prompt_cache_key: hint,
+  prompt_cache_retention: hint,
+}
+
+const writesFields: FieldWriters = {
+  system: {
+    to: 'instructions',
+    write: (parts) => (parts.length === 0 ? {} : { instructions: parts.map((part) => part.text).join('\n') }),
+  },
+  messages: { to: 'input', write: (messages, context) => ({ input: writeItems(messages, context) }) },
+  tools: { to: 'tools', write: (tools) => (tools.length === 0 ? {} : { tools: tools.map(writeTool) }) },
+  toolChoice: {
+    to: 'tool_choice',
+    write: (choice) => ({
+      tool_choice: typeof choice === 'string' ? choice : { type: 'function', name: choice.name },
+    }),
+  },
+  parallelTools: {
+    to: 'parallel_tool_calls',
+    note: 'only beside tools',
+    write: (parallel, { request }) => (request.tools?.length ? { parallel_tool_calls: parallel } : {}),
+  },
+  maxOutputTokens: {
+    to: 'max_output_tokens',
+    note: '16 at the least',
+    write: (tokens) => ({ max_output_tokens: Math.max(16, tokens) }),
+  },
+  temperature: writesAs('temperature'),
+  topP: writesAs('top_p'),
+  stream: { to: 'stream', write: (stream) => (stream ? { stream } : {}) },
+  streamUsage: writesNothing('usage', 'always told'),
+  responseFormat: { to: 'text.format', write: (_format, { request }) => writeText(request) },
+  verbosity: { to: 'text.verbosity', write: (_verbosity, { request }) => writeText(request) },
+  reasoning: {
+    to: 'reasoning.effort, include',
+    note: 'a budget in tokens becomes the effort next to it; thoughts come back in cipher',
+    write(reasoning) {
+      const effort = effortOf(reasoning, efforts.openai)
+      if (reasoning.isOff) return {}
+      return {
+        reasoning: { ...(effort !== undefined && { effort }), summary: 'auto' },
+        include: ['reasoning.encrypted_content'],
+      }
+    },
+  },
+  user: writesAs('safety_identifier'),
+}
+
+/** OpenAI's responses in the neutral form. */
+export const responsesTranslation: Translation = {
+  reads: readsFields,
+  writes: writesFields,
+  readsParts,
+  writesParts,
+  readsStops,
+  writesStops,
+  readAnswer,
+  writeAnswer,
+  stepReader,
+  stepWriter,
+}
+
+function readTool({ type, name, description, parameters, strict }: JsonBody, { lose }: Losses): NeutralTool[] {
+  if (type !== 'function') {
+    lose(`tools[].${text(type)}`)
+    return []
+  }
+  return [
+    {
+      name: text(name),
+      ...(typeof description === 'string' && { description }),
+      ...(parameters !== undefined && parameters !== null && { inputSchema: parameters }),
+      ...(typeof strict === 'boolean' && { strict }),
+    },
+  ]
+}
+
+const writeTool = ({ name, description, inputSchema, strict }: NeutralTool) => ({
+  type: 'function',
+  name,
+  ...(description !== undefined && { description }),
+  parameters: inputSchema ?? { type: 'object', properties: {} },
+  strict: strict ?? false,
+})
+
+function readToolChoice(value: unknown): NeutralRequest['toolChoice'] {
+  if (value === 'auto' || value === 'none' || value === 'required') return value
+  const { type, name } = record(value)
+  return type === 'function' && isText(name) ? { name } : undefined
+}
+
+function readText(value: unknown): NeutralRequest | undefined {
+  const { format, verbosity } = record(value)
+  const responseFormat = format === undefined ? undefined : readFormat(record(format))
+  if (format !== undefined && !responseFormat) return undefined
+  return { ...(responseFormat && { responseFormat }), ...(isText(verbosity) && { verbosity }) }
+}
+
+function readFormat({ type, schema, name, strict }: JsonBody): ResponseFormat | undefined {
+  if (type === 'text') return { type }
+  if (type === 'json_object') return { type: 'json' }
+  if (type !== 'json_schema' || schema === undefined) return undefined
+  return { type: 'json-schema', schema, ...(isText(name) && { name }), ...(typeof strict === 'boolean' && { strict }) }
+}
+
+function writeText({ responseFormat, verbosity }: NeutralRequest): JsonBody {
+  return {
+    text: {
+      ...(responseFormat && { format: writeFormat(responseFormat) }),
+      ...(verbosity !== undefined && { verbosity }),
+    },
+  }
+}
+
+function writeFormat(format: ResponseFormat): JsonBody {
+  if (format.type !== 'json-schema') return { type: format.type === 'json' ? 'json_object' : 'text' }
+  const { schema, name = 'answer', strict } = format
+  return { type: 'json_schema', name, schema, strict: strict ?? true }
+}
+
+function readReasoning(value: unknown): NeutralRequest['reasoning'] {
+  const { effort } = record(value)
+  return effort === 'none' ? { isOff: true } : isText(effort) ? { effort } : {}
+}

@@ -1,0 +1,94 @@
+import { bufferOf } from '../buffer.ts'
+import { SignalboxError } from '../errors.ts'
+import { PushStream } from '../stream.ts'
+import type { ByteStream, Reply, Sink } from '../types.ts'
+import type { Dialect } from './dialect.ts'
+import { isRecord, parseExactly, parseJson } from './json.ts'
+import { SseFramer, parseEvent } from './sse.ts'
+import type { Asked, Translation } from './translation.ts'
+
+/** A reply's way from the model's dialect to the caller's. */
+export interface ReplyTranslation {
+  readonly from: Dialect
+  readonly to: Dialect
+  readonly reader: Translation
+  readonly writer: Translation
+  readonly asked: Asked
+}
+
+/**
+ * Writes a reply in the caller's dialect: a plain one at once, a stream event by event as it comes.
+ *
+ * @throws SignalboxError `bad_upstream_response` where the body is no answer
+ */
+export function translateReply(reply: Reply, way: ReplyTranslation): Reply {
+  const { to } = way
+  if (!(reply.body instanceof Uint8Array)) {
+    return { ...reply, dialect: to.name, headers: streamHeaders, body: translateStream(reply.body, reply, way) }
+  }
+  const body = parseExactly(bufferOf(reply.body).toString())
+  const answer = isRecord(body) ? way.reader.readAnswer(body) : undefined
+  if (!answer) {
+    const message = 'The provider gave no answer that could be translated'
+    throw new SignalboxError('bad_upstream_response', message, { model: reply.model, reason: 'shape' })
+  }
+  const written = Buffer.from(JSON.stringify(way.writer.writeAnswer(answer, way.asked)))
+  return { ...reply, dialect: to.name, headers: plainHeaders, body: written }
+}
+
+const plainHeaders = { 'content-type': 'application/json' }
+const streamHeaders = { 'content-type': 'text/event-stream; charset=utf-8' }
+
+function translateStream(body: ByteStream, { cancel }: Pick<Reply, 'cancel'>, way: ReplyTranslation): ByteStream {
+  const framer = new SseFramer()
+  const translate = eventTranslator(way)
+  let onDrain: (() => void) | undefined
+  const out = new PushStream({
+    pause: () => undefined,
+    resume() {
+      const resume = onDrain
+      onDrain = undefined
+      resume?.()
+    },
+    cancel,
+  })
+  const sink: Sink = {
+    write(chunk) {
+      let written = ''
+      framer.push(chunk, (event) => (written += translate(event)))
+      if (written !== '') out.push(Buffer.from(written))
+      return !out.isPaused
+    },
+    once: (_event, listener) => (onDrain = listener),
+  }
+  const end = () => out.end()
+  body.to(sink).then(end, end)
+  return out
+}
+
+/** Makes what turns one event after the other into text of the other dialect. */
+function eventTranslator({ from, to, reader, writer, asked }: ReplyTranslation): (event: Uint8Array) => string {
+  const read = reader.stepReader()
+  const { write } = writer.stepWriter(asked)
+  return (bytes) => {
+    const event = parseEvent(bytes)
+    const { kind, error } = from.classifyEvent(event)
+    if (kind === 'malformed') return ''
+    if (error) return to.toldEvent(error)
+    if (event.data === undefined) return ': \n\n'
+    return read(event).map(write).join('')
+  }
+}
+
+/** What a provider said that refused, in the caller's dialect. */
+export function translateError(
+  error: SignalboxError,
+  { from, to }: Pick<ReplyTranslation, 'from' | 'to'>,
+): SignalboxError {
+  const { answer } = error
+  if (!answer) return error
+  const said = from.providerError(parseJson(bufferOf(answer.body).toString()))
+  const body = Buffer.from(JSON.stringify(to.told(said ?? { message: error.message })))
+  error.answer = { status: answer.status, headers: plainHeaders, body }
+  return error
+}

@@ -1,0 +1,107 @@
+import type { Candidate } from '../types.ts'
+import type { SseEvent } from './dialect.ts'
+import type { JsonBody } from './json-request.ts'
+import type { NeutralAnswer, NeutralRequest, Part, StopReason, StreamStep } from './neutral.ts'
+
+/** What a request is written for. */
+export type Target = Pick<Candidate, 'provider' | 'model' | 'maxOutputTokens' | 'reasoning'>
+
+/** Takes note of what is not carried. */
+export interface Losses {
+  /** Something that would have changed the answer. The name is the caller's, such as `logit_bias`. */
+  lose(name: string): void
+  /** A hint, a thing of the other provider's own: the answer is the same without it. */
+  skip(name: string): void
+}
+
+/** What a writer has at hand. */
+export interface WriteContext extends Losses {
+  readonly target: Target
+  readonly request: NeutralRequest
+}
+
+/** Reads a top-level field of a request. */
+export interface FieldReader {
+  /** The fields of the neutral form; none for a field that is carried to no other dialect. */
+  readonly carries: readonly (keyof NeutralRequest)[]
+  /** Whether the answer is the same without it. */
+  readonly isHint?: true
+  /** Undefined where the value cannot be carried, and an empty object where it asks for nothing but what is so anyway. */
+  read?(value: unknown, losses: Losses): NeutralRequest | undefined
+}
+
+/** Writes a field of the neutral form. */
+export interface FieldWriter<Field extends keyof NeutralRequest = keyof NeutralRequest> {
+  /** The name of the field it becomes. */
+  readonly to: string
+  /** What the reader of the documentation should know. */
+  readonly note?: string
+  /** The top-level fields it becomes; undefined where this value cannot be said. */
+  write(value: NonNullable<NeutralRequest[Field]>, context: WriteContext): JsonBody | undefined
+}
+
+/** Writers by the neutral field they write. */
+export type FieldWriters = { readonly [Field in keyof NeutralRequest]?: FieldWriter<Field> }
+
+/** Writes the answer of a stream, step by step. */
+export interface StepWriter {
+  /** The bytes of a step; none where the dialect has nothing to say at it. */
+  write(step: StreamStep): string
+}
+
+/** How a dialect is read into the neutral form and written from it. */
+export interface Translation {
+  /** By the wire's name of a field. A field that is not here is not carried. */
+  readonly reads: Readonly<Record<string, FieldReader>>
+  readonly writes: FieldWriters
+  /** What the parts of messages are: the neutral kind by the wire's own. For the documentation, and for the reader. */
+  readonly readsParts: Readonly<Record<string, Part['type']>>
+  /** The wire's kind by the neutral one. */
+  readonly writesParts: Partial<Readonly<Record<Part['type'], string>>>
+  readonly readsStops: Readonly<Record<string, StopReason>>
+  readonly writesStops: Readonly<Record<StopReason, string>>
+  /** Undefined where the body is no answer. */
+  readAnswer(body: JsonBody): NeutralAnswer | undefined
+  writeAnswer(answer: NeutralAnswer, asked: Asked): JsonBody
+  /** Makes a reader for one stream. It must give `stop` and `end` once each. */
+  stepReader(): (event: SseEvent) => readonly StreamStep[]
+  stepWriter(asked: Asked): StepWriter
+}
+
+/** What an answer has to know of the request it answers. */
+export interface Asked {
+  /** The caller's request. */
+  readonly body: JsonBody
+  /** Milliseconds since the Unix epoch. */
+  readonly startedAt: number
+}
+
+/** A field that is one neutral field: `read` gives undefined for a value that cannot be carried. */
+export const reads = <Field extends keyof NeutralRequest>(
+  field: Field,
+  read: (value: unknown, losses: Losses) => NeutralRequest[Field],
+): FieldReader => ({
+  carries: [field],
+  read(value, losses) {
+    const given = read(value, losses)
+    return given === undefined ? undefined : { [field]: given }
+  },
+})
+
+/** A field that no other dialect has. What `isIdle` says changes nothing is no loss. */
+export const notCarried = (isIdle: (value: unknown) => boolean = () => false): FieldReader => ({
+  carries: [],
+  read: (value) => (isIdle(value) ? {} : undefined),
+})
+
+/** A field that no other dialect has, and without which the answer is the same. */
+export const hint: FieldReader = { carries: [], isHint: true }
+
+/** Writes a neutral field as one field with the same value. */
+export const writesAs = <Field extends keyof NeutralRequest>(to: string): FieldWriter<Field> => ({
+  to,
+  write: (value) => ({ [to]: value }),
+})
+
+/** Writes nothing, since the dialect does so anyway, or another writer does. */
+export const writesNothing = (to: string, note: string): FieldWriter<never> => ({ to, note, write: () => ({}) })

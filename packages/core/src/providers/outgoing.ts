@@ -1,0 +1,79 @@
+import { SignalboxError } from '../errors.ts'
+import type { CommonModelOptions } from '../config/options.ts'
+import { secretsOf } from '../secrets.ts'
+import type { Attempt } from '../types.ts'
+import type { Outgoing } from './exchange.ts'
+
+/** The headers of every request to a model. */
+export interface OutgoingHeaders {
+  /** Of an attempt: the model's own, and of the caller's only those that were let through to here. */
+  of(attempt: Attempt): Outgoing | Promise<Outgoing>
+  /** Of a question that no caller asked. */
+  idle(): Outgoing | Promise<Outgoing>
+}
+
+/** How a provider is told the key, and what else it wants to know. */
+export interface HeaderStyle {
+  /** The headers that hold the key. */
+  key(key: string): Readonly<Record<string, string>>
+  /** What holds unless a caller says otherwise. */
+  readonly defaults?: Readonly<Record<string, string>>
+}
+
+/** The key as most providers take it. */
+export const bearer: HeaderStyle = { key: (key) => ({ authorization: `Bearer ${key}` }) }
+
+/** Makes the headers of a model's requests: ready made where nothing in them changes. */
+export function outgoingHeaders({ apiKey, headers = {} }: CommonModelOptions, style: HeaderStyle): OutgoingHeaders {
+  const configured = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+  const fixed = {
+    'content-type': 'application/json',
+    'user-agent': 'signalbox',
+    'accept-encoding': 'identity',
+    ...configured,
+  }
+  const secrets = secretsOf(configured)
+
+  const withKey = (callers: Readonly<Record<string, string>>, accept: string, key: string | undefined): Outgoing => {
+    const own = key === undefined ? undefined : style.key(key)
+    return {
+      headers: { accept, ...style.defaults, ...callers, ...own, ...fixed },
+      secrets: key === undefined ? secrets : [key, ...secrets],
+    }
+  }
+  const make = (callers: Readonly<Record<string, string>>, accept: string): Outgoing | Promise<Outgoing> => {
+    if (typeof apiKey !== 'function') return withKey(callers, accept, apiKey)
+    const key = apiKey()
+    return typeof key === 'string'
+      ? withKey(callers, accept, key)
+      : key.then((ready) => withKey(callers, accept, ready))
+  }
+  if (typeof apiKey === 'string') assertHeaderSafe(apiKey)
+  const ready = typeof apiKey !== 'function' && {
+    [events]: withKey({}, events, apiKey),
+    [json]: withKey({}, json, apiKey),
+  }
+  return {
+    of({ call }) {
+      const accept = call.request.parameters.stream ? events : json
+      return ready && isEmpty(call.headers) ? ready[accept] : make(call.headers, accept)
+    },
+    idle: () => make({}, json),
+  }
+}
+
+const json = 'application/json'
+const events = 'text/event-stream'
+
+function isEmpty(headers: Readonly<Record<string, string>>): boolean {
+  for (const name in headers) if (Object.hasOwn(headers, name)) return false
+  return true
+}
+
+function assertHeaderSafe(key: string): void {
+  if (/^[\x21-\x7e]+$/.test(key)) return
+  throw new SignalboxError(
+    'invalid_config',
+    'The configuration has a fault:\n  apiKey: expected printable ASCII characters without spaces',
+  )
+}

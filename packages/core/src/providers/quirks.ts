@@ -1,0 +1,105 @@
+import type { Request } from '../types.ts'
+import type { TranslatedRequest } from '../dialects/translate.ts'
+import { list, record } from '../dialects/json.ts'
+
+/** Who runs an endpoint that is compatible with OpenAI's. */
+export type VendorName = 'deepseek' | 'mistral' | 'groq' | 'ollama' | 'vllm' | 'openrouter' | 'azure' | 'gemini'
+
+/** In what an endpoint differs from OpenAI's chat completions. All else goes to it as it came. */
+export interface Quirks {
+  /** Its hosts, by which it is known where the configuration does not name it. */
+  readonly hosts?: RegExp
+  /** Fields it has under another name. */
+  readonly renames?: Readonly<Record<string, string>>
+  /** Fields that it refuses, or does not heed, and that change the answer. */
+  readonly lacks?: readonly string[]
+  /** The same, but the answer is the same without them. */
+  readonly refusesHints?: readonly string[]
+  /** Fields of a message that it refuses. */
+  readonly lacksInMessages?: readonly string[]
+}
+
+/**
+ * Where it is known from stands behind each. Fields that an endpoint refuses would be a 400 or a 422 of the whole call,
+ * one for a limit that it does not heed a bill without an end.
+ */
+export const quirksOf: Readonly<Record<VendorName, Quirks>> = {
+  // https://api-docs.deepseek.com/api/create-chat-completion: `max_tokens` only.
+  deepseek: {
+    hosts: /(^|\.)deepseek\.com$/,
+    renames: { max_completion_tokens: 'max_tokens' },
+    lacks: ['n', 'logit_bias', 'seed'],
+  },
+  // 422 `extra_forbidden`: mistralai/platform-docs-public#7, editor-code-assistant/eca#231, avante-corp/avante.nvim#2347,
+  // Gitlawb/openclaude#739, OpenHands/OpenHands-CLI#83. It tells the usage of a stream unasked: TabbyML/tabby#4082.
+  mistral: {
+    hosts: /(^|\.)mistral\.ai$/,
+    renames: { max_completion_tokens: 'max_tokens', seed: 'random_seed' },
+    lacks: ['logit_bias', 'logprobs', 'top_logprobs'],
+    refusesHints: [
+      'stream_options',
+      'store',
+      'metadata',
+      'user',
+      'service_tier',
+      'prompt_cache_key',
+      'safety_identifier',
+    ],
+  },
+  // https://console.groq.com/docs/openai: 400 for each of these.
+  groq: {
+    hosts: /(^|\.)groq\.com$/,
+    lacks: ['logit_bias', 'logprobs', 'top_logprobs', 'n'],
+    lacksInMessages: ['name'],
+  },
+  // https://docs.ollama.com/api/openai-compatibility: what is not in its list is not heeded.
+  ollama: { renames: { max_completion_tokens: 'max_tokens' }, lacks: ['n', 'logit_bias'] },
+  vllm: {},
+  openrouter: {},
+  azure: {},
+  gemini: {},
+}
+
+/** The quirks of an endpoint: those of the vendor that was named, or of the one whose host it is. */
+export function quirksAt(hostname: string, vendor: VendorName | undefined): Quirks | undefined {
+  if (vendor) return quirksOf[vendor]
+  return Object.values(quirksOf).find(({ hosts }) => hosts?.test(hostname))
+}
+
+/** The request as an endpoint with quirks takes it; undefined where nothing has to be changed. */
+export function adapted(request: Request, quirks: Quirks): TranslatedRequest | undefined {
+  const { body } = request
+  const says = (field: string) => body[field] !== undefined && body[field] !== null && !isIdle(field, body[field])
+  const lost = (quirks.lacks ?? []).filter(says)
+  const skipped = (quirks.refusesHints ?? []).filter((field) => field in body)
+  const patch: Record<string, unknown> = {}
+  for (const field of quirks.lacks ?? []) if (field in body) patch[field] = undefined
+  for (const field of skipped) patch[field] = undefined
+  for (const [field, name] of Object.entries(quirks.renames ?? {})) {
+    if (!says(field)) continue
+    patch[field] = undefined
+    patch[name] = body[field]
+  }
+  const messages = withoutFields(body['messages'], quirks.lacksInMessages ?? [])
+  if (messages) patch['messages'] = messages
+  if (Object.keys(patch).length === 0) return undefined
+  const told = messages ? [...skipped, ...quirks.lacksInMessages!.map((field) => `messages[].${field}`)] : skipped
+  return { request: request.with(patch), lost, skipped: told.filter((field) => field !== 'stream_options') }
+}
+
+/** Whether a field asks for nothing but what is so anyway. */
+const isIdle = (field: string, value: unknown) =>
+  value === false ||
+  (field === 'n' && value === 1) ||
+  (field === 'logit_bias' && Object.keys(record(value)).length === 0)
+
+function withoutFields(messages: unknown, fields: readonly string[]): unknown[] | undefined {
+  const has = (message: unknown) =>
+    fields.some((field) => field in record(message) && record(message)['role'] !== 'tool')
+  if (!list(messages).some(has)) return undefined
+  return list(messages).map((message) =>
+    has(message)
+      ? Object.fromEntries(Object.entries(record(message)).filter(([field]) => !fields.includes(field)))
+      : message,
+  )
+}

@@ -1,0 +1,168 @@
+import { LLMock } from '@copilotkit/aimock'
+import { createAnthropic } from '@ai-sdk/anthropic'
+import { createOpenAI } from '@ai-sdk/openai'
+import { betaTool } from '@anthropic-ai/sdk/helpers/beta/json-schema'
+import { ChatOpenAI } from '@langchain/openai'
+import { generateText, jsonSchema, stepCountIs, streamText, tool } from 'ai'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { anthropic, openai } from '@signalbox/core'
+import { collect } from './support/caller.ts'
+import { type Reached, anthropicClient, describeReaches, openaiClient } from './support/mounts.ts'
+import { modelAt, routerFor } from './support/routers.ts'
+
+let mock: LLMock
+
+beforeAll(async () => {
+  mock = new LLMock({ port: 0 })
+  const usage = { input_tokens: 11, output_tokens: 7, prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 }
+  mock.on(
+    { toolCallId: 'call_hue', toolResultContains: '31 degrees in Hue' },
+    { content: 'It is 31 degrees in Hue. ☀️', usage },
+  )
+  mock.onMessage('capital', { content: 'The capital of Vietnam is Hà Nội. 🏯', usage })
+  mock.onMessage('weather', {
+    toolCalls: [{ id: 'call_hue', name: 'get_weather', arguments: '{"city":"Hue"}' }],
+    usage,
+  })
+  mock.onEmbedding('a text', { embedding: [0.25, -0.5, 1] })
+  await mock.start()
+})
+
+afterAll(() => mock.stop())
+
+const routerOfAll = () =>
+  routerFor({
+    models: {
+      chat: modelAt({ baseUrl: `${mock.url}/v1` }),
+      messages: anthropic('claude-sonnet-4-5', { baseUrl: `${mock.url}/v1`, apiKey: 'key' }),
+      responses: openai('gpt-4.1', { baseUrl: `${mock.url}/v1`, apiKey: 'key', dialect: 'openai-responses' }),
+      vectors: openai('text-embedding-3-small', { baseUrl: `${mock.url}/v1`, apiKey: 'key' }),
+    },
+    retry: false,
+    untranslatable: 'refuse',
+  })
+
+const providers = ['chat', 'messages', 'responses'] as const
+const question = 'What is the capital of Vietnam?'
+const weather = 'How is the weather in Hue?'
+const inputSchema = { type: 'object' as const, properties: { city: { type: 'string' as const } }, required: ['city'] }
+const degrees = async ({ city }: { city: string }) => `31 degrees in ${city}`
+
+const aiSdk = {
+  'chat completions': ({ url, fetch }: Reached) => createOpenAI({ baseURL: url, apiKey: 'none', fetch }).chat,
+  responses: ({ url, fetch }: Reached) => {
+    const provider = createOpenAI({ baseURL: url, apiKey: 'none', fetch })
+    return (model: string) => provider.responses(model)
+  },
+  messages: ({ url, fetch }: Reached) => createAnthropic({ baseURL: url, apiKey: 'none', fetch }),
+}
+const pairs = Object.keys(aiSdk).flatMap((dialect) =>
+  providers.map((provider) => ({ dialect: dialect as keyof typeof aiSdk, provider })),
+)
+const stateless = { openai: { store: false } }
+
+describeReaches('the AI SDK', (reach) => {
+  it.each(pairs)('generates text by $dialect from the provider $provider', async ({ dialect, provider }) => {
+    const model = aiSdk[dialect](await reach(routerOfAll()))(provider)
+
+    const { text, usage, finishReason } = await generateText({
+      model,
+      prompt: question,
+      maxOutputTokens: 100,
+      maxRetries: 0,
+      providerOptions: stateless,
+    })
+
+    expect(text).toContain('Hà Nội. 🏯')
+    expect(usage).toMatchObject({ inputTokens: 11, outputTokens: 7 })
+    expect(finishReason).toBe('stop')
+  })
+
+  it.each(pairs)('streams text, with tools in between, by $dialect from the provider $provider', async (pair) => {
+    const model = aiSdk[pair.dialect](await reach(routerOfAll()))(pair.provider)
+
+    const { textStream, steps } = streamText({
+      model,
+      prompt: weather,
+      maxOutputTokens: 100,
+      maxRetries: 0,
+      providerOptions: stateless,
+      tools: { get_weather: tool({ inputSchema: jsonSchema<{ city: string }>(inputSchema), execute: degrees }) },
+      stopWhen: stepCountIs(3),
+    })
+
+    expect((await collect(textStream)).join('')).toContain('31 degrees in Hue. ☀️')
+    expect((await steps).map((step) => step.finishReason)).toEqual(['tool-calls', 'stop'])
+    expect((await steps)[0]!.toolCalls).toMatchObject([{ toolName: 'get_weather', input: { city: 'Hue' } }])
+  })
+})
+
+describeReaches("LangChain's ChatOpenAI", (reach) => {
+  const cases = providers.flatMap((model) => [true, false].map((useResponsesApi) => ({ model, useResponsesApi })))
+
+  it.each(cases)('asks the provider $model (responses: $useResponsesApi)', async ({ model, useResponsesApi }) => {
+    const { url, fetch } = await reach(routerOfAll())
+    const chat = new ChatOpenAI({
+      model,
+      apiKey: 'none',
+      maxRetries: 0,
+      useResponsesApi,
+      zdrEnabled: true,
+      configuration: { baseURL: url, fetch },
+    })
+
+    const answer = await chat.invoke(question)
+    const streamed = (await collect(await chat.stream(question))).map((chunk) => chunk.text).join('')
+    const called = await chat
+      .bindTools([{ type: 'function', function: { name: 'get_weather', parameters: inputSchema } }])
+      .invoke(weather)
+
+    expect(answer.text).toContain('Hà Nội. 🏯')
+    expect(streamed).toContain('Hà Nội. 🏯')
+    expect(answer.usage_metadata).toMatchObject({ input_tokens: 11, output_tokens: 7 })
+    expect(called.tool_calls).toMatchObject([{ name: 'get_weather', args: { city: 'Hue' } }])
+  })
+})
+
+describeReaches("Anthropic's tool runner", (reach) => {
+  it.each(providers)('runs a tool and goes on, threads or none, with the provider %s', async (model) => {
+    const client = anthropicClient(await reach(routerOfAll()))
+
+    const answer = await client.beta.messages.toolRunner({
+      model,
+      max_tokens: 100,
+      messages: [{ role: 'user', content: weather }],
+      tools: [
+        betaTool({
+          name: 'get_weather',
+          description: 'The weather.',
+          inputSchema,
+          run: (given) => degrees(given as { city: string }),
+        }),
+      ],
+    })
+
+    expect(answer.content.map((block) => (block.type === 'text' ? block.text : '')).join('')).toContain('31 degrees')
+  })
+})
+
+describeReaches('embeddings', (reach) => {
+  it('pass through', async () => {
+    const client = openaiClient(await reach(routerOfAll()))
+
+    const { data, model } = await client.embeddings.create({ model: 'vectors', input: ['a text', 'another'] })
+
+    expect(data[0]!.embedding).toEqual([0.25, -0.5, 1])
+    expect(data).toHaveLength(2)
+    expect(model).toBe('text-embedding-3-small')
+  })
+
+  it('are refused where the model has none', async () => {
+    const client = openaiClient(await reach(routerOfAll()))
+
+    await expect(client.embeddings.create({ model: 'messages', input: 'a text' })).rejects.toMatchObject({
+      status: 400,
+      code: 'untranslatable',
+    })
+  })
+})

@@ -1,0 +1,76 @@
+import { expect, it } from 'vitest'
+import { type PluginRequest, definePlugin, refuse, streamOf } from '@signalbox/core'
+import { completion } from '@signalbox/testkit'
+import { chat, send } from './support/caller.ts'
+import { describeMounts, hostAnswer } from './support/mounts.ts'
+import { routerOver, upstreamThat } from './support/routers.ts'
+
+const echo = async ({ method, rest, identity, body, header }: PluginRequest) => ({
+  status: 201,
+  headers: { 'x-echo': header('x-word') ?? 'none' },
+  body: { method, rest, user: identity.user, sent: method === 'POST' ? JSON.parse(textOf(await body())) : undefined },
+})
+const textOf = (body: Uint8Array | object) =>
+  body instanceof Uint8Array ? Buffer.from(body).toString() : JSON.stringify(body)
+
+const pages = definePlugin({
+  name: 'pages',
+  paths: [
+    { path: '/report', answer: () => ({ body: 'for operators' }) },
+    { path: '/echo/*', access: 'caller', answer: echo },
+    { path: '/echo', method: 'POST', access: 'caller', answer: echo },
+    { path: '/stream', access: 'caller', answer: () => ({ body: streamOf([Buffer.from('a'), Buffer.from('b')]) }) },
+    { path: '/refused', access: 'caller', answer: () => Promise.reject(refuse('Not today.')) },
+    { path: '/broken', access: 'caller', answer: () => JSON.parse('{"secret"') as never },
+  ],
+})
+
+const boxed = async (options: object = {}) =>
+  routerOver([await upstreamThat(completion({ content: 'ok' }))], { plugins: [pages], ...options })
+
+describeMounts('the paths of a plugin', (mount) => {
+  const get = (path: string) => ({ method: 'GET', path: `/plugins/pages${path}` })
+
+  it('stand below its name, with what follows, the body and who asks', async () => {
+    const to = await mount.serve(await boxed(), { identify: () => ({ user: 'ada' }) })
+    const got = await send(to, { ...get('/echo/a/b%20c'), headers: { 'x-word': 'hi' } })
+    expect([got.status, got.headers['x-echo'], got.headers['content-type']]).toEqual([201, 'hi', 'application/json'])
+    expect(got.json()).toEqual({ method: 'GET', rest: 'a/b%20c', user: 'ada' })
+    const posted = await send(to, { path: '/plugins/pages/echo', body: { n: 1 } })
+    expect(posted.json()).toMatchObject({ method: 'POST', sent: { n: 1 } })
+    expect((await send(to, get('/stream'))).text).toBe('ab')
+  })
+
+  it('are for operators unless they say otherwise', async () => {
+    const router = await boxed()
+    const hidden = await send(await mount.serve(router), get('/report'))
+    expect(hidden.status).toBe(mount.name === 'listener' ? 404 : hostAnswer.status)
+    const to = await mount.serve(router, { authorise: (req) => req.headers['x-admin'] === 'yes' })
+    expect((await send(to, get('/report'))).status).toBe(403)
+    const shown = await send(to, { ...get('/report'), headers: { 'x-admin': 'yes' } })
+    expect([shown.status, shown.text]).toEqual([200, 'for operators'])
+  })
+
+  it('take the method they name, and tell of what they throw without showing it', async () => {
+    const to = await mount.serve(await boxed())
+    const wrong = await send(to, { method: 'DELETE', path: '/plugins/pages/stream' })
+    expect([wrong.status, wrong.headers['allow']]).toEqual([405, 'GET'])
+    const refused = await send(to, get('/refused'))
+    expect([refused.status, refused.json().error.message]).toEqual([403, 'Not today.'])
+    const broken = await send(to, get('/broken'))
+    expect(broken.status).toBe(500)
+    expect(broken.json().error.message).toContain('"pages"')
+    expect(broken.text).not.toContain('secret')
+  })
+})
+
+describeMounts('Server-Timing', (mount) => {
+  it('says how long each hook took where hookTimes asks for it, and is not there otherwise', async () => {
+    const timed = await send(await mount.serve(await boxed({ hookTimes: true })), { body: chat() })
+    expect(timed.headers['server-timing']).toMatch(
+      /^call\.observe;dur=[\d.]+, call\.permission;dur=[\d.]+, .*attempt\.retry;dur=[\d.]+, .*attempt\.meter;dur=[\d.]+/,
+    )
+    const plain = await send(await mount.serve(await boxed()), { body: chat() })
+    expect(plain.headers['server-timing']).toBeUndefined()
+  })
+})
