@@ -51,7 +51,7 @@ function companions({ readme, code }: Block): Record<string, string> {
   }
 }
 
-const keys = { OPENAI_API_KEY: 'sk-1', DEEPSEEK_API_KEY: 'sk-2', SHOP_KEY: 'sb-0123456789abcdef' }
+const keys = { OPENAI_API_KEY: 'sk-1', DEEPSEEK_API_KEY: 'sk-2' }
 
 const expressSession = `import type { RequestHandler } from 'express'
 declare global { namespace Express { interface Request { user: { id: string; plan: string } } } }
