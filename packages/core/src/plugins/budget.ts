@@ -29,8 +29,8 @@ export function budget(services: BuiltInServices): Plugin {
   })
 
   /** Whether it matters what a call costs. */
-  function counts({ maxCostNanoUsd }: Call): boolean {
-    return treasury.budgets.any || maxCostNanoUsd !== undefined
+  function counts({ identity, maxCostNanoUsd }: Call): boolean {
+    return treasury.budgets.any || identity.budgets !== undefined || maxCostNanoUsd !== undefined
   }
 
   async function priced(attempt: Attempt, next: Handler<Attempt>): Promise<Reply> {
