@@ -54,6 +54,7 @@ export const errorVerdicts = {
   max_cost_exceeded: next,
   price_unknown: next,
   ledger_unavailable: final,
+  store_unavailable: final,
   all_models_unavailable: final,
   model_unavailable: next,
   context_length_exceeded: final,

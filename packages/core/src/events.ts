@@ -2,6 +2,7 @@ import { EventEmitter } from 'eventemitter3'
 import type { BreakerChange } from './breaker/breaker.ts'
 import type { BudgetScope } from './money/budget.ts'
 import type { AttemptRecord, CacheRecord, CallRecord, Failover } from './record.ts'
+import type { StoreChange } from './store/steady.ts'
 import type { Ended, Logger } from './types.ts'
 
 /** Something the operator should act on: a key that is refused, a quota that is used up, a model that is not there. */
@@ -51,6 +52,8 @@ export interface RouterEvents {
   entry: { readonly callKey: string }
   /** The ledger could not be written. What was to be written is kept, and tried again. */
   'ledger.failed': { readonly error: unknown }
+  /** The shared store cannot be reached, or can again. */
+  'store.changed': StoreChange
   /** A share of a budget is used; told once for each account and period, or rolling window. */
   'budget.alert': BudgetTelling & { readonly share: number; readonly settledUsd: string; readonly heldUsd: string }
   /** A budget refused a call; told once for each account and period, or rolling window. */

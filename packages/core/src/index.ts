@@ -86,6 +86,7 @@ export type {
   CallState,
   Candidate,
   CandidateView,
+  ChangedParameters,
   DialectName,
   Ended,
   Handler,
@@ -108,3 +109,12 @@ export type {
   Usage,
   UsageFault,
 } from './types.ts'
+export type { Complexity, ExpectedLength, HeuristicLabels, Task } from './classify/heuristic.ts'
+export { heuristicLabels } from './classify/heuristic.ts'
+export { heuristicClassifier } from './classify/index.ts'
+export type { ComplexityOptions } from './strategies/complexity.ts'
+export { byComplexity } from './strategies/complexity.ts'
+export type { NestedStrategy } from './strategies/index.ts'
+export { modelsOfRoute } from './strategies/named-models.ts'
+export type { Day, Rule, RuleConditions, RulesOptions, RuleTime } from './strategies/rules.ts'
+export { byRules } from './strategies/rules.ts'

@@ -121,6 +121,7 @@ export function budgetGuard<Hold>(
   })
 }
 
+
 /** An answer as a cache layer keeps it. */
 export interface StoredAnswer {
   readonly dialect: DialectName

@@ -27,7 +27,7 @@ import type { CallRecord } from './record.ts'
 import { type OrderedHook, createRings } from './rings.ts'
 import { createRouteTable } from './route-table.ts'
 import { readOptions } from './standard-schema.ts'
-import { createMemoryStore } from './store/memory.ts'
+import { openStore } from './store/open.ts'
 import { type RouterStatus, createStatus } from './status.ts'
 import { strategyNames } from './strategies/index.ts'
 import type { Call, Identity, Reply } from './types.ts'
@@ -113,7 +113,15 @@ export function createRouter(given: RouterOptions): Router {
   const options = validateConfig(given, strategyNames)
   const { clock = systemClock, random = Math.random, logger } = options
   const events = createEvents(logger)
-  const store = createMemoryStore({ clock })
+  const opened = openStore(options.store || 'memory', {
+    clock,
+    onChange(change) {
+      if (change.isUp) logger?.info({}, 'the store can be reached again')
+      else logger?.warn({ err: change.error }, 'the store cannot be reached')
+      events.emit('store.changed', change)
+    },
+  })
+  const { store } = opened
   const ledger = openLedger(options.ledger, { clock, events })
   const prices = createPriceBook(pricedModels(options), options.unknownPrice || 'reject')
   const treasury = createTreasury(createBudgets(options.budgets || [], store, clock), { store, events, clock })
@@ -151,7 +159,7 @@ export function createRouter(given: RouterOptions): Router {
   const hookTimes = options.hookTimes ?? false
   const rings = createRings({ builtIns, plugins, routePlugins, routes, clock, events, overdue, hookTimes })
 
-  const status = createStatus(routes, events, admission)
+  const status = createStatus({ routes, events, admission, budgets: options.budgets || [], opened })
   const stopProbes = startProbes(probedModels(routes.models), clock)
   const lifetime = createLifetime(clock, async (drained) => {
     if (!drained) await connections.destroy()
@@ -159,6 +167,7 @@ export function createRouter(given: RouterOptions): Router {
     overdue.close()
     await closePlugins(everyPlugin, services)
     if (drained) await connections.close()
+    opened.close()
   })
 
   async function run(call: Call, left: () => void): Promise<Reply> {
