@@ -36,9 +36,6 @@ export function count(value: unknown): number | undefined {
   return Math.max(-Number.MAX_SAFE_INTEGER, Math.min(given, Number.MAX_SAFE_INTEGER))
 }
 
-/** It as a truth value; undefined where it is none. */
-export const boolean = (value: unknown): boolean | undefined => (typeof value === 'boolean' ? value : undefined)
-
 /** Whether a field says anything. */
 export const hasValue = (value: unknown) => value !== undefined && value !== null
 
