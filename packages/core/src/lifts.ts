@@ -96,7 +96,8 @@ export function cacheLayer(name: string, layer: CacheLayer, options: LiftOptions
       stage: 'cache',
       async run(call, next) {
         const stored = await layer.get(call)
-        if (stored) return restored(stored)
+        // An answer in another dialect would be one that the caller cannot read.
+        if (stored?.dialect === call.dialect) return restored(stored)
         const reply = await next(call)
         keep(reply, (answer) => layer.set(call, answer)).catch((error: unknown) =>
           call.log?.warn({ err: error, plugin: name }, 'a cache layer could not keep an answer'),
