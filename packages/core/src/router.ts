@@ -1,4 +1,5 @@
 import { createAdmission } from './admission.ts'
+import { createAnswerCache } from './answer-cache.ts'
 import { type CallInit, childOf, createCall } from './call.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { RouterOptions } from './config/options.ts'
@@ -26,7 +27,7 @@ import type { CallRecord } from './record.ts'
 import { type OrderedHook, createRings } from './rings.ts'
 import { createRouteTable } from './route-table.ts'
 import { readOptions } from './standard-schema.ts'
-import { createMemoryStore } from './store/memory.ts'
+import { openStore } from './store/open.ts'
 import { type RouterStatus, createStatus } from './status.ts'
 import { strategyNames } from './strategies/index.ts'
 import type { Call, Identity, Reply } from './types.ts'
@@ -112,7 +113,15 @@ export function createRouter(given: RouterOptions): Router {
   const options = validateConfig(given, strategyNames)
   const { clock = systemClock, random = Math.random, logger } = options
   const events = createEvents(logger)
-  const store = createMemoryStore({ clock })
+  const opened = openStore(options.store || 'memory', {
+    clock,
+    onChange(change) {
+      if (change.isUp) logger?.info({}, 'the store can be reached again')
+      else logger?.warn({ err: change.error }, 'the store cannot be reached')
+      events.emit('store.changed', change)
+    },
+  })
+  const { store } = opened
   const ledger = openLedger(options.ledger, { clock, events })
   const prices = createPriceBook(pricedModels(options), options.unknownPrice || 'reject')
   const treasury = createTreasury(createBudgets(options.budgets || [], store, clock), { store, events, clock })
@@ -141,7 +150,8 @@ export function createRouter(given: RouterOptions): Router {
   const connections = createConnections(clock)
   const states = createModelStates(services)
   const routes = createRouteTable(options, { ...services, connections, states })
-  const builtIns = builtInPlugins(services)
+  const cache = createAnswerCache(options, { clock, events, routes })
+  const builtIns = builtInPlugins({ ...services, routes, cache })
   const plugins = (options.plugins || []).map((plugin) => definePlugin(plugin))
   const routePlugins = pluginsOfRoutes(options)
   const everyPlugin = [...builtIns, ...plugins, ...[...routePlugins.values()].flat()]
@@ -149,7 +159,7 @@ export function createRouter(given: RouterOptions): Router {
   const hookTimes = options.hookTimes ?? false
   const rings = createRings({ builtIns, plugins, routePlugins, routes, clock, events, overdue, hookTimes })
 
-  const status = createStatus(routes, events, admission)
+  const status = createStatus({ routes, events, admission, budgets: options.budgets || [], opened })
   const stopProbes = startProbes(probedModels(routes.models), clock)
   const lifetime = createLifetime(clock, async (drained) => {
     if (!drained) await connections.destroy()
@@ -157,6 +167,7 @@ export function createRouter(given: RouterOptions): Router {
     overdue.close()
     await closePlugins(everyPlugin, services)
     if (drained) await connections.close()
+    opened.close()
   })
 
   async function run(call: Call, left: () => void): Promise<Reply> {
@@ -206,7 +217,7 @@ export function createRouter(given: RouterOptions): Router {
     plugins,
     names: ({ routes: allowed } = {}) =>
       allowed ? routes.names.filter((name) => allowed.includes(name)) : routes.names,
-    status: () => ({ ready: !lifetime.isOver, ...status() }),
+    status: () => ({ ready: !lifetime.isOver, ...status(), ...(cache && { cache: cache.status() }) }),
     budgets: (query = {}) => treasury.read(query),
     verify: () => verifyModels(routes.models, clock),
     get ready() {

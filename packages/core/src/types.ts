@@ -3,6 +3,7 @@ import type { Clock, Random } from './clock.ts'
 import type { Settings } from './config/defaults.ts'
 import type { HealthState } from './health/health-window.ts'
 import type { ModelState } from './model-state.ts'
+import type { Price } from './money/price.ts'
 import type { ConnectedModel } from './providers/provider.ts'
 import type { Quirks } from './providers/quirks.ts'
 import type { MediaPart } from './tokens/bounds.ts'
@@ -153,6 +154,10 @@ export interface Call {
   readonly headers: Readonly<Record<string, string>>
   /** The host's logger for this call. */
   readonly log: Logger | undefined
+  /** What the caller wants of a cache, as HTTP's `Cache-Control` says it. */
+  readonly cacheControl?: string
+  /** Calls of one caller with the same one are one call. */
+  readonly idempotencyKey?: string
   /** What is decided and what happens, written as it happens. To read, not to write. */
   readonly record: CallRecord
 }
@@ -173,6 +178,8 @@ export interface CandidateView {
   readonly contextWindow: number | undefined
   /** The tokens it can write in one call, where that is known. */
   readonly maxOutputTokens: number | undefined
+  /** What its tokens cost now; undefined where that is unknown. */
+  readonly price: Price | undefined
   /** What its own calls of the last minutes say. */
   readonly health: HealthState
   readonly breaker: BreakerState

@@ -2,7 +2,7 @@ import { bufferOf } from '../buffer.ts'
 import { SignalboxError } from '../errors.ts'
 import type { ChangedParameters, Media, Message, Modality, Parameters, Request, Tool } from '../types.ts'
 import { countFields } from './count-fields.ts'
-import { type Layout, layoutOf, splice } from './splice.ts'
+import { layoutOf, splice } from './splice.ts'
 
 /** A parsed JSON body. */
 export type JsonBody = Readonly<Record<string, unknown>>
@@ -26,7 +26,6 @@ export class JsonRequest implements Request {
   readonly model: string
   private readonly view: RequestView
   private given: Uint8Array | undefined
-  private layout: Layout | undefined
   private messagesRead: readonly Message[] | undefined
   private parametersRead: Parameters | undefined
 
@@ -89,7 +88,7 @@ export class JsonRequest implements Request {
   /** The bytes with these fields written into them; the request itself stays as it is. */
   spliced(patch: JsonBody): Uint8Array {
     if (Object.keys(patch).length === 0) return this.bytes
-    return splice(this.bytes, (this.layout ??= layoutOf(this.bytes)), patch)
+    return splice(this.bytes, layoutOf(this.bytes), patch)
   }
 }
 
