@@ -49,7 +49,7 @@ describe('the size of core', () => {
   // Minified and zipped, without dependencies. Raise a ceiling on purpose only: it is what every application loads.
   it.each([
     ['index.ts', 96_000],
-    ['http/index.ts', 26_000],
+    ['http/index.ts', 28_000],
   ])('%s stays below %i bytes', async (entry, ceiling) => {
     const { outputFiles } = await build({
       entryPoints: [join(root, 'packages/core/src', entry)],

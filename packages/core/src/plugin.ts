@@ -76,10 +76,7 @@ export interface PluginServices {
    * Makes a call on behalf of another one: with its identity, its signal and what is left of its time, and without this
    * plugin's own hooks. A reply that is not read to its end must be cancelled.
    */
-  handle(
-    parent: Call,
-    init: Pick<CallInit, 'body' | 'dialect' | 'timeoutMs' | 'maxCostUsd'>,
-  ): Promise<Reply>
+  handle(parent: Call, init: Pick<CallInit, 'body' | 'dialect' | 'timeoutMs' | 'maxCostUsd'>): Promise<Reply>
 }
 
 /** A named part of the router. Built-ins are plugins like any other. */

@@ -1,4 +1,5 @@
 import { createAdmission } from './admission.ts'
+import { createAnswerCache } from './answer-cache.ts'
 import { type CallInit, childOf, createCall } from './call.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { RouterOptions } from './config/options.ts'
@@ -149,7 +150,8 @@ export function createRouter(given: RouterOptions): Router {
   const connections = createConnections(clock)
   const states = createModelStates(services)
   const routes = createRouteTable(options, { ...services, connections, states })
-  const builtIns = builtInPlugins(services)
+  const cache = createAnswerCache(options, { clock, events, routes })
+  const builtIns = builtInPlugins({ ...services, routes, cache })
   const plugins = (options.plugins || []).map((plugin) => definePlugin(plugin))
   const routePlugins = pluginsOfRoutes(options)
   const everyPlugin = [...builtIns, ...plugins, ...[...routePlugins.values()].flat()]
@@ -215,7 +217,7 @@ export function createRouter(given: RouterOptions): Router {
     plugins,
     names: ({ routes: allowed } = {}) =>
       allowed ? routes.names.filter((name) => allowed.includes(name)) : routes.names,
-    status: () => ({ ready: !lifetime.isOver, ...status() }),
+    status: () => ({ ready: !lifetime.isOver, ...status(), ...(cache && { cache: cache.status() }) }),
     budgets: (query = {}) => treasury.read(query),
     verify: () => verifyModels(routes.models, clock),
     get ready() {

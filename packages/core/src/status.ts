@@ -1,4 +1,5 @@
 import type { Admission } from './admission.ts'
+import type { CacheStatus } from './answer-cache.ts'
 import type { BreakerSnapshot } from './breaker/breaker.ts'
 import type { EventBus } from './events.ts'
 import type { HealthSnapshot } from './health/health-window.ts'
@@ -58,6 +59,8 @@ export interface RouterStatus {
   readonly store: { readonly scope: Store['scope']; readonly up: boolean }
   /** How many calls wait, for each limit where any do. */
   readonly queue: Readonly<Record<string, number>>
+  /** How the cache has done; absent where there is none. */
+  readonly cache?: CacheStatus
   /** The last moves from one model to another, oldest first. */
   readonly failovers: readonly Failover[]
 }

@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici'
+import type { CacheOptions, CacheSettings } from '../cache/settings.ts'
 import type { Clock, Random } from '../clock.ts'
 import type { Plugin } from '../plugin.ts'
 import type { Provider } from '../providers/provider.ts'
@@ -101,13 +102,16 @@ export interface RouteOptions extends UptimeOptions {
     | Strategy
     | RankFunction
     | undefined
-  readonly models: readonly (string | { readonly model: string; readonly weight?: number | undefined })[]
+  /** @default the models that its strategy names, where it names any */
+  readonly models?: readonly (string | { readonly model: string; readonly weight?: number | undefined })[] | undefined
   /** The most that one call may cost with all its attempts, in US dollars. @default unbounded */
   readonly maxCostUsd?: number | undefined
   /** A total for the route. @default unlimited */
   readonly limits?: LimitSettings | false | undefined
   /** Models tried, in this order, after all of the above. */
   readonly fallback?: readonly string[] | undefined
+  /** What differs on this route, where the router has a cache; `false` for none. */
+  readonly cache?: Partial<CacheSettings> | false | undefined
   /** Plugins for the calls of this route alone. They stand where they would among all others. */
   readonly plugins?: readonly Plugin[] | false | undefined
   readonly retry?: Partial<RetrySettings> | false | undefined
@@ -154,7 +158,8 @@ export interface RouterOptions extends UptimeOptions, PluginConfig {
   readonly clock?: Clock | undefined
   /** @default Math.random */
   readonly random?: Random | undefined
-  readonly cache?: false | undefined
+  /** Answers of earlier calls for later ones. @default none */
+  readonly cache?: CacheOptions | false | undefined
   /** What may be spent, by whom and in which time. Amounts are US dollars. @default none */
   readonly budgets?: readonly BudgetSettings[] | false | undefined
   /**

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { storeFault } from '../store/place.ts'
+import { days } from '../strategies/rules.ts'
 
 const headerSafe = /^[\x21-\x7e](?:[\x20-\x7e]{0,198}[\x21-\x7e])?$/
 const name = z.string().regex(headerSafe, 'expected 1 to 200 printable ASCII characters')
@@ -178,11 +179,65 @@ const modelKeys = {
 }
 
 const strategyName = z.string().min(1)
-const builtInStrategies = new Set(['ordered', 'round-robin', 'weighted', 'least-latency'])
+const builtInStrategies = new Set([
+  'ordered',
+  'round-robin',
+  'weighted',
+  'least-latency',
+  'cheapest',
+  'complexity',
+  'rules',
+])
+const nestedStrategy = z
+  .union([strategyName, z.looseObject({ use: strategyName })])
+  .optional()
+  .describe('How these models are ordered. Default "ordered".')
+const modelNames = z.array(name).min(1)
+const texts = z.union([z.string(), z.array(z.string()).min(1)]).optional()
+const timeOfDay = z.string().regex(/^(?:[01]\d|2[0-3]):[0-5]\d$|^24:00$/, 'expected a time such as "08:30"')
+const conditions = z.strictObject({
+  labels: z.record(z.string(), z.union([z.string(), z.array(z.string()).min(1)])).optional(),
+  key: texts,
+  user: texts,
+  team: texts,
+  tier: texts,
+  tag: texts,
+  inputTokens: z.strictObject({ min: count.optional(), max: count.optional() }).optional(),
+  stream: z.boolean().optional(),
+  tools: z.boolean().optional(),
+  modality: texts,
+  time: z
+    .strictObject({
+      from: timeOfDay.optional(),
+      to: timeOfDay.optional(),
+      days: z.array(z.enum(days)).min(1).optional(),
+      timeZone: z.string().refine(isTimeZone, 'expected a time zone such as "Europe/Berlin"').optional(),
+    })
+    .optional(),
+})
 const strategy = z.union([
   strategyName,
   z.discriminatedUnion('use', [
-    z.strictObject({ use: z.enum(['ordered', 'round-robin', 'weighted']) }),
+    z.strictObject({ use: z.enum(['ordered', 'round-robin', 'weighted', 'cheapest']) }),
+    z.strictObject({
+      use: z.literal('complexity'),
+      simple: modelNames.optional(),
+      moderate: modelNames.optional(),
+      complex: modelNames.optional(),
+      strategy: nestedStrategy,
+    }),
+    z.strictObject({
+      use: z.literal('rules'),
+      rules: z.array(
+        z.strictObject({
+          name: z.string().min(1).optional().describe('Stands in the reason of each decision.'),
+          when: conditions.optional().describe('What a call must be like. Default: holds for every call.'),
+          models: modelNames,
+          strategy: nestedStrategy,
+        }),
+      ),
+      otherwise: modelNames.describe('Serves calls for which no rule holds.'),
+    }),
     z.strictObject({
       use: z.literal('least-latency'),
       windowMs: milliseconds.optional().describe('How long a sample counts. Default 30000.'),
@@ -194,6 +249,28 @@ const strategy = z.union([
     .describe("A plugin's strategy, with its options."),
 ])
 
+const cacheOfRoute = {
+  ttlMs: milliseconds.optional().describe('How long an answer is new. Default 60000.'),
+  staleWhileRevalidateMs: z
+    .number()
+    .nonnegative()
+    .optional()
+    .describe('How much longer it is given while a new one is made. Default 0.'),
+  deterministicOnly: z
+    .boolean()
+    .optional()
+    .describe('Whether only calls with temperature 0 or a seed are cached. Default true.'),
+}
+const cacheOfRouter = {
+  per: z
+    .enum(['identity', 'key', 'user', 'team', 'all'])
+    .optional()
+    .describe('Who shares answers. Default "identity".'),
+  maximumBytes: count.optional().describe('What answers kept in the process may take. Default 67108864 (64 MiB).'),
+  file: z.string().min(1).optional().describe('A SQLite file that the processes of a host share.'),
+  maximumFileBytes: count.optional().describe('What the file may take. Default 1073741824 (1 GiB).'),
+}
+
 const routeModel = z.union([name, z.strictObject({ model: name, weight: z.number().nonnegative().optional() })])
 
 /** What may stand in code and not in a file: values, functions and objects in place of their names. */
@@ -203,6 +280,7 @@ interface CodeParts {
   readonly provider?: z.ZodType
   readonly strategy: z.ZodType
   readonly plugin: z.ZodType
+  readonly cache: Record<string, z.ZodType>
   readonly top: Record<string, z.ZodType>
 }
 
@@ -218,6 +296,7 @@ const inFile: CodeParts = {
     z.string().min(1),
     z.strictObject({ use: z.string().min(1), options: z.unknown().optional() }).describe('With what it takes.'),
   ]),
+  cache: {},
   top: {},
 }
 
@@ -231,6 +310,7 @@ const inCode: CodeParts = {
     z.custom(isObjectWith('rank'), 'expected a strategy, its name or a rank function'),
   ]),
   plugin: z.custom((value) => typeof value === 'object' && value !== null, 'expected a plugin'),
+  cache: { layers: z.array(z.custom(isObjectWith('get'), 'expected a layer with get and set')).optional() },
   top: {
     logger: z.custom(isObjectWith('info'), 'expected a logger with debug, info, warn and error').optional(),
     clock: z.custom(isObjectWith('now'), 'expected a clock').optional(),
@@ -258,7 +338,7 @@ function build(parts: CodeParts) {
         name,
         z.strictObject({
           strategy: parts.strategy.optional().describe('How its models are ordered. Default "ordered".'),
-          models: z.array(routeModel).min(1),
+          models: z.array(routeModel).min(1).optional().describe('Default: the models that its strategy names.'),
           maxCostUsd: z
             .number()
             .positive()
@@ -270,6 +350,10 @@ function build(parts: CodeParts) {
           breaker,
           health,
           limits: z.union([z.strictObject({ ...rates, ...caps }), z.literal(false)]).optional(),
+          cache: z
+            .union([z.strictObject(cacheOfRoute), z.literal(false)])
+            .optional()
+            .describe('What differs on this route.'),
           plugins: plugins.describe('Plugins for the calls of this route alone.'),
         }),
       )
@@ -289,7 +373,10 @@ function build(parts: CodeParts) {
     queue: z
       .strictObject({ maximumWaiting: z.int().nonnegative().optional().describe('For each limit. Default 1000.') })
       .optional(),
-    cache: off,
+    cache: z
+      .union([z.strictObject({ ...cacheOfRoute, ...cacheOfRouter, ...parts.cache }), z.literal(false)])
+      .optional()
+      .describe('Answers of earlier calls for later ones.'),
     budgets: z
       .union([z.array(budget), z.literal(false)])
       .optional()

@@ -28,6 +28,7 @@ const table: Readonly<Record<SignalboxErrorCode, Row>> = {
   forbidden: { status: 403, type: 'permission_error' },
   not_found: { status: 404, type: 'invalid_request_error' },
   method_not_allowed: { status: 405, type: 'invalid_request_error' },
+  idempotency_mismatch: { status: 400, type: 'invalid_request_error', final: true },
   request_too_large: { status: 413, type: 'invalid_request_error' },
   refused: { status: 403, type: 'permission_error' },
 

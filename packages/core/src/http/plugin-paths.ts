@@ -17,7 +17,6 @@ function resourceOf(plugin: string, path: PluginPath): Resource {
   return {
     method: path.method ?? 'GET',
     path: new RegExp(`^${own.replaceAll(/[^\w/-]/g, '\\$&')}${below ? '(?:/(.*))?' : ''}$`),
-    dialect: 'openai-chat',
     answer: (request, _id, rest) => answerPath(plugin, path, request, rest),
   }
 }
