@@ -86,6 +86,7 @@ export type {
   CallState,
   Candidate,
   CandidateView,
+  ChangedParameters,
   DialectName,
   Ended,
   Handler,

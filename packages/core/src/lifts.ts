@@ -90,7 +90,7 @@ export function budgetGuard<Hold>(
   budget: BudgetGuard<Hold>,
   options: Omit<HookOptions<Attempt>, 'run' | 'stage'> = {},
 ): Plugin {
-  let boundOf: PluginServices['costBoundNanoUsd'] = () => undefined
+  let boundOf: PluginServices['costBoundNanoUsd'] = unbounded
   const settleSafely = async (hold: Hold, { entry }: HeldMoney, attempt: Attempt) => {
     try {
       await budget.settle?.(hold, entry?.usage === undefined ? 0 : entry.costNanoUsd, attempt)
@@ -120,6 +120,8 @@ export function budgetGuard<Hold>(
     },
   })
 }
+
+const unbounded = () => undefined
 
 /** An answer as a cache layer keeps it. */
 export interface StoredAnswer {

@@ -105,7 +105,18 @@ export interface Request {
    * Only the fields named are written again: all other bytes stay as they came.
    */
   with(patch: Readonly<Record<string, unknown>>): Request
+  /** A copy with every text in its messages changed, instructions and results of tools among them, whatever the dialect. */
+  mapText(map: (text: string, role: string) => string): Request
+  /**
+   * A copy with other parameters, whatever the dialect.
+   *
+   * @throws SignalboxError `untranslatable` for a parameter that the dialect does not have
+   */
+  withParameters(parameters: ChangedParameters): Request
 }
+
+/** Parameters that may be changed; what is left out stays. */
+export type ChangedParameters = Partial<Pick<Parameters, 'maxOutputTokens' | 'temperature' | 'topP' | 'seed' | 'stop'>>
 
 /** Pino's shape. Every method takes an object of fields and a message. */
 export interface Logger {

@@ -15,7 +15,7 @@ export interface Passenger {
 }
 
 /** What a passenger gets. */
-export interface Boarded {
+interface Boarded {
   /** Whether it is the one who asked. */
   readonly leads: boolean
   readonly reply: Promise<Reply>

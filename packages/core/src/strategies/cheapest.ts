@@ -30,7 +30,7 @@ const reasonFor = (nanoUsd: number | undefined) =>
   nanoUsd === undefined ? 'its price is unknown' : `about ${usdOf(nanoUsd)} USD for this call`
 
 /** What a call is likely to cost at a model, in nano-USD; undefined where its price is unknown. */
-export function costOf(call: Call, { price }: Pick<CandidateView, 'price'>): number | undefined {
+function costOf(call: Call, { price }: Pick<CandidateView, 'price'>): number | undefined {
   if (!price) return undefined
   const { inputTokens, outputTokens, choices } = tokensOf(call.request)
   const likely = (tokensOfLength[call.labels['expectedLength'] ?? ''] ?? usualTokens) * choices

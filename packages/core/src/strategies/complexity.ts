@@ -37,7 +37,7 @@ export function complexity(options: ComplexityOptions, make: MakeStrategy): Stra
       const why = (one: Complexity) => (one === level ? `${level} ${by}` : `behind ${level}: ${one}`)
       const parts = chains[level].map((one) => rankChoice(choices[one], why(one), { call, candidates, context }))
       const there = parts.flatMap((part) => (part instanceof Promise ? [] : [part]))
-      return there.length === parts.length ? each(there) : Promise.all(parts).then(each)
+      return there.length === parts.length ? each(there) : Promise.all(parts.map(async (part) => part)).then(each)
     },
     observe: (outcome) => observeChoices(Object.values(choices), outcome),
   }
