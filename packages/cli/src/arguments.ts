@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { type KeysOptions, keysFlags, keysOptions } from './keys-arguments.ts'
 import { type ReportOptions, reportFlags, reportOptions } from './report-arguments.ts'
+import type { TrainOptions } from './train.ts'
 
 export type { KeysOptions } from './keys-arguments.ts'
 export type { ReportOptions } from './report-arguments.ts'
@@ -36,9 +37,10 @@ export type Command =
   | { readonly kind: 'report'; readonly options: ReportOptions }
   | { readonly kind: 'keys'; readonly options: KeysOptions }
   | { readonly kind: 'tail'; readonly options: TailOptions }
+  | TrainOptions
   | PluginCommandLine
 
-const commands = ['serve', 'doctor', 'report', 'keys', 'tail'] as const
+const commands = ['serve', 'doctor', 'report', 'keys', 'tail', 'train'] as const
 
 /** A command of a plugin: `signalbox PLUGIN COMMAND --config FILE [ARGUMENTS]`. */
 export interface PluginCommandLine {
@@ -75,6 +77,7 @@ type Values = ReturnType<typeof parse<typeof serveFlags>>['values'] & Readonly<R
 function commandOf(command: (typeof commands)[number], values: Values, rest: readonly string[]): Command {
   if (command === 'report') return { kind: 'report', options: reportOptions(values, rest) }
   if (command === 'keys') return { kind: 'keys', options: keysOptions(values, rest) }
+  if (command === 'train') return trainOptions(values, rest[0])
   if (rest[0] !== undefined) throw new Error(`"${rest[0]}" is one argument too many; a file is given by --config`)
   const { config } = values
   if (!config) throw new Error(`${command} needs --config FILE`)
@@ -107,12 +110,18 @@ const tailFlags = {
   json: { type: 'boolean' },
 } as const
 
+const trainFlags = {
+  data: { type: 'string' },
+  out: { type: 'string' },
+} as const
+
 type Flags = NonNullable<Parameters<typeof parseArgs>[0]>['options'] & object
 
 /** The flags of the command that stands first. */
 function flagsOf(command: string | undefined): Flags {
   if (command === 'report') return { ...commonFlags, ...reportFlags }
   if (command === 'keys') return { ...commonFlags, ...keysFlags }
+  if (command === 'train') return { ...commonFlags, ...trainFlags }
   return command === 'tail' ? tailFlags : serveFlags
 }
 
@@ -131,6 +140,12 @@ function serveOptions(values: Values, config: string): ServeOptions {
     logLevel,
     drainMs: wholeNumber('--drain-ms', values['drain-ms'], 2 ** 31 - 1),
   }
+}
+
+function trainOptions({ data, out }: Readonly<Record<string, unknown>>, stray: string | undefined): TrainOptions {
+  if (stray !== undefined) throw new Error(`"${stray}" is one argument too many; a file is given by --data`)
+  if (typeof data !== 'string' || typeof out !== 'string') throw new Error('train needs --data FILE and --out FILE')
+  return { kind: 'train', data, out }
 }
 
 function wholeNumber(flag: string, text: string, most: number): number {

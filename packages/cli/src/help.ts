@@ -8,15 +8,19 @@ export const help = () =>
     `${bold('signalbox report')} [savings|recommendations|projection|failovers] --config FILE [options]`,
     `${bold('signalbox keys')} create|list|revoke --config FILE [options]`,
     `${bold('signalbox tail')} --config FILE [--lines N] [--json]`,
+    `${bold('signalbox train')} --data FILE --out FILE`,
     `${bold('signalbox PLUGIN COMMAND')} --config FILE [-- ARGUMENTS]`,
     '',
     'Serves the router that a configuration file describes, for any OpenAI client, at http://HOST:PORT/v1.',
     'doctor asks every provider once, with a request that costs nothing, whether it is there and takes its key.',
+    'train makes a profile for choosing models from results: lines of {"prompt", "model", "score"[, "cost", "domain"]}.',
     'PLUGIN COMMAND runs a command that a plugin of the configuration brings along.',
     '',
     bold('Options'),
     columns([
       ['-c, --config FILE', 'the configuration: .json, .yaml, .yml, .ts, .mts, .js or .mjs'],
+      ['    --data FILE', 'the results to train from, one JSON object a line'],
+      ['    --out FILE', 'where the profile is written'],
       ['-p, --port N', 'the port, 0 for any that is free (default 3000)'],
       ['    --host HOST', 'the address to listen at (default 127.0.0.1)'],
       ['    --check', 'say whether the configuration is right, with every fault, and exit'],
@@ -54,7 +58,10 @@ export const help = () =>
     bold('Exit codes'),
     columns([
       ['0', 'ended as asked'],
-      ['1', 'the configuration is wrong, the port is taken, a provider fails the doctor, or a second signal came'],
+      [
+        '1',
+        'the configuration is wrong, the port is taken, a provider fails the doctor, a profile is not enabled, or a second signal came',
+      ],
       ['2', 'wrong use of the command line'],
     ]),
   ].join('\n')

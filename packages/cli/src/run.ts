@@ -17,6 +17,7 @@ import { runPluginCommand } from './plugin-command.ts'
 import { serve } from './serve.ts'
 import { tail } from './tail.ts'
 import { fail, print } from './terminal.ts'
+import { train } from './train.ts'
 
 /** What the process exits with. */
 const exitCodes = { ok: 0, failed: 1, wrongUse: 2 } as const
@@ -44,6 +45,8 @@ export async function run(args: readonly string[]): Promise<number> {
       return manageKeys(command.options).catch(failed)
     case 'tail':
       return follow(command.options).catch(failed)
+    case 'train':
+      return (await train(command)) ? exitCodes.ok : exitCodes.failed
     case 'plugin':
       return runPluginCommand(command).catch(failed)
   }

@@ -1,5 +1,4 @@
-import { isSignalboxError } from '../errors.ts'
-import { SignalboxError } from '../errors.ts'
+import { SignalboxError, isSignalboxError } from '../errors.ts'
 import type { BudgetHold } from '../money/budget.ts'
 import { type Price, affordableOutputTokens, boundNanoUsd } from '../money/price.ts'
 import { usdOf } from '../money/usd.ts'
