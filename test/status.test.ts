@@ -67,8 +67,8 @@ describeMounts('GET status', (mount) => {
           readyInMs: expect.any(Number),
           weightShare: 1,
           limits: [
-            { group: 'model:a', kind: 'requests', limit: 100, scope: 'process' },
-            { group: 'tier:gold', kind: 'tokens', limit: 10_000, scope: 'process' },
+            { group: 'model:a', kind: 'requests', limit: 100, scope: 'process', whenStoreDown: 'share' },
+            { group: 'tier:gold', kind: 'tokens', limit: 10_000, scope: 'process', whenStoreDown: 'share' },
           ],
           learnedLimits: [],
         },
@@ -80,9 +80,11 @@ describeMounts('GET status', (mount) => {
         }),
       ],
       limits: [
-        { group: 'route:auto', kind: 'concurrency', limit: 7, scope: 'process' },
-        { group: 'rule:0:user', kind: 'requests', limit: 60, scope: 'process' },
+        { group: 'route:auto', kind: 'concurrency', limit: 7, scope: 'process', whenStoreDown: 'share' },
+        { group: 'rule:0:user', kind: 'requests', limit: 60, scope: 'process', whenStoreDown: 'share' },
       ],
+      budgets: [],
+      store: { scope: 'process', up: true },
       queue: {},
       failovers: Array.from({ length: 6 }, (_, index) => ({
         callId: expect.any(String),

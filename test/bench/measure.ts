@@ -1,5 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
 import { setTimeout as wait } from 'node:timers/promises'
+import type { LedgerResult } from './load/ledger.ts'
 import type { RequestsResult } from './load/requests.ts'
 import type { StreamsResult } from './load/streams.ts'
 import { busyTicks, cpuMicroseconds, hasCommand, processors, residentKilobytes } from './machine.ts'
@@ -47,6 +48,8 @@ export interface Results {
   readonly rows: readonly Row[]
   /** By row, phase and round. */
   readonly samples: ReadonlyMap<string, ReadonlyMap<Phase, ReadonlyMap<number, Sample>>>
+  /** How many calls a second one process can write into its ledger, by round. */
+  readonly ledgered: readonly number[]
   /** Why a row could not be measured. */
   readonly faults: ReadonlyMap<string, string>
   readonly slices: { total: number; repeated: number; noisy: number }
@@ -78,7 +81,14 @@ interface Standing {
 /** Measures every row in turn, round after round. */
 export async function measure(options: RunOptions): Promise<Results> {
   const samples = new Map<string, Map<Phase, Map<number, Sample>>>()
-  const results = { options, samples, faults: new Map<string, string>(), slices: { total: 0, repeated: 0, noisy: 0 } }
+  const ledgered: number[] = []
+  const results = {
+    options,
+    samples,
+    ledgered,
+    faults: new Map<string, string>(),
+    slices: { total: 0, repeated: 0, noisy: 0 },
+  }
   const upstreams = await startUpstreams()
   const standing = new Map<Row, Standing>()
 
@@ -106,6 +116,10 @@ export async function measure(options: RunOptions): Promise<Results> {
         const sample = await quietly(bench, () => measurePhase[phase](row, bench))
         put(samples, row.id, phase).set(round, sample)
       }
+    }
+    if (options.rows.some(({ server }) => server?.endsWith('-money'))) {
+      const sample = await quietly(bench, () => ledgerAlone(options))
+      ledgered.push(sample.perSecond!)
     }
   }
   for (const { child } of standing.values()) if (child) await stop(child)
@@ -306,6 +320,14 @@ async function warmUp(row: Row, { port }: Standing, { options, upstreams }: Benc
   await upstreams.set({ chunks: 50, gapMs: 0 })
   const streamLoad = { connections: 8, seconds: seconds / 2 }
   await repeat(wanted / 5, async () => (await sendStreams(port, shapeOf(row, upstreams, true), streamLoad)).chunks)
+}
+
+/** The ledger by itself, in a process of its own. */
+async function ledgerAlone({ nodeParameters, seconds }: RunOptions): Promise<Sample> {
+  const { calls, microseconds } = await run<LedgerResult>(
+    node('row', [...nodeParameters, fileOf('load/ledger.ts'), seconds]),
+  )
+  return { perSecond: (calls / microseconds) * 1e6 }
 }
 
 // Phases.

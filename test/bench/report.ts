@@ -18,7 +18,7 @@ import {
 } from './figures.ts'
 import { processors } from './machine.ts'
 import type { Results } from './measure.ts'
-import { spreadPercent } from './median.ts'
+import { median, spreadPercent } from './median.ts'
 import { isPinned } from './processes.ts'
 import type { Phase, Row } from './rows.ts'
 import { isHeld, targets } from './targets.ts'
@@ -32,6 +32,7 @@ export function report(results: Results): string {
     section(results, 'One request at a time', ['single'], latencyTable),
     section(results, 'Streams', ['first-chunk', 'chunks', 'hold'], streamTable),
     section(results, 'Failover', ['failover'], failoverTable),
+    ledgerLine(results),
     section(results, 'Node 22', ['busy'], olderNodeTable),
     [...results.faults].map(([row, fault]) => `${row} was not measured: ${fault}`).join('\n'),
   ]
@@ -160,6 +161,12 @@ function failoverTable(results: Results): string {
         number(ratioOf(results, [row.id, cpuPerFailover], [row.id, cpuPerRequest]), 2),
       ]),
   )
+}
+
+function ledgerLine({ ledgered }: Results): string {
+  if (ledgered.length === 0) return ''
+  const [perSecond, around] = [number(median(ledgered), 0), number(spreadPercent(ledgered), 0)]
+  return `### The ledger\n\nOne process writes ${perSecond} calls a second into its ledger (± ${around} %), all of them safe on disk.`
 }
 
 function olderNodeTable(results: Results): string {

@@ -43,6 +43,25 @@ export const rows: readonly Row[] = [
   { id: 'listener', label: 'Signalbox on `node:http`', kind: 'ours', server: 'listener', phases, mount: 'none' },
   { id: 'express', label: 'Signalbox in Express 5', kind: 'ours', server: 'express', phases, mount: 'framework' },
   { id: 'koa', label: 'Signalbox in Koa 3', kind: 'ours', server: 'koa', phases, mount: 'framework' },
+  ...(['listener', 'express', 'koa'] as const).flatMap((mount): Row[] => [
+    {
+      id: `${mount}-money`,
+      label: `${mount} with limiter, breaker, budgets and ledger`,
+      kind: 'ours',
+      server: `${mount}-money`,
+      phases: ['busy', 'chunks'],
+      mount: mount === 'listener' ? 'none' : 'framework',
+      ...(mount !== 'listener' && { heavy: true }),
+    },
+    {
+      id: `${mount}-sqlite`,
+      label: `the same, limits and budgets in SQLite`,
+      kind: 'ours',
+      server: `${mount}-sqlite`,
+      phases: ['busy', 'chunks'],
+      ...(mount !== 'listener' && { heavy: true }),
+    },
+  ]),
   {
     id: 'express-undici',
     label: 'Express 5 + `express.json` + `undici.request`',

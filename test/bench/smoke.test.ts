@@ -33,5 +33,8 @@ it.runIf(isLinux)('measures every row that starts quickly', { timeout: 60_000 },
   const samples = [...results.samples.get('listener')!.values()].flatMap((rounds) => [...rounds.values()])
   expect(samples.map(({ failed }) => failed)).toEqual([0, 0, 0, 0])
   expect(samples.map(({ cpu }) => cpu! > 0)).toEqual([true, true, true, true])
+  expect(results.ledgered).toEqual([expect.any(Number)])
+  expect(results.ledgered[0]).toBeGreaterThan(100)
+  expect(report(results)).toMatch(/^One process writes \d+ calls a second into its ledger/m)
   expect(report(results)).toMatch(/^\| CPU per request ÷ pipe +\| +≤ 1.35, ≤ 1.5 \| +\d/m)
 })

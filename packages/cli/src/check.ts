@@ -1,4 +1,4 @@
-import type { RouterOptions } from '@signalbox/core'
+import { type RouterOptions, modelsOfRoute } from '@signalbox/core'
 import { columns } from './terminal.ts'
 
 /** What `--check` prints of a configuration without fault. */
@@ -16,10 +16,10 @@ export function checkText(file: string, { models, routes = {} }: RouterOptions):
 type Route = NonNullable<RouterOptions['routes']>[string]
 type Model = RouterOptions['models'][string]
 
-function routeText({ strategy = 'ordered', models, fallback = [] }: Route): string {
-  const names = models.map((entry) => (typeof entry === 'string' ? entry : entry.model))
+function routeText(route: Route): string {
+  const { strategy = 'ordered', fallback = [] } = route
   const rest = fallback.length > 0 ? `, then ${fallback.join(', ')}` : ''
-  return `${strategyName(strategy)}: ${names.join(', ')}${rest}`
+  return `${strategyName(strategy)}: ${modelsOfRoute(route).join(', ')}${rest}`
 }
 
 function strategyName(strategy: NonNullable<Route['strategy']>): string {

@@ -9,6 +9,7 @@ import {
   openLedger,
   pricesOf,
   project,
+  modelsOfRoute,
 } from '@signalbox/core'
 import type { ReportOptions } from './arguments.ts'
 import { dollars, percent, reportCsv, reportText, when } from './report-text.ts'
@@ -169,7 +170,7 @@ function mixesOf(
   const bySize = models.toSorted((a, b) => sizeOf(b) - sizeOf(a))
   const weights = Object.fromEntries(models.map(({ name }) => [name, configured[name]?.weight ?? 1]))
   const weightedRoutes = Object.entries(routes).flatMap(([name, route]) => {
-    const shares = route.models.map((entry) =>
+    const shares = (route.models ?? modelsOfRoute(route)).map((entry) =>
       typeof entry === 'string'
         ? [entry, weights[entry] ?? 1]
         : [entry.model, entry.weight ?? weights[entry.model] ?? 1],

@@ -82,6 +82,7 @@ describe('--print-order', () => {
         observe    observe
         guard      permission
         guard      prompt-rules
+        cache      idempotency
         admit      degrade
         admit      admit
       route, ranks the models and tries them in turn

@@ -32,6 +32,10 @@ export interface CallInit {
   /** The most the call may cost, in US dollars; the route's and the identity's bounds hold besides. */
   readonly maxCostUsd?: number
   readonly log?: Logger
+  /** What the caller wants of a cache, as HTTP's `Cache-Control` says it: `no-cache`, `no-store`, `max-age=SECONDS`. */
+  readonly cacheControl?: string
+  /** Calls of one caller with the same one are one call: the second gets the answer of the first. */
+  readonly idempotencyKey?: string
 }
 
 /** Tells this process from all others, also from an earlier one with the same number. */
@@ -89,6 +93,8 @@ export function createCall(init: CallInit, routes: RouteTable, { clock, random, 
     record,
     ...(parent !== undefined && { parent }),
     ...(madeBy !== undefined && { madeBy }),
+    ...(init.cacheControl !== undefined && { cacheControl: init.cacheControl }),
+    ...(init.idempotencyKey !== undefined && { idempotencyKey: init.idempotencyKey }),
   }
 }
 

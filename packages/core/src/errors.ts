@@ -38,6 +38,7 @@ export const errorVerdicts = {
   not_found: final,
   method_not_allowed: final,
   request_too_large: final,
+  idempotency_mismatch: final,
   refused: final,
 
   // The caller left, the call's time is up, or the host is shutting down.
@@ -54,6 +55,7 @@ export const errorVerdicts = {
   max_cost_exceeded: next,
   price_unknown: next,
   ledger_unavailable: final,
+  store_unavailable: final,
   all_models_unavailable: final,
   model_unavailable: next,
   context_length_exceeded: final,
@@ -206,4 +208,11 @@ const moneyCodes: ReadonlySet<SignalboxErrorCode> = new Set(['budget_exceeded', 
 /** Tells a {@link SignalboxError}, also one made by another copy of this package. */
 export function isSignalboxError(error: unknown): error is SignalboxError {
   return typeof error === 'object' && error !== null && brand in error
+}
+
+/** The same error for another call: an error belongs to one. */
+export function errorForAnother(error: SignalboxError): SignalboxError {
+  const { code, message, cause, answer, failures: _failures, billed: _billed, ...rest } = error
+  const { name: _name, code: _code, ...options } = rest as typeof rest & { name?: string; code?: string }
+  return new SignalboxError(code, message, { ...options, cause, ...(answer && { answer }) })
 }

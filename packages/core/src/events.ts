@@ -1,7 +1,8 @@
 import { EventEmitter } from 'eventemitter3'
 import type { BreakerChange } from './breaker/breaker.ts'
 import type { BudgetScope } from './money/budget.ts'
-import type { AttemptRecord, CallRecord, Failover } from './record.ts'
+import type { AttemptRecord, CacheRecord, CallRecord, Failover } from './record.ts'
+import type { StoreChange } from './store/steady.ts'
 import type { Ended, Logger } from './types.ts'
 
 /** Something the operator should act on: a key that is refused, a quota that is used up, a model that is not there. */
@@ -14,7 +15,13 @@ export interface Alert {
 
 /** Something odd that was dealt with. */
 export interface Warning {
-  readonly kind: 'malformed_event' | 'ignored_retry_after' | 'odd_usage' | 'plugin_skipped' | 'plugin_failed'
+  readonly kind:
+    | 'cache_failed'
+    | 'malformed_event'
+    | 'ignored_retry_after'
+    | 'odd_usage'
+    | 'plugin_skipped'
+    | 'plugin_failed'
   readonly message: string
   readonly callId?: string
   readonly model?: string
@@ -36,6 +43,8 @@ export interface RouterEvents {
   'attempt.started': { readonly record: CallRecord; readonly attempt: AttemptRecord }
   'attempt.ended': { readonly record: CallRecord; readonly attempt: AttemptRecord; readonly error?: unknown }
   failover: Failover
+  /** The cache was asked for a call. */
+  cache: CacheRecord & { readonly callId: string; readonly route: string }
   alert: Alert
   /** A model's breaker opened, asked for a probe, or closed. */
   'breaker.changed': BreakerChange & { readonly model: string }
@@ -43,6 +52,8 @@ export interface RouterEvents {
   entry: { readonly callKey: string }
   /** The ledger could not be written. What was to be written is kept, and tried again. */
   'ledger.failed': { readonly error: unknown }
+  /** The shared store cannot be reached, or can again. */
+  'store.changed': StoreChange
   /** A share of a budget is used; told once for each account and period, or rolling window. */
   'budget.alert': BudgetTelling & { readonly share: number; readonly settledUsd: string; readonly heldUsd: string }
   /** A budget refused a call; told once for each account and period, or rolling window. */

@@ -1,6 +1,10 @@
 export type { BegunCall, CallerRouter, CloseOptions, Router } from './router.ts'
 export type { OrderedHook } from './rings.ts'
 export { createRouter } from './router.ts'
+export type { CacheStatus } from './answer-cache.ts'
+export type { CachedAnswer } from './cache/answer.ts'
+export type { AnswerLayer, LayerSize } from './cache/layer.ts'
+export type { CacheOptions, CacheScope, CacheSettings } from './cache/settings.ts'
 export type { CallInit } from './call.ts'
 export type { Clock, Random, Timer } from './clock.ts'
 export { seededRandom, systemClock } from './clock.ts'
@@ -33,8 +37,8 @@ export { loadConfig } from './config/load.ts'
 export type { AttemptFailure, SignalboxErrorCode, SignalboxErrorOptions, UpstreamAnswer } from './errors.ts'
 export { SignalboxError, isSignalboxError } from './errors.ts'
 export type { Alert, Events, RouterEvent, RouterEvents, Warning } from './events.ts'
-export type { CacheLayer, Classify, Guard, Labels, LiftOptions, StoredAnswer } from './lifts.ts'
-export { cacheLayer, classifier, guard, refuse } from './lifts.ts'
+export type { BudgetGuard, CacheLayer, Classify, Guard, Labels, LiftOptions, StoredAnswer } from './lifts.ts'
+export { budgetGuard, cacheLayer, classifier, guard, refuse } from './lifts.ts'
 export type {
   AttemptStage,
   CallStage,
@@ -86,7 +90,7 @@ export type { OpenAiOptions } from './providers/openai.ts'
 export { openai } from './providers/openai.ts'
 export type { Quirks, VendorName } from './providers/quirks.ts'
 export type { ConnectedModel, ModelContext, Provider } from './providers/provider.ts'
-export type { AttemptRecord, CallRecord, CandidateRecord, Failover, HookTime } from './record.ts'
+export type { AttemptRecord, CacheRecord, CallRecord, CandidateRecord, Failover, HookTime } from './record.ts'
 export { plainReply, readBody, streamOf, streamReply } from './reply.ts'
 export type { BudgetQuery, BudgetStatus } from './treasury.ts'
 export type {
@@ -97,6 +101,7 @@ export type {
   CallerBudget,
   Candidate,
   CandidateView,
+  ChangedParameters,
   DialectName,
   Ended,
   Handler,
@@ -119,3 +124,12 @@ export type {
   Usage,
   UsageFault,
 } from './types.ts'
+export type { Complexity, ExpectedLength, HeuristicLabels, Task } from './classify/heuristic.ts'
+export { heuristicLabels } from './classify/heuristic.ts'
+export { heuristicClassifier } from './classify/index.ts'
+export type { ComplexityOptions } from './strategies/complexity.ts'
+export { byComplexity } from './strategies/complexity.ts'
+export type { NestedStrategy } from './strategies/index.ts'
+export { modelsOfRoute } from './strategies/named-models.ts'
+export type { Day, Rule, RuleConditions, RulesOptions, RuleTime } from './strategies/rules.ts'
+export { byRules } from './strategies/rules.ts'

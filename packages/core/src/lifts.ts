@@ -1,7 +1,8 @@
 import { SignalboxError } from './errors.ts'
-import { type HookOptions, type Plugin, definePlugin } from './plugin.ts'
-import { bytesOf, plainReply, streamOf, streamReply } from './reply.ts'
-import type { Call, DialectName, Reply } from './types.ts'
+import { type HookOptions, type Plugin, type PluginServices, definePlugin } from './plugin.ts'
+import { cachedReply } from './plugins/cached-reply.ts'
+import { bytesOf, noUsage } from './reply.ts'
+import type { Attempt, Call, DialectName, HeldMoney, Reply } from './types.ts'
 
 /** What a lift may set besides its function. */
 export type LiftOptions = Pick<HookOptions<Call>, 'enforce' | 'before' | 'after' | 'timeoutMs' | 'onError'>
@@ -59,6 +60,68 @@ export function refuse(message: string): SignalboxError {
   return new SignalboxError('refused', message)
 }
 
+/** What watches over money of its own. */
+export interface BudgetGuard<Hold> {
+  /**
+   * Called before each attempt, with the most that it can cost: undefined at a price that nobody knows. What it gives is
+   * handed to `settle`; what it throws refuses the attempt ({@link refuse} ends the call).
+   */
+  hold(attempt: Attempt, boundNanoUsd: number | undefined): Hold | Promise<Hold>
+  /** Called once when the attempt has ended, with what it cost: 0 where nothing was billed, undefined where nobody knows. */
+  settle?(hold: Hold, costNanoUsd: number | undefined, attempt: Attempt): void | Promise<void>
+}
+
+/**
+ * A plugin that may refuse attempts for their money, and hears of what each has cost, at the stage `budget` of the attempt
+ * ring. Amounts are in nano-USD. When it fails the attempt is refused, unless `onError` is `open`; a `settle` that fails
+ * touches no call, and is logged.
+ *
+ * @example
+ * let spentNanoUsd = 0
+ * const pocketMoney = budgetGuard('pocket-money', {
+ *   hold: () => {
+ *     if (spentNanoUsd > 1e9) throw refuse('The pocket money is spent.')
+ *   },
+ *   settle: (_hold, costNanoUsd = 0) => void (spentNanoUsd += costNanoUsd),
+ * })
+ */
+export function budgetGuard<Hold>(
+  name: string,
+  budget: BudgetGuard<Hold>,
+  options: Omit<HookOptions<Attempt>, 'run' | 'stage'> = {},
+): Plugin {
+  let services: PluginServices | undefined
+  const settleSafely = async (hold: Hold, { entry }: HeldMoney, attempt: Attempt) => {
+    try {
+      await budget.settle?.(hold, entry?.usage === undefined ? 0 : entry.costNanoUsd, attempt)
+    } catch (error) {
+      attempt.call.log?.warn({ err: error, plugin: name }, 'a budget guard could not settle')
+    }
+  }
+  return definePlugin({
+    name,
+    setup: (given) => void (services = given),
+    attempt: {
+      ...options,
+      stage: 'budget',
+      async run(attempt, next) {
+        const boundNanoUsd = services?.costBoundNanoUsd(attempt)
+        const held: HeldMoney = attempt.held ?? { nanoUsd: boundNanoUsd ?? Infinity }
+        const hold = await budget.hold(attempt, boundNanoUsd)
+        try {
+          const reply = await next({ ...attempt, held })
+          void reply.ended.then(() => settleSafely(hold, held, attempt))
+          return reply
+        } catch (error) {
+          await settleSafely(hold, held, attempt)
+          throw error
+        }
+      },
+    },
+  })
+}
+
+
 /** An answer as a cache layer keeps it. */
 export interface StoredAnswer {
   readonly dialect: DialectName
@@ -68,7 +131,7 @@ export interface StoredAnswer {
   readonly body: Uint8Array
 }
 
-/** Where answers are kept. Which calls may share an answer is the layer's to say: it makes its own key. */
+/** Where answers are kept. A stream is given as a plain answer, and the other way, as the call asks. Which calls may share an answer is the layer's to say: it makes its own key. */
 export interface CacheLayer {
   get(call: Call): StoredAnswer | undefined | Promise<StoredAnswer | undefined>
   set(call: Call, answer: StoredAnswer): void | Promise<void>
@@ -96,7 +159,8 @@ export function cacheLayer(name: string, layer: CacheLayer, options: LiftOptions
       stage: 'cache',
       async run(call, next) {
         const stored = await layer.get(call)
-        if (stored) return restored(stored)
+        const kept = stored && restored(call, stored)
+        if (kept) return kept
         const reply = await next(call)
         keep(reply, (answer) => layer.set(call, answer)).catch((error: unknown) =>
           call.log?.warn({ err: error, plugin: name }, 'a cache layer could not keep an answer'),
@@ -107,11 +171,10 @@ export function cacheLayer(name: string, layer: CacheLayer, options: LiftOptions
   })
 }
 
-function restored(stored: StoredAnswer): Reply {
-  const head = { status: 200, headers: stored.headers, dialect: stored.dialect, model: stored.model }
-  return stored.streamed
-    ? streamReply({ ...head, body: streamOf([stored.body]) })
-    : plainReply({ ...head, body: stored.body })
+/** As a stream or plain, as the call asks. Undefined where the answer cannot be said so. */
+function restored(call: Call, stored: StoredAnswer): Reply | undefined {
+  const unknown = { tellsUsage: true, usage: noUsage, storedAt: 0, costNanoUsd: 0, tookMs: 0 }
+  return cachedReply(call, { ...unknown, ...stored })
 }
 
 async function keep(reply: Reply, set: (answer: StoredAnswer) => void | Promise<void>): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Admission } from './admission.ts'
+import type { AnswerCache } from './answer-cache.ts'
 import type { ContentLog } from './log-content.ts'
 import type { EventBus } from './events.ts'
 import type { Ledger } from './ledger/types.ts'
@@ -9,9 +10,11 @@ import { admit } from './plugins/admit.ts'
 import type { PriceBook } from './money/price-book.ts'
 import { breaker } from './plugins/breaker.ts'
 import { budget } from './plugins/budget.ts'
+import { cache } from './plugins/cache.ts'
 import { degrade } from './plugins/degrade.ts'
 import { health } from './plugins/health.ts'
 import { hold } from './plugins/hold.ts'
+import { idempotency } from './plugins/idempotency.ts'
 import { ledger } from './plugins/ledger.ts'
 import { limiter } from './plugins/limiter.ts'
 import { meter } from './plugins/meter.ts'
@@ -20,6 +23,7 @@ import { permission } from './plugins/permission.ts'
 import { retry } from './plugins/retry.ts'
 import { timeout } from './plugins/timeout.ts'
 import { translate } from './plugins/translate.ts'
+import type { RouteTable } from './route-table.ts'
 import type { Treasury } from './treasury.ts'
 import type { Services } from './types.ts'
 
@@ -27,6 +31,9 @@ import type { Services } from './types.ts'
 export interface BuiltInServices extends Services {
   readonly events: EventBus
   readonly admission: Admission
+  readonly routes: RouteTable
+  /** Answers of earlier calls; undefined where none are kept. */
+  readonly cache: AnswerCache | undefined
   /** Where every call is written, where there is such a thing. */
   readonly ledger: Ledger | undefined
   readonly prices: PriceBook
@@ -55,7 +62,8 @@ export const pipeline: readonly PipelineStep[] = [
   { ring: 'call', stage: 'identify' },
   { ring: 'call', stage: 'guard', builtIn: permission },
   { ring: 'call', stage: 'classify' },
-  { ring: 'call', stage: 'cache' },
+  { ring: 'call', stage: 'cache', builtIn: idempotency },
+  { ring: 'call', stage: 'cache', builtIn: cache },
   { ring: 'call', stage: 'admit', builtIn: degrade },
   { ring: 'call', stage: 'admit', builtIn: admit },
 

@@ -60,6 +60,22 @@ export interface HookTime {
   ms: number
 }
 
+/** What a cache had to do with a call. */
+export interface CacheRecord {
+  /** `joined`: the call shared the answer of another one under way. `stale`: it got an old answer, and had a new one made. */
+  readonly outcome: 'hit' | 'stale' | 'joined' | 'miss' | 'bypass'
+  /** The layer that had the answer. */
+  readonly layer?: string
+  /** How old the answer was, in milliseconds. */
+  readonly ageMs?: number
+  /** The bytes of the answer that were not asked for again. */
+  readonly bytes?: number
+  /** What the answer cost when it was made, in nano-USD. */
+  readonly savedNanoUsd?: number
+  /** How much longer it took when it was made, in milliseconds. */
+  readonly savedMs?: number
+}
+
 /** Everything a call decided and did, written as it happens. */
 export interface CallRecord {
   readonly id: string
@@ -84,6 +100,8 @@ export interface CallRecord {
   model?: string
   outcome: 'pending' | 'ok' | SignalboxErrorCode
   durationMs?: number
+  /** What a cache had to do with it; absent where there is none. */
+  cache?: CacheRecord
   /** How long each hook took, in the order in which they began; absent unless `hookTimes` asks for it. */
   hookTimes?: HookTime[]
 }

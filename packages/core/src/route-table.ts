@@ -3,6 +3,7 @@ import { defaultMaxBodyBytes, resolveSettings } from './config/defaults.ts'
 import type { Admission } from './admission.ts'
 import type { EventBus } from './events.ts'
 import type { ModelStates } from './model-state.ts'
+import type { PriceBook } from './money/price-book.ts'
 import { nanoUsdOf } from './money/usd.ts'
 import type { Connections } from './providers/connections.ts'
 import { inAnyDialect } from './providers/any-dialect.ts'
@@ -10,6 +11,7 @@ import { providerOf } from './providers/index.ts'
 import type { ConnectedModel } from './providers/provider.ts'
 import { parseRetryAfterMs } from './retry/retry-after.ts'
 import { createStrategy } from './strategies/index.ts'
+import { modelsOfRoute } from './strategies/named-models.ts'
 import type { Candidate, CandidateView, DialectName, Services, Strategy } from './types.ts'
 
 /** A route, ready to be ranked. */
@@ -41,6 +43,7 @@ export interface ModelServices extends Services {
   readonly events: EventBus
   readonly states: ModelStates
   readonly admission: Admission
+  readonly prices: PriceBook
   readonly connections: Connections
 }
 
@@ -97,7 +100,9 @@ function connectModel(name: string, options: ModelOptions, top: RouterOptions, s
 }
 
 function createRoute(name: string, route: RouteOptions, parts: Parts): Route {
-  const listed = route.models.map((entry) => (typeof entry === 'string' ? { model: entry } : entry))
+  const listed = (route.models ?? modelsOfRoute(route)).map((entry) =>
+    typeof entry === 'string' ? { model: entry } : entry,
+  )
   const fallback = route.fallback ?? []
   const ranked = listed.map(({ model, weight }) => createCandidate(parts.models.get(model)!, weight, route, parts))
   const reserve = fallback.filter((model) => !ranked.some((candidate) => candidate.name === model))
@@ -147,6 +152,9 @@ function createCandidate(
     quirks: connected.quirks,
     send: inAnyDialect(connected.send, model.dialects, connected.quirks !== undefined),
     verify: connected.verify,
+    get price() {
+      return services.prices.priceOf(name, services.clock.wallTime())
+    },
     get weight() {
       return ownWeight * state.penalty.share
     },

@@ -3,7 +3,7 @@ import type { Clock } from './clock.ts'
 import { SignalboxError, type SignalboxErrorCode, isSignalboxError } from './errors.ts'
 import type { EventBus } from './events.ts'
 import type { RouteHook, TryCandidate } from './plugin.ts'
-import type { AttemptRecord, CandidateRecord } from './record.ts'
+import type { AttemptRecord } from './record.ts'
 import type { Route, RouteTable } from './route-table.ts'
 import { tokensOf, withinWindow } from './tokens/request.ts'
 import { tryInTurn } from './try-in-turn.ts'
@@ -91,20 +91,11 @@ function tell({ strategy }: Route, outcome: Outcome, events: EventBus): void {
 
 function settle(call: Call, route: Route, ranked: readonly Ranked[]): readonly Ranked[] {
   const listed = route.fallback.length === 0 ? ranked : withFallback(ranked, route)
+  const { models: allowed } = call.identity
+  const reachable = allowed ? listed.filter(({ name }) => allowed.includes(name)) : listed
+  const fitting = reachable.filter((one) => withinWindow(call.request, viewOf(one, route)))
   // How a model looks is worked out when it is asked for, so each is asked once.
-  const fitting: Ranked[] = []
-  const looks: CandidateRecord[] = []
-  const allowed = call.identity.models
-  let reachable = 0
-  for (const one of listed) {
-    const view = route.candidates.get(one.name)
-    if (!view) throw strangerError(one, route)
-    if (allowed && !allowed.includes(one.name)) continue
-    reachable++
-    if (!withinWindow(call.request, view)) continue
-    fitting.push(one)
-    looks.push(recordOf(one, view))
-  }
+  const looks = fitting.map((one) => recordOf(one, viewOf(one, route)))
   if (looks.some(({ health }) => health !== 'healthy')) {
     const ailing = new Map(looks.map(({ name, health }) => [name, ailments[health]]))
     const byHealth = (a: Ranked, b: Ranked) => ailing.get(a.name)! - ailing.get(b.name)!
@@ -113,13 +104,19 @@ function settle(call: Call, route: Route, ranked: readonly Ranked[]): readonly R
   }
   call.record.strategy = route.strategy.name
   call.record.candidates = looks
-  if (fitting.length === 0) throw nothingLeft(call, route, { listed: listed.length, reachable })
+  if (fitting.length === 0) throw nothingLeft(call, route, { listed: listed.length, reachable: reachable.length })
   return fitting
 }
 
 function withFallback(ranked: readonly Ranked[], { fallback }: Route): readonly Ranked[] {
   const missing = fallback.filter((name) => !ranked.some((one) => one.name === name))
   return [...ranked, ...missing.map((name) => ({ name, reason: 'fallback' }))]
+}
+
+function viewOf(ranked: Ranked, route: Route): CandidateView {
+  const view = route.candidates.get(ranked.name)
+  if (!view) throw strangerError(ranked, route)
+  return view
 }
 
 const ailments: Readonly<Record<CandidateView['health'], number>> = { healthy: 0, degraded: 1, unhealthy: 2 }

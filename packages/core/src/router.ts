@@ -1,4 +1,5 @@
 import { createAdmission } from './admission.ts'
+import { createAnswerCache } from './answer-cache.ts'
 import { type CallInit, childOf, createCall } from './call.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { RouterOptions } from './config/options.ts'
@@ -28,7 +29,7 @@ import type { KnownPrices } from './reports/baseline.ts'
 import { type OrderedHook, createRings } from './rings.ts'
 import { createRouteTable } from './route-table.ts'
 import { readOptions } from './standard-schema.ts'
-import { createMemoryStore } from './store/memory.ts'
+import { openStore } from './store/open.ts'
 import { type RouterStatus, createStatus } from './status.ts'
 import { strategyNames } from './strategies/index.ts'
 import type { Call, Identity, Reply } from './types.ts'
@@ -125,7 +126,15 @@ export function createRouter(given: RouterOptions): Router {
   const options = validateConfig(given, strategyNames)
   const { clock = systemClock, random = Math.random, logger } = options
   const events = createEvents(logger)
-  const store = createMemoryStore({ clock })
+  const opened = openStore(options.store || 'memory', {
+    clock,
+    onChange(change) {
+      if (change.isUp) logger?.info({}, 'the store can be reached again')
+      else logger?.warn({ err: change.error }, 'the store cannot be reached')
+      events.emit('store.changed', change)
+    },
+  })
+  const { store } = opened
   const prices = priceBookOf(options)
   const ledger = openLedger(options.ledger, { clock, events, prices: pricesOf(options, clock, prices) })
   const treasury = createTreasury(createBudgets(options.budgets || [], store, clock), { store, events, clock })
@@ -156,7 +165,8 @@ export function createRouter(given: RouterOptions): Router {
   const connections = createConnections(clock)
   const states = createModelStates(services)
   const routes = createRouteTable(options, { ...services, connections, states })
-  const builtIns = builtInPlugins(services)
+  const cache = createAnswerCache(options, { clock, events, routes })
+  const builtIns = builtInPlugins({ ...services, routes, cache })
   const plugins = (options.plugins || []).map((plugin) => definePlugin(plugin))
   const routePlugins = pluginsOfRoutes(options)
   const everyPlugin = [...builtIns, ...plugins, ...[...routePlugins.values()].flat()]
@@ -164,7 +174,7 @@ export function createRouter(given: RouterOptions): Router {
   const hookTimes = options.hookTimes ?? false
   const rings = createRings({ builtIns, plugins, routePlugins, routes, clock, events, overdue, hookTimes })
 
-  const status = createStatus(routes, events, admission)
+  const status = createStatus({ routes, events, admission, budgets: options.budgets || [], opened })
   const stopProbes = startProbes(probedModels(routes.models), clock)
   const lifetime = createLifetime(clock, async (drained) => {
     if (!drained) await connections.destroy()
@@ -172,6 +182,7 @@ export function createRouter(given: RouterOptions): Router {
     overdue.close()
     await closePlugins(everyPlugin, services)
     if (drained) await connections.close()
+    opened.close()
   })
 
   async function run(call: Call, left: () => void): Promise<Reply> {
@@ -226,7 +237,7 @@ export function createRouter(given: RouterOptions): Router {
           (!allowed || allowed.includes(name)) &&
           (!models || models.some((model) => routes.find(name)!.candidates.has(model))),
       ),
-    status: () => ({ ready: !lifetime.isOver, ...status() }),
+    status: () => ({ ready: !lifetime.isOver, ...status(), ...(cache && { cache: cache.status() }) }),
     budgets: (query = {}) => treasury.read(query),
     verify: () => verifyModels(routes.models, clock),
     get ready() {

@@ -1,4 +1,5 @@
 import type { Admission } from './admission.ts'
+import type { CacheStatus } from './answer-cache.ts'
 import type { BreakerSnapshot } from './breaker/breaker.ts'
 import type { EventBus } from './events.ts'
 import type { HealthSnapshot } from './health/health-window.ts'
@@ -6,7 +7,9 @@ import type { Limit, LimitKind } from './limiter/limits.ts'
 import type { Shortage } from './limiter/types.ts'
 import type { Failover } from './record.ts'
 import type { RouteTable } from './route-table.ts'
-import type { Store } from './store/store.ts'
+import { type BudgetSettings, whenDownOf } from './money/budget.ts'
+import type { OpenStore } from './store/open.ts'
+import type { Store, WhenDown } from './store/store.ts'
 import type { Candidate } from './types.ts'
 
 /** What is known of one model now. */
@@ -34,6 +37,15 @@ interface LimitStatus {
   readonly kind: LimitKind
   readonly limit: number
   readonly scope: Store['scope']
+  /** What is done while the store cannot be reached. */
+  readonly whenStoreDown: WhenDown
+}
+
+/** A budget, and who shares its count. */
+interface BudgetStatus extends Pick<BudgetSettings, 'per' | 'window' | 'limitUsd'> {
+  readonly soft: boolean
+  readonly scope: Store['scope']
+  readonly whenStoreDown: WhenDown
 }
 
 /** What the router knows of itself now. */
@@ -42,8 +54,13 @@ export interface RouterStatus {
   readonly models: readonly ModelStatus[]
   /** The limits of routes and of kinds of callers. */
   readonly limits: readonly LimitStatus[]
+  readonly budgets: readonly BudgetStatus[]
+  /** What limits and budgets are counted in: who shares it, and whether it can be reached. */
+  readonly store: { readonly scope: Store['scope']; readonly up: boolean }
   /** How many calls wait, for each limit where any do. */
   readonly queue: Readonly<Record<string, number>>
+  /** How the cache has done; absent where there is none. */
+  readonly cache?: CacheStatus
   /** The last moves from one model to another, oldest first. */
   readonly failovers: readonly Failover[]
 }
@@ -51,11 +68,13 @@ export interface RouterStatus {
 const failoversKept = 200
 
 /** Keeps the last failovers and gives the status on request. */
-export function createStatus(
-  routes: RouteTable,
-  events: EventBus,
-  admission: Admission,
-): () => Omit<RouterStatus, 'ready'> {
+export function createStatus({
+  routes,
+  events,
+  admission,
+  budgets,
+  opened: { store, isUp },
+}: StatusSources): () => Omit<RouterStatus, 'ready'> {
   const failovers: Failover[] = []
   events.on('failover', (failover) => {
     failovers.push(failover)
@@ -64,17 +83,34 @@ export function createStatus(
   return () => ({
     models: routes.models.map((model) => statusOf(model, admission)),
     limits: admission.general.map((limit) => limitStatus(limit, admission)),
+    budgets: budgets.map((budget) => budgetStatus(budget, store)),
+    store: { scope: store.scope, up: isUp() },
     queue: Object.fromEntries(admission.limiter.waiting()),
     failovers: [...failovers],
   })
 }
 
-const limitStatus = ({ group, kind, limit, scope }: Limit, { store }: Admission): LimitStatus => ({
+/** What a status is drawn from. */
+interface StatusSources {
+  readonly routes: RouteTable
+  readonly events: EventBus
+  readonly admission: Admission
+  readonly budgets: readonly BudgetSettings[]
+  readonly opened: Pick<OpenStore, 'store' | 'isUp'>
+}
+
+const limitStatus = ({ group, kind, limit, scope, whenDown }: Limit, { store }: Admission): LimitStatus => ({
   group,
   kind,
   limit,
   scope: scope ?? store.scope,
+  whenStoreDown: whenDown,
 })
+
+function budgetStatus(settings: BudgetSettings, { scope }: Store): BudgetStatus {
+  const { per, window, limitUsd, soft = false } = settings
+  return { per, window, limitUsd, soft, scope, whenStoreDown: whenDownOf(settings) }
+}
 
 function statusOf({ name, provider, domain, state }: Candidate, admission: Admission): ModelStatus {
   const held = state.hold()

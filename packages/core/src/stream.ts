@@ -60,9 +60,9 @@ export class PushStream implements ByteStream {
     return this.taken
   }
 
-  async to(sink: Sink): Promise<void> {
-    this.take()
-    await new Promise<void>((resolve) => {
+  to(sink: Sink): Promise<void> {
+    return new Promise<void>((resolve) => {
+      this.take()
       this.wake = () => {
         if (this.over && this.queue.length === 0) resolve()
       }

@@ -81,7 +81,7 @@ export function createTreasury(
     const answer = await store.reserve({
       id,
       leaseMs: 1_000,
-      entries: [{ key: `told:${what}`, limit: 1, amount: 1, windowMs, forgetAfterMs }],
+      entries: [{ key: `told:${what}`, limit: 1, amount: 1, windowMs, forgetAfterMs, whenDown: 'open' }],
     })
     if (answer.granted) await store.settle(id, [1])
     return answer.granted

@@ -4,6 +4,7 @@ import type { Settings } from './config/defaults.ts'
 import type { BudgetSettings } from './money/budget.ts'
 import type { HealthState } from './health/health-window.ts'
 import type { ModelState } from './model-state.ts'
+import type { Price } from './money/price.ts'
 import type { ConnectedModel } from './providers/provider.ts'
 import type { Quirks } from './providers/quirks.ts'
 import type { MediaPart } from './tokens/bounds.ts'
@@ -112,7 +113,18 @@ export interface Request {
    * Only the fields named are written again: all other bytes stay as they came.
    */
   with(patch: Readonly<Record<string, unknown>>): Request
+  /** A copy with every text in its messages changed, instructions and results of tools among them, whatever the dialect. */
+  mapText(map: (text: string, role: string) => string): Request
+  /**
+   * A copy with other parameters, whatever the dialect.
+   *
+   * @throws SignalboxError `untranslatable` for a parameter that the dialect does not have
+   */
+  withParameters(parameters: ChangedParameters): Request
 }
+
+/** Parameters that may be changed; what is left out stays. */
+export type ChangedParameters = Partial<Pick<Parameters, 'maxOutputTokens' | 'temperature' | 'topP' | 'seed' | 'stop'>>
 
 /** Pino's shape. Every method takes an object of fields and a message. */
 export interface Logger {
@@ -150,6 +162,10 @@ export interface Call {
   readonly headers: Readonly<Record<string, string>>
   /** The host's logger for this call. */
   readonly log: Logger | undefined
+  /** What the caller wants of a cache, as HTTP's `Cache-Control` says it. */
+  readonly cacheControl?: string
+  /** Calls of one caller with the same one are one call. */
+  readonly idempotencyKey?: string
   /** What is decided and what happens, written as it happens. To read, not to write. */
   readonly record: CallRecord
 }
@@ -170,6 +186,8 @@ export interface CandidateView {
   readonly contextWindow: number | undefined
   /** The tokens it can write in one call, where that is known. */
   readonly maxOutputTokens: number | undefined
+  /** What its tokens cost now; undefined where that is unknown. */
+  readonly price: Price | undefined
   /** What its own calls of the last minutes say. */
   readonly health: HealthState
   readonly breaker: BreakerState

@@ -5,9 +5,15 @@ type Serve = (place: Place) => void | Promise<void>
 /** Every server that a row can stand on, loaded only in the process that serves it. */
 const servers = {
   pipe: async () => (await import('./pipe.ts')).serve,
-  listener: async () => (await import('./signalbox.ts')).serveListener,
-  express: async () => (await import('./signalbox.ts')).serveExpress,
-  koa: async () => (await import('./signalbox.ts')).serveKoa,
+  listener: async () => (await import('./signalbox.ts')).serve.listener,
+  express: async () => (await import('./signalbox.ts')).serve.express,
+  koa: async () => (await import('./signalbox.ts')).serve.koa,
+  'listener-money': async () => (await import('./signalbox.ts')).serve['listener-money'],
+  'express-money': async () => (await import('./signalbox.ts')).serve['express-money'],
+  'koa-money': async () => (await import('./signalbox.ts')).serve['koa-money'],
+  'listener-sqlite': async () => (await import('./signalbox.ts')).serve['listener-sqlite'],
+  'express-sqlite': async () => (await import('./signalbox.ts')).serve['express-sqlite'],
+  'koa-sqlite': async () => (await import('./signalbox.ts')).serve['koa-sqlite'],
   'express-undici': async () => (await import('./express-undici.ts')).serve,
   'http-proxy-middleware': async () => (await import('./http-proxy-middleware.ts')).serve,
   fastify: async () => (await import('./fastify.ts')).serve,

@@ -1,4 +1,5 @@
 import type { AdaptiveConcurrencySettings } from '../limiter/adaptive-concurrency.ts'
+import type { WhenDown } from '../store/store.ts'
 
 /** How much may go out in any 60 seconds, and at one time. What is left out is not limited. */
 export interface LimitSettings {
@@ -7,6 +8,8 @@ export interface LimitSettings {
   readonly tokensPerMinute?: number | undefined
   /** Calls under way at one time. */
   readonly concurrency?: number | undefined
+  /** What is done while a shared store cannot be reached. @default 'share' */
+  readonly whenStoreDown?: WhenDown | undefined
   /** The most choices (`n`) one request may ask for. */
   readonly maxChoices?: number | undefined
   /** The largest input of one request, in estimated tokens. */
@@ -15,8 +18,11 @@ export interface LimitSettings {
   readonly maxOutputTokens?: number | undefined
 }
 
+/** Limits that several models share. */
+export type TierLimits = Pick<LimitSettings, 'requestsPerMinute' | 'tokensPerMinute' | 'concurrency' | 'whenStoreDown'>
+
 /** The limits of a model: a total for it, and for the tier it shares with others. */
-export interface ModelLimits extends Pick<LimitSettings, 'requestsPerMinute' | 'tokensPerMinute' | 'concurrency'> {
+export interface ModelLimits extends TierLimits {
   /** A name under `tiers`, whose limits several models share. */
   readonly tier?: string | undefined
   /**

@@ -3,13 +3,12 @@ import { resolve } from 'node:path'
 /** Takes the relative paths in a configuration from the folder of its file. */
 export function resolvePaths(config: unknown, folder: string): unknown {
   if (typeof config !== 'object' || config === null) return config
-  const { ledger, store, plugins, routes, keys } = config as Record<
-    'ledger' | 'store' | 'plugins' | 'routes' | 'keys',
-    unknown
-  >
+  const { ledger, store, cache, plugins, routes, keys } = config as Readonly<Record<string, unknown>>
   return {
     ...config,
     ...(typeof ledger === 'string' && { ledger: isFile(ledger) ? resolve(folder, ledger) : ledger }),
+    ...(isRecord(cache) &&
+      typeof cache['file'] === 'string' && { cache: { ...cache, file: resolve(folder, cache['file']) } }),
     ...(typeof store === 'string' && { store: store.replace(/^(sqlite:)(.+)$/, inFolder) }),
     ...(Array.isArray(keys) && { keys: keys.map(keysFrom) }),
     ...(Array.isArray(plugins) && { plugins: plugins.map(pluginFrom) }),

@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici'
+import type { CacheOptions, CacheSettings } from '../cache/settings.ts'
 import type { Clock, Random } from '../clock.ts'
 import type { Plugin } from '../plugin.ts'
 import type { Provider } from '../providers/provider.ts'
@@ -8,7 +9,7 @@ import type { KeySource } from '../keys/settings.ts'
 import type { BudgetSettings } from '../money/budget.ts'
 import type { UnknownPricePolicy } from '../money/price-book.ts'
 import type { PriceSettings } from '../money/price.ts'
-import type { LimitRule, LimitSettings, ModelLimits } from './limits.ts'
+import type { LimitRule, LimitSettings, ModelLimits, TierLimits } from './limits.ts'
 import type { BreakerSettings, HealthSettings, RetrySettings, TimeoutSettings } from './defaults.ts'
 
 /** A key, or a function that is asked for it before each attempt: for keys that rotate. It should cache by itself. */
@@ -102,13 +103,16 @@ export interface RouteOptions extends UptimeOptions {
     | Strategy
     | RankFunction
     | undefined
-  readonly models: readonly (string | { readonly model: string; readonly weight?: number | undefined })[]
+  /** @default the models that its strategy names, where it names any */
+  readonly models?: readonly (string | { readonly model: string; readonly weight?: number | undefined })[] | undefined
   /** The most that one call may cost with all its attempts, in US dollars. @default unbounded */
   readonly maxCostUsd?: number | undefined
   /** A total for the route. @default unlimited */
   readonly limits?: LimitSettings | false | undefined
   /** Models tried, in this order, after all of the above. */
   readonly fallback?: readonly string[] | undefined
+  /** What differs on this route, where the router has a cache; `false` for none. */
+  readonly cache?: Partial<CacheSettings> | false | undefined
   /** Plugins for the calls of this route alone. They stand where they would among all others. */
   readonly plugins?: readonly Plugin[] | false | undefined
   readonly retry?: Partial<RetrySettings> | false | undefined
@@ -144,9 +148,7 @@ export interface RouterOptions extends UptimeOptions, PluginConfig {
   /** Limits for every caller of a kind. @default none */
   readonly limits?: readonly LimitRule[] | false | undefined
   /** Limits that several models share, by name. */
-  readonly tiers?:
-    | Readonly<Record<string, Pick<LimitSettings, 'requestsPerMinute' | 'tokensPerMinute' | 'concurrency'>>>
-    | undefined
+  readonly tiers?: Readonly<Record<string, TierLimits>> | undefined
   /** How many calls may wait for one limit. @default { maximumWaiting: 1000 } */
   readonly queue?: { readonly maximumWaiting?: number | undefined } | undefined
   /** The largest request body in bytes. @default 33554432 */
@@ -164,7 +166,8 @@ export interface RouterOptions extends UptimeOptions, PluginConfig {
   readonly clock?: Clock | undefined
   /** @default Math.random */
   readonly random?: Random | undefined
-  readonly cache?: false | undefined
+  /** Answers of earlier calls for later ones. @default none */
+  readonly cache?: CacheOptions | false | undefined
   /** What may be spent, by whom and in which time. Amounts are US dollars. @default none */
   readonly budgets?: readonly BudgetSettings[] | false | undefined
   /**
@@ -190,7 +193,12 @@ export interface RouterOptions extends UptimeOptions, PluginConfig {
    * @default 'refuse'
    */
   readonly untranslatable?: 'refuse' | 'report' | undefined
-  readonly store?: 'memory' | false | undefined
+  /**
+   * Where limits and budgets are counted: `memory` for each process by itself, `sqlite:FILE` for all processes of the
+   * host that name the same file, on a disk of the host.
+   * @default 'memory'
+   */
+  readonly store?: string | false | undefined
   /** A SQLite file, or `memory`. @default none */
   readonly ledger?: string | false | undefined
 }

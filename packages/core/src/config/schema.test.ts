@@ -51,7 +51,7 @@ describe('the JSON Schema', () => {
 
   it('takes $schema, and false for what comes later', () => {
     expect(schema.properties).toHaveProperty('$schema')
-    expect(schema.properties!['cache']!.const).toBe(false)
+    expect(schema.properties!['keys']!.const).toBe(false)
   })
 })
 

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { storeFault } from '../store/place.ts'
+import { days } from '../strategies/rules.ts'
 
 const headerSafe = /^[\x21-\x7e](?:[\x20-\x7e]{0,198}[\x21-\x7e])?$/
 const name = z.string().regex(headerSafe, 'expected 1 to 200 printable ASCII characters')
@@ -72,10 +74,15 @@ const health = retry({
     .describe('Asks in the background whether the provider is there. Default false.'),
 })
 
+const whenStoreDown = z
+  .enum(['open', 'closed', 'share'])
+  .optional()
+  .describe('While a shared store cannot be reached: let through, refuse, or go on with an equal part of the limit.')
 const rates = {
   requestsPerMinute: count.optional().describe('Calls in any 60 seconds.'),
   tokensPerMinute: count.optional().describe('Input and output tokens in any 60 seconds.'),
   concurrency: count.optional().describe('Calls under way at one time.'),
+  whenStoreDown,
 }
 const adaptiveConcurrency = z
   .union([
@@ -131,6 +138,7 @@ const budget = z.strictObject({
     .optional()
     .describe('Of the calendar. Default "UTC".'),
   soft: z.boolean().optional().describe('Counts and alerts, and never refuses. Default false.'),
+  whenStoreDown,
   alertAt: z
     .union([usedShare, z.array(usedShare)])
     .optional()
@@ -191,11 +199,65 @@ const modelKeys = {
 }
 
 const strategyName = z.string().min(1)
-const builtInStrategies = new Set(['ordered', 'round-robin', 'weighted', 'least-latency'])
+const builtInStrategies = new Set([
+  'ordered',
+  'round-robin',
+  'weighted',
+  'least-latency',
+  'cheapest',
+  'complexity',
+  'rules',
+])
+const nestedStrategy = z
+  .union([strategyName, z.looseObject({ use: strategyName })])
+  .optional()
+  .describe('How these models are ordered. Default "ordered".')
+const modelNames = z.array(name).min(1)
+const texts = z.union([z.string(), z.array(z.string()).min(1)]).optional()
+const timeOfDay = z.string().regex(/^(?:[01]\d|2[0-3]):[0-5]\d$|^24:00$/, 'expected a time such as "08:30"')
+const conditions = z.strictObject({
+  labels: z.record(z.string(), z.union([z.string(), z.array(z.string()).min(1)])).optional(),
+  key: texts,
+  user: texts,
+  team: texts,
+  tier: texts,
+  tag: texts,
+  inputTokens: z.strictObject({ min: count.optional(), max: count.optional() }).optional(),
+  stream: z.boolean().optional(),
+  tools: z.boolean().optional(),
+  modality: texts,
+  time: z
+    .strictObject({
+      from: timeOfDay.optional(),
+      to: timeOfDay.optional(),
+      days: z.array(z.enum(days)).min(1).optional(),
+      timeZone: z.string().refine(isTimeZone, 'expected a time zone such as "Europe/Berlin"').optional(),
+    })
+    .optional(),
+})
 const strategy = z.union([
   strategyName,
   z.discriminatedUnion('use', [
-    z.strictObject({ use: z.enum(['ordered', 'round-robin', 'weighted']) }),
+    z.strictObject({ use: z.enum(['ordered', 'round-robin', 'weighted', 'cheapest']) }),
+    z.strictObject({
+      use: z.literal('complexity'),
+      simple: modelNames.optional(),
+      moderate: modelNames.optional(),
+      complex: modelNames.optional(),
+      strategy: nestedStrategy,
+    }),
+    z.strictObject({
+      use: z.literal('rules'),
+      rules: z.array(
+        z.strictObject({
+          name: z.string().min(1).optional().describe('Stands in the reason of each decision.'),
+          when: conditions.optional().describe('What a call must be like. Default: holds for every call.'),
+          models: modelNames,
+          strategy: nestedStrategy,
+        }),
+      ),
+      otherwise: modelNames.describe('Serves calls for which no rule holds.'),
+    }),
     z.strictObject({
       use: z.literal('least-latency'),
       windowMs: milliseconds.optional().describe('How long a sample counts. Default 30000.'),
@@ -207,6 +269,28 @@ const strategy = z.union([
     .describe("A plugin's strategy, with its options."),
 ])
 
+const cacheOfRoute = {
+  ttlMs: milliseconds.optional().describe('How long an answer is new. Default 60000.'),
+  staleWhileRevalidateMs: z
+    .number()
+    .nonnegative()
+    .optional()
+    .describe('How much longer it is given while a new one is made. Default 0.'),
+  deterministicOnly: z
+    .boolean()
+    .optional()
+    .describe('Whether only calls with temperature 0 or a seed are cached. Default true.'),
+}
+const cacheOfRouter = {
+  per: z
+    .enum(['identity', 'key', 'user', 'team', 'all'])
+    .optional()
+    .describe('Who shares answers. Default "identity".'),
+  maximumBytes: count.optional().describe('What answers kept in the process may take. Default 67108864 (64 MiB).'),
+  file: z.string().min(1).optional().describe('A SQLite file that the processes of a host share.'),
+  maximumFileBytes: count.optional().describe('What the file may take. Default 1073741824 (1 GiB).'),
+}
+
 const routeModel = z.union([name, z.strictObject({ model: name, weight: z.number().nonnegative().optional() })])
 
 /** What may stand in code and not in a file: values, functions and objects in place of their names. */
@@ -217,6 +301,7 @@ interface CodeParts {
   readonly strategy: z.ZodType
   readonly redact: z.ZodType
   readonly plugin: z.ZodType
+  readonly cache: Record<string, z.ZodType>
   readonly top: Record<string, z.ZodType>
 }
 
@@ -234,6 +319,7 @@ const inFile: CodeParts = {
     z.string().min(1),
     z.strictObject({ use: z.string().min(1), options: z.unknown().optional() }).describe('With what it takes.'),
   ]),
+  cache: {},
   top: {},
 }
 
@@ -248,6 +334,7 @@ const inCode: CodeParts = {
   ]),
   redact: z.union([expressions, z.custom(isFunction, 'expected regular expressions or a function')]),
   plugin: z.custom((value) => typeof value === 'object' && value !== null, 'expected a plugin'),
+  cache: { layers: z.array(z.custom(isObjectWith('get'), 'expected a layer with get and set')).optional() },
   top: {
     logger: z.custom(isObjectWith('info'), 'expected a logger with debug, info, warn and error').optional(),
     clock: z.custom(isObjectWith('now'), 'expected a clock').optional(),
@@ -275,7 +362,7 @@ function build(parts: CodeParts) {
         name,
         z.strictObject({
           strategy: parts.strategy.optional().describe('How its models are ordered. Default "ordered".'),
-          models: z.array(routeModel).min(1),
+          models: z.array(routeModel).min(1).optional().describe('Default: the models that its strategy names.'),
           maxCostUsd: z
             .number()
             .positive()
@@ -287,6 +374,10 @@ function build(parts: CodeParts) {
           breaker,
           health,
           limits: z.union([z.strictObject({ ...rates, ...caps }), z.literal(false)]).optional(),
+          cache: z
+            .union([z.strictObject(cacheOfRoute), z.literal(false)])
+            .optional()
+            .describe('What differs on this route.'),
           plugins: plugins.describe('Plugins for the calls of this route alone.'),
         }),
       )
@@ -306,7 +397,10 @@ function build(parts: CodeParts) {
     queue: z
       .strictObject({ maximumWaiting: z.int().nonnegative().optional().describe('For each limit. Default 1000.') })
       .optional(),
-    cache: off,
+    cache: z
+      .union([z.strictObject({ ...cacheOfRoute, ...cacheOfRouter, ...parts.cache }), z.literal(false)])
+      .optional()
+      .describe('Answers of earlier calls for later ones.'),
     budgets: z
       .union([z.array(budget), z.literal(false)])
       .optional()
@@ -332,7 +426,10 @@ function build(parts: CodeParts) {
       .enum(['refuse', 'report'])
       .optional()
       .describe('What is done with a request that a model\'s dialect cannot say. Default "refuse".'),
-    store: z.union([z.literal('memory'), z.literal(false)]).optional(),
+    store: z
+      .union([z.string().check(checkStore), z.literal(false)])
+      .optional()
+      .describe('Where limits and budgets are counted: "memory", or "sqlite:" and a file that processes share.'),
     ledger: z
       .union([z.string().min(1), z.literal(false)])
       .optional()
@@ -344,6 +441,12 @@ function build(parts: CodeParts) {
       .describe('Whether records and answers (Server-Timing) say how long each hook took. Default false.'),
     ...parts.top,
   })
+}
+
+/** Says what is wrong with the place of a store. */
+function checkStore({ value, issues }: z.core.ParsePayload<string>): void {
+  const message = storeFault(value)
+  if (message !== undefined) issues.push({ code: 'custom', message, input: value })
 }
 
 /** The configuration as data: what a file may hold. */

@@ -189,15 +189,6 @@ describe('unknown keys', () => {
   })
 
   it.each([
-    ['cache', { ttlMs: 60_000 }],
-    ['store', 'redis://127.0.0.1'],
-  ])('are what the sections of later features are, and false is not: %s', (section, value) => {
-    expect(faultsOf(config({ [section]: value }))).toEqual([expect.stringMatching(new RegExp(`^${section}: `))])
-    expect(faultsOf(config({ [section]: true }))).toHaveLength(1)
-    expect(faultsOf(config({ [section]: false }))).toEqual([])
-  })
-
-  it.each([
     'retry',
     'timeouts',
     'breaker',

@@ -1,9 +1,11 @@
 import type { z } from 'zod'
 import { type ConfigFault, type Path, configError, dotted, faultAt, plain, shown, valueAt } from './fault.ts'
+import { namedModels, nestedStrategies } from '../strategies/named-models.ts'
 import type { Plugin } from '../plugin.ts'
 import { readBySchema } from '../standard-schema.ts'
 import type { RouterOptions } from './options.ts'
 import { codeSchema } from './schema.ts'
+import { isSameFile } from '../store/place.ts'
 
 /**
  * Checks a whole configuration and returns it typed.
@@ -105,7 +107,13 @@ function referenceFaults(options: unknown, strategyNames: ReadonlySet<string>): 
     ...routeFaults(options, models, strategyNames),
     ...routePluginFaults(options),
     ...budgetFaults(options, models),
+    ...storeFaults(record(options)),
   ]
+}
+
+function storeFaults({ store, ledger }: Record<string, unknown>): ConfigFault[] {
+  if (typeof store !== 'string' || typeof ledger !== 'string' || !isSameFile(store, ledger)) return []
+  return [{ path: 'store', message: "expected another file than the ledger's, got the same" }]
 }
 
 function budgetFaults(options: unknown, models: ReadonlySet<string>): ConfigFault[] {
@@ -158,7 +166,20 @@ function routeFaults(options: unknown, models: ReadonlySet<string>, strategyName
     const route = record(value)
     const listed = list(route['models']).map((entry) => (typeof entry === 'string' ? entry : record(entry)['model']))
     const at = ['routes', name]
+    const named = namedModels(route['strategy'])
+    const onRoute = route['models'] === undefined ? models : new Set([...listed, ...list(route['fallback'])])
     return [
+      ...(route['models'] === undefined && named.length === 0 ? [noModels([...at, 'models'])] : []),
+      ...named.flatMap((one) => {
+        if (onRoute.has(one.name)) return []
+        const path = dotted([...at, 'strategy', ...one.path])
+        return [
+          {
+            path,
+            message: `${JSON.stringify(one.name)} is not on the route; there are ${[...onRoute].join(', ') || 'none'}`,
+          },
+        ]
+      }),
       ...unknownModels(listed, models, [...at, 'models']),
       ...repeated(listed, [...at, 'models']),
       ...unknownModels(list(route['fallback']), models, [...at, 'fallback']),
@@ -166,6 +187,11 @@ function routeFaults(options: unknown, models: ReadonlySet<string>, strategyName
     ]
   })
 }
+
+const noModels = (path: Path) => ({
+  path: dotted(path),
+  message: 'expected the names of models, or a strategy that names them, got nothing',
+})
 
 /** What a plugin has that belongs to no route. */
 const notOfRoutes = ['config', 'paths', 'commands', 'strategies'] as const
@@ -204,12 +230,19 @@ function repeated(names: readonly unknown[], path: Path): ConfigFault[] {
   )
 }
 
+/** Strategies that say nothing without their options. */
+const withOptions = new Set(['complexity', 'rules'])
+
 function strategyFaults(strategy: unknown, names: ReadonlySet<string>, path: Path): ConfigFault[] {
   const use = typeof strategy === 'string' ? strategy : record(strategy)['use']
-  if (typeof use !== 'string' || names.has(use)) return []
-  return [
-    { path: dotted(path), message: `no strategy is named ${JSON.stringify(use)}; there are ${[...names].join(', ')}` },
-  ]
+  if (typeof use !== 'string') return []
+  if (!names.has(use)) {
+    const message = `no strategy is named ${JSON.stringify(use)}; there are ${[...names].join(', ')}`
+    return [{ path: dotted(path), message }]
+  }
+  if (typeof strategy === 'string' && withOptions.has(use))
+    return [{ path: dotted(path), message: `expected an object with "use": "${use}" and its options, got its name` }]
+  return nestedStrategies(strategy).flatMap((inner) => strategyFaults(inner.strategy, names, [...path, ...inner.path]))
 }
 
 const record = (value: unknown): Record<string, unknown> =>

@@ -107,8 +107,6 @@ export interface Dialect {
   classifyEvent(event: SseEvent): EventClass
   /** Whether these bytes are for certain one ordinary delta that neither finishes nor fails: spares reading it. */
   isDelta(bytes: Uint8Array): boolean
-  /** How many bytes of a delta come before its data, with the line feed before that. */
-  readonly deltaHeadBytes: number
   classifyAnswer(body: Uint8Array): AnswerClass
   /** What pieces of usage are when they are put together. Absent where a stream tells it at once. */
   joinUsage?(pieces: JsonBody): Usage | undefined

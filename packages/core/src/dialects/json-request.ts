@@ -1,8 +1,8 @@
 import { bufferOf } from '../buffer.ts'
 import { SignalboxError } from '../errors.ts'
-import type { Media, Message, Modality, Parameters, Request, Tool } from '../types.ts'
+import type { ChangedParameters, Media, Message, Modality, Parameters, Request, Tool } from '../types.ts'
 import { countFields } from './count-fields.ts'
-import { type Layout, layoutOf, splice } from './splice.ts'
+import { layoutOf, splice } from './splice.ts'
 
 /** A parsed JSON body. */
 export type JsonBody = Readonly<Record<string, unknown>>
@@ -14,6 +14,10 @@ export interface RequestView {
   parameters(body: JsonBody): Parameters
   modality(body: JsonBody): ReadonlySet<Modality>
   media(body: JsonBody): Media
+  /** The top-level fields with every text in them changed. */
+  mapText(body: JsonBody, map: (text: string, role: string) => string): JsonBody
+  /** The fields that hold the parameters; a list where one of several may, the first being the one to add. */
+  readonly fields: Readonly<Partial<Record<keyof ChangedParameters, string | readonly string[]>>>
 }
 
 /** A request whose body is a JSON object with a `model`. */
@@ -22,7 +26,6 @@ export class JsonRequest implements Request {
   readonly model: string
   private readonly view: RequestView
   private given: Uint8Array | undefined
-  private layout: Layout | undefined
   private messagesRead: readonly Message[] | undefined
   private parametersRead: Parameters | undefined
 
@@ -67,10 +70,25 @@ export class JsonRequest implements Request {
     return new JsonRequest(body, this.spliced(patch), this.view)
   }
 
+  mapText(map: (text: string, role: string) => string): Request {
+    return this.with(this.view.mapText(this.body, map))
+  }
+
+  withParameters(parameters: ChangedParameters): Request {
+    const patch: Record<string, unknown> = {}
+    for (const [name, value] of Object.entries(parameters)) {
+      const fields = [this.view.fields[name as keyof ChangedParameters] ?? []].flat()
+      const [first] = fields
+      if (first === undefined) throw new SignalboxError('untranslatable', `The dialect has no ${name}`, { param: name })
+      patch[fields.find((field) => field in this.body) ?? first] = value
+    }
+    return this.with(patch)
+  }
+
   /** The bytes with these fields written into them; the request itself stays as it is. */
   spliced(patch: JsonBody): Uint8Array {
     if (Object.keys(patch).length === 0) return this.bytes
-    return splice(this.bytes, (this.layout ??= layoutOf(this.bytes)), patch)
+    return splice(this.bytes, layoutOf(this.bytes), patch)
   }
 }
 

@@ -16,9 +16,18 @@ export const isText = (value: unknown): value is string => typeof value === 'str
 /** It as a text; an empty one where it is none. */
 export const text = (value: unknown): string => (typeof value === 'string' ? value : '')
 
+/** `JSON.rawJSON` and the reviver's third argument, which TypeScript's library does not have yet. */
+const exact = JSON as unknown as {
+  rawJSON(text: string): unknown
+  isRawJSON(value: unknown): value is { readonly rawJSON: string }
+  parse(json: string, reviver: (key: string, value: unknown, context: { source?: string }) => unknown): unknown
+}
+
 /** It as a number; undefined where it is none. */
-export const number = (value: unknown): number | undefined =>
-  typeof value === 'number' && Number.isFinite(value) ? value : undefined
+export function number(value: unknown): number | undefined {
+  const read = exact.isRawJSON(value) ? Number(value.rawJSON) : value
+  return typeof read === 'number' && Number.isFinite(read) ? read : undefined
+}
 
 /** It as a count, as the most lenient of servers reads it: in a string too, and what is beyond all numbers as the largest. */
 export function count(value: unknown): number | undefined {
@@ -26,9 +35,6 @@ export function count(value: unknown): number | undefined {
   if (typeof given !== 'number' || Number.isNaN(given)) return undefined
   return Math.max(-Number.MAX_SAFE_INTEGER, Math.min(given, Number.MAX_SAFE_INTEGER))
 }
-
-/** It as a truth value; undefined where it is none. */
-export const boolean = (value: unknown): boolean | undefined => (typeof value === 'boolean' ? value : undefined)
 
 /** Whether a field says anything. */
 export const hasValue = (value: unknown) => value !== undefined && value !== null
@@ -45,12 +51,6 @@ export function parseJson(json: string): unknown {
 /** Whether a JSON text has a number in it that a double may not hold. */
 export const hasLongNumber = (json: string) => /\d{16}/.test(json)
 
-/** `JSON.rawJSON` and the reviver's third argument, which TypeScript's library does not have yet. */
-const exact = JSON as unknown as {
-  rawJSON(text: string): unknown
-  parse(json: string, reviver: (key: string, value: unknown, context: { source?: string }) => unknown): unknown
-}
-
 /**
  * The JSON of a text, in which a number too long for a double is kept as it was written: `JSON.stringify` writes the same
  * digits again. Undefined where the text is no JSON.
@@ -59,7 +59,10 @@ export function parseExactly(json: string): unknown {
   if (!hasLongNumber(json)) return parseJson(json)
   try {
     return exact.parse(json, (_key, value, { source }) =>
-      typeof value === 'number' && source !== undefined && hasLongNumber(source.replace('.', ''))
+      typeof value === 'number' &&
+      source !== undefined &&
+      source !== String(value) &&
+      hasLongNumber(source.replace('.', ''))
         ? exact.rawJSON(source)
         : value,
     )

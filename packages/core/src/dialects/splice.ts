@@ -9,7 +9,7 @@ interface Field {
 }
 
 /** Where the top-level fields of a JSON object stand. */
-export interface Layout {
+interface Layout {
   readonly fields: readonly Field[]
   /** Where the object's closing brace is. */
   readonly close: number

@@ -2,7 +2,6 @@ import { bufferOf } from '../buffer.ts'
 import { SignalboxError } from '../errors.ts'
 import type { Request } from '../types.ts'
 import type { Dialect } from './dialect.ts'
-import { dialects } from './index.ts'
 import type { JsonBody } from './json-request.ts'
 import type { NeutralRequest } from './neutral.ts'
 import type { Losses, Target, Translation } from './translation.ts'
@@ -53,10 +52,6 @@ export function translationsOf(
   if (from.translation && to.translation) return [from.translation, to.translation]
   throw new SignalboxError('untranslatable', `The model does not serve ${from.path}`, { model })
 }
-
-/** Whether requests of one dialect can be written in another at all. */
-export const canTranslate = (from: keyof typeof dialects, to: keyof typeof dialects) =>
-  dialects[from].translation !== undefined && dialects[to].translation !== undefined
 
 interface FieldsRead {
   readonly neutral: NeutralRequest

@@ -97,6 +97,12 @@ export const notCarried = (isIdle: (value: unknown) => boolean = () => false): F
 /** A field that no other dialect has, and without which the answer is the same. */
 export const hint: FieldReader = { carries: [], isHint: true }
 
+/** The same, but for a value that asks for nothing but what is so anyway. */
+export const hintUnless = (isIdle: (value: unknown) => boolean): FieldReader => ({
+  ...notCarried(isIdle),
+  isHint: true,
+})
+
 /** Writes a neutral field as one field with the same value. */
 export const writesAs = <Field extends keyof NeutralRequest>(to: string): FieldWriter<Field> => ({
   to,

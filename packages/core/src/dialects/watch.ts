@@ -90,7 +90,7 @@ export class StreamWatch {
       this.committed &&
       this.framer.heldBytes === 0 &&
       this.dialect.isDelta(chunk) &&
-      chunk.indexOf(lineFeed, this.dialect.deltaHeadBytes) === chunk.length - 2
+      chunk.indexOf(lineFeed) === chunk.length - 2
     )
   }
 

@@ -21,6 +21,8 @@ export async function answerCall(
   const sent = read instanceof Promise ? await read : read
   const headers = forwarded(request)
   const timeoutMs = timeoutOf(request.header('x-request-timeout'))
+  const cacheControl = request.header('cache-control')
+  const idempotencyKey = request.header('idempotency-key')
   const { record, reply } = router.begin({
     body: sent,
     dialect,
@@ -31,6 +33,8 @@ export async function answerCall(
     ...(headers && { headers }),
     ...(timeoutMs !== undefined && { timeoutMs }),
     ...(request.log && { log: request.log }),
+    ...(cacheControl !== undefined && { cacheControl }),
+    ...(idempotencyKey !== undefined && { idempotencyKey }),
   })
   try {
     const answer = await reply

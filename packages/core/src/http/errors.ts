@@ -29,6 +29,7 @@ const table: Readonly<Record<SignalboxErrorCode, Row>> = {
   forbidden: { status: 403, type: 'permission_error' },
   not_found: { status: 404, type: 'invalid_request_error' },
   method_not_allowed: { status: 405, type: 'invalid_request_error' },
+  idempotency_mismatch: { status: 400, type: 'invalid_request_error', final: true },
   request_too_large: { status: 413, type: 'invalid_request_error' },
   refused: { status: 403, type: 'permission_error' },
 
@@ -42,6 +43,7 @@ const table: Readonly<Record<SignalboxErrorCode, Row>> = {
   max_cost_exceeded: { status: 400, type: 'invalid_request_error', final: true },
   price_unknown: { status: 400, type: 'invalid_request_error', final: true },
   ledger_unavailable: { status: 503, type: 'service_unavailable' },
+  store_unavailable: { status: 503, type: 'service_unavailable' },
   model_unavailable: { status: 503, type: 'service_unavailable' },
   context_length_exceeded: { status: 400, type: 'invalid_request_error' },
   all_models_unavailable: { status: 503, type: 'service_unavailable' },

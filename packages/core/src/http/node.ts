@@ -57,7 +57,7 @@ export async function answerNode(
     return
   }
   res.writeHead(answer.status, answer.headers)
-  res.once('close', () => answer.cancel())
+  res.on('close', () => answer.cancel())
   try {
     await answer.body.to(res)
   } catch (error) {

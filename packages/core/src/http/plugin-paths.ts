@@ -18,7 +18,6 @@ function resourceOf(router: Router, plugin: string, path: PluginPath): Resource 
   return {
     method: path.method ?? 'GET',
     path: new RegExp(`^${own.replaceAll(/[^\w/-]/g, '\\$&')}${below ? '(?:/(.*))?' : ''}$`),
-    dialect: 'openai-chat',
     answer: async (request, _id, rest) => {
       if (path.access === 'caller')
         return answerPath(plugin, path, { request, rest, identity: await identityOf(router, request) })

@@ -26,6 +26,7 @@ function setUp({ isAsync = false, queue }: { isAsync?: boolean; queue?: LimiterO
 function answeringLater(store: Store): Store {
   return {
     scope: 'cluster',
+    sharers: () => 1,
     reserve: (reservation) => later(() => store.reserve(reservation)),
     settle: (id, amounts) => later(() => store.settle(id, amounts)),
     release: (id) => later(() => store.release(id)),

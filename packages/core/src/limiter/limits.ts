@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Entry } from '../store/store.ts'
+import type { Entry, WhenDown } from '../store/store.ts'
 import type { AdaptiveConcurrency } from './adaptive-concurrency.ts'
 
 /** What a limit counts: calls in a minute, tokens in a minute, or calls under way. */
@@ -18,6 +18,8 @@ export interface Limit {
   scope?: 'process'
   /** The sliding window; undefined for concurrency, which is held until it is settled. */
   windowMs: number | undefined
+  /** What is done while the store cannot be reached. */
+  whenDown: WhenDown
 }
 
 export interface LimitRates {
@@ -27,6 +29,8 @@ export interface LimitRates {
   tokensPerMinute?: number | undefined
   /** Calls under way at once. @default unlimited */
   concurrency?: number | undefined
+  /** What is done while a shared store cannot be reached. @default 'share' */
+  whenStoreDown?: WhenDown | undefined
 }
 
 /** What one call takes from its limits. */
@@ -47,18 +51,19 @@ export const minuteMs = 60_000
  */
 export function createLimits(group: string, rates: LimitRates): readonly Limit[] {
   const limits: Limit[] = []
+  const { whenStoreDown: whenDown = 'share' } = rates
   add('requests', 'requestsPerMinute', minuteMs)
   add('tokens', 'tokensPerMinute', minuteMs)
   add('concurrency', 'concurrency', undefined)
   return limits
 
-  function add(kind: LimitKind, name: keyof LimitRates, windowMs: number | undefined) {
+  function add(kind: LimitKind, name: Exclude<keyof LimitRates, 'whenStoreDown'>, windowMs: number | undefined) {
     const limit = rates[name]
     if (limit === undefined) return
     if (!Number.isSafeInteger(limit) || limit < 0) {
       throw new RangeError(`Expected ${name} of ${group} to be a whole number from 0, got ${limit}`)
     }
-    limits.push({ group, kind, key: `${group}:${kind}`, limit, windowMs })
+    limits.push({ group, kind, key: `${group}:${kind}`, limit, windowMs, whenDown })
   }
 }
 
@@ -70,6 +75,7 @@ export function createAdaptiveLimit(group: string, adaptive: AdaptiveConcurrency
     key: `${group}:concurrency:${randomUUID()}`,
     scope: 'process',
     windowMs: undefined,
+    whenDown: 'share',
     get limit() {
       return adaptive.limit()
     },
@@ -92,9 +98,9 @@ export function findTooSmall(limits: readonly Limit[], need: Need): Limit | unde
 export function entriesOf(limits: readonly Limit[], need: Need): Entry[] {
   const entries: Entry[] = []
   for (const limit of limits) {
-    const { key, windowMs } = limit
+    const { key, windowMs, whenDown } = limit
     const onExpiry = limit.kind === 'concurrency' ? 'release' : 'post'
-    entries.push({ key, limit: limit.limit, amount: amountOf(limit, need), windowMs, onExpiry })
+    entries.push({ key, limit: limit.limit, amount: amountOf(limit, need), windowMs, onExpiry, whenDown })
   }
   return entries
 }

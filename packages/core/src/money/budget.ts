@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { type Amount, narrow } from '../store/amount.ts'
 import { after } from '../store/after.ts'
-import type { Entry, MaybePromise, Reading, Refused, Settlement, Store } from '../store/store.ts'
+import type { Entry, MaybePromise, Reading, Refused, Settlement, Store, WhenDown } from '../store/store.ts'
 import { nanoUsdOf } from './usd.ts'
 import { type BudgetWindow, calendarWindow } from './window.ts'
 
@@ -20,6 +20,8 @@ export interface BudgetSettings {
   readonly soft?: boolean | undefined
   /** Shares of the limit at which to tell, once each. */
   readonly alertAt?: number | readonly number[] | undefined
+  /** What is done while a shared store cannot be reached. @default 'closed', and 'open' where it is soft */
+  readonly whenStoreDown?: WhenDown | undefined
   /** From a share of the limit on, calls for one route go by another. */
   readonly degrade?: { readonly at: number; readonly routes: Readonly<Record<string, string>> } | undefined
 }
@@ -94,7 +96,7 @@ interface Rule {
 
 /** Makes the budgets of a configuration. */
 export function createBudgets(settings: readonly BudgetSettings[], store: Store, clock: Clock): Budgets {
-  const rules = settings.map(ruleOf)
+  const rules = settings.map((each, place) => ruleOf(each, settings.slice(0, place)))
 
   function accountsOf(spender: Spender): readonly Account[] {
     const timeMs = clock.wallTime()
@@ -109,7 +111,8 @@ export function createBudgets(settings: readonly BudgetSettings[], store: Store,
   function ownRules({ own, key }: Spender): readonly Rule[] {
     if (!own) return []
     const per = key === undefined ? 'user' : 'key'
-    const made = known.get(own) ?? own.map((one, place) => ruleOf({ ...one, per }, `own ${place}`))
+    const all = own.map((one) => ({ ...one, per }) as const)
+    const made = known.get(own) ?? all.map((one, place) => ruleOf(one, all.slice(0, place), 'own:'))
     known.set(own, made)
     return made
   }
@@ -141,10 +144,12 @@ function holdOf(id: string, accounts: number, store: Store): BudgetHold {
   }
 }
 
-function ruleOf(settings: BudgetSettings, place: number | string): Rule {
-  const { per, limitUsd, window, timeZone, soft } = settings
+/** The key goes by what a budget is, not by its place among all, so that a new one in a file takes no other's count. */
+function ruleOf(settings: BudgetSettings, earlier: readonly BudgetSettings[], owner = ''): Rule {
+  const { limitUsd, window, timeZone } = settings
   const limit = narrow(nanoUsdOf(limitUsd))
-  const prefix = `budget:${place}:${per}:${typeof window === 'object' ? `rolling ${window.rollingMs}` : window}:${soft ? 'soft' : 'hard'}`
+  const kind = kindOf(settings)
+  const prefix = `budget:${owner}${kind}:${earlier.filter((one) => kindOf(one) === kind).length}`
   if (typeof window === 'object') {
     return { settings, limit, prefix, windowMs: window.rollingMs, forgetAfterMs: undefined, period: () => '' }
   }
@@ -159,6 +164,13 @@ function ruleOf(settings: BudgetSettings, place: number | string): Rule {
   }
 }
 
+const kindOf = ({ per, window, timeZone = 'UTC', soft }: BudgetSettings) =>
+  [
+    per,
+    typeof window === 'object' ? `rolling ${window.rollingMs}` : `${window} ${timeZone}`,
+    soft ? 'soft' : 'hard',
+  ].join(':')
+
 function accountOf(
   { settings, limit, prefix, windowMs, forgetAfterMs }: Rule,
   bucket: string,
@@ -169,7 +181,7 @@ function accountOf(
     settings,
     bucket: bucket.replace(/^=/, ''),
     period,
-    entry: { key, limit, windowMs, forgetAfterMs, soft: settings.soft ?? false },
+    entry: { key, limit, windowMs, forgetAfterMs, soft: settings.soft ?? false, whenDown: whenDownOf(settings) },
   }
 }
 
@@ -181,6 +193,10 @@ function bucketsOf(per: BudgetScope, spender: Spender): readonly string[] {
 }
 
 const named = (name: string | undefined) => (name === undefined ? 'anonymous' : `=${name}`)
+
+/** What a budget does while the store cannot be reached. */
+export const whenDownOf = ({ whenStoreDown, soft }: BudgetSettings): WhenDown =>
+  whenStoreDown ?? (soft ? 'open' : 'closed')
 
 function refusalOf({ settings, bucket, period }: Account, { remaining, limit }: Refused): BudgetRefusal {
   return { settings, bucket, period, remainingNanoUsd: BigInt(remaining), limitNanoUsd: BigInt(limit) }

@@ -8,20 +8,22 @@ export function adaptive({ admission }: BuiltInServices): Plugin {
     name: 'adaptive',
     attempt: {
       stage: 'limiter',
-      async run(attempt, next) {
+      run(attempt, next) {
         const concurrency = admission.adaptiveOf(attempt.candidate.name)
         if (!concurrency) return next(attempt)
         const sample = concurrency.start(attempt.call.request.parameters.stream ? 'firstContent' : 'wholeAnswer')
-        try {
-          const reply = await next(attempt)
-          sample.succeeded()
-          void reply.ended.then(sample.end)
-          return reply
-        } catch (error) {
-          if (isSignalboxError(error) && signsOfLoad.has(error.code)) sample.dropped()
-          sample.end()
-          throw error
-        }
+        return next(attempt).then(
+          (reply) => {
+            sample.succeeded()
+            void reply.ended.then(sample.end)
+            return reply
+          },
+          (error: unknown) => {
+            if (isSignalboxError(error) && signsOfLoad.has(error.code)) sample.dropped()
+            sample.end()
+            throw error
+          },
+        )
       },
     },
   })

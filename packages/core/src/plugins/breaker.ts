@@ -1,8 +1,8 @@
-import type { Breaker, Permit } from '../breaker/breaker.ts'
+import type { Permit } from '../breaker/breaker.ts'
 import { type SignalboxErrorCode, SignalboxError, isSignalboxError } from '../errors.ts'
 import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
-import type { Attempt, Ended, Handler, Reply } from '../types.ts'
+import type { Attempt, Ended } from '../types.ts'
 import { faultsOfTheModel } from './verdict.ts'
 
 /** Calls that have no deadline still give their permit back some day. */
@@ -16,28 +16,27 @@ export function breaker({ clock }: BuiltInServices): Plugin {
       stage: 'breaker',
       run(attempt, next) {
         const { breaker: circuit } = attempt.candidate.state
-        return circuit ? guarded(circuit, attempt, next) : next(attempt)
+        if (!circuit) return next(attempt)
+        const probing = circuit.state !== 'closed'
+        const leaseMs = Math.min(attempt.call.deadline - clock.now() + 1_000, longestLeaseMs)
+        const permit = circuit.tryAcquire(Math.max(leaseMs, 1))
+        if (!permit) throw unavailable(attempt, circuit.retryAfterMs())
+        return next(attempt).then(
+          (reply) => {
+            if (probing) permit.success()
+            void reply.ended.then(({ how }) => judge(how, permit))
+            return reply
+          },
+          (error: unknown) => {
+            if (isSignalboxError(error) && faultsOfTheModel.has(error.code)) permit.failure()
+            else if (isSignalboxError(error) && answers.has(error.code)) permit.success()
+            else permit.ignore()
+            throw error
+          },
+        )
       },
     },
   })
-
-  async function guarded(circuit: Breaker, attempt: Attempt, next: Handler<Attempt>): Promise<Reply> {
-    const probing = circuit.state !== 'closed'
-    const leaseMs = Math.min(attempt.call.deadline - clock.now() + 1_000, longestLeaseMs)
-    const permit = circuit.tryAcquire(Math.max(leaseMs, 1))
-    if (!permit) throw unavailable(attempt, circuit.retryAfterMs())
-    try {
-      const reply = await next(attempt)
-      if (probing) permit.success()
-      void reply.ended.then(({ how }) => judge(how, permit))
-      return reply
-    } catch (error) {
-      if (isSignalboxError(error) && faultsOfTheModel.has(error.code)) permit.failure()
-      else if (isSignalboxError(error) && answers.has(error.code)) permit.success()
-      else permit.ignore()
-      throw error
-    }
-  }
 }
 
 /** Errors that show a model at work: it read the request and refused it. */

@@ -8,7 +8,6 @@ import type { CallRecord } from '../record.ts'
 import { inputBoundOf } from '../tokens/request.ts'
 import { isBudgetRefusal } from '../treasury.ts'
 import type { Attempt, Call, Handler, HeldMoney, Reply } from '../types.ts'
-import { ledgerUnavailable } from './ledger-unavailable.ts'
 import { limitOutput } from './limit-output.ts'
 import { askedOutputOf, choicesOf, outputBoundOf } from './output-bound.ts'
 
@@ -80,15 +79,6 @@ export function budget(services: BuiltInServices): Plugin {
     return known
   }
 
-  async function holdAll(...which: Parameters<typeof treasury.budgets.hold>) {
-    try {
-      return await treasury.budgets.hold(...which)
-    } catch (error) {
-      events.emit('ledger.failed', { error })
-      throw ledgerUnavailable(error)
-    }
-  }
-
   async function take(
     attempt: Attempt,
     accounts: ReturnType<typeof treasury.accountsOf>,
@@ -99,7 +89,7 @@ export function budget(services: BuiltInServices): Plugin {
     const leaseMs = Math.min(Math.max(attempt.deadline - clock.now(), 0) + leaseGraceMs, longestLeaseMs)
     for (let tries = 1; ; tries++) {
       const id = `budget:${call.key}/${++holds}`
-      const answer = await holdAll(id, accounts, boundNanoUsd(bound, price), leaseMs)
+      const answer = await treasury.budgets.hold(id, accounts, boundNanoUsd(bound, price), leaseMs)
       if (!isBudgetRefusal(answer)) return answer
       if (tries > maximumShrinks || !shrink(bound, Number(answer.remainingNanoUsd), price))
         throw treasury.refusal(answer, candidate.name)

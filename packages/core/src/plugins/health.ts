@@ -11,28 +11,27 @@ export function health({ clock }: BuiltInServices): Plugin {
     attempt: {
       stage: 'meter',
       enforce: 'pre',
-      async run(attempt, next) {
+      run(attempt, next) {
         const window = attempt.candidate.state.health
         if (!window) return next(attempt)
         const startedMs = clock.now()
-        try {
-          const reply = await next(attempt)
-          const latencyMs = clock.now() - startedMs
-          void reply.ended.then(({ how }) => {
-            if (how === 'complete')
-              window.record({
-                outcome: 'success',
-                latencyMs,
-                ...(attempt.call.request.parameters.stream && { firstTokenMs: latencyMs }),
-              })
-            else if (how === 'stalled') window.record({ outcome: 'timeout' })
-            else if (how === 'cut') window.record({ outcome: 'failure' })
-          })
-          return reply
-        } catch (error) {
-          window.record({ outcome: outcomeOf(error), latencyMs: clock.now() - startedMs })
-          throw error
-        }
+        return next(attempt).then(
+          (reply) => {
+            const latencyMs = clock.now() - startedMs
+            const { stream } = attempt.call.request.parameters
+            void reply.ended.then(({ how }) => {
+              if (how === 'complete')
+                window.record({ outcome: 'success', latencyMs, ...(stream && { firstTokenMs: latencyMs }) })
+              else if (how === 'stalled') window.record({ outcome: 'timeout' })
+              else if (how === 'cut') window.record({ outcome: 'failure' })
+            })
+            return reply
+          },
+          (error: unknown) => {
+            window.record({ outcome: outcomeOf(error), latencyMs: clock.now() - startedMs })
+            throw error
+          },
+        )
       },
     },
   })

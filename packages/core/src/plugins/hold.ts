@@ -20,15 +20,13 @@ export function hold({ clock }: BuiltInServices): Plugin {
     name: 'hold',
     attempt: {
       stage: 'limiter',
-      async run(attempt, next) {
+      run(attempt, next) {
         const held = attempt.candidate.state.hold()
         if (held) refuseUnlessWorthWaiting(held, attempt, clock.now())
-        try {
-          return await next(attempt)
-        } catch (error) {
+        return next(attempt).catch((error: unknown) => {
           if (isSignalboxError(error)) remember(error, attempt)
           throw error
-        }
+        })
       },
     },
   })

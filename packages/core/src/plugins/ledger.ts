@@ -109,6 +109,7 @@ function callRow(record: CallRecord): LedgerCall {
     strategy,
     candidates,
     seed,
+    cache,
   } = record
   return {
     callKey: key,
@@ -121,6 +122,6 @@ function callRow(record: CallRecord): LedgerCall {
     outcome,
     durationMs: durationMs ?? 0,
     failovers: failovers.length,
-    decision: { labels, strategy, candidates, seed, failovers },
+    decision: { labels, strategy, candidates, seed, failovers, ...(cache && { cache }) },
   }
 }

@@ -12,7 +12,7 @@ export function meter({ clock, events, prices }: BuiltInServices): Plugin {
     name: 'meter',
     attempt: {
       stage: 'meter',
-      async run(attempt, next) {
+      run(attempt, next) {
         const { record } = attempt.call
         const since = () => clock.now() - record.startedMs
         const entry: AttemptRecord = {
@@ -26,29 +26,31 @@ export function meter({ clock, events, prices }: BuiltInServices): Plugin {
         if (attempt.held) attempt.held.entry = entry
         const charge = (usage: Usage, estimated: boolean) => bill(entry, { usage, estimated }, attempt)
         if (events.heard('attempt.started')) events.emit('attempt.started', { record, attempt: entry })
-        try {
-          const reply = await next(attempt)
-          entry.committedMs = since()
-          entry.outcome = 'ok'
-          entry.status = reply.status
-          void reply.ended.then((ended) => {
+        return next(attempt).then(
+          (reply) => {
+            entry.committedMs = since()
+            entry.outcome = 'ok'
+            entry.status = reply.status
+            void reply.ended.then((ended) => {
+              entry.endedMs = since()
+              entry.outcome = outcomes[ended.how]
+              charge(ended.usage, ended.estimated)
+              if (events.heard('attempt.ended')) events.emit('attempt.ended', { record, attempt: entry })
+            })
+            return reply
+          },
+          (error: unknown) => {
             entry.endedMs = since()
-            entry.outcome = outcomes[ended.how]
-            charge(ended.usage, ended.estimated)
-            if (events.heard('attempt.ended')) events.emit('attempt.ended', { record, attempt: entry })
-          })
-          return reply
-        } catch (error) {
-          entry.endedMs = since()
-          entry.outcome = isSignalboxError(error) ? error.code : 'internal_error'
-          if (isSignalboxError(error)) {
-            explain(entry, error)
-            if (error.billed) charge(error.billed.usage, error.billed.estimated)
-          }
-          if (events.heard('attempt.ended')) events.emit('attempt.ended', { record, attempt: entry, error })
-          if (isSignalboxError(error)) alert(error, attempt, events)
-          throw error
-        }
+            entry.outcome = isSignalboxError(error) ? error.code : 'internal_error'
+            if (isSignalboxError(error)) {
+              explain(entry, error)
+              if (error.billed) charge(error.billed.usage, error.billed.estimated)
+            }
+            if (events.heard('attempt.ended')) events.emit('attempt.ended', { record, attempt: entry, error })
+            if (isSignalboxError(error)) alert(error, attempt, events)
+            throw error
+          },
+        )
       },
     },
   })

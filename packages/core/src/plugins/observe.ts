@@ -4,6 +4,7 @@ import type { Plugin } from '../plugin.ts'
 import type { CallRecord } from '../record.ts'
 import { costUsd } from '../record-cost.ts'
 import type { BuiltInServices } from '../pipeline.ts'
+import type { Ended } from '../types.ts'
 
 /** Tells when a call begins and ends, and writes one log line for it. */
 export function observe({ events, clock, contentLog }: BuiltInServices): Plugin {
@@ -11,38 +12,35 @@ export function observe({ events, clock, contentLog }: BuiltInServices): Plugin 
     name: 'observe',
     call: {
       stage: 'observe',
-      async run(call, next) {
+      run(call, next) {
         const { record, log } = call
         if (events.heard('call.started')) events.emit('call.started', { record })
-        try {
-          const reply = await next(call)
-          record.model = reply.model
-          record.outcome = 'ok'
+        return next(call).then(
+          (reply) => {
+            record.model = reply.model
+            record.outcome = 'ok'
+            record.durationMs = clock.now() - record.startedMs
+            if (events.heard('call.ended') || log) {
+              const content = log && contentLog?.follow(call, reply)
+              void reply.ended.then((ended) => answered(ended, content))
+            }
+            return reply
+          },
+          (error: unknown) => {
+            record.outcome = isSignalboxError(error) ? error.code : 'internal_error'
+            record.durationMs = clock.now() - record.startedMs
+            events.emit('call.ended', { record, error })
+            const message = isSignalboxError(error) ? error.message : undefined
+            log?.info({ ...summary(record), message }, 'call failed')
+            throw error
+          },
+        )
+
+        function answered(ended: Ended, content: (() => object) | undefined): void {
           record.durationMs = clock.now() - record.startedMs
-          if (events.heard('call.ended') || log) {
-            const content = log && contentLog?.follow(call, reply)
-            void reply.ended.then((ended) => {
-              record.durationMs = clock.now() - record.startedMs
-              events.emit('call.ended', { record, ended })
-              log?.info(
-                {
-                  ...summary(record),
-                  ended: ended.how,
-                  usage: ended.usage,
-                  estimated: ended.estimated,
-                  ...content?.(),
-                },
-                'call answered',
-              )
-            })
-          }
-          return reply
-        } catch (error) {
-          record.outcome = isSignalboxError(error) ? error.code : 'internal_error'
-          record.durationMs = clock.now() - record.startedMs
-          events.emit('call.ended', { record, error })
-          log?.info({ ...summary(record), message: isSignalboxError(error) ? error.message : undefined }, 'call failed')
-          throw error
+          events.emit('call.ended', { record, ended })
+          const { how, usage, estimated } = ended
+          log?.info({ ...summary(record), ended: how, usage, estimated, ...content?.() }, 'call answered')
         }
       },
     },

@@ -2,9 +2,18 @@ import type { Clock, Timer } from '../clock.ts'
 import type { Dialect } from '../dialects/dialect.ts'
 import type { StreamWatch } from '../dialects/watch.ts'
 import { SignalboxError, type SignalboxErrorCode } from '../errors.ts'
-import { PushStream } from '../stream.ts'
+import { type Flow, PushStream } from '../stream.ts'
 import type { Attempt, Ended } from '../types.ts'
 import { billedFor } from './usage.ts'
+
+/** Where the bytes of a committed stream come from. */
+export interface StreamSource {
+  /** Asks the provider to hold, and to go on. */
+  pause(): void
+  resume(): void
+  /** The stream is over: completely, or in a way that leaves the provider to be aborted. */
+  streamIsOver(complete: boolean): void
+}
 
 /** What a committed stream works with. */
 export interface StreamParts {
@@ -12,18 +21,14 @@ export interface StreamParts {
   readonly dialect: Dialect
   readonly watch: StreamWatch
   readonly clock: Clock
-  /** Asks the provider to hold, and to go on. */
-  pause(): void
-  resume(): void
-  /** The stream is over: completely, or in a way that leaves the provider to be aborted. */
-  onOver(complete: boolean): void
+  readonly source: StreamSource
 }
 
 /**
  * A stream after its commit point: nothing can fall over any more. Whatever happens, the reader gets whole events, then
  * either the dialect's terminal event or an error event, and the end.
  */
-export class CommittedStream {
+export class CommittedStream implements Flow {
   readonly body: PushStream
   readonly ended: Promise<Ended>
   private readonly parts: StreamParts
@@ -37,18 +42,27 @@ export class CommittedStream {
     this.parts = parts
     this.lastByteMs = parts.clock.now()
     this.ended = new Promise((settle) => (this.settle = settle))
-    this.body = new PushStream({
-      pause: () => {
-        this.heldSinceMs = parts.clock.now()
-        parts.pause()
-      },
-      resume: () => {
-        this.lastByteMs = parts.clock.now()
-        parts.resume()
-      },
-      cancel: () => this.cancel(),
-    })
+    this.body = new PushStream(this)
   }
+
+  // What the reader asks for.
+
+  pause(): void {
+    this.heldSinceMs = this.parts.clock.now()
+    this.parts.source.pause()
+  }
+
+  resume(): void {
+    this.lastByteMs = this.parts.clock.now()
+    this.parts.source.resume()
+  }
+
+  /** The reader has gone. */
+  cancel(): void {
+    this.end('cancelled')
+  }
+
+  // What the provider sends.
 
   /** Hands on the events that were held back until the commit point. */
   begin(events: readonly Uint8Array[]): void {
@@ -75,11 +89,6 @@ export class CommittedStream {
   /** The stream can't go on. */
   cut(): void {
     this.breakOff('stream_interrupted', 'cut')
-  }
-
-  /** The reader has gone. */
-  cancel(): void {
-    this.end('cancelled')
   }
 
   private pass(events: Uint8Array | undefined): void {
@@ -112,11 +121,11 @@ export class CommittedStream {
   private end(how: Ended['how']): void {
     if (this.over) return
     this.over = true
-    const { watch, attempt, clock, onOver } = this.parts
+    const { watch, attempt, clock, source } = this.parts
     clock.clearTimeout(this.timer)
     const seen = { textBytes: watch.textLength, deltas: watch.deltas }
     const billed = billedFor(watch.usage, attempt.call.request, { seen, whole: watch.finished })
-    onOver(how === 'complete')
+    source.streamIsOver(how === 'complete')
     this.body.end()
     this.settle({ how, ...billed })
   }

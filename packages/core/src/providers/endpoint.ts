@@ -1,7 +1,7 @@
 import type { ApiKey, CommonModelOptions } from '../config/options.ts'
 import { dialects } from '../dialects/index.ts'
 import type { Attempt, DialectName } from '../types.ts'
-import { exchange } from './exchange.ts'
+import { type ExchangeOptions, exchange } from './exchange.ts'
 import { type HeaderStyle, outgoingHeaders } from './outgoing.ts'
 import type { ConnectedModel, ModelContext } from './provider.ts'
 import type { Quirks } from './quirks.ts'
@@ -29,31 +29,29 @@ export function connectEndpoint(
   const base = url.pathname.replace(/\/+$/, '')
   const { connections, connectMs, clock, events, maxResponseBytes, onHeaders } = context
   const outgoing = outgoingHeaders(options, headers)
-  const pathOf = (dialect: DialectName) => `${base}${prefix}${dialects[dialect].path}${search}`
-  const paths = new Map(spoken.map((dialect) => [dialect, pathOf(dialect)]))
+  const dispatcher = () => options.dispatcher ?? connections.pool(origin, connectMs)
+  const optionsOf = (dialect: DialectName): ExchangeOptions => ({
+    dialect: dialects[dialect],
+    dispatcher,
+    fresh: options.dispatcher ? undefined : () => connections.fresh(origin, connectMs),
+    origin,
+    path: `${base}${prefix}${dialects[dialect].path}${search}`,
+    headers: (attempt) => outgoing.of(attempt),
+    maxResponseBytes,
+    onHeaders,
+    clock,
+    events,
+  })
+  const inDialect = new Map(spoken.map((dialect) => [dialect, optionsOf(dialect)]))
   return {
     dialects: spoken,
     quirks,
     domain: domainOf(origin + url.pathname, options.apiKey),
-    send: (attempt: Attempt) =>
-      exchange({
-        attempt,
-        dialect: dialects[attempt.call.dialect],
-        dispatcher: options.dispatcher ?? connections.pool(origin, connectMs),
-        fresh: options.dispatcher ? undefined : () => connections.fresh(origin, connectMs),
-        origin,
-        path: paths.get(attempt.call.dialect)!,
-        headers: () => outgoing.of(attempt),
-        maxResponseBytes,
-        onHeaders,
-        clock,
-        events,
-      }),
+    send: (attempt: Attempt) => exchange(attempt, inDialect.get(attempt.call.dialect)!),
     async verify({ path: below, signal }) {
       const idle = await outgoing.idle()
-      const dispatcher = options.dispatcher ?? connections.pool(origin, connectMs)
       await verify({
-        dispatcher,
+        dispatcher: dispatcher(),
         origin,
         path: `${base}${below ?? '/models'}${search}`,
         headers: idle.headers,

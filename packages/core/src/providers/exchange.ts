@@ -9,22 +9,21 @@ import { redactBytes } from '../secrets.ts'
 import { endOf } from '../sleep.ts'
 import type { Attempt, Ended, Reply } from '../types.ts'
 import { endedReusedConnection } from './connections.ts'
-import { CommittedStream } from './committed-stream.ts'
+import { CommittedStream, type StreamSource } from './committed-stream.ts'
 import { type Decoder, createDecoder } from './decode.ts'
 import { failureOfConnection } from './failure.ts'
 import { refusalError } from './refusal.ts'
 import { billedFor } from './usage.ts'
 
-/** What an exchange sends, and what it needs to do so. */
+/** Where exchanges go, and what they need: the same for all of a model in one dialect. */
 export interface ExchangeOptions {
-  readonly attempt: Attempt
   readonly dialect: Dialect
-  readonly dispatcher: Dispatcher
+  readonly dispatcher: () => Dispatcher
   /** A connection that nobody has used before. Absent where the host gave its own dispatcher. */
   readonly fresh: (() => Dispatcher) | undefined
   readonly origin: string
   readonly path: string
-  readonly headers: () => Outgoing | Promise<Outgoing>
+  readonly headers: (attempt: Attempt) => Outgoing | Promise<Outgoing>
   readonly maxResponseBytes: number
   /** Takes the headers of every answer, and when its request was sent, for what they say of the provider's limits. */
   readonly onHeaders: (headers: UpstreamHeaders, sentMs: number) => void
@@ -37,6 +36,9 @@ export interface Outgoing {
   readonly headers: Readonly<Record<string, string>>
   readonly secrets: readonly string[]
 }
+
+/** What an exchange sends before it knows. */
+const nothingYet: Outgoing = Object.freeze({ headers: {}, secrets: [] })
 
 /** Headers by lower-case name, as undici gives them. */
 export type UpstreamHeaders = Readonly<Record<string, string | string[] | undefined>>
@@ -52,26 +54,31 @@ const maxErrorBytes = 256 * 1024
  *
  * @throws SignalboxError for everything that goes wrong before the commit point.
  */
-export function exchange(options: ExchangeOptions): Promise<Reply> {
-  return new Promise((resolve, reject) => new Exchange(options, resolve, reject).start())
+export function exchange(attempt: Attempt, options: ExchangeOptions): Promise<Reply> {
+  return new Promise((resolve, reject) => new Exchange(attempt, options, { resolve, reject }).start())
+}
+
+interface Outcome {
+  resolve(reply: Reply): void
+  reject(error: SignalboxError): void
 }
 
 type Phase = 'waiting' | 'refusal' | 'plain' | 'opening' | 'streaming' | 'over'
 
-class Exchange implements Dispatcher.DispatchHandler {
+class Exchange implements Dispatcher.DispatchHandler, StreamSource {
   private phase: Phase = 'waiting'
+  private readonly attempt: Attempt
   private readonly options: ExchangeOptions
-  private readonly resolve: (reply: Reply) => void
-  private readonly reject: (error: SignalboxError) => void
+  private readonly outcome: Outcome
   private readonly clock: Clock
-  private outgoing: Outgoing = { headers: {}, secrets: [] }
+  private outgoing: Outgoing = nothingYet
   private controller: Dispatcher.DispatchController | undefined
   private timer: Timer | undefined
   private answered = false
   private sent = false
   private resent = false
   private status = 0
-  private headers: Readonly<Record<string, string | string[] | undefined>> = {}
+  private headers: UpstreamHeaders = nothingYet.headers
   private parts: Uint8Array[] = []
   private bytes = 0
   private decoder: Decoder | undefined
@@ -79,28 +86,32 @@ class Exchange implements Dispatcher.DispatchHandler {
   private stream!: CommittedStream
   private sentMs = 0
 
-  constructor(options: ExchangeOptions, resolve: (reply: Reply) => void, reject: (error: SignalboxError) => void) {
+  constructor(attempt: Attempt, options: ExchangeOptions, outcome: Outcome) {
+    this.attempt = attempt
     this.options = options
+    this.outcome = outcome
     this.clock = options.clock
-    this.resolve = resolve
-    this.reject = reject
   }
 
   start(): void {
-    const { attempt } = this.options
+    const { attempt } = this
     if (attempt.signal.aborted) return this.leave()
     attempt.signal.addEventListener('abort', this.leave)
     this.arm(attempt.deadline)
     try {
-      const outgoing = this.options.headers()
-      if (outgoing instanceof Promise) outgoing.then((ready) => this.send(ready), this.keyFailed)
+      const outgoing = this.options.headers(attempt)
+      if (outgoing instanceof Promise)
+        outgoing.then(
+          (ready) => this.send(ready),
+          (error: unknown) => this.keyFailed(error),
+        )
       else this.send(outgoing)
     } catch (error) {
       this.keyFailed(error)
     }
   }
 
-  private readonly keyFailed = (cause: unknown) => {
+  private keyFailed(cause: unknown): void {
     this.fail(
       new SignalboxError('provider_auth_failed', 'The key for the provider could not be had', {
         cause,
@@ -112,11 +123,12 @@ class Exchange implements Dispatcher.DispatchHandler {
   private send(outgoing: Outgoing): void {
     if (this.phase === 'over') return
     this.outgoing = outgoing
-    this.dispatch(this.options.dispatcher)
+    this.dispatch(this.options.dispatcher())
   }
 
   private dispatch(dispatcher: Dispatcher): void {
-    const { attempt, dialect, origin, path } = this.options
+    const { attempt } = this
+    const { dialect, origin, path } = this.options
     this.sentMs = this.clock.now()
     try {
       const body = dialect.patch(attempt.call.request, attempt.candidate)
@@ -127,7 +139,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   private get model(): string {
-    return this.options.attempt.candidate.name
+    return this.attempt.candidate.name
   }
 
   // What undici tells.
@@ -171,7 +183,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     }
     const type = String(this.headers['content-type'] ?? '')
     const isStream = /^text\/event-stream\b/i.test(type)
-    if (isStream && this.options.attempt.call.request.parameters.stream) {
+    if (isStream && this.attempt.call.request.parameters.stream) {
       this.openStream()
       return 'opening'
     }
@@ -242,7 +254,8 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   private answer(): void {
     const body = bytesOf(this.parts)
-    const { dialect, attempt } = this.options
+    const { attempt } = this
+    const { dialect } = this.options
     const read = dialect.classifyAnswer(body)
     if (read.error) return this.refuse()
     const fault = read.fault ? this.faultOf(read.fault) : attempt.call.request.parameters.stream && 'content_type'
@@ -251,7 +264,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (fault) return this.fail(this.bad(fault), billed(0))
     this.close()
     const ended = (): Ended => ({ how: 'complete', ...billed(read.textLength ?? 0) })
-    this.resolve(
+    this.outcome.resolve(
       plainReply({ status: 200, headers: this.passed(), dialect: dialect.name, model: this.model, body, ended }),
     )
   }
@@ -273,7 +286,8 @@ class Exchange implements Dispatcher.DispatchHandler {
   // The stream.
 
   private openStream(): void {
-    const { dialect, attempt, events } = this.options
+    const { attempt } = this
+    const { dialect, events } = this.options
     this.watch = new StreamWatch(dialect, {
       stripUsage: !dialect.wantsUsage(attempt.call.request),
       redact: (event) => redactBytes(event, this.outgoing.secrets),
@@ -317,27 +331,33 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   private commit(): void {
-    const { attempt, dialect, clock } = this.options
+    const { attempt, watch, clock } = this
+    const { dialect } = this.options
     this.phase = 'streaming'
     clock.clearTimeout(this.timer)
-    this.stream = new CommittedStream({
-      attempt,
-      dialect,
-      clock,
-      watch: this.watch,
-      pause: () => this.controller?.pause(),
-      resume: () => this.controller?.resume(),
-      onOver: (complete) => {
-        this.close(!complete)
-        if (complete) this.lingerUntilEnd()
-      },
-    })
-    const { body, ended } = this.stream
+    const stream = new CommittedStream({ attempt, dialect, clock, watch, source: this })
+    this.stream = stream
+    const { body, ended } = stream
     const head = { status: 200, headers: this.passed(), dialect: dialect.name, model: this.model }
     const held = this.parts
     this.parts = []
-    this.resolve(streamReply({ ...head, body, ended, cancel: () => this.stream.cancel() }))
-    this.stream.begin(held)
+    this.outcome.resolve(streamReply({ ...head, body, ended, cancel: () => stream.cancel() }))
+    stream.begin(held)
+  }
+
+  // What a committed stream asks of its source.
+
+  pause(): void {
+    this.controller?.pause()
+  }
+
+  resume(): void {
+    this.controller?.resume()
+  }
+
+  streamIsOver(complete: boolean): void {
+    this.close(!complete)
+    if (complete) this.lingerUntilEnd()
   }
 
   /** A provider that has said all it has to say gets a moment to end the request itself, so that the connection lives on. */
@@ -355,13 +375,13 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   private readonly onTimer = () => {
     const now = this.clock.now()
-    const { deadline } = this.options.attempt
+    const { deadline } = this.attempt
     if (now < deadline) this.arm(deadline)
     else this.fail(this.late(now))
   }
 
   private late(now: number): SignalboxError {
-    if (now >= this.options.attempt.call.deadline) {
+    if (now >= this.attempt.call.deadline) {
       return new SignalboxError('deadline_exceeded', "The call's time is up", { model: this.model })
     }
     return new SignalboxError('upstream_timeout', 'The provider did not answer in time', { model: this.model })
@@ -369,7 +389,7 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   private readonly leave = () => {
     if (this.phase === 'over') return
-    const reason = endOf(this.options.attempt.signal)
+    const reason = endOf(this.attempt.signal)
     if (this.phase !== 'streaming') this.fail(reason)
     else if (reason.code === 'cancelled') this.stream.cancel()
     else this.stream.cut()
@@ -385,16 +405,16 @@ class Exchange implements Dispatcher.DispatchHandler {
     })
   }
 
-  private fail(error: SignalboxError, billed = this.seenSoFar()): void {
+  private fail(error: SignalboxError, billed?: Billed): void {
     if (this.phase === 'over') return
-    if (this.sent && error.status === undefined) error.billed ??= billed
+    if (this.sent && error.status === undefined) error.billed ??= billed ?? this.seenSoFar()
     this.close(true)
-    this.reject(error)
+    this.outcome.reject(error)
   }
 
   /** What a provider may bill for an attempt that was sent and gave no answer. */
   private seenSoFar(): Billed {
-    const { request } = this.options.attempt.call
+    const { request } = this.attempt.call
     if (this.phase !== 'opening')
       return billedFor(undefined, request, { seen: { textBytes: this.bytes }, whole: false })
     const { usage, textLength, deltas } = this.watch
@@ -404,7 +424,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   private close(abort = false): void {
     this.phase = 'over'
     this.clock.clearTimeout(this.timer)
-    this.options.attempt.signal.removeEventListener('abort', this.leave)
+    this.attempt.signal.removeEventListener('abort', this.leave)
     this.decoder?.destroy()
     this.parts = []
     if (abort) this.controller?.abort(aborted)

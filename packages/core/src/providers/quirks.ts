@@ -23,7 +23,7 @@ export interface Quirks {
  * Where it is known from stands behind each. Fields that an endpoint refuses would be a 400 or a 422 of the whole call,
  * one for a limit that it does not heed a bill without an end.
  */
-export const quirksOf: Readonly<Record<VendorName, Quirks>> = {
+const quirksOf: Readonly<Record<VendorName, Quirks>> = {
   // https://api-docs.deepseek.com/api/create-chat-completion: `max_tokens` only.
   deepseek: {
     hosts: /(^|\.)deepseek\.com$/,

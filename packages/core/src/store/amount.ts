@@ -34,6 +34,7 @@ export function checkAmount(amount: Amount, what: string): Amount {
   )
 }
 
+/** The same amount in the form {@link Amount} describes. */
 export function narrow(amount: Amount): Amount {
   const isSafe = amount <= Number.MAX_SAFE_INTEGER && amount >= Number.MIN_SAFE_INTEGER
   return typeof amount === 'bigint' && isSafe ? Number(amount) : amount

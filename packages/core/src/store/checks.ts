@@ -27,7 +27,7 @@ export function checkSettlement({ id, state, parts }: Settled, amounts: readonly
     const amount = checkAmount(amounts[index]!, 'an amount')
     const posted = parts[index]!.amount
     if (state === 'settled' && !isSameAmount(posted, amount)) {
-      throw new Error(`${id} was settled with ${posted} and cannot be settled with ${amount}`)
+      throw new RangeError(`${id} was settled with ${posted} and cannot be settled with ${amount}`)
     }
   }
 }

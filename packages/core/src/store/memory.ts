@@ -1,20 +1,9 @@
 import type { Clock } from '../clock.ts'
 import { type Amount, minus, plus } from './amount.ts'
-import { checkEntry, checkSettlement, checkWindow } from './checks.ts'
-import {
-  close,
-  type Counter,
-  createCounter,
-  hold,
-  isIdle,
-  post,
-  resetMs,
-  slide,
-  type Slot,
-  timeUntilFits,
-  used,
-} from './counter.ts'
-import { createLeases, type Lease } from './leases.ts'
+import { checkEntry, checkWindow } from './checks.ts'
+import { type Counter, createCounter, hold, isIdle, resetMs, slide, timeUntilFits, used } from './counter.ts'
+import { createHolds, type Part } from './holds.ts'
+import { refusal, type Standing } from './refusal.ts'
 import type { Entry, Expired, Reading, Refused, Reservation, Reserved, Settlement, Store } from './store.ts'
 
 /** A {@link Store} that answers at once. */
@@ -36,35 +25,12 @@ export interface MemoryStoreOptions {
   correctableMs?: number
 }
 
-interface Part {
-  counter: Counter
-  slot: Slot
-  /** Posted or, until then, held. */
-  amount: Amount
-  releasesOnExpiry: boolean
-}
-
-interface Hold extends Lease {
-  id: string
-  state: 'held' | 'expired' | 'settled'
-  parts: readonly Part[]
-}
-
-/** The holds settled last are remembered, to tell a repetition from a mistake. */
-const mostSettledRemembered = 1_024
-/** Expired holds that nobody asked for; the oldest are no longer told of. */
-const mostUntoldExpired = 10_000
 const granted: Reserved = Object.freeze({ granted: true })
 
 /** A store for one process. What it keeps is bounded by what counts now: idle keys and ended holds are dropped. */
 export function createMemoryStore({ clock, correctableMs = 3_600_000 }: MemoryStoreOptions): MemoryStore {
-  if (!(correctableMs >= 0)) throw new RangeError(`Expected correctableMs to be 0 or more, got ${correctableMs}`)
   const counters = new Map<string, Counter>()
-  const holds = new Map<string, Hold>()
-  const leases = createLeases<Hold>()
-  const settledIds: string[] = []
-  let settledCount = 0
-  let untold: Hold[] = []
+  const holds = createHolds(correctableMs)
   let idleSearch = counters.values()
 
   function reserve({ id, entries, leaseMs }: Reservation): Reserved | Refused {
@@ -73,13 +39,11 @@ export function createMemoryStore({ clock, correctableMs = 3_600_000 }: MemorySt
     if (holds.get(id) !== undefined) throw new RangeError(`The id ${id} is already in use`)
     for (let index = 0; index < entries.length; index++) {
       checkEntry(entries, index)
-      if (!hasRoom(entries[index]!, now)) return refusal(entries, index, now)
+      if (!hasRoom(entries[index]!, now)) return refusal(entries, index, (entry) => standingOf(entry, now))
     }
     const parts: Part[] = []
     for (const entry of entries) parts.push(take(entry, now))
-    const taken: Hold = { id, state: 'held', parts, endsAt: now + leaseMs, done: false }
-    holds.set(id, taken)
-    leases.push(taken)
+    holds.add(id, parts, now + leaseMs)
     searchIdle(entries.length + 1, now)
     return granted
   }
@@ -87,13 +51,7 @@ export function createMemoryStore({ clock, correctableMs = 3_600_000 }: MemorySt
   function settle(id: string, amounts: readonly Amount[]): Settlement {
     const now = begin()
     const found = holds.get(id)
-    if (found === undefined) return 'unknown'
-    checkSettlement(found, amounts)
-    if (found.state === 'settled') return 'repeated'
-    const settlement = found.state === 'expired' ? 'corrected' : 'settled'
-    for (let index = 0; index < amounts.length; index++) repost(found, index, amounts[index]!, now)
-    finish(found)
-    return settlement
+    return found === undefined ? 'unknown' : holds.settle(found, amounts, now)
   }
 
   function release(id: string): Settlement {
@@ -120,18 +78,13 @@ export function createMemoryStore({ clock, correctableMs = 3_600_000 }: MemorySt
   function sweep(): readonly Expired[] {
     const now = begin()
     for (const counter of counters.values()) dropIfIdle(counter, now)
-    const told = untold.filter((expired) => expired.state === 'expired')
-    untold = []
-    return told.map(({ id, parts }) => ({ id, amounts: parts.map((part) => part.amount) }))
+    return holds.takeUntold()
   }
 
   /** Every verb begins by ending the leases that are due, so that each sees the world as of now. */
   function begin(): number {
     const now = clock.now()
-    for (let ended = leases.takeEnded(now); ended !== undefined; ended = leases.takeEnded(now)) {
-      if (ended.state === 'held') expire(ended, now)
-      else forget(ended)
-    }
+    holds.endDue(now)
     return now
   }
 
@@ -152,74 +105,16 @@ export function createMemoryStore({ clock, correctableMs = 3_600_000 }: MemorySt
     return { counter, slot: hold(counter, amount, now), amount, releasesOnExpiry: onExpiry === 'release' }
   }
 
-  function refusal(entries: readonly Entry[], index: number, now: number): Refused {
-    const { key, limit } = entries[index]!
+  function standingOf({ key, amount, limit, windowMs }: Entry, now: number): Standing {
     const counter = counters.get(key)
-    const left = counter === undefined ? limit : minus(limit, used(counter))
-    let retryAfterMs = 0
-    let never = false
-    for (let other = index; other < entries.length; other++) {
-      const entry = checkEntry(entries, other)
-      if (entry.soft) continue
-      never ||= entry.amount > entry.limit
-      retryAfterMs = Math.max(retryAfterMs, timeUntilRoom(entry, now))
-    }
-    return {
-      granted: false,
-      index,
-      key,
-      limit,
-      remaining: left > 0 ? left : 0,
-      resetMs: counter === undefined ? 0 : resetMs(counter, now),
-      retryAfterMs: never || retryAfterMs === Infinity ? undefined : retryAfterMs,
-      never,
-    }
-  }
-
-  function timeUntilRoom({ key, amount, limit, windowMs }: Entry, now: number): number {
-    const counter = counters.get(key)
-    if (counter === undefined) return 0
+    if (counter === undefined) return { left: limit, resetMs: 0, untilFitsMs: 0 }
     checkWindow(counter, windowMs)
     slide(counter, now)
-    return timeUntilFits(counter, amount, limit, now)
-  }
-
-  function expire(ended: Hold, now: number) {
-    ended.state = 'expired'
-    for (const part of ended.parts) {
-      const posted = part.releasesOnExpiry ? 0 : part.amount
-      post(part.counter, part.slot, part.amount, posted)
-      part.amount = posted
+    return {
+      left: minus(limit, used(counter)),
+      resetMs: resetMs(counter, now),
+      untilFitsMs: timeUntilFits(counter, amount, limit, now),
     }
-    untold.push(ended)
-    if (untold.length > mostUntoldExpired) untold.shift()
-    ended.endsAt = now + correctableMs
-    leases.push(ended)
-  }
-
-  function forget(ended: Hold) {
-    holds.delete(ended.id)
-    for (const { counter, slot } of ended.parts) close(counter, slot)
-  }
-
-  /** Replaces what one part of a hold holds or has posted. */
-  function repost(found: Hold, index: number, amount: Amount, now: number) {
-    const part = found.parts[index]!
-    const { counter, slot } = part
-    if (found.state === 'expired') post(counter, slot, 0, minus(amount, part.amount))
-    else post(counter, slot, part.amount, amount)
-    close(counter, slot)
-    counter.usedAt = now
-    part.amount = amount
-  }
-
-  function finish(found: Hold) {
-    found.state = 'settled'
-    leases.markDone(found)
-    const place = settledCount++ % mostSettledRemembered
-    const oldest = settledIds[place]
-    if (oldest !== undefined) holds.delete(oldest)
-    settledIds[place] = found.id
   }
 
   /** Looks at more keys than a reservation can add, so that they cannot outgrow the search. */
@@ -236,10 +131,14 @@ export function createMemoryStore({ clock, correctableMs = 3_600_000 }: MemorySt
     if (isIdle(counter, now)) counters.delete(counter.key)
   }
 
-  function size() {
-    const settled = Math.min(settledCount, mostSettledRemembered)
-    return { keys: counters.size, holds: holds.size - settled, settled }
+  return {
+    scope: 'process',
+    sharers: () => 1,
+    reserve,
+    settle,
+    release,
+    read,
+    sweep,
+    size: () => ({ keys: counters.size, ...holds.size() }),
   }
-
-  return { scope: 'process', reserve, settle, release, read, sweep, size }
 }

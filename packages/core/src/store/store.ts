@@ -3,6 +3,12 @@ import type { Amount } from './amount.ts'
 /** What a store in memory answers at once and one over a network answers later. */
 export type MaybePromise<T> = T | Promise<T>
 
+/**
+ * What is done while a shared store cannot be reached: `open` lets calls through, `closed` refuses them, `share` lets
+ * each process go on by itself with an equal part of the limit.
+ */
+export type WhenDown = 'open' | 'closed' | 'share'
+
 /** One key that a reservation counts against. */
 export interface Entry {
   /** What is counted, e.g. `model:gpt-4.1:requests`. A calendar window's name belongs in it. One key, one window. */
@@ -29,6 +35,8 @@ export interface Entry {
    * calendar budget gives the length of its period. @default undefined: kept while anything is posted
    */
   forgetAfterMs?: number | undefined
+  /** For whoever stands between a store that can fail and its users. No store looks at it. @default 'closed' */
+  whenDown?: WhenDown | undefined
 }
 
 /** Holds over several keys that are taken together or not at all. */
@@ -102,6 +110,8 @@ export interface Expired {
 export interface Store {
   /** Who shares the counts: this process, the processes of a host, or many hosts. */
   readonly scope: 'process' | 'host' | 'cluster'
+  /** How many processes share the counts, as far as this one knows; at least 1. */
+  sharers(): number
   /** Takes every hold or none. Throws on amounts and ids that make no sense, an id already in use among them. */
   reserve(reservation: Reservation): MaybePromise<Reserved | Refused>
   /**

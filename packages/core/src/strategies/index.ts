@@ -1,18 +1,30 @@
 import type { RouteOptions } from '../config/options.ts'
 import type { Plugin, StrategyFactory } from '../plugin.ts'
 import type { Services, Strategy } from '../types.ts'
+import { cheapest } from './cheapest.ts'
+import { complexity } from './complexity.ts'
 import { leastLatency } from './least-latency.ts'
 import { ordered } from './ordered.ts'
 import { roundRobin } from './round-robin.ts'
+import { type RulesOptions, rules } from './rules.ts'
 import { weighted } from './weighted.ts'
 
-type Factory = (options: object, services: Services) => Strategy
+/** A strategy inside of another one: a name, or a name with options. */
+export type NestedStrategy = string | { readonly use: string; readonly [option: string]: unknown }
+
+/** Makes a strategy that stands inside of another one. */
+export type MakeStrategy = (nested: NestedStrategy | undefined) => Strategy
+
+type Factory = (options: object, services: Services, make: MakeStrategy) => Strategy
 
 const factories: ReadonlyMap<string, Factory> = new Map<string, Factory>([
   ['ordered', ordered],
   ['round-robin', roundRobin],
   ['weighted', weighted],
   ['least-latency', (options, services) => leastLatency(options, services)],
+  ['cheapest', cheapest],
+  ['complexity', (options, _services, make) => complexity(options, make)],
+  ['rules', (options, _services, make) => rules(options as RulesOptions, make)],
 ])
 
 /** The names by which a configuration can ask for a strategy. */
@@ -27,7 +39,8 @@ export function createStrategy(
   if (typeof given === 'function') return { name: given.name || 'function', rank: given }
   if (typeof given === 'object' && 'rank' in given) return given as Strategy
   const { use, ...options } = typeof given === 'object' ? given : { use: given ?? 'ordered' }
-  return factories.get(use)?.(options, services) ?? madeBy(ofPlugins(plugins)[use]!, use, options)
+  const make: MakeStrategy = (nested) => createStrategy(nested, services, plugins)
+  return factories.get(use)?.(options, services, make) ?? madeBy(ofPlugins(plugins)[use]!, use, options)
 }
 
 function madeBy(factory: StrategyFactory, name: string, options: Readonly<Record<string, unknown>>): Strategy {

@@ -3,18 +3,30 @@ import { createFakeClock, seededRandom } from '@signalbox/testkit'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Call, CandidateView, Ranked, Strategy } from '../types.ts'
+import { byComplexity } from './complexity.ts'
 import { createStrategy, strategyNames } from './index.ts'
 import { ordered } from './ordered.ts'
+import { dialects } from '../dialects/index.ts'
+import { byRules } from './rules.ts'
 import { roundRobin } from './round-robin.ts'
 import { weighted } from './weighted.ts'
 
-const call = { request: { parameters: { stream: false } } } as unknown as Call
+const call = createCall()
+
+function createCall(
+  extra: { labels?: object; identity?: object; body?: object; startedAt?: number; maxCostNanoUsd?: number } = {},
+): Call {
+  const { labels = {}, identity = {}, body = {}, startedAt = 0, maxCostNanoUsd } = extra
+  const request = dialects['openai-chat'].parse({ model: 'auto', messages: [{ role: 'user', content: 'Hi' }], ...body })
+  return { labels, identity, request, record: { startedAt }, maxCostNanoUsd } as unknown as Call
+}
 const services = { clock: createFakeClock(), random: seededRandom(1), logger: undefined }
 
 function view(name: string, weight = 1): CandidateView {
   const state = {
     contextWindow: undefined,
     maxOutputTokens: undefined,
+    price: undefined,
     health: 'healthy',
     breaker: 'closed',
     readyInMs: 0,
@@ -46,11 +58,24 @@ const weights = fc
   .array(fc.integer({ min: 0, max: 9 }), { minLength: 1, maxLength: 6 })
   .filter((list) => list.some((weight) => weight > 0))
 
+const letters = ['a', 'b', 'c', 'd', 'e', 'f']
+
+/** Strategies that need options, with all names that {@link views} gives. */
+const optionsOf: Readonly<Record<string, { use: string }>> = {
+  complexity: byComplexity({
+    simple: ['a', 'b'],
+    moderate: ['c', 'b'],
+    complex: ['d', 'e', 'f'],
+    strategy: 'weighted',
+  }),
+  rules: byRules({ rules: [{ when: { labels: { task: 'code' } }, models: ['a'] }], otherwise: letters }),
+}
+
 describe('every strategy', () => {
   it.each([...strategyNames])('%s ranks the same when asked twice, and gives a reason for each place', (name) => {
     fc.assert(
       fc.property(weights, fc.nat(), fc.nat({ max: 20 }), (list, seed, before) => {
-        const strategy = createStrategy(name, services)
+        const strategy = createStrategy(optionsOf[name] ?? name, services)
         const candidates = views(...list)
         takeMany(strategy, candidates, before)
         const first = ranked(strategy, candidates, seededRandom(seed))
@@ -64,7 +89,7 @@ describe('every strategy', () => {
     fc.assert(
       fc.property(weights, fc.nat(), (list, seed) => {
         const candidates = views(...list)
-        const names = namesOf(ranked(createStrategy(name, services), candidates, seededRandom(seed)))
+        const names = namesOf(ranked(createStrategy(optionsOf[name] ?? name, services), candidates, seededRandom(seed)))
         expect(new Set(names).size).toBe(names.length)
         expect(candidates.map((candidate) => candidate.name)).toEqual(expect.arrayContaining(names))
       }),
@@ -72,11 +97,11 @@ describe('every strategy', () => {
   })
 
   it.each([...strategyNames])('%s takes no candidates for an empty ranking', (name) => {
-    expect(ranked(createStrategy(name, services), [])).toEqual([])
+    expect(ranked(createStrategy(optionsOf[name] ?? name, services), [])).toEqual([])
   })
 
   it.each(['ordered', 'round-robin', 'weighted'])('%s does not move for what ended', (name) => {
-    const strategy = createStrategy(name, services)
+    const strategy = createStrategy(optionsOf[name] ?? name, services)
     const candidates = views(3, 2, 1)
     const first = ranked(strategy, candidates)
     strategy.observe?.({ type: 'ended', name: 'a', ok: false, code: 'upstream_error', latencyMs: 5 })

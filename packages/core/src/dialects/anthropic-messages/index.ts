@@ -1,6 +1,5 @@
 import { type SignalboxError, type SignalboxErrorCode, SignalboxError as OwnError } from '../../errors.ts'
 import { errorStatuses, errorTypes } from '../../http/errors.ts'
-import { startsWith } from '../bytes.ts'
 import type { Dialect, ProviderError } from '../dialect.ts'
 import { hasValue, isText } from '../json.ts'
 import { JsonRequest, parseJsonRequest } from '../json-request.ts'
@@ -40,14 +39,12 @@ export const anthropicMessages: Dialect = {
   told: errorBody,
   toldEvent: errorEvent,
   classifyEvent,
-  isDelta: (bytes) => startsWith(bytes, deltaHead),
-  deltaHeadBytes: 'event: content_block_delta\n'.length,
+  // Anthropic pads its events with blanks of no fixed number, so that a length says nothing of a text.
+  isDelta: () => false,
   classifyAnswer,
   joinUsage: normaliseUsage,
   providerError,
 }
-
-const deltaHead = Buffer.from('event: content_block_delta\ndata: {"type":"content_block_delta","index":')
 
 /** Conversations that the provider keeps are not served; the official SDK sends the whole history when it is told so. */
 function threadUnsupported(): SignalboxError {

@@ -1,6 +1,7 @@
 import type { MediaPart } from '../../tokens/bounds.ts'
 import type { Message, Modality, Parameters, Tool } from '../../types.ts'
 import { count, isText, list, number, record, text } from '../json.ts'
+import { mapContent, mapFields } from '../map-text.ts'
 import type { JsonBody, RequestView } from '../json-request.ts'
 
 /** How a body of Anthropic's messages is read. */
@@ -13,6 +14,13 @@ export const messagesView: RequestView = {
     parts: mediaIn(body).map(([kind]) => ({ kind })) satisfies MediaPart[],
     bytes: mediaIn(body).reduce((sum, [, bytes]) => sum + bytes, 0),
   }),
+  mapText: ({ system, messages }, map) => ({
+    ...(system !== undefined && { system: mapContent(system, (said) => map(said, 'system')) }),
+    messages: list(messages).map((message) =>
+      mapFields(message, ['content'], (said) => map(said, text(record(message)['role']))),
+    ),
+  }),
+  fields: { maxOutputTokens: 'max_tokens', temperature: 'temperature', topP: 'top_p', stop: 'stop_sequences' },
 }
 
 function systemOf({ system }: JsonBody): Message[] {

@@ -16,6 +16,8 @@ export function stepReader(): (event: SseEvent) => readonly StreamStep[] {
   let counted: JsonBody = {}
   /** Whether the block that is open has words in other dialects. */
   let isCarried = false
+  /** The arguments of a call as it was opened with, until they are written out. */
+  let unwritten: string | undefined
 
   const readers: Readonly<Record<string, (body: JsonBody) => readonly StreamStep[]>> = {
     message_start(body) {
@@ -24,12 +26,19 @@ export function stepReader(): (event: SseEvent) => readonly StreamStep[] {
       return [{ type: 'start', id: text(message['id']), model: text(message['model']) }]
     },
     content_block_start(body) {
-      const opened = openedBy(record(body['content_block']))
+      const block = record(body['content_block'])
+      const opened = openedBy(block)
       isCarried = opened.length > 0
+      unwritten = block['type'] === 'tool_use' ? JSON.stringify(block['input'] ?? {}) : undefined
       return opened
     },
-    content_block_delta: (body) => (isCarried ? readDelta(record(body['delta'])) : []),
-    content_block_stop: () => (isCarried ? [{ type: 'close' }] : []),
+    content_block_delta(body) {
+      const said = isCarried ? readDelta(record(body['delta'])) : []
+      if (said.length > 0) unwritten = undefined
+      return said
+    },
+    // A call without arguments is opened and closed: elsewhere they are an empty object.
+    content_block_stop: () => (isCarried ? [...deltaOf(unwritten), { type: 'close' }] : []),
     message_delta(body) {
       const { stop_reason: reason, stop_sequence: sequence } = record(body['delta'])
       counted = { ...counted, ...pieceOf(body) }

@@ -1,4 +1,3 @@
-import { endsWith } from '../bytes.ts'
 import type { Dialect } from '../dialect.ts'
 import { errorBody, jsonBytes, toldBody } from '../openai-error.ts'
 import { JsonRequest, parseJsonRequest } from '../json-request.ts'
@@ -38,7 +37,6 @@ export const openaiChat: Dialect = {
   classifyEvent,
   told: toldBody,
   toldEvent: (error) => `data: ${JSON.stringify(toldBody(error))}\n\n`,
-  deltaHeadBytes: 0,
   isDelta: (bytes) => deltaEndings.some((ending) => endsWith(bytes, ending)),
   classifyAnswer,
   providerError,
@@ -48,3 +46,11 @@ export const openaiChat: Dialect = {
 const deltaEndings = ['"finish_reason":null}]}\n\n', '"finish_reason":null}],"usage":null}\n\n'].map((text) =>
   Buffer.from(text),
 )
+
+/** Whether bytes end with others. */
+function endsWith(bytes: Uint8Array, tail: Uint8Array): boolean {
+  const offset = bytes.length - tail.length
+  if (offset < 0) return false
+  for (let index = tail.length - 1; index >= 0; index--) if (bytes[offset + index] !== tail[index]) return false
+  return true
+}

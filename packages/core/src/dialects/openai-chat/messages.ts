@@ -1,5 +1,5 @@
 import { isText, list, record, text } from '../json.ts'
-import type { NeutralMessage, Part, ReasoningPart, Source } from '../neutral.ts'
+import type { NeutralMessage, NeutralRequest, Part, ReasoningPart, Source } from '../neutral.ts'
 import type { Losses, WriteContext } from '../translation.ts'
 import { readDetails, writeDetails } from './reasoning-details.ts'
 
@@ -26,9 +26,12 @@ export const writesParts: Partial<Readonly<Record<Part['type'], string>>> = {
   reasoning: 'reasoning_content, reasoning_details',
 }
 
-/** Reads the messages of a request. */
-export function readMessages(value: unknown, losses: Losses): readonly NeutralMessage[] {
-  return list(value).map((message) => readMessage(record(message), losses))
+/** Reads the messages of a request. A system message that comes first stands outside the conversation. */
+export function readConversation(value: unknown, losses: Losses): NeutralRequest {
+  const messages = list(value).map((message) => readMessage(record(message), losses))
+  const [first, ...rest] = messages
+  if (first?.role !== 'system') return { messages }
+  return { system: first.parts.filter((part) => part.type === 'text'), messages: rest }
 }
 
 function readMessage(message: Readonly<Record<string, unknown>>, losses: Losses): NeutralMessage {

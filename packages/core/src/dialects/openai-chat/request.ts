@@ -1,6 +1,7 @@
 import type { MediaPart } from '../../tokens/bounds.ts'
 import type { Media, Message, Modality, Parameters, Tool } from '../../types.ts'
-import { count, list, number, record } from '../json.ts'
+import { count, list, number, record, text } from '../json.ts'
+import { mapFields } from '../map-text.ts'
 import type { JsonBody, RequestView } from '../json-request.ts'
 
 /** How a body of OpenAI's chat completions is read. */
@@ -10,6 +11,18 @@ export const chatView: RequestView = {
   parameters: parametersOf,
   modality: modalityOf,
   media: mediaOf,
+  mapText: ({ messages }, map) => ({
+    messages: list(messages).map((message) =>
+      mapFields(message, ['content'], (said) => map(said, text(record(message)['role']))),
+    ),
+  }),
+  fields: {
+    maxOutputTokens: ['max_completion_tokens', 'max_tokens'],
+    temperature: 'temperature',
+    topP: 'top_p',
+    seed: 'seed',
+    stop: 'stop',
+  },
 }
 
 const partModalities: Readonly<Record<string, Modality>> = {
@@ -27,7 +40,7 @@ function textOf(content: unknown): string {
   if (typeof content === 'string') return content
   return list(content)
     .map((part) => record(part)['text'])
-    .filter((text) => typeof text === 'string')
+    .filter((said) => typeof said === 'string')
     .join('\n')
 }
 

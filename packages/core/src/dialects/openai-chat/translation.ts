@@ -6,13 +6,14 @@ import {
   type Losses,
   type Translation,
   hint,
+  hintUnless,
   notCarried,
   reads,
   writesAs,
   writesNothing,
 } from '../translation.ts'
 import { efforts, effortOf } from '../reasoning.ts'
-import { readMessages, readsParts, writeMessages, writesParts } from './messages.ts'
+import { readConversation, readsParts, writeMessages, writesParts } from './messages.ts'
 import { readAnswer, readsStops, writeAnswer, writesStops } from './translate-answer.ts'
 import { stepReader, stepWriter } from './translate-stream.ts'
 
@@ -20,7 +21,7 @@ const isZero = (value: unknown) => value === 0
 const isEmpty = (value: unknown) => Object.keys(record(value)).length === 0 && list(value).length === 0
 
 const readsFields: Readonly<Record<string, FieldReader>> = {
-  messages: reads('messages', readMessages),
+  messages: { carries: ['system', 'messages'], read: readConversation },
   tools: reads('tools', (value, losses) => list(value).flatMap((tool) => readTool(tool, losses))),
   tool_choice: reads('toolChoice', readToolChoice),
   parallel_tool_calls: reads('parallelTools', (value) => value !== false),
@@ -54,7 +55,7 @@ const readsFields: Readonly<Record<string, FieldReader>> = {
   prediction: hint,
   web_search_options: notCarried(),
   metadata: hint,
-  store: hint,
+  store: hintUnless((value) => value === false),
   service_tier: hint,
   prompt_cache_key: hint,
   prompt_cache_retention: hint,

@@ -13,6 +13,13 @@ const view: RequestView = {
   parameters: () => ({ stream: false }),
   modality: () => new Set(['text']),
   media: () => ({ parts: [], bytes: 0 }),
+  mapText: ({ input }, map) => ({ input: mapInput(input, map) }),
+  fields: {},
+}
+
+function mapInput(input: unknown, map: (text: string, role: string) => string): unknown {
+  if (typeof input === 'string') return map(input, 'user')
+  return Array.isArray(input) ? input.map((one: unknown) => (typeof one === 'string' ? map(one, 'user') : one)) : input
 }
 
 const isTokens = (input: readonly unknown[]) => typeof input[0] === 'number'
@@ -42,7 +49,6 @@ export const openaiEmbeddings: Dialect = {
   toldEvent: (error) => `data: ${JSON.stringify(toldBody(error))}\n\n`,
   classifyEvent: () => ({ kind: 'malformed' }),
   isDelta: () => false,
-  deltaHeadBytes: 0,
   classifyAnswer,
   providerError,
 }

@@ -1,8 +1,10 @@
 import type { SignalboxError } from '../../errors.ts'
 import type { Dialect, ProviderError } from '../dialect.ts'
+import { isText, record } from '../json.ts'
 import { JsonRequest, parseJsonRequest } from '../json-request.ts'
 import { providerError } from '../openai-chat/answer.ts'
 import { errorBody, jsonBytes, toldBody } from '../openai-error.ts'
+import { isForeign } from '../proof.ts'
 import { classifyAnswer, classifyEvent } from './answer.ts'
 import { responsesView } from './request.ts'
 import { refuseState } from './state.ts'
@@ -27,6 +29,9 @@ export const openaiResponses: Dialect = {
     if (request.model !== model) patch['model'] = model
     // The next turn may be another provider's: nothing that it would need is left with this one.
     if (request.body['store'] !== false) patch['store'] = false
+    const { input } = request.body
+    if (Array.isArray(input) && input.some(isForeignThought))
+      patch['input'] = input.filter((item) => !isForeignThought(item))
     return request instanceof JsonRequest ? request.spliced(patch) : request.with(patch).bytes
   },
   limitOutput: (request, tokens) => request.with({ max_output_tokens: tokens }),
@@ -38,9 +43,14 @@ export const openaiResponses: Dialect = {
   classifyEvent,
   // Each event has its own number, and padding of its own length.
   isDelta: () => false,
-  deltaHeadBytes: 0,
   classifyAnswer,
   providerError,
+}
+
+/** A thought that another provider proved: OpenAI refuses it. */
+function isForeignThought(item: unknown): boolean {
+  const { type, encrypted_content: cipher } = record(item)
+  return type === 'reasoning' && isText(cipher) && isForeign(cipher)
 }
 
 function ownError(error: SignalboxError): ProviderError {

@@ -1,5 +1,6 @@
 import type { Message, Modality, Parameters, Tool } from '../../types.ts'
 import { count, isText, list, number, record, text } from '../json.ts'
+import { mapFields } from '../map-text.ts'
 import type { JsonBody, RequestView } from '../json-request.ts'
 
 /** How a body of OpenAI's responses is read. */
@@ -12,6 +13,18 @@ export const responsesView: RequestView = {
     parts: mediaIn(body).map(([kind]) => ({ kind })),
     bytes: mediaIn(body).reduce((sum, [, bytes]) => sum + bytes, 0),
   }),
+  mapText: ({ instructions, input }, map) => ({
+    ...(isText(instructions) && { instructions: map(instructions, 'system') }),
+    input: typeof input === 'string' ? map(input, 'user') : list(input).map((item) => mapItem(item, map)),
+  }),
+  fields: { maxOutputTokens: 'max_output_tokens', temperature: 'temperature', topP: 'top_p' },
+}
+
+function mapItem(item: unknown, map: (text: string, role: string) => string): unknown {
+  const { role, type } = record(item)
+  return mapFields(item, ['content', 'output'], (said) =>
+    map(said, type === 'function_call_output' ? 'tool' : text(role)),
+  )
 }
 
 /** The items of the input: a text is a message of the user's. */

@@ -1,8 +1,13 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createFakeClock } from '@signalbox/testkit'
 import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { compareWithModel, type StoreStep } from '../../../testkit/src/store-contract-model.ts'
+import type { Clock } from '../clock.ts'
 import { createMemoryStore } from './memory.ts'
+import { createSqliteStore } from './sqlite/index.ts'
 import type { Entry } from './store.ts'
 
 const which = fc.integer({ min: 0, max: 1 })
@@ -35,14 +40,32 @@ const step: fc.Arbitrary<StoreStep> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant('advance'), durationMs: fc.integer({ min: 0, max: 1_000 }) }) },
 )
 
-it('never counts more than was granted, and says what the naive model says', async () => {
-  await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
-      const clock = createFakeClock()
-      const advance = (durationMs: number) => clock.advanceSync(durationMs)
-      const results = await compareWithModel(steps, { store: createMemoryStore({ clock }), advance })
-      for (const { what, store, model } of results) expect(store, what).toEqual(model)
-    }),
-    { numRuns: 300 },
-  )
-})
+const stores = {
+  memory: (clock: Clock) => ({ store: createMemoryStore({ clock }), close: () => {} }),
+  sqlite(clock: Clock) {
+    const folder = mkdtempSync(join(tmpdir(), 'signalbox-store-'))
+    const store = createSqliteStore({ file: join(folder, 'store.db'), clock })
+    function close() {
+      store.close()
+      rmSync(folder, { recursive: true })
+    }
+    return { store, close }
+  },
+}
+
+it.each(Object.keys(stores) as (keyof typeof stores)[])(
+  '%s never counts more than was granted, and says what the naive model says',
+  async (name) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+        const clock = createFakeClock()
+        const { store, close } = stores[name](clock)
+        const advance = (durationMs: number) => clock.advanceSync(durationMs)
+        const results = await compareWithModel(steps, { store, advance })
+        close()
+        for (const { what, store: said, model } of results) expect(said, what).toEqual(model)
+      }),
+      { numRuns: name === 'memory' ? 300 : 25 },
+    )
+  },
+)

@@ -1,0 +1,20 @@
+import type { CachedAnswer } from './answer.ts'
+
+/** How much a layer of a cache holds. */
+export interface LayerSize {
+  readonly entries: number
+  readonly bytes: number
+  readonly maximumBytes: number
+}
+
+/**
+ * A place where answers are kept by key. It may lose any of them at any time, and must never give one that is not what was
+ * set under that key. What it throws is a miss.
+ */
+export interface AnswerLayer {
+  readonly name: string
+  get(key: string): CachedAnswer | undefined | Promise<CachedAnswer | undefined>
+  set(key: string, answer: CachedAnswer): void | Promise<void>
+  size?(): LayerSize
+  close?(): void | Promise<void>
+}

@@ -1,0 +1,451 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createFakeClock } from '@signalbox/testkit'
+import * as fc from 'fast-check'
+import { afterAll, describe, expect, it, vi } from 'vitest'
+import type { CachedAnswer } from '../cache/answer.ts'
+import type { CallInit } from '../call.ts'
+import type { RouterOptions } from '../config/options.ts'
+import { SignalboxError } from '../errors.ts'
+import type { Plugin } from '../plugin.ts'
+import type { Provider } from '../providers/provider.ts'
+import { noUsage, plainReply, readBody, streamReply } from '../reply.ts'
+import { createRouter } from '../router.ts'
+import { PushStream } from '../stream.ts'
+import type { Attempt, Ended, Handler, Identity, Reply } from '../types.ts'
+
+const clock = createFakeClock()
+const head = { status: 200, headers: {}, dialect: 'openai-chat', model: 'a' } as const
+
+let made = 0
+const numbered: Handler<Attempt> = async () => plainReply({ ...head, body: Buffer.from(`answer ${++made}`) })
+
+function boxed(send: Handler<Attempt> = numbered, options: Partial<RouterOptions> = {}) {
+  const asked = vi.fn<Handler<Attempt>>(send)
+  const provider: Provider = { name: 'own', dialect: 'openai-chat', connect: () => ({ domain: 'own', send: asked }) }
+  const models = { a: { provider, price: false as const }, b: { provider, price: false as const } }
+  return { asked, router: createRouter({ models, clock, retry: false, cache: {}, ...options }) }
+}
+
+const ask = (rest: object = {}, init: Partial<CallInit> = {}): CallInit => ({
+  body: { model: 'a', temperature: 0, messages: [{ role: 'user', content: 'hi' }], ...rest },
+  ...init,
+})
+const textOf = async (reply: Promise<Reply>) => Buffer.from(await readBody(await reply)).toString()
+const outcomeOf = async (reply: Promise<Reply>) => (await reply).headers['x-signalbox-cache']
+
+/** A stream that the test fills. */
+function liveStream(signal: AbortSignal) {
+  let settle: ((ended: Ended) => void) | undefined
+  const ended = new Promise<Ended>((resolve) => (settle = resolve))
+  const end = (how: Ended['how'] = 'complete') => {
+    body.end()
+    settle!({ how, usage: noUsage, estimated: false })
+  }
+  const body: PushStream = new PushStream({
+    pause: () => undefined,
+    resume: () => undefined,
+    cancel: () => end('cancelled'),
+  })
+  signal.addEventListener('abort', () => end('cancelled'))
+  const reply = streamReply({ ...head, body, ended, cancel: () => end('cancelled') })
+  return { reply, body, end, signal }
+}
+
+describe('how long an answer is given', () => {
+  it('is as the configuration says; afterwards it is made anew', async () => {
+    const { asked, router } = boxed(undefined, { cache: { ttlMs: 1_000 } })
+    const first = await textOf(router.handle(ask()))
+    await clock.advance(1_000)
+    expect(await textOf(router.handle(ask()))).toBe(first)
+    await clock.advance(1)
+    expect(await textOf(router.handle(ask()))).not.toBe(first)
+    expect(asked).toHaveBeenCalledTimes(2)
+  })
+
+  it('is longer while a new one is made, once, behind the back of its callers', async () => {
+    const { asked, router } = boxed(undefined, { cache: { ttlMs: 1_000, staleWhileRevalidateMs: 5_000 } })
+    const first = await textOf(router.handle(ask()))
+    await clock.advance(3_500)
+    const replies = await Promise.all([router.handle(ask()), router.handle(ask())])
+    expect(replies.map(({ headers }) => [headers['x-signalbox-cache'], headers['age']])).toEqual([
+      ['hit', '3'],
+      ['hit', '3'],
+    ])
+    expect(await textOf(Promise.resolve(replies[0]))).toBe(first)
+    await clock.settle()
+    expect(asked).toHaveBeenCalledTimes(2)
+    expect(await textOf(router.handle(ask()))).not.toBe(first)
+    expect(router.status().cache).toMatchObject({ hits: 3, stale: 2, misses: 1 })
+    await clock.advance(6_001)
+    expect(await outcomeOf(router.handle(ask()))).toBe('miss')
+  })
+
+  it('is cut by the max-age of the caller', async () => {
+    const { router } = boxed()
+    await router.handle(ask())
+    await clock.advance(2_000)
+    expect(await outcomeOf(router.handle(ask({}, { cacheControl: 'max-age=2' })))).toBe('hit')
+    await clock.advance(1)
+    expect(await outcomeOf(router.handle(ask({}, { cacheControl: 'max-age=2' })))).toBe('miss')
+  })
+})
+
+describe('who shares an answer', () => {
+  const text = fc.constantFrom('', 'a', 'b', 'ada', '["identity"', 'team', '\u0000')
+  const identity: fc.Arbitrary<Identity> = fc.record(
+    { key: text, user: text, team: text, tier: text, tags: fc.array(text, { maxLength: 2 }) },
+    { requiredKeys: [] },
+  )
+  const request = fc.record(
+    {
+      messages: fc.array(fc.record({ role: fc.constantFrom('user', 'system'), content: text }), { maxLength: 2 }),
+      temperature: fc.constantFrom(0, 0.5, 1),
+      seed: fc.constant(1),
+      tools: fc.array(fc.record({ type: fc.constant('function'), function: fc.record({ name: text }) }), {
+        maxLength: 1,
+      }),
+      response_format: fc.record({ type: fc.constantFrom('text', 'json_object') }),
+      max_tokens: fc.constantFrom(1, 2),
+      __proto: text,
+    },
+    { requiredKeys: ['messages', 'seed'] },
+  )
+
+  it('is never another tenant, whatever they send, and never another request', async () => {
+    const { router, asked } = boxed(async ({ call }) =>
+      plainReply({
+        ...head,
+        body: Buffer.from(JSON.stringify([canonical(call.identity), canonical(call.request.body)])),
+      }),
+    )
+    const few = <T>(one: fc.Arbitrary<T>) => fc.array(one, { minLength: 1, maxLength: 4 })
+    await fc.assert(
+      fc.asyncProperty(few(identity), few(request), async (identities, requests) => {
+        for (const who of [...identities, ...identities]) {
+          for (const body of requests) {
+            const given = await textOf(router.handle({ body: { model: 'a', ...body }, identity: who }))
+            expect(given).toBe(JSON.stringify([canonical(who), canonical({ model: 'a', ...body })]))
+          }
+        }
+      }),
+      { numRuns: 200 },
+    )
+    expect(asked).toHaveBeenCalled()
+    expect(router.status().cache!.hits).toBeGreaterThan(100)
+  })
+
+  it('is a caller of the same part, where the configuration names one; without that part only its like', async () => {
+    const { router, asked } = boxed(undefined, { cache: { per: 'team' } })
+    await router.handle(ask({}, { identity: { team: 't', user: 'ada' } }))
+    expect(await outcomeOf(router.handle(ask({}, { identity: { team: 't', user: 'bob' } })))).toBe('hit')
+    expect(await outcomeOf(router.handle(ask({}, { identity: { user: 'ada' } })))).toBe('miss')
+    expect(await outcomeOf(router.handle(ask({}, { identity: { user: 'bob' } })))).toBe('miss')
+    expect(await outcomeOf(router.handle(ask({}, { identity: { user: 't' } })))).toBe('miss')
+    expect(asked).toHaveBeenCalledTimes(4)
+  })
+
+  it('is not one who asks another route, with other plugins or another version of them', async () => {
+    const file = join(folder, 'versions.db')
+    const cache = { file }
+    const plugin = (version: string): Plugin => ({ name: 'p', version })
+    const routes = { r: { models: ['a'] } }
+    for (const [plugins, model, outcome] of [
+      [[], 'a', 'miss'],
+      [[], 'r', 'miss'],
+      [[plugin('1')], 'a', 'miss'],
+      [[plugin('2')], 'a', 'miss'],
+      [[plugin('1')], 'a', 'hit'],
+    ] as const) {
+      const { router } = boxed(undefined, { cache, plugins, routes })
+      expect(await outcomeOf(router.handle(ask({ model })))).toBe(outcome)
+      await router.close()
+    }
+  })
+
+  it('is told apart by numbers that this machine would round', async () => {
+    const { router } = boxed()
+    const body = (seed: string) => Buffer.from(`{"model":"a","messages":[],"seed":${seed}}`)
+    await router.handle({ body: body('9007199254740993') })
+    expect(await outcomeOf(router.handle({ body: body('9007199254740992') }))).toBe('miss')
+    expect(await outcomeOf(router.handle({ body: body('9007199254740993') }))).toBe('hit')
+  })
+
+  it('may do what it likes to the bytes it was given', async () => {
+    const { router } = boxed()
+    const first = (await router.handle(ask())).body as Uint8Array
+    const said = Buffer.from(first).toString()
+    first.fill(0)
+    ;((await router.handle(ask())).body as Uint8Array).fill(1)
+    expect(await textOf(router.handle(ask()))).toBe(said)
+  })
+})
+
+const canonical = (value: unknown): unknown =>
+  Array.isArray(value)
+    ? value.map(canonical)
+    : typeof value === 'object' && value !== null
+      ? Object.entries(value)
+          .toSorted(([one], [other]) => (one < other ? -1 : 1))
+          .map(([key, inner]) => [key, canonical(inner)])
+      : value
+
+describe('calls for the same at the same time', () => {
+  it('get of a stream what came so far, and then the rest', async () => {
+    let live: ReturnType<typeof liveStream> | undefined
+    const { asked, router } = boxed(async ({ signal }) => (live = liveStream(signal)).reply)
+    const early = router.handle(ask({ stream: true }))
+    await clock.settle()
+    live!.body.push(Buffer.from('one '))
+    const late = await router.handle(ask({ stream: true }))
+    live!.body.push(Buffer.from('two'))
+    live!.end()
+    expect(await textOf(early)).toBe('one two')
+    expect(await textOf(Promise.resolve(late))).toBe('one two')
+    expect([(await early).headers['x-signalbox-cache'], late.headers['x-signalbox-cache']]).toEqual(['miss', 'hit'])
+    expect(asked).toHaveBeenCalledTimes(1)
+    expect(await outcomeOf(router.handle(ask({ stream: true })))).toBe('hit')
+    expect(clock.pendingTimers()).toBe(0)
+  })
+
+  it('share a failure of the provider, each with an error of its own', async () => {
+    let fail: ((error: unknown) => void) | undefined
+    const { asked, router } = boxed(() => new Promise((_resolve, reject) => (fail = reject)))
+    const calls = [router.begin(ask()), router.begin(ask())]
+    const errors = calls.map(({ reply }) => reply.catch((error: unknown) => error as SignalboxError))
+    await clock.settle()
+    fail!(new SignalboxError('upstream_rejected', 'No', { status: 400 }))
+    const [one, other] = await Promise.all(errors)
+    expect([one, other]).toEqual([
+      expect.objectContaining({ code: 'upstream_rejected' }),
+      expect.objectContaining({ code: 'upstream_rejected', status: 400 }),
+    ])
+    expect(one).not.toBe(other)
+    expect((one as SignalboxError).failures).toHaveLength(1)
+    expect((other as SignalboxError).failures).toHaveLength(0)
+    expect(asked).toHaveBeenCalledTimes(1)
+  })
+
+  it('do not share what fails the first of them alone: the next one asks', async () => {
+    const { asked, router } = boxed(
+      ({ signal, call }) =>
+        new Promise((resolve, reject) => {
+          signal.addEventListener('abort', () => reject(new SignalboxError('cancelled', 'left')))
+          const late = () => reject(new SignalboxError('deadline_exceeded', 'too late'))
+          const inTime = () => resolve(plainReply({ ...head, body: Buffer.from('second') }))
+          clock.setTimeout(call.deadline - clock.now() < 1_000 ? late : inTime, 200)
+        }),
+    )
+    const hasty = router.handle(ask({}, { timeoutMs: 100 })).catch((error: unknown) => error)
+    await clock.settle()
+    const patient = router.handle(ask())
+    await clock.advance(500)
+    expect(await hasty).toMatchObject({ code: 'deadline_exceeded' })
+    expect(await textOf(patient)).toBe('second')
+    expect(asked).toHaveBeenCalledTimes(2)
+  })
+
+  it('leave alone: the first may go, and a hasty one is told in time', async () => {
+    let live: ReturnType<typeof liveStream> | undefined
+    const { router } = boxed(async ({ signal }) => (live = liveStream(signal)).reply)
+    const leader = new AbortController()
+    const first = await begun(router.handle(ask({ stream: true }, { signal: leader.signal })), () =>
+      live!.body.push(Buffer.from('one ')),
+    )
+    const hasty = await router.handle(ask({ stream: true }, { timeoutMs: 300 }))
+    const patient = await router.handle(ask({ stream: true }))
+    leader.abort()
+    expect((await first.ended).how).toBe('cancelled')
+    expect(live!.signal.aborted).toBe(false)
+    await clock.advance(300)
+    expect(await textOf(Promise.resolve(hasty))).toContain('deadline_exceeded')
+    expect((await hasty.ended).how).toBe('cut')
+    live!.body.push(Buffer.from('two'))
+    live!.end()
+    expect(await textOf(Promise.resolve(patient))).toBe('one two')
+    expect(clock.pendingTimers()).toBe(0)
+  })
+
+  it('give the upstream up with the last of them', async () => {
+    let live: ReturnType<typeof liveStream> | undefined
+    const { asked, router } = boxed(async ({ signal }) => (live = liveStream(signal)).reply)
+    const first = await begun(router.handle(ask({ stream: true })), () => live!.body.push(Buffer.from('one ')))
+    const second = await router.handle(ask({ stream: true }))
+    first.cancel()
+    expect(live!.signal.aborted).toBe(false)
+    second.cancel()
+    await clock.settle()
+    expect(live!.signal.aborted).toBe(true)
+    void router.handle(ask({ stream: true }))
+    await clock.settle()
+    expect(asked).toHaveBeenCalledTimes(2)
+  })
+
+  it('are not kept waiting by one that does not read', async () => {
+    let live: ReturnType<typeof liveStream> | undefined
+    const { router } = boxed(async ({ signal }) => (live = liveStream(signal)).reply)
+    const lazy = await begun(router.handle(ask({ stream: true })), () => live!.body.push(Buffer.from('one ')))
+    const keen = textOf(router.handle(ask({ stream: true })))
+    for (let chunk = 0; chunk < 10; chunk++) live!.body.push(Buffer.alloc(20_000, 97))
+    await clock.settle()
+    live!.end()
+    expect((await keen).length).toBe(200_004)
+    expect((await textOf(Promise.resolve(lazy))).length).toBe(200_004)
+  })
+})
+
+async function begun(reply: Promise<Reply>, act: () => void): Promise<Reply> {
+  await clock.settle()
+  act()
+  return reply
+}
+
+describe('an answer is not kept', () => {
+  it.each(['cut', 'stalled', 'cancelled'] as const)('when its stream was %s', async (how) => {
+    const { asked, router } = boxed(async ({ signal }) => {
+      const { reply, body, end } = liveStream(signal)
+      body.push(Buffer.from('x'))
+      setImmediate(() => end(how))
+      return reply
+    })
+    for (let times = 0; times < 2; times++) await textOf(router.handle(ask({ stream: true })))
+    expect(asked).toHaveBeenCalledTimes(2)
+  })
+
+  it('when a budget near its end had another route answer', async () => {
+    const { router, asked } = boxed(
+      async ({ candidate }) => plainReply({ ...head, model: candidate.name, body: Buffer.from('x') }),
+      {
+        routes: { dear: { models: ['a'] }, cheap: { models: ['b'] } },
+        budgets: [
+          { per: 'all', limitUsd: 0, soft: true, window: 'day', degrade: { at: 0.5, routes: { dear: 'cheap' } } },
+        ],
+      },
+    )
+    for (let times = 0; times < 2; times++) expect((await router.handle(ask({ model: 'dear' }))).model).toBe('b')
+    expect(asked).toHaveBeenCalledTimes(2)
+  })
+})
+
+const folder = mkdtempSync(join(tmpdir(), 'signalbox-cache-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+describe('layers', () => {
+  it('of a file are shared with other routers, also those of other processes, and outlive them', async () => {
+    const cache = { file: join(folder, 'shared.db') }
+    const one = boxed(undefined, { cache })
+    const said = await textOf(one.router.handle(ask()))
+    await clock.advance(50)
+    const other = boxed(undefined, { cache })
+    expect(await textOf(other.router.handle(ask()))).toBe(said)
+    expect(other.router.status().cache!.layers.map(({ name, entries }) => [name, entries])).toEqual([
+      ['memory', 1],
+      ['sqlite', 1],
+    ])
+    await Promise.all([one.router.close(), other.router.close()])
+    const third = boxed(undefined, { cache })
+    expect(await textOf(third.router.handle(ask()))).toBe(said)
+    await third.router.close()
+  })
+
+  it('of a file whose bytes are not what was written have nothing', async () => {
+    const file = join(folder, 'corrupt.db')
+    const one = boxed(undefined, { cache: { file } })
+    await one.router.handle(ask())
+    await one.router.close()
+    const database = new DatabaseSync(file)
+    const { answer } = database.prepare('select answer from answers').get() as { answer: Uint8Array }
+    for (const at of [0, 20, 40, answer.length - 1]) {
+      const broken = Uint8Array.from(answer)
+      broken[at]! ^= 1
+      database.prepare('update answers set answer = ?').run(broken)
+      const { router } = boxed(undefined, { cache: { file } })
+      expect(await outcomeOf(router.handle(ask()))).toBe('miss')
+      await router.close()
+    }
+    database.close()
+  })
+
+  it('of a file keep within their bytes, and let the oldest go', async () => {
+    const file = join(folder, 'bounded.db')
+    const { router } = boxed(async () => plainReply({ ...head, body: Buffer.alloc(5_000, 97) }), {
+      cache: { file, maximumFileBytes: 50_000, maximumBytes: 1 },
+    })
+    for (let seed = 0; seed < 40; seed++) {
+      await router.handle(ask({ seed }))
+      await clock.advance(60)
+    }
+    const { bytes, entries } = router.status().cache!.layers[1]!
+    expect(bytes).toBeLessThanOrEqual(50_000)
+    expect(entries).toBeGreaterThan(5)
+    expect(await outcomeOf(router.handle(ask({ seed: 39 })))).toBe('hit')
+    expect(await outcomeOf(router.handle(ask({ seed: 0 })))).toBe('miss')
+    await router.close()
+  })
+
+  it('that are no cache are refused, and left as they are', () => {
+    const file = join(folder, 'other.db')
+    const database = new DatabaseSync(file)
+    database.exec('create table mine (a)')
+    expect(() => boxed(undefined, { cache: { file } })).toThrow('no cache of Signalbox')
+    expect(database.prepare('select count(*) as n from mine').get()).toEqual({ n: 0 })
+    database.close()
+  })
+
+  it('that fail are a miss and a warning, and never fail a call', async () => {
+    const layers = [
+      { name: 'broken', get: () => Promise.reject(new Error('no network')), set: () => JSON.parse('{') as void },
+    ]
+    const { router, asked } = boxed(undefined, { cache: { layers, maximumBytes: 1 } })
+    const warnings: string[] = []
+    router.on('warning', ({ kind, message }) => warnings.push(`${kind} ${message}`))
+    for (let times = 0; times < 2; times++) expect(await outcomeOf(router.handle(ask()))).toBe('miss')
+    await clock.settle()
+    expect(asked).toHaveBeenCalledTimes(2)
+    expect(warnings).toContain('cache_failed The cache failed: no network')
+    expect(warnings).toHaveLength(4)
+  })
+
+  it('further away fill those that are nearer', async () => {
+    const kept = new Map<string, CachedAnswer>()
+    const far = {
+      name: 'far',
+      get: (key: string) => kept.get(key),
+      set: (key: string, answer: CachedAnswer) => void kept.set(key, answer),
+    }
+    await boxed(undefined, { cache: { layers: [far] } }).router.handle(ask())
+    const { router } = boxed(undefined, { cache: { layers: [far] } })
+    const told: unknown[] = []
+    router.on('cache', ({ layer }) => told.push(layer))
+    await router.handle(ask())
+    await router.handle(ask())
+    expect(told).toEqual(['far', 'memory'])
+    expect([...kept.keys()][0]).toMatch(/^[\w-]{43}$/)
+  })
+
+  it('in memory keep within their bytes under very many keys', async () => {
+    const { createMemoryLayer } = await import('../cache/memory-layer.ts')
+    const layer = createMemoryLayer({ maximumBytes: 1_000_000 })
+    const answer: CachedAnswer = {
+      ...head,
+      streamed: false,
+      tellsUsage: false,
+      usage: noUsage,
+      storedAt: 0,
+      costNanoUsd: 0,
+      tookMs: 0,
+      body: Buffer.alloc(100),
+    }
+    let most = 0
+    for (let key = 0; key < 1_000_000; key++) {
+      void layer.set(`key ${key}`, answer)
+      if (key % 1_000 === 0) most = Math.max(most, layer.size!().bytes)
+    }
+    expect(most).toBeLessThanOrEqual(1_000_000)
+    expect(layer.size!().entries).toBeLessThan(1_000)
+    void layer.set('huge', { ...answer, body: Buffer.alloc(200_000) })
+    expect(await layer.get('huge')).toBeUndefined()
+  })
+})

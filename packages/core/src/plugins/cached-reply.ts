@@ -1,0 +1,63 @@
+import type { CachedAnswer } from '../cache/answer.ts'
+import type { Clock } from '../clock.ts'
+import { collect, replay, withoutUsage } from '../dialects/change-kind.ts'
+import { dialects } from '../dialects/index.ts'
+import { plainReply, streamOf, streamReply } from '../reply.ts'
+import type { Call, Ended, Reply } from '../types.ts'
+
+/** The answer as a cache keeps it. */
+export function cachedAnswer(
+  call: Call,
+  reply: Reply,
+  whole: { body: Uint8Array; ended: Ended },
+  clock: Clock,
+): CachedAnswer {
+  const { dialect, model, headers } = reply
+  const { record, request } = call
+  return {
+    dialect,
+    model,
+    headers: { 'content-type': headers['content-type'] ?? 'application/json' },
+    streamed: !(reply.body instanceof Uint8Array),
+    tellsUsage: dialects[dialect].wantsUsage(request),
+    body: whole.body,
+    usage: whole.ended.usage,
+    storedAt: clock.wallTime(),
+    costNanoUsd: record.attempts.reduce((sum, { costNanoUsd = 0 }) => sum + costNanoUsd, 0),
+    tookMs: clock.now() - record.startedMs,
+  }
+}
+
+/** The reply that gives a caller a kept answer, as a stream or plain as it asked. Undefined where that cannot be said. */
+export function cachedReply(call: Call, answer: CachedAnswer): Reply | undefined {
+  const { request, record } = call
+  const { body, headers, ...head } = answer
+  const dialect = dialects[answer.dialect]
+  const asked = { body: request.body, startedAt: record.startedAt }
+  const wantsStream = request.parameters.stream
+  if (answer.streamed === wantsStream && (!wantsStream || answer.tellsUsage === dialect.wantsUsage(request)))
+    return wantsStream ? stream(body, headers) : plain(body, headers)
+  if (answer.streamed && wantsStream && answer.tellsUsage) return stream(withoutUsage(body, dialect), headers)
+  if (!canChangeKind(call)) return undefined
+  const whole = answer.streamed ? collect(body, dialect, asked, answer.usage) : body
+  if (!wantsStream) return whole && plain(whole, plainHeaders)
+  const written = whole && replay(whole, dialect, asked)
+  return written && stream(written, streamHeaders)
+
+  function plain(bytes: Uint8Array, own: Reply['headers']): Reply {
+    return plainReply({ status: 200, headers: own, dialect: head.dialect, model: head.model, body: bytes })
+  }
+
+  function stream(bytes: Uint8Array, own: Reply['headers']): Reply {
+    return streamReply({ status: 200, headers: own, dialect: head.dialect, model: head.model, body: streamOf([bytes]) })
+  }
+}
+
+const plainHeaders = { 'content-type': 'application/json' }
+const streamHeaders = { 'content-type': 'text/event-stream; charset=utf-8' }
+
+/** What an answer may hold that is lost on the way from a stream to a plain one, or back. */
+function canChangeKind({ request: { body, parameters } }: Call): boolean {
+  const { logprobs, audio } = body
+  return !logprobs && !audio && (parameters.choices ?? 1) === 1
+}

@@ -1,0 +1,63 @@
+import { LRUCache } from 'lru-cache'
+import { createCallFlights, requestOf, tenantOf } from '../answer-cache.ts'
+import type { CachedAnswer } from '../cache/answer.ts'
+import { keyOf } from '../cache/key.ts'
+import { SignalboxError } from '../errors.ts'
+import type { BuiltInServices } from '../pipeline.ts'
+import { type Plugin, definePlugin } from '../plugin.ts'
+import { cachedAnswer, cachedReply } from './cached-reply.ts'
+import { answerTogether } from './shared-answer.ts'
+
+/** How long an answer is given again, and what all of them may take. */
+const keptMs = 3_600_000
+const maximumBytes = 32 * 1024 * 1024
+/** What a key takes besides its answer. */
+const overheadBytes = 512
+
+interface Known {
+  /** What was asked under the key. */
+  readonly asked: string
+  readonly answer?: CachedAnswer
+}
+
+/**
+ * Makes one call of all that a caller sends with the same `Idempotency-Key`: those that come while the first is under way
+ * wait with it, later ones get its answer for an hour. A call that failed may be sent again.
+ */
+export function idempotency({ clock }: BuiltInServices): Plugin {
+  const flights = createCallFlights(clock)
+  const known = new LRUCache<string, Known>({
+    maxSize: maximumBytes,
+    sizeCalculation: ({ answer }) => overheadBytes + (answer?.body.length ?? 0),
+    ttl: keptMs,
+    perf: clock,
+    ttlResolution: 0,
+  })
+  return definePlugin({
+    name: 'idempotency',
+    call: {
+      stage: 'cache',
+      enforce: 'pre',
+      async run(call, next) {
+        if (call.idempotencyKey === undefined) return next(call)
+        const name = keyOf([tenantOf(call.identity, 'identity'), call.idempotencyKey])
+        const asked = keyOf([requestOf(call), call.request.body])
+        const before = known.get(name)
+        if (before && before.asked !== asked) throw mismatch()
+        const again = before?.answer && cachedReply(call, before.answer)
+        if (again) return { ...again, headers: { ...again.headers, 'idempotent-replayed': 'true' } }
+        known.set(name, { asked })
+        const { reply } = await answerTogether(name, call, next, {
+          flights,
+          clock,
+          onComplete: (whole, body, ended) =>
+            void known.set(name, { asked, answer: cachedAnswer(call, whole, { body, ended }, clock) }),
+        })
+        return reply
+      },
+    },
+  })
+}
+
+const mismatch = () =>
+  new SignalboxError('idempotency_mismatch', 'This Idempotency-Key was sent before, with another request')

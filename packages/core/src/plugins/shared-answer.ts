@@ -1,0 +1,46 @@
+import type { Flights } from '../cache/flights.ts'
+import type { Clock } from '../clock.ts'
+import { type SignalboxErrorCode, errorForAnother, isSignalboxError } from '../errors.ts'
+import type { Call, Ended, Handler, Reply } from '../types.ts'
+
+/** How calls become one. */
+export interface Sharing {
+  readonly flights: Flights
+  readonly clock: Clock
+  /** Is given the whole of an answer that this call asked for. */
+  readonly onComplete: (reply: Reply, body: Uint8Array, ended: Ended) => void
+}
+
+/** What failed the one who asked, and need not fail those who waited with it. */
+const ofItsOwn: ReadonlySet<SignalboxErrorCode> = new Set([
+  'budget_exceeded',
+  'max_cost_exceeded',
+  'price_unknown',
+  'rate_limit_exceeded',
+  'limit_exceeded',
+  'deadline_exceeded',
+  'cancelled',
+] as const)
+
+/** Answers a call together with all others under the same key. The first of them asks, and pays. */
+export async function answerTogether(
+  key: string,
+  call: Call,
+  next: Handler<Call>,
+  { flights, clock, onComplete }: Sharing,
+): Promise<{ readonly leads: boolean; readonly reply: Reply }> {
+  for (;;) {
+    const { leads, reply } = flights.board(key, {
+      signal: call.signal,
+      deadline: call.deadline,
+      start: (signal) => next({ ...call, signal }),
+      onComplete,
+    })
+    try {
+      return { leads, reply: await reply }
+    } catch (error) {
+      if (leads || !isSignalboxError(error) || call.signal.aborted) throw error
+      if (!ofItsOwn.has(error.code) || clock.now() >= call.deadline) throw errorForAnother(error)
+    }
+  }
+}

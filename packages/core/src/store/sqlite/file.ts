@@ -1,0 +1,157 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { SignalboxError, isSignalboxError } from '../../errors.ts'
+import { applicationId, migrations } from './schema.ts'
+
+/** Takes a function that puts back what a transaction changed in memory, should it fail. */
+export type OnUndo = (undo: () => void) => void
+
+/** An open store file. */
+export interface SqliteFile {
+  /** Whole numbers come out as bigints. */
+  prepare(sql: string): StatementSync
+  /** Runs while no other connection writes; everything happens or nothing. Not to be nested. */
+  write<T>(run: (onUndo: OnUndo) => T): T
+  /** Runs over the file as it is at one instant. Not to be nested. */
+  read<T>(run: () => T): T
+  close(): void
+}
+
+/**
+ * Opens a store file, making or upgrading it as needed, and waits at most `busyTimeoutMs` for other processes.
+ *
+ * @throws SignalboxError `invalid_config` when it cannot be written, or is another kind of file
+ */
+export function openSqliteFile(file: string, busyTimeoutMs: number): SqliteFile {
+  const database = openDatabase(file)
+  try {
+    const whenFree = createTurns(busyTimeoutMs)
+    whenFree(() => checkOwner(database, file))
+    whenFree(() => useWriteAheadLog(database, file))
+    database.exec('PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON')
+    const transactions = createTransactions(database, whenFree)
+    transactions.write(() => migrate(database, file))
+    return { prepare: (sql) => prepare(database, sql), ...transactions, close: () => database.close() }
+  } catch (error) {
+    database.close()
+    throw isSignalboxError(error) ? error : unusable(file, error)
+  }
+}
+
+const unusable = (file: string, cause: unknown) =>
+  new SignalboxError(
+    'invalid_config',
+    `The store ${file} cannot be opened for writing: ${cause instanceof Error ? cause.message : String(cause)}`,
+    { cause },
+  )
+
+function openDatabase(file: string): DatabaseSync {
+  // Not imported: merely loading it prints a warning on Node 22.
+  const { DatabaseSync } = process.getBuiltinModule('node:sqlite')
+  try {
+    return new DatabaseSync(file)
+  } catch (cause) {
+    throw unusable(file, cause)
+  }
+}
+
+function checkOwner(database: DatabaseSync, file: string) {
+  let owner: number
+  try {
+    owner = pragma(database, 'application_id')
+  } catch (cause) {
+    if (isBusy(cause)) throw cause
+    throw new SignalboxError('invalid_config', `${file} cannot be read as an SQLite database`, { cause })
+  }
+  if (owner === applicationId || (owner === 0 && isEmpty(database))) return
+  throw new SignalboxError('invalid_config', `${file} is another program's database, not a Signalbox store`)
+}
+
+const isEmpty = (database: DatabaseSync) =>
+  pragma(database, 'user_version') === 0 && database.prepare('SELECT 1 FROM sqlite_schema').get() === undefined
+
+function useWriteAheadLog(database: DatabaseSync, file: string) {
+  const mode = String(Object.values(database.prepare('PRAGMA journal_mode = WAL').get()!)[0])
+  if (mode === 'wal') return
+  throw new SignalboxError('invalid_config', `${file} cannot be shared: its journal mode is ${mode}, not wal`)
+}
+
+function migrate(database: DatabaseSync, file: string) {
+  const version = pragma(database, 'user_version')
+  if (version > migrations.length) {
+    throw new SignalboxError(
+      'invalid_config',
+      `${file} was written by a newer Signalbox: its version is ${version}, this one knows ${migrations.length}`,
+    )
+  }
+  if (version === migrations.length) return
+  for (const migration of migrations.slice(version)) database.exec(migration)
+  database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${migrations.length}`)
+}
+
+const pragma = (database: DatabaseSync, name: string) =>
+  Number(Object.values(database.prepare(`PRAGMA ${name}`).get()!)[0])
+
+function prepare(database: DatabaseSync, sql: string): StatementSync {
+  const statement = database.prepare(sql)
+  statement.setReadBigInts(true)
+  return statement
+}
+
+type WhenFree = <T>(run: () => T) => T
+
+/** Waits for other connections, blocking the thread; in shorter steps than SQLite's own, which wait up to 100 ms. */
+function createTurns(busyTimeoutMs: number): WhenFree {
+  const nobody = new Int32Array(new SharedArrayBuffer(4))
+
+  return function whenFree<T>(run: () => T): T {
+    let stepMs = 0.05
+    for (let waitedMs = 0; ; waitedMs += stepMs) {
+      try {
+        return run()
+      } catch (error) {
+        if (!isBusy(error) || waitedMs >= busyTimeoutMs) throw error
+      }
+      Atomics.wait(nobody, 0, 0, stepMs * (0.5 + Math.random()))
+      stepMs = Math.min(stepMs * 1.5, 5)
+    }
+  }
+}
+
+/** The primary code of SQLite's error, whatever the detail: another connection is at work. */
+const isBusy = (error: unknown) =>
+  error instanceof Error && 'errcode' in error && ((error.errcode as number) & 0xff) === sqliteBusy
+
+const sqliteBusy = 5
+
+function createTransactions(database: DatabaseSync, whenFree: WhenFree): Pick<SqliteFile, 'write' | 'read'> {
+  const beginWrite = database.prepare('BEGIN IMMEDIATE')
+  const beginRead = database.prepare('BEGIN')
+  const commit = database.prepare('COMMIT')
+
+  function write<T>(run: (onUndo: OnUndo) => T): T {
+    const undos: (() => void)[] = []
+    whenFree(() => beginWrite.run())
+    try {
+      const result = run((undo) => undos.push(undo))
+      commit.run()
+      return result
+    } catch (error) {
+      if (database.isTransaction) database.exec('ROLLBACK')
+      for (const undo of undos.toReversed()) undo()
+      throw error
+    }
+  }
+
+  function read<T>(run: () => T): T {
+    return whenFree(() => {
+      beginRead.run()
+      try {
+        return run()
+      } finally {
+        commit.run()
+      }
+    })
+  }
+
+  return { write, read }
+}

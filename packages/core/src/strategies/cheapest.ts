@@ -1,0 +1,43 @@
+import type { Price } from '../money/price.ts'
+import { costNanoUsd, pricesFor } from '../money/price.ts'
+import { usdOf } from '../money/usd.ts'
+import { tokensOf } from '../tokens/request.ts'
+import type { Call, CandidateView, Ranked, Strategy } from '../types.ts'
+
+/** Tokens of an answer of which nothing is known, and by the label `expectedLength`. */
+const usualTokens = 500
+const tokensOfLength: Readonly<Record<string, number>> = { short: 150, medium: usualTokens, long: 1_500 }
+
+/**
+ * The cheapest for this call first, by its estimated input and the output it is likely to have. Models that would cost
+ * more than the call may (`maxCostUsd`) are left out while any other is there; those whose price is unknown come last.
+ */
+export function cheapest(): Strategy {
+  return {
+    name: 'cheapest',
+    rank(call, candidates) {
+      const costs = candidates.map((view, place) => ({ name: view.name, place, nanoUsd: costOf(call, view) }))
+      const most = call.maxCostNanoUsd ?? Infinity
+      const affordable = costs.filter(({ nanoUsd = 0 }) => nanoUsd <= most)
+      return (affordable.length > 0 ? affordable : costs)
+        .toSorted((a, b) => (a.nanoUsd ?? Infinity) - (b.nanoUsd ?? Infinity) || a.place - b.place)
+        .map(({ name, nanoUsd }): Ranked => ({ name, reason: reasonFor(nanoUsd) }))
+    },
+  }
+}
+
+const reasonFor = (nanoUsd: number | undefined) =>
+  nanoUsd === undefined ? 'its price is unknown' : `about ${usdOf(nanoUsd)} USD for this call`
+
+/** What a call is likely to cost at a model, in nano-USD; undefined where its price is unknown. */
+function costOf(call: Call, { price }: Pick<CandidateView, 'price'>): number | undefined {
+  if (!price) return undefined
+  const { inputTokens, outputTokens, choices } = tokensOf(call.request)
+  const likely = (tokensOfLength[call.labels['expectedLength'] ?? ''] ?? usualTokens) * choices
+  return expectedNanoUsd(price, inputTokens, outputTokens > 0 ? Math.min(outputTokens, likely) : likely)
+}
+
+function expectedNanoUsd(price: Price, inputTokens: number, outputTokens: number): number {
+  const usage = { inputTokens, cachedInputTokens: 0, cacheWriteTokens: 0, outputTokens, reasoningTokens: 0 }
+  return costNanoUsd(usage, pricesFor(price, inputTokens))
+}

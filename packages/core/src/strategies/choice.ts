@@ -1,0 +1,29 @@
+import type { Call, CandidateView, Outcome, RankContext, Ranked, Strategy } from '../types.ts'
+
+/** Some of a route's models, and how they are ordered among themselves. */
+export interface Choice {
+  readonly models: readonly string[]
+  readonly strategy: Strategy
+}
+
+/** Ranks the models of a choice by its own strategy; each place says why the choice was made. */
+export function rankChoice(
+  { models, strategy }: Choice,
+  why: string,
+  { call, candidates, context }: { call: Call; candidates: readonly CandidateView[]; context: RankContext },
+): Ranked[] | Promise<Ranked[]> {
+  const listed = models.flatMap((name) => candidates.find((view) => view.name === name) ?? [])
+  const ranked = strategy.rank(call, listed, context)
+  const withWhy = (all: readonly Ranked[]) =>
+    all.map(({ name, reason }) => ({ name, reason: reason ? `${why}; ${reason}` : why }))
+  return ranked instanceof Promise ? ranked.then(withWhy) : withWhy(ranked)
+}
+
+/** Tells the strategies of choices what happened to a model of theirs. */
+export function observeChoices(choices: readonly Choice[], outcome: Outcome): void {
+  for (const { models, strategy } of choices) {
+    if (!models.includes(outcome.name)) continue
+    if (outcome.type !== 'taken') strategy.observe?.(outcome)
+    else strategy.observe?.({ ...outcome, candidates: outcome.candidates.filter(({ name }) => models.includes(name)) })
+  }
+}

@@ -1,0 +1,162 @@
+import { expect, it } from 'vitest'
+import { type Router, type RouterOptions, openai, usdOf } from '@signalbox/core'
+import { type Script, chunk, hang, json, reset, stream, streamHead } from '@signalbox/testkit'
+import { begin, send } from './support/caller.ts'
+import { type Wire, pairs, speakers, wholeStream, wires } from './support/dialects.ts'
+import { describeMounts } from './support/mounts.ts'
+import { eventually, routerFor, upstreamThat } from './support/routers.ts'
+
+/** 1 nano-USD for a token of input, 10 for one of output, 2 for one that is written to a cache. */
+const price = { input: 0.001, output: 0.01, cachedInput: 0.0005, cacheWrite: 0.002 }
+/** 10 tokens in and 5 out, as every wire of the table says. */
+const cost = 60n
+
+function routerTo(wire: Wire, upstream: { readonly baseUrl: string }, options: Partial<RouterOptions> = {}): Router {
+  const model = wire.model(upstream, { price })
+  const budgets = [{ per: 'all', window: 'month', limitUsd: 1 }] as const
+  return routerFor({ models: { auto: model }, budgets, ledger: 'memory', retry: false, ...options })
+}
+
+/** What stands in the ledger, which is what stands in the budget. */
+async function charged(router: Router) {
+  await eventually(() => [...router.ledger!.calls()].length > 0)
+  const rows = [...router.ledger!.attempts()]
+  const nanoUsd = rows.reduce((sum, { costNanoUsd = 0n }) => sum + costNanoUsd, 0n)
+  expect(await router.budgets()).toMatchObject([{ settledUsd: usdOf(nanoUsd), heldUsd: '0' }])
+  return { nanoUsd, estimated: rows.some(({ estimated }) => estimated) }
+}
+
+const title = '$caller.name to $provider.name'
+const limitFields = {
+  'openai-chat': ['max_tokens', 'max_completion_tokens'],
+  'anthropic-messages': ['max_tokens'],
+  'openai-responses': ['max_output_tokens'],
+}
+
+describeMounts('money', (mount) => {
+  it.each(pairs.flatMap((pair) => [true, false].map((streamed) => ({ ...pair, streamed }))))(
+    `${title}: a whole answer costs what the provider counted (streamed: $streamed)`,
+    async ({ caller, provider, streamed }) => {
+      const upstream = await upstreamThat(streamed ? stream(wholeStream(provider)) : json(provider.plain('Hello')))
+      const router = routerTo(provider, upstream)
+
+      const body = caller.request(streamed ? { stream: true } : {})
+      const { status } = await send(await mount.serve(router), { path: caller.path, body })
+
+      expect(status).toBe(200)
+      expect(await charged(router)).toEqual({ nanoUsd: cost, estimated: false })
+    },
+  )
+
+  it.each(pairs)(`${title}: a stream that is cut is charged for what came of it`, async ({ caller, provider }) => {
+    const { opening, contents } = provider.stream
+    const upstream = await upstreamThat([streamHead(), chunk(opening), contents.map(chunk), reset()])
+    const router = routerTo(provider, upstream)
+
+    await send(await mount.serve(router), { path: caller.path, body: caller.request({ stream: true }) })
+
+    const { nanoUsd, estimated } = await charged(router)
+    expect(estimated).toBe(true)
+    expect(nanoUsd).toBeGreaterThanOrEqual(20n)
+    expect(nanoUsd).toBeLessThanOrEqual(50n)
+  })
+
+  it.each(pairs)(`${title}: a caller who leaves ends the provider's work, and pays for it`, async (one) => {
+    const { caller, provider } = one
+    const { opening, contents } = provider.stream
+    const script: Script = [streamHead(), chunk(opening), contents.map(chunk), hang()]
+    const upstream = await upstreamThat(script)
+    const router = routerTo(provider, upstream)
+
+    const asked = begin(await mount.serve(router), { path: caller.path, body: caller.request({ stream: true }) })
+    await (await asked.answered).until('lo')
+    asked.leave()
+
+    const { nanoUsd, estimated } = await charged(router)
+    expect(estimated).toBe(true)
+    expect(nanoUsd).toBeGreaterThanOrEqual(20n)
+    await eventually(() => upstream.openConnections() === 0)
+  })
+
+  it.each(pairs)(`${title}: a budget that is used up refuses, and asks nobody`, async ({ caller, provider }) => {
+    const upstream = await upstreamThat(json(provider.plain('Hello')))
+    const budgets = [{ per: 'all', window: 'month', limitUsd: 1e-9 }] as const
+    const router = routerTo(provider, upstream, { budgets })
+
+    const answer = await send(await mount.serve(router), { path: caller.path, body: caller.request() })
+
+    expect(answer.status).toBe(429)
+    expect(answer.headers['x-should-retry']).toBe('false')
+    expect(caller.errorOf(answer.json()).code).toBe('budget_exceeded')
+    expect(upstream.requests).toHaveLength(0)
+  })
+
+  it.each(pairs)(`${title}: what is left of a budget limits what the model may write`, async ({ caller, provider }) => {
+    const upstream = await upstreamThat(json(provider.plain('Hello')))
+    const budgets = [{ per: 'all', window: 'month', limitUsd: 2_000e-9 }] as const
+    const router = routerTo(provider, upstream, { budgets })
+    const { max_tokens: _, ...body } = caller.request()
+
+    const { status } = await send(await mount.serve(router), { path: caller.path, body })
+
+    const sent = upstream.requests[0]!.json() as Record<string, number>
+    const limits = limitFields[provider.name].flatMap((field) => sent[field] ?? [])
+    expect(status).toBe(200)
+    expect(limits).toHaveLength(1)
+    expect(limits[0]).toBeGreaterThanOrEqual(16)
+    expect(limits[0]! * 10).toBeLessThanOrEqual(2_000)
+  })
+
+  it.each(speakers)('limits hold for $name', async (caller) => {
+    const wire = wires[0]!
+    const upstream = await upstreamThat(json(wire.plain('Hello')))
+    const router = routerTo(wire, upstream, { limits: [{ per: 'all', requestsPerMinute: 1 }] })
+    const mounted = await mount.serve(router)
+
+    const first = await send(mounted, { path: caller.path, body: caller.request() })
+    const second = await send(mounted, { path: caller.path, body: caller.request() })
+
+    expect([first.status, second.status]).toEqual([200, 429])
+    expect(caller.errorOf(second.json()).code).toBe('rate_limit_exceeded')
+    expect(Number(second.headers['retry-after'])).toBeGreaterThan(0)
+  })
+
+  it('embeddings are held and charged for their input alone', async () => {
+    const usage = { prompt_tokens: 7, total_tokens: 7 }
+    const data = [{ object: 'embedding', index: 0, embedding: [1] }]
+    const upstream = await upstreamThat(json({ object: 'list', data, model: 'm', usage }))
+    const router = routerFor({
+      models: { auto: openai('m', { baseUrl: upstream.baseUrl, price, apiKey: 'key' }) },
+      budgets: [{ per: 'all', window: 'month', limitUsd: 100e-9 }],
+      ledger: 'memory',
+    })
+
+    const { status } = await send(await mount.serve(router), {
+      path: '/embeddings',
+      body: { model: 'auto', input: 'a text' },
+    })
+
+    expect(status).toBe(200)
+    expect(await charged(router)).toEqual({ nanoUsd: 7n, estimated: false })
+  })
+})
+
+describeMounts('classes of tokens', (mount) => {
+  const messages = wires[1]!
+  const usage = { input_tokens: 3, cache_read_input_tokens: 100, cache_creation_input_tokens: 50, output_tokens: 5 }
+  const said = { ...messages.plain('Hello'), usage }
+
+  it.each(speakers)('of Anthropic are charged apart, and told in the way of $name', async (caller) => {
+    const router = routerTo(messages, await upstreamThat(json(said)))
+
+    const answer = await send(await mount.serve(router), { path: caller.path, body: caller.request() })
+
+    const told = {
+      'openai-chat': { prompt_tokens: 153, prompt_tokens_details: { cached_tokens: 100 }, completion_tokens: 5 },
+      'anthropic-messages': usage,
+      'openai-responses': { input_tokens: 153, input_tokens_details: { cached_tokens: 100 }, output_tokens: 5 },
+    }
+    expect(answer.json().usage).toMatchObject(told[caller.name])
+    expect(await charged(router)).toEqual({ nanoUsd: 3n + 50n + 100n + 50n, estimated: false })
+  })
+})
