@@ -1,5 +1,4 @@
 import type { DatabaseSync } from 'node:sqlite'
-import type { Price } from '../money/price.ts'
 import type { Gatherer, RawName } from '../reports/gather.ts'
 import type { ReportSource } from '../reports/report.ts'
 import { type SqlRow, attemptColumns, attemptOf } from './rows.ts'
