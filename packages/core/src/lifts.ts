@@ -121,7 +121,6 @@ export function budgetGuard<Hold>(
   })
 }
 
-
 /** An answer as a cache layer keeps it. */
 export interface StoredAnswer {
   readonly dialect: DialectName
