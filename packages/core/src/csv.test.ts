@@ -2,6 +2,9 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { csvLine } from './csv.ts'
 
+/** Any UTF-16 code unit, lone surrogates included. fast-check's own `binary` takes seconds to make. */
+const codeUnit = fc.integer({ min: 0, max: 0xffff }).map((code) => String.fromCharCode(code))
+
 describe('a line of CSV', () => {
   it.each([
     [['a', 1, 2n, true, null, undefined, ''], 'a,1,2,true,,,\r\n'],
@@ -14,7 +17,7 @@ describe('a line of CSV', () => {
 
   it('gives every text back to a reader of RFC 4180, and none of it as a formula', () => {
     fc.assert(
-      fc.property(fc.array(fc.string({ unit: 'binary' }), { minLength: 1 }), (texts) => {
+      fc.property(fc.array(fc.string({ unit: codeUnit }), { minLength: 1 }), (texts) => {
         const cells = read(csvLine(texts))
         expect(cells.map((cell, index) => (cell === `'${texts[index]}` ? texts[index] : cell))).toEqual(texts)
         expect(cells.filter((cell) => /^[=+@]|^-(?!\d+(\.\d+)?$)/.test(cell))).toEqual([])

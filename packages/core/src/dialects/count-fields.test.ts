@@ -15,7 +15,11 @@ it('takes colons, quotes and backslashes in texts for what they are', () => {
 })
 
 it('takes any bytes', () => {
-  fc.assert(fc.property(fc.uint8Array(), (bytes) => expect(countFields(bytes)).toBeLessThanOrEqual(bytes.length)))
+  fc.assert(
+    fc.property(fc.uint8Array(), (bytes) => {
+      expect(countFields(bytes)).toBeLessThanOrEqual(bytes.length)
+    }),
+  )
 })
 
 function fieldsIn(value: unknown): number {
