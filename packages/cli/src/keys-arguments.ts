@@ -11,7 +11,7 @@ export type KeysOptions = { readonly config: string } & (
 )
 
 /** A key to be made. */
-export interface NewKey {
+interface NewKey {
   readonly name: string
   readonly user?: string
   readonly team?: string

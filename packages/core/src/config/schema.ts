@@ -16,9 +16,6 @@ const vendor = z
 const milliseconds = z.number().positive()
 const count = z.int().positive()
 
-/** A feature that is not there yet, or not at this level: only switching it off is accepted. */
-const off = z.literal(false).optional()
-
 const retry = (keys: Record<string, z.ZodType>) => z.union([z.strictObject(keys), z.literal(false)]).optional()
 const timeouts = retry
 

@@ -21,7 +21,7 @@ interface Known {
 }
 
 /** What a key is stored and compared by. */
-export const digestOf = (key: string) => createHash('sha256').update(key).digest()
+const digestOf = (key: string) => createHash('sha256').update(key).digest()
 
 /**
  * Makes a key ring. Keys are kept as digests only. They are looked up under a secret of this process, so that the time it

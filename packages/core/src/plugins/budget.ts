@@ -80,7 +80,7 @@ export function budget(services: BuiltInServices): Plugin {
     return known
   }
 
-  async function hold(...of: Parameters<typeof treasury.budgets.hold>) {
+  async function askStore(...of: Parameters<typeof treasury.budgets.hold>) {
     try {
       return await treasury.budgets.hold(...of)
     } catch (error) {
@@ -98,7 +98,7 @@ export function budget(services: BuiltInServices): Plugin {
     const leaseMs = Math.min(Math.max(attempt.deadline - clock.now(), 0) + leaseGraceMs, longestLeaseMs)
     for (let tries = 1; ; tries++) {
       const id = `budget:${call.key}/${++holds}`
-      const answer = await hold(id, accounts, boundNanoUsd(bound, price), leaseMs)
+      const answer = await askStore(id, accounts, boundNanoUsd(bound, price), leaseMs)
       if (!isBudgetRefusal(answer)) return answer
       if (tries > maximumShrinks || !shrink(bound, Number(answer.remainingNanoUsd), price))
         throw treasury.refusal(answer, candidate.name)

@@ -7,7 +7,7 @@ import type { ReportRow } from './types.ts'
 export type RawName = string | number | null
 
 /** What some attempts used and cost together. */
-export interface Spent {
+interface Spent {
   readonly attempts: number
   readonly inputTokens: number
   readonly cachedInputTokens: number
@@ -18,7 +18,7 @@ export interface Spent {
 }
 
 /** How some uses went: attempts at models, or calls. */
-export interface Went {
+interface Went {
   readonly calls: number
   readonly uses: number
   readonly successes: number
