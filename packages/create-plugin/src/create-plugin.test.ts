@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -44,10 +44,11 @@ describe('a plugin outside the workspace', () => {
     const tool = (name: string) => join(root, 'node_modules', name)
     run([tool('typescript/bin/tsc'), '-p', '.', '--customConditions', '@signalbox/source'], made)
     run([tool('oxlint/bin/oxlint'), '--deny-warnings'], made)
-    const tested = run(
-      [tool('vitest/vitest.mjs'), 'run', '--config', join(root, '.config/plugin.config.ts'), '--root', made],
-      made,
-    )
+    // On the sources of the workspace, which only a condition finds.
+    const config = join(made, 'vitest.config.ts')
+    const conditions = `{ conditions: ['@signalbox/source', 'module', 'node', 'development|production'] }`
+    writeFileSync(config, `export default { resolve: ${conditions}, ssr: { resolve: ${conditions} } }`)
+    const tested = run([tool('vitest/vitest.mjs'), 'run', '--config', config, '--root', made], made)
     expect(tested).toMatch(/Tests {2}13 passed/)
   })
 })
