@@ -1,0 +1,112 @@
+import { type Call, type CallRecord, createRouter, isSignalboxError } from '@signalbox/core'
+import { startSimulatedProvider } from '@signalbox/testkit'
+import { expect, it, onTestFinished } from 'vitest'
+import { byLearned, learnedClassifier } from './plugin.ts'
+import { parseProfile } from './profile.ts'
+import { shippedProfile } from './shipped.ts'
+import { expectedLengthOf, taskOf } from './task.ts'
+
+const profile = shippedProfile()
+
+async function routerWith(lambda: number) {
+  const provider = await startSimulatedProvider()
+  const model = { provider: 'openai-compatible', baseUrl: provider.baseUrl, model: 'gpt-4.1', apiKey: 'any' } as const
+  const candidates = {
+    small: { like: 'gpt-4o-mini', costUsd: 0.0002 },
+    large: { like: 'gpt-4o-2024-08-06', costUsd: 0.004 },
+  }
+  const router = createRouter({
+    models: { small: model, large: model, stranger: model },
+    routes: { auto: { models: ['stranger', 'small', 'large'], strategy: byLearned({ profile, lambda, candidates }) } },
+    plugins: [learnedClassifier({ also: ({ task }, call: Call) => ({ own: `${task} by ${call.identity.user}` }) })],
+  })
+  onTestFinished(async () => {
+    await router.close()
+    await provider.close()
+  })
+  return router
+}
+
+const ask = (content: unknown, rest: object = {}) => ({
+  body: { model: 'auto', messages: [{ role: 'user', content }], ...rest },
+  identity: { user: 'ada' },
+})
+
+it('labels every call, and the strategy takes the best model for the money', async () => {
+  const thrifty = await routerWith(1e6)
+  const lavish = await routerWith(0)
+  const body = ask('Prove that every bounded sequence has a convergent subsequence, and then generalise it at length.')
+  expect(await thrifty.handle(body)).toMatchObject({ status: 200, model: 'small' })
+  const { record, reply }: { record: CallRecord; reply: Promise<unknown> } = lavish.begin(body)
+  expect(await reply).toMatchObject({ model: 'large' })
+  expect(record.labels).toEqual({
+    domain: expect.stringMatching(/./),
+    complexity: expect.stringMatching(/^(simple|moderate|complex)$/),
+    task: 'maths',
+    expectedLength: 'medium',
+    own: 'maths by ada',
+  })
+})
+
+it('says why each model stands where it stands, one that the profile does not know behind the others', async () => {
+  const router = await routerWith(10)
+  const { candidates } = await router.explain(ask('hello'))
+  expect(candidates.map(({ name }) => name).toSorted()).toEqual(['large', 'small', 'stranger'])
+  expect(candidates.find(({ name }) => name === 'small')!.reason).toMatch(
+    /^expected quality 0\.\d+ at 0\.00020 USD, lambda 10$/,
+  )
+  expect(candidates.at(-1)).toMatchObject({ name: 'stranger', reason: 'the profile does not know it' })
+})
+
+it.each([
+  ['nothing', null],
+  [
+    'parts',
+    [
+      { type: 'text', text: 'Translate this' },
+      { type: 'image_url', image_url: { url: 'data:,' } },
+    ],
+  ],
+  ['lone surrogates', '\ud800\udc00\ud800'],
+  ['20,000 words of Chinese', '翻译机器学习'.repeat(5000)],
+])('labels a call whose content is %s', async (_, content) => {
+  const router = await routerWith(10)
+  const { labels } = await router.explain(ask(content))
+  expect(Object.keys(labels).toSorted()).toEqual(['complexity', 'domain', 'expectedLength', 'own', 'task'])
+})
+
+it('refuses a profile that is not above the zero router', () => {
+  const idle = parseProfile({ ...profile.toJSON(), enabled: false })
+  let thrown: unknown
+  try {
+    byLearned({ profile: idle })
+  } catch (error) {
+    thrown = error
+  }
+  expect(isSignalboxError(thrown) && thrown.code).toBe('invalid_config')
+})
+
+it.each([
+  ['Write a Python function that sorts a list', 'code'],
+  ['Viết hàm kiểm tra số nguyên tố', 'code'],
+  ['请翻译这句话', 'translate'],
+  ['Fasse den Text zusammen', 'summarise'],
+  ['  TÓM TẮT\n đoạn văn này', 'summarise'],
+  ['Escribe un poema', 'write'],
+  ['12 % + 7 % = ?', 'maths'],
+  ['bonjour', 'chat'],
+])('%s is %s', (prompt, task) => {
+  expect(taskOf(prompt)).toBe(task)
+  expect(taskOf(prompt.normalize('NFD'))).toBe(task)
+})
+
+it.each([
+  ['Answer briefly: why?', undefined, 'short'],
+  ['Give me a detailed report', undefined, 'long'],
+  ['Viết báo cáo đầy đủ', undefined, 'long'],
+  ['一句话概括', undefined, 'short'],
+  ['Give me a detailed report', 20, 'short'],
+  ['Tell me about bees', undefined, 'medium'],
+] as const)('%s with a limit of %s is wanted %s', (prompt, limit, length) => {
+  expect(expectedLengthOf(prompt, limit)).toBe(length)
+})

@@ -1,0 +1,144 @@
+import { seededRandom } from '@signalbox/core'
+import { describe, expect, it } from 'vitest'
+import { mostBytes } from '../profile-file.ts'
+import { parseProfile } from '../profile.ts'
+import { reportText } from './report.ts'
+import type { Row } from './rows.ts'
+import { trainProfile } from './train.ts'
+
+const topics = {
+  sums: 'calculate the sum of',
+  poems: 'write a gentle poem about',
+  laws: 'which law of the land governs',
+}
+const things = ['rivers', 'engines', 'apples', 'cities', 'numbers', 'stones', 'letters', 'planets']
+
+/** Results in which `large` is right more often at sums only, and `small` at nothing. */
+function rows({
+  count,
+  strength = 0.9,
+  domain = false,
+}: {
+  count: number
+  strength?: number
+  domain?: boolean
+}): Row[] {
+  const random = seededRandom(3)
+  return Array.from({ length: count }, (_, at) => at).flatMap((at) => {
+    const [topic, words] = Object.entries(topics)[at % 3]!
+    const prompt = `Please ${words} ${things[at % 8]} and ${things[(at * 5) % 8]}, case ${at}`
+    const of = (model: string, chance: number, cost: number): Row => ({
+      prompt,
+      model,
+      cost,
+      score: Number(random() < chance),
+      ...(domain && { domain: topic }),
+    })
+    return [of('small', 0.5, 0.0001), of('large', topic === 'sums' ? strength : 0.5, 0.002)]
+  })
+}
+
+describe('training', () => {
+  it('finds where the better model is better, and says so with its measures', () => {
+    const profile = trainProfile(rows({ count: 600, domain: true }), { prior: null })
+    expect(profile.enabled).toBe(true)
+    expect(profile.report!.pair.apgr.value).toBeGreaterThan(0.6)
+    const { value, interval } = profile.report!.pair.apgr
+    expect(interval[0]).toBeLessThan(value)
+    expect(interval[1]).toBeGreaterThan(value)
+    const best = (prompt: string) => profile.rank(prompt, ['small', 'large'], { lambda: 50 })[0]!.model
+    expect(best('Please calculate the sum of rivers and letters, case 9001')).toBe('large')
+    expect(best('Please write a gentle poem about rivers and letters, case 9001')).toBe('small')
+    expect(profile.label('Please calculate the sum of stones and apples, case 12').domain).toBe('sums')
+    expect(reportText(profile.report!)).toMatch(/APGR +0\.[6-9]\d+ +\[/)
+  })
+
+  it('finds it with few labels and no domain, by the profile that ships', () => {
+    const profile = trainProfile(rows({ count: 240 }))
+    const gain = (prompt: string) => {
+      const quality = new Map(profile.rank(prompt, ['small', 'large']).map((each) => [each.model, each.quality]))
+      return quality.get('large')! - quality.get('small')!
+    }
+    expect(gain('Please calculate the sum of rivers and letters, case 9001')).toBeGreaterThan(
+      gain('Please write a gentle poem about rivers and letters, case 9001'),
+    )
+  })
+
+  it.each([1, 2, 3, 4, 5])('does not enable a profile of scores that mean nothing (%d)', (seed) => {
+    const random = seededRandom(seed)
+    const noise = rows({ count: 400 }).map((row) => ({
+      ...row,
+      score: Number(random() < (row.model === 'large' ? 0.6 : 0.5)),
+    }))
+    const { enabled, report } = trainProfile(noise)
+    expect({ enabled, reason: report!.reason }).toEqual({
+      enabled: false,
+      reason: expect.stringContaining('zero router'),
+    })
+  })
+
+  it('does not enable a profile on fewer prompts than can prove anything, or without measuring', () => {
+    expect(trainProfile(rows({ count: 15 }))).toMatchObject({
+      enabled: false,
+      report: { reason: expect.stringContaining('prove nothing') },
+    })
+    expect(trainProfile(rows({ count: 600, domain: true }), { measure: false })).toMatchObject({
+      enabled: false,
+      report: undefined,
+    })
+  })
+
+  it('comes to the same each time, and survives its file', () => {
+    const made = () => JSON.stringify(trainProfile(rows({ count: 200 }), { measure: false }))
+    expect(made()).toBe(made())
+    const profile = trainProfile(rows({ count: 200 }), { measure: false })
+    const again = parseProfile(JSON.parse(JSON.stringify(profile)))
+    for (const prompt of ['', 'calculate the sum of 1 and 2', '写一首诗'])
+      expect(again.rank(prompt, ['small', 'large'])).toEqual(profile.rank(prompt, ['small', 'large']))
+  })
+
+  it('never makes a file of more than 32 KiB, whatever the models and domains are', () => {
+    const names = (of: string, count: number) =>
+      Array.from({ length: count }, (_, at) => `${of}-with-a-long-name-${at}`)
+    const many = names('model', 40).flatMap((model, at) =>
+      names('domain', 60).map((domain, place): Row => ({
+        prompt: `${domain} ${place}`,
+        model,
+        domain,
+        score: at / 40,
+        cost: 0.01,
+      })),
+    )
+    for (const given of [rows({ count: 60, domain: true }), many]) {
+      const bytes = Buffer.byteLength(JSON.stringify(trainProfile(given, { prior: null, measure: false })))
+      expect(bytes).toBeLessThanOrEqual(mostBytes)
+    }
+  })
+
+  it('tells how far it is, from 0 to 1', () => {
+    const seen: number[] = []
+    trainProfile(rows({ count: 100 }), { onProgress: ({ done }) => seen.push(done) })
+    expect(seen.at(-1)).toBe(1)
+    expect(seen.length).toBeGreaterThan(3)
+    expect(seen).toEqual(seen.toSorted((a, b) => a - b))
+  })
+
+  it('takes scores without costs: a better model counts as dearer', () => {
+    const free = rows({ count: 600, domain: true }).map((row) => ({ ...row, cost: undefined }) as unknown as Row)
+    expect(trainProfile(free, { prior: null })).toMatchObject({
+      enabled: true,
+      report: { weak: 'small', strong: 'large' },
+    })
+  })
+
+  it.each([
+    [[], 'rows: expected at least one, got none'],
+    [[null], 'rows[0]: expected an object, got null'],
+    [[{ prompt: 1, model: 'a', score: 1 }], 'rows[0].prompt: expected a string, got 1'],
+    [[{ prompt: '', model: '', score: 1 }], 'rows[0].model: expected a name, got ""'],
+    [[{ prompt: '', model: 'a', score: NaN }], 'rows[0].score: expected a number from 0 to 1, got null'],
+    [[{ prompt: '', model: 'a', score: 1, cost: -1 }], 'rows[0].cost: expected US dollars, 0 or more, got -1'],
+  ])('refuses %j', (given, message) => {
+    expect(() => trainProfile(given as never)).toThrow(new TypeError(message))
+  })
+})

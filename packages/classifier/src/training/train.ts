@@ -1,0 +1,94 @@
+import { read } from '../model/model.ts'
+import type { LearnedModel } from '../model/model.ts'
+import { bucketsThatFit, fileOf } from '../profile-file.ts'
+import { difficultyOf, learnedModelOf, parseProfile, quantile } from '../profile.ts'
+import { shippedProfile } from '../shipped.ts'
+import type { Profile } from '../types.ts'
+import { holdOut } from './hold-out.ts'
+import { learn } from './learn.ts'
+import { type TrainingReport, reportOf } from './report.ts'
+import { type Row, type Sample, samplesOf } from './rows.ts'
+
+/** How a profile is trained. */
+export interface TrainOptions {
+  /**
+   * What stands in for own labels where there are few: below 1,500 prompts its reading of prompts is used, and where
+   * rows say no domain, its domains. `null` for none. @default the profile that ships
+   */
+  readonly prior?: Profile | null
+  /** Whether to hold prompts out and measure. Without it there is no report, and the profile is not enabled. @default true */
+  readonly measure?: boolean
+  /** Told how much is done, from 0 to 1, and what is being done. */
+  readonly onProgress?: (progress: { readonly done: number; readonly step: string }) => void
+}
+
+/** A profile that was just trained. */
+export interface TrainedProfile extends Profile {
+  /** What it came to on prompts that it did not train on; undefined where nothing was measured. */
+  readonly report: TrainingReport | undefined
+}
+
+const rank = 16
+/** With more models than this, tables alone must do: heads would take the room of the vectors. */
+const mostScoreHeads = 16
+/** A model with scores on fewer prompts than this share is learned, but not judged. */
+const judgedShare = 0.5
+
+/**
+ * Trains a profile from results: who scored what on which prompt. Takes seconds for some ten thousand prompts, and comes
+ * to the same each time. The profile is `enabled` only if it was above the zero router (the best mix of single models
+ * for the same money) on prompts that it did not train on.
+ *
+ * @throws TypeError when there are no rows, or one is wrong, saying which.
+ * @example
+ * const profile = trainProfile([
+ *   { prompt: 'What is 2 + 2?', model: 'gpt-4o-mini', score: 1, cost: 0.00002 },
+ *   { prompt: 'What is 2 + 2?', model: 'gpt-4o', score: 1, cost: 0.0003 },
+ *   // ... 150 prompts or more
+ * ])
+ * if (profile.enabled) await writeFile('profile.json', JSON.stringify(profile))
+ */
+export function trainProfile(rows: Iterable<Row>, options: TrainOptions = {}): TrainedProfile {
+  const { measure = true, onProgress } = options
+  const samples = samplesOf(rows)
+  if (samples.length === 0) throw new TypeError('rows: expected at least one, got none')
+  const prior = options.prior === undefined ? shippedProfile() : (options.prior ?? undefined)
+  const learnedPrior = prior && learnedModelOf(prior)
+  const models = modelsOf(samples)
+  const scoreHeads = models.length <= mostScoreHeads
+  const costs = samples.some(({ results }) => [...results.values()].some(({ cost }) => cost !== undefined))
+  const domains = new Set(samples.flatMap(({ domain }) => domain ?? learnedPrior?.domains ?? []))
+  const bucketCount = bucketsThatFit(rank, [...domains], { models, scoreHeads, costs })
+  const trainOn = (some: readonly Sample[], step: string, from: number, to: number) =>
+    learn(some, {
+      prior: learnedPrior,
+      rank,
+      scoreHeads,
+      bucketCount,
+      onProgress: (done) => onProgress?.({ done: from + done * (to - from), step }),
+    })
+  const learned = trainOn(samples, 'training', 0, measure ? 0.4 : 1)
+  let rounds = 0
+  const held = measure
+    ? holdOut(samples, judgedModels(samples), (some) => trainOn(some, `holding out, round ${++rounds}`, 0.4, 0.9))
+    : undefined
+  onProgress?.({ done: 0.9, step: 'measuring' })
+  const report = held && reportOf(held, samples.length)
+  onProgress?.({ done: 1, step: 'done' })
+  return { ...finish(learned, samples, report?.enabled ?? false), report }
+}
+
+/** The profile of what was learned, as it is after a way through its file. */
+function finish(learned: LearnedModel, samples: readonly Sample[], enabled: boolean): Profile {
+  const found = samples.map(({ prompt }) => difficultyOf(learned, read(learned, prompt))).toSorted((a, b) => a - b)
+  // Where nothing is known of the traffic, its hardest fifth is complex and the easiest half simple.
+  const complexity = { moderate: quantile(found, 0.5), complex: quantile(found, 0.8) }
+  return parseProfile(fileOf(learned, { enabled, complexity }))
+}
+
+const modelsOf = (samples: readonly Sample[]) => [...new Set(samples.flatMap(({ results }) => [...results.keys()]))]
+
+const judgedModels = (samples: readonly Sample[]) =>
+  modelsOf(samples).filter(
+    (model) => samples.filter(({ results }) => results.has(model)).length >= judgedShare * samples.length,
+  )
