@@ -1,5 +1,15 @@
 import { describe, expect, it } from 'vitest'
-import { type Call, type Router, classifier, definePlugin, guard, refuse, streamOf } from '@signalbox/core'
+import {
+  type Call,
+  type Router,
+  type StoredAnswer,
+  cacheLayer,
+  classifier,
+  definePlugin,
+  guard,
+  refuse,
+  streamOf,
+} from '@signalbox/core'
 import { json, stream } from '@signalbox/testkit'
 import { send } from './support/caller.ts'
 import { type Wire, dataOf, pairs, speakers, wholeStream, wires } from './support/dialects.ts'
@@ -79,6 +89,23 @@ describeMounts('plugins written once', (mount) => {
     expect(answer.status).toBe(403)
     expect(caller.errorOf(answer.json())).toMatchObject({ code: 'refused', message: 'Not that.' })
     expect(upstream.requests).toHaveLength(0)
+  })
+
+  it('never give a caller an answer that was kept in another dialect', async () => {
+    const kept = new Map<string, StoredAnswer>()
+    const careless = cacheLayer('careless', {
+      get: () => kept.get('it'),
+      set: (_call, answer) => void kept.set('it', answer),
+    })
+    const upstream = await upstreamThat(json(wires[0]!.plain('Hello')))
+    const router = routerFor({ models: { auto: wires[0]!.model(upstream) }, plugins: [careless] })
+    const mounted = await mount.serve(router)
+
+    for (const caller of speakers) {
+      const { text } = await send(mounted, { path: caller.path, body: caller.request() })
+      expect(caller.textOf(JSON.parse(text))).toBe('Hello')
+    }
+    expect(upstream.requests).toHaveLength(speakers.length)
   })
 
   it('run on embeddings', async () => {

@@ -23,7 +23,7 @@ interface Block {
   readonly title: string
 }
 
-const readmes = ['README.md', ...globSync('packages/*/README.md', { cwd: root })].map((path) => ({
+const readmes = ['README.md', ...globSync('{packages/*/README,docs/*}.md', { cwd: root })].map((path) => ({
   path,
   text: readFileSync(join(root, path), 'utf8'),
 }))

@@ -49,7 +49,7 @@ async function outcomesOf(routers: readonly Router[], calls: number): Promise<Re
   return counts
 }
 
-const codes: Record<number, string> = { 429: 'budget_exceeded', 503: 'store_unavailable' }
+const codes: Record<number, string> = { 429: 'budget_exceeded', 503: 'ledger_unavailable' }
 
 /** In this time a process has renewed its lease, and knows who else there is. */
 const lookAroundMs = 3_000

@@ -244,6 +244,8 @@ async function check(row: Row, port: number, upstreams: Upstreams, options: RunO
   const plain = await ask(port, shapeOf(row, upstreams))
   expectAnswer('a plain answer', plain, ['"total_tokens":310', 'The quick brown fox'])
   await upstreams.set(quickStreams)
+  // A row that gives plain answers alone may have kept the one above, and say that as a stream.
+  if (row.phases.every((phase) => phase === 'busy' || phase === 'single')) return
   const streamed = await ask(port, shapeOf(row, upstreams, true))
   expectAnswer('a stream', streamed, ['[DONE]'])
   const chunks = streamed.body.match(/"content":"\d{8,} ?"/g)?.length

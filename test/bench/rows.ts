@@ -43,6 +43,22 @@ export const rows: readonly Row[] = [
   { id: 'listener', label: 'Signalbox on `node:http`', kind: 'ours', server: 'listener', phases, mount: 'none' },
   { id: 'express', label: 'Signalbox in Express 5', kind: 'ours', server: 'express', phases, mount: 'framework' },
   { id: 'koa', label: 'Signalbox in Koa 3', kind: 'ours', server: 'koa', phases, mount: 'framework' },
+  {
+    id: 'listener-plugins',
+    label: 'listener with eight plugins that do nothing',
+    kind: 'ours',
+    server: 'listener-plugins',
+    phases: ['busy'],
+    mount: 'none',
+  },
+  {
+    id: 'listener-cached',
+    label: 'listener, answered by its cache',
+    kind: 'ours',
+    server: 'listener-cached',
+    phases: ['busy'],
+    mount: 'none',
+  },
   ...(['listener', 'express', 'koa'] as const).flatMap((mount): Row[] => [
     {
       id: `${mount}-money`,

@@ -7,6 +7,7 @@ import {
   firstChunkAdded,
   kilobytesPerStream,
   ratioOf,
+  valueOf,
 } from './figures.ts'
 import type { Results } from './measure.ts'
 import type { Row } from './rows.ts'
@@ -25,17 +26,27 @@ const against =
   }
 const pipe = () => 'pipe'
 
+function addedTo(results: Results, row: string, without: string): number | undefined {
+  const [more, less] = [row, without].map((name) => valueOf(results, name, cpuPerRequest))
+  return more === undefined || less === undefined ? undefined : more - less
+}
+
 /** Every target, with the ratio it is about. */
 export const targets: readonly Target[] = [
   {
     what: 'CPU per request ÷ pipe',
-    limit: ({ mount }) => (mount === 'framework' ? 1.5 : 1.35),
+    limit: ({ id, mount }) => (id === 'listener-cached' ? 0.7 : mount === 'framework' ? 1.5 : 1.35),
     ratio: against(cpuPerRequest, pipe),
   },
   {
     what: 'CPU per request ÷ best of express-undici, hpm, fastify',
     limit: () => 0.7,
     ratio: against(cpuPerRequest, bestPeer),
+  },
+  {
+    what: 'CPU µs per request that eight plugins add',
+    limit: () => 2,
+    ratio: (results, row) => (row === 'listener-plugins' ? addedTo(results, row, 'listener') : undefined),
   },
   { what: 'CPU per request ÷ Portkey', limit: () => 0.1, ratio: against(cpuPerRequest, () => 'portkey') },
   { what: 'first chunk of a stream, added, ÷ pipe', limit: () => 1.15, ratio: against(firstChunkAdded, pipe) },

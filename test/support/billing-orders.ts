@@ -25,8 +25,8 @@ export const billingPrice: BillingPrice = { input: 0.1, output: 1 }
 export type RouterOrder =
   /** Calls until the budget has refused each caller 40 times on end. */
   | { do: 'storm'; callers: number; seed: number; mixed: boolean }
-  /** Calls that cost one and the same, until the budget refuses: how many were answered. */
-  | { do: 'spend'; callers: number; tokens: number }
+  /** Calls that cost one and the same, until each caller is refused or has made so many: how many were answered. */
+  | { do: 'spend'; callers: number; tokens: number; callsEach?: number }
   | { do: 'close' }
 
 /** What a process makes its router of. */

@@ -22,7 +22,7 @@ export type StoreProcess = OrderedProcess<StoreOrder>
 /** A folder for a test, which goes with it. */
 export function temporaryFolder(): { folder: string; remove: () => void } {
   const folder = mkdtempSync(join(tmpdir(), 'signalbox-processes-'))
-  return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) }
+  return { folder, remove: () => rmSync(folder, { recursive: true, force: true, maxRetries: 20 }) }
 }
 
 /** Starts a process over the store in `file`, ready for its first order. */

@@ -95,11 +95,11 @@ async function storm({ callers, seed, mixed }: RouterOrder & { do: 'storm' }): P
   await Promise.all(Array.from({ length: callers }, caller))
 }
 
-/** Every caller goes on until it is refused. */
-async function spend({ callers, tokens }: RouterOrder & { do: 'spend' }): Promise<number> {
+/** Every caller goes on until it is refused, or has made its calls. */
+async function spend({ callers, tokens, callsEach = Infinity }: RouterOrder & { do: 'spend' }): Promise<number> {
   let answered = 0
   const caller = async () => {
-    for (;;) {
+    for (let made = 0; made < callsEach; made++) {
       const plan = { act: 'answer', words: tokens, delayMs: 2 } as const
       if ((await ask({ plan, maxTokens: tokens, stream: false })) !== 'ok') return
       answered += 1

@@ -53,7 +53,7 @@ it.each([
   ['', 'expected a command: signalbox serve --config FILE'],
   [
     'server',
-    'there is no command "server"; there are serve, doctor and train, and with --config FILE those of its plugins',
+    'there is no command "server"; there are serve, doctor, report, keys, tail and train, and with --config FILE those of its plugins',
   ],
   ['serve', 'serve needs --config FILE'],
   ['serve --config', "option '-c, --config <value>' argument missing"],
@@ -63,6 +63,23 @@ it.each([
   ['serve -c x.json --port http', '--port: expected a whole number from 0 to 65535, got "http"'],
   ['serve -c x.json --port 65536', '--port: expected a whole number from 0 to 65535, got "65536"'],
   ['serve -c x.json --port -1', "option '--port' argument is ambiguous"],
+  ['report', 'report needs --config FILE'],
+  [
+    'report bills -c x.json',
+    'report: expected one of costs, savings, recommendations, projection, failovers, got "bills"',
+  ],
+  ['report -c x.json --by hour', '--by: expected one of model, user, key, team, route, tag, day, got "hour"'],
+  [
+    'report -c x.json --from yesterday',
+    '--from: expected a day such as 2026-11-21 or a time such as 2026-11-21T12:00Z, got "yesterday"',
+  ],
+  ['report projection -c x.json --requests many', '--requests: expected a whole number, got "many"'],
+  ['report projection -c x.json --mix a=', '--mix: expected shares such as "a=60,b=40", got "a="'],
+  ['report -c x.json --port 1', "unknown option '--port'"],
+  ['keys', 'keys: expected one of create, list, revoke, got "nothing"'],
+  ['keys create --config x.json', 'keys create needs --name NAME'],
+  ['keys revoke --config x.json', 'keys revoke needs the name or the id of a key'],
+  ['tail', 'tail needs --config FILE'],
   ['serve -c x.json --drain-ms 1.5', '--drain-ms: expected a whole number from 0 to 2147483647, got "1.5"'],
   [
     'serve -c x.json --log-level loud',

@@ -1,5 +1,10 @@
 import { parseArgs } from 'node:util'
+import { type KeysOptions, keysFlags, keysOptions } from './keys-arguments.ts'
+import { type ReportOptions, reportFlags, reportOptions } from './report-arguments.ts'
 import type { TrainOptions } from './train.ts'
+
+export type { KeysOptions } from './keys-arguments.ts'
+export type { ReportOptions } from './report-arguments.ts'
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 
@@ -14,6 +19,14 @@ export interface ServeOptions {
   readonly drainMs: number
 }
 
+/** Options of `signalbox tail`. */
+export interface TailOptions {
+  readonly config: string
+  /** How many of the last calls are shown first. */
+  readonly lines: number
+  readonly json: boolean
+}
+
 /** What the command line asks for. */
 export type Command =
   | { readonly kind: 'help' }
@@ -21,8 +34,13 @@ export type Command =
   | { readonly kind: 'wrong'; readonly message: string }
   | { readonly kind: 'serve'; readonly options: ServeOptions }
   | { readonly kind: 'doctor'; readonly config: string }
+  | { readonly kind: 'report'; readonly options: ReportOptions }
+  | { readonly kind: 'keys'; readonly options: KeysOptions }
+  | { readonly kind: 'tail'; readonly options: TailOptions }
   | TrainOptions
   | PluginCommandLine
+
+const commands = ['serve', 'doctor', 'report', 'keys', 'tail', 'train'] as const
 
 /** A command of a plugin: `signalbox PLUGIN COMMAND --config FILE [ARGUMENTS]`. */
 export interface PluginCommandLine {
@@ -36,48 +54,81 @@ export interface PluginCommandLine {
 /** Reads the command line. Never throws: what is wrong with it is a command too. */
 export function readArguments(args: readonly string[]): Command {
   try {
-    const { values, positionals } = parse(args)
-    if (values.help) return { kind: 'help' }
-    if (values.version) return { kind: 'version' }
-    const [command, stray, ...rest] = positionals
+    const { values, positionals } = parse(args, flagsOf(args[0]))
+    if (values['help']) return { kind: 'help' }
+    if (values['version']) return { kind: 'version' }
+    const [command, ...rest] = positionals
     if (command === undefined) throw new Error('expected a command: signalbox serve --config FILE')
-    if (command === 'train') return trainOptions(values, stray)
-    if (command !== 'serve' && command !== 'doctor') {
-      if (!values.config)
-        throw new Error(
-          `there is no command "${command}"; there are serve, doctor and train, and with --config FILE those of its plugins`,
-        )
-      return { kind: 'plugin', config: values.config, plugin: command, command: stray, args: rest }
-    }
-    if (stray !== undefined) throw new Error(`"${stray}" is one argument too many; a file is given by --config`)
-    if (!values.config) throw new Error(`${command} needs --config FILE`)
-    if (command === 'doctor') return { kind: 'doctor', config: values.config }
-    return { kind: 'serve', options: serveOptions(values, values.config) }
+    const known = commands.find((name) => name === command)
+    return known ? commandOf(known, values as Values, rest) : pluginCommand(command, values as Values, rest)
   } catch (error) {
     return { kind: 'wrong', message: firstSentence(error as Error) }
   }
 }
 
-const parse = (args: readonly string[]) =>
-  parseArgs({
-    args: [...args],
-    allowPositionals: true,
-    options: {
-      config: { type: 'string', short: 'c' },
-      data: { type: 'string' },
-      out: { type: 'string' },
-      port: { type: 'string', short: 'p', default: '3000' },
-      host: { type: 'string', default: '127.0.0.1' },
-      check: { type: 'boolean', default: false },
-      'print-order': { type: 'boolean', default: false },
-      'log-level': { type: 'string', default: 'info' },
-      'drain-ms': { type: 'string', default: '30000' },
-      help: { type: 'boolean', short: 'h', default: false },
-      version: { type: 'boolean', short: 'v', default: false },
-    },
-  })
+function pluginCommand(plugin: string, { config }: Values, [command, ...args]: readonly string[]): PluginCommandLine {
+  if (config) return { kind: 'plugin', config, plugin, command, args }
+  const own = `${commands.slice(0, -1).join(', ')} and ${commands.at(-1)}`
+  throw new Error(`there is no command "${plugin}"; there are ${own}, and with --config FILE those of its plugins`)
+}
 
-function serveOptions(values: ReturnType<typeof parse>['values'], config: string): ServeOptions {
+type Values = ReturnType<typeof parse<typeof serveFlags>>['values'] & Readonly<Record<string, string>>
+
+function commandOf(command: (typeof commands)[number], values: Values, rest: readonly string[]): Command {
+  if (command === 'report') return { kind: 'report', options: reportOptions(values, rest) }
+  if (command === 'keys') return { kind: 'keys', options: keysOptions(values, rest) }
+  if (command === 'train') return trainOptions(values, rest[0])
+  if (rest[0] !== undefined) throw new Error(`"${rest[0]}" is one argument too many; a file is given by --config`)
+  const { config } = values
+  if (!config) throw new Error(`${command} needs --config FILE`)
+  if (command === 'doctor') return { kind: 'doctor', config }
+  if (command === 'serve') return { kind: 'serve', options: serveOptions(values, config) }
+  const lines = wholeNumber('--lines', values['lines'] ?? '10', 10_000)
+  return { kind: 'tail', options: { config, lines, json: Boolean(values['json']) } }
+}
+
+const commonFlags = {
+  help: { type: 'boolean', short: 'h', default: false },
+  version: { type: 'boolean', short: 'v', default: false },
+} as const
+
+const serveFlags = {
+  ...commonFlags,
+  config: { type: 'string', short: 'c' },
+  port: { type: 'string', short: 'p', default: '3000' },
+  host: { type: 'string', default: '127.0.0.1' },
+  check: { type: 'boolean', default: false },
+  'print-order': { type: 'boolean', default: false },
+  'log-level': { type: 'string', default: 'info' },
+  'drain-ms': { type: 'string', default: '30000' },
+} as const
+
+const tailFlags = {
+  ...commonFlags,
+  config: { type: 'string', short: 'c' },
+  lines: { type: 'string', short: 'n' },
+  json: { type: 'boolean' },
+} as const
+
+const trainFlags = {
+  data: { type: 'string' },
+  out: { type: 'string' },
+} as const
+
+type Flags = NonNullable<Parameters<typeof parseArgs>[0]>['options'] & object
+
+/** The flags of the command that stands first. */
+function flagsOf(command: string | undefined): Flags {
+  if (command === 'report') return { ...commonFlags, ...reportFlags }
+  if (command === 'keys') return { ...commonFlags, ...keysFlags }
+  if (command === 'train') return { ...commonFlags, ...trainFlags }
+  return command === 'tail' ? tailFlags : serveFlags
+}
+
+const parse = <F extends Flags>(args: readonly string[], options: F) =>
+  parseArgs({ args: [...args], allowPositionals: true, options })
+
+function serveOptions(values: Values, config: string): ServeOptions {
   const logLevel = logLevels.find((level) => level === values['log-level'])
   if (!logLevel) throw new Error(`--log-level: expected one of ${logLevels.join(', ')}, got "${values['log-level']}"`)
   return {
@@ -91,9 +142,9 @@ function serveOptions(values: ReturnType<typeof parse>['values'], config: string
   }
 }
 
-function trainOptions({ data, out }: ReturnType<typeof parse>['values'], stray: string | undefined): TrainOptions {
+function trainOptions({ data, out }: Readonly<Record<string, unknown>>, stray: string | undefined): TrainOptions {
   if (stray !== undefined) throw new Error(`"${stray}" is one argument too many; a file is given by --data`)
-  if (!data || !out) throw new Error('train needs --data FILE and --out FILE')
+  if (typeof data !== 'string' || typeof out !== 'string') throw new Error('train needs --data FILE and --out FILE')
   return { kind: 'train', data, out }
 }
 

@@ -1,12 +1,21 @@
 import { readFileSync } from 'node:fs'
 import { createRouter, isSignalboxError, loadConfig } from '@signalbox/core'
-import { type ServeOptions, readArguments } from './arguments.ts'
+import {
+  type KeysOptions,
+  type ReportOptions,
+  type ServeOptions,
+  type TailOptions,
+  readArguments,
+} from './arguments.ts'
 import { checkText } from './check.ts'
 import { doctor } from './doctor.ts'
 import { help } from './help.ts'
+import { keys } from './keys.ts'
 import { orderText } from './order.ts'
+import { report } from './report.ts'
 import { runPluginCommand } from './plugin-command.ts'
 import { serve } from './serve.ts'
+import { tail } from './tail.ts'
 import { fail, print } from './terminal.ts'
 import { train } from './train.ts'
 
@@ -30,6 +39,12 @@ export async function run(args: readonly string[]): Promise<number> {
       return inspectOrServe(command.options).catch(failed)
     case 'doctor':
       return examine(command.config).catch(failed)
+    case 'report':
+      return printReport(command.options).catch(failed)
+    case 'keys':
+      return manageKeys(command.options).catch(failed)
+    case 'tail':
+      return follow(command.options).catch(failed)
     case 'train':
       return (await train(command)) ? exitCodes.ok : exitCodes.failed
     case 'plugin':
@@ -42,6 +57,21 @@ function failed(error: unknown): number {
   if (!isSignalboxError(error)) throw error
   fail(error.message)
   return exitCodes.failed
+}
+
+async function printReport(options: ReportOptions): Promise<number> {
+  print(report(await loadConfig(options.config), options))
+  return exitCodes.ok
+}
+
+async function manageKeys(options: KeysOptions): Promise<number> {
+  print(keys(await loadConfig(options.config), options))
+  return exitCodes.ok
+}
+
+async function follow(options: TailOptions): Promise<number> {
+  await tail(await loadConfig(options.config), options)
+  return exitCodes.ok
 }
 
 async function examine(file: string): Promise<number> {

@@ -20,7 +20,7 @@ export async function serve(config: RouterOptions, options: ServeOptions): Promi
     return 1
   }
   const signal = nextSignal()
-  announce(server, options, logger)
+  announce(server, options, { logger, asksForKeys: Boolean(config.keys) })
   logger.info({ signal: await signal, drainMs: options.drainMs }, 'shutting down')
   await drain(server, router, options.drainMs)
   logger.info('stopped')
@@ -28,10 +28,15 @@ export async function serve(config: RouterOptions, options: ServeOptions): Promi
   process.exit(0)
 }
 
-function announce(server: Server, { host }: ServeOptions, logger: ReturnType<typeof createLogger>): void {
+interface Announcement {
+  readonly logger: ReturnType<typeof createLogger>
+  readonly asksForKeys: boolean
+}
+
+function announce(server: Server, { host }: ServeOptions, { logger, asksForKeys }: Announcement): void {
   const url = addressOf(server)
   tell(`Signalbox listens at ${url}`)
   logger.info({ url }, 'listening')
-  if (!isLoopback(host))
+  if (!isLoopback(host) && !asksForKeys)
     logger.warn({ host }, 'other machines can reach this address, and no key is asked of them: anyone there can spend')
 }

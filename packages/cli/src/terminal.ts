@@ -26,3 +26,22 @@ export function columns(rows: readonly (readonly [string, string])[], width = wi
 
 /** How wide the first column is. */
 export const widest = (rows: readonly (readonly [string, string])[]) => Math.max(...rows.map(([first]) => first.length))
+
+/** What a table is drawn on. */
+export interface Screen {
+  /** In characters. */
+  readonly width: number
+  readonly colours: boolean
+}
+
+const usualWidth = 80
+const widestTable = 160
+
+/** The terminal that the output goes to, or one of the usual size. `COLUMNS` says how wide it is where nobody else does. */
+export function screen({ stdout, env }: Pick<NodeJS.Process, 'stdout' | 'env'> = process): Screen {
+  const width = stdout.columns ?? Number(env['COLUMNS'] ?? usualWidth)
+  return {
+    width: Math.min(widestTable, width > 0 ? width : usualWidth),
+    colours: stdout.isTTY && stdout.hasColors(),
+  }
+}

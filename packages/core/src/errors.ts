@@ -33,6 +33,7 @@ export const errorVerdicts = {
   thread_unsupported_request: final,
   state_unsupported: final,
   unauthenticated: final,
+  invalid_api_key: final,
   forbidden: final,
   not_found: final,
   method_not_allowed: final,

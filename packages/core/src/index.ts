@@ -30,6 +30,8 @@ export type {
   TimeoutSettings,
 } from './config/defaults.ts'
 export { configJsonSchema } from './config/schema.ts'
+export type { KeyScope, KeySettings, KeySource, StoredKey } from './keys/settings.ts'
+export { createKey, readKeys, revokeKeys } from './keys/key-file.ts'
 export type { LoadConfigOptions } from './config/load.ts'
 export { loadConfig } from './config/load.ts'
 export type { AttemptFailure, SignalboxErrorCode, SignalboxErrorOptions, UpstreamAnswer } from './errors.ts'
@@ -67,7 +69,19 @@ export type {
 export { createMemoryLedger } from './ledger/memory-ledger.ts'
 export { createSqliteLedger } from './ledger/sqlite-ledger.ts'
 export { exportCsv, exportJsonl } from './ledger/export.ts'
+export type { OpenedLedger } from './ledger/open-reader.ts'
+export { openLedger } from './ledger/open-reader.ts'
+export type { PriceSettings, UnitPrices } from './money/price.ts'
 export { usdOf } from './money/usd.ts'
+export { csvLine } from './csv.ts'
+export type { Baseline, Report, ReportQuery, ReportRow } from './reports/types.ts'
+export type { Mix, ProjectedModel, Projection, Traffic } from './reports/projection.ts'
+export { project } from './reports/projection.ts'
+export { pricesOf } from './priced-models.ts'
+export type { KnownPrices } from './reports/baseline.ts'
+export type { Recommendation } from './reports/recommend.ts'
+export { replay } from './reports/replay.ts'
+export type { Change, Replayed } from './reports/replay.ts'
 export type { AnthropicOptions } from './providers/anthropic.ts'
 export { anthropic } from './providers/anthropic.ts'
 export type { OpenAiCompatibleOptions } from './providers/openai-compatible.ts'
@@ -84,6 +98,7 @@ export type {
   ByteStream,
   Call,
   CallState,
+  CallerBudget,
   Candidate,
   CandidateView,
   ChangedParameters,

@@ -90,7 +90,7 @@ export function budgetGuard<Hold>(
   budget: BudgetGuard<Hold>,
   options: Omit<HookOptions<Attempt>, 'run' | 'stage'> = {},
 ): Plugin {
-  let boundOf: PluginServices['costBoundNanoUsd'] = unbounded
+  let services: PluginServices | undefined
   const settleSafely = async (hold: Hold, { entry }: HeldMoney, attempt: Attempt) => {
     try {
       await budget.settle?.(hold, entry?.usage === undefined ? 0 : entry.costNanoUsd, attempt)
@@ -100,12 +100,12 @@ export function budgetGuard<Hold>(
   }
   return definePlugin({
     name,
-    setup: (services) => void (boundOf = services.costBoundNanoUsd),
+    setup: (given) => void (services = given),
     attempt: {
       ...options,
       stage: 'budget',
       async run(attempt, next) {
-        const boundNanoUsd = boundOf(attempt)
+        const boundNanoUsd = services?.costBoundNanoUsd(attempt)
         const held: HeldMoney = attempt.held ?? { nanoUsd: boundNanoUsd ?? Infinity }
         const hold = await budget.hold(attempt, boundNanoUsd)
         try {
@@ -120,8 +120,6 @@ export function budgetGuard<Hold>(
     },
   })
 }
-
-const unbounded = () => undefined
 
 /** An answer as a cache layer keeps it. */
 export interface StoredAnswer {

@@ -1,5 +1,6 @@
 import type { Admission } from './admission.ts'
 import type { AnswerCache } from './answer-cache.ts'
+import type { ContentLog } from './log-content.ts'
 import type { EventBus } from './events.ts'
 import type { Ledger } from './ledger/types.ts'
 import type { Step } from './order.ts'
@@ -39,6 +40,8 @@ export interface BuiltInServices extends Services {
   /** Whether calls at an unknown price are refused also where no money is counted. */
   readonly rejectsUnknownPrices: boolean
   readonly treasury: Treasury
+  /** Writes down prompts and answers for the log, where that is asked for. */
+  readonly contentLog: ContentLog | undefined
   /** Whether a hold may limit the output of a request that sets no limit itself. */
   readonly capOutput: boolean
   /** Whether a model is passed over that cannot be told all that the caller asks for. */

@@ -91,7 +91,9 @@ function tell({ strategy }: Route, outcome: Outcome, events: EventBus): void {
 
 function settle(call: Call, route: Route, ranked: readonly Ranked[]): readonly Ranked[] {
   const listed = route.fallback.length === 0 ? ranked : withFallback(ranked, route)
-  const fitting = listed.filter((one) => withinWindow(call.request, viewOf(one, route)))
+  const { models: allowed } = call.identity
+  const reachable = allowed ? listed.filter(({ name }) => allowed.includes(name)) : listed
+  const fitting = reachable.filter((one) => withinWindow(call.request, viewOf(one, route)))
   // How a model looks is worked out when it is asked for, so each is asked once.
   const looks = fitting.map((one) => recordOf(one, viewOf(one, route)))
   if (looks.some(({ health }) => health !== 'healthy')) {
@@ -102,7 +104,7 @@ function settle(call: Call, route: Route, ranked: readonly Ranked[]): readonly R
   }
   call.record.strategy = route.strategy.name
   call.record.candidates = looks
-  if (fitting.length === 0) throw nothingLeft(call, route, listed.length)
+  if (fitting.length === 0) throw nothingLeft(call, route, { listed: listed.length, reachable: reachable.length })
   return fitting
 }
 
@@ -132,7 +134,13 @@ function strangerError({ name }: Ranked, { name: route, strategy }: Route): Sign
   return new SignalboxError('plugin_failed', message)
 }
 
-function nothingLeft(call: Call, { candidates }: Route, listed: number): SignalboxError {
+function nothingLeft(
+  call: Call,
+  { candidates }: Route,
+  { listed, reachable }: { readonly listed: number; readonly reachable: number },
+): SignalboxError {
+  if (listed > 0 && reachable === 0)
+    return new SignalboxError('route_not_allowed', 'This caller may use no model of the route', { param: 'model' })
   const views = [...candidates.values()]
   if (views.some((view) => withinWindow(call.request, view)) && listed === 0) {
     return new SignalboxError('all_models_unavailable', 'No model of the route takes calls now')

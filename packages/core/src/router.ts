@@ -9,6 +9,7 @@ import { SignalboxError, isSignalboxError } from './errors.ts'
 import { type EventBus, type Events, createEvents } from './events.ts'
 import { startProbes } from './health/prober.ts'
 import { type FaceFetch, createFetch } from './http/fetch.ts'
+import { createKeyRing } from './keys/key-ring.ts'
 import { createLifetime } from './lifetime.ts'
 import { createModelStates } from './model-state.ts'
 import { createOverdue } from './overdue.ts'
@@ -17,13 +18,14 @@ import { type Plugin, type PluginServices, definePlugin } from './plugin.ts'
 import { closePlugins, setUpPlugins } from './plugin-life.ts'
 import { createMemoryLedger } from './ledger/memory-ledger.ts'
 import { createSqliteLedger } from './ledger/sqlite-ledger.ts'
+import { createContentLog } from './log-content.ts'
 import type { Ledger } from './ledger/types.ts'
 import { createBudgets } from './money/budget.ts'
-import { createPriceBook } from './money/price-book.ts'
 import { costBoundNanoUsd } from './plugins/cost-bound.ts'
 import { createConnections } from './providers/connections.ts'
-import { providerOf } from './providers/index.ts'
+import { priceBookOf, pricesOf } from './priced-models.ts'
 import type { CallRecord } from './record.ts'
+import type { KnownPrices } from './reports/baseline.ts'
 import { type OrderedHook, createRings } from './rings.ts'
 import { createRouteTable } from './route-table.ts'
 import { readOptions } from './standard-schema.ts'
@@ -77,6 +79,12 @@ export interface Router extends Events {
   readonly routeOrders: Readonly<Record<string, readonly OrderedHook[]>>
   /** The plugins that the configuration names, as registered. */
   readonly plugins: readonly Plugin[]
+  /**
+   * Who shows an API key: nobody in particular where the router has no keys.
+   *
+   * @throws SignalboxError `invalid_api_key`
+   */
+  identify(key: string | undefined): Identity
   /** Every name a caller may ask for: of all, or of those an identity may use. */
   names(identity?: Identity): readonly string[]
   /** What is known of the models now, and the last failovers. */
@@ -90,11 +98,16 @@ export interface Router extends Events {
   /** Every call with what it used and cost; undefined where none is kept. */
   readonly ledger: Ledger | undefined
   /** What holds over HTTP. */
-  readonly settings: { readonly maxRequestBytes: number; readonly decisionHeaders: boolean }
+  readonly settings: {
+    readonly maxRequestBytes: number
+    readonly decisionHeaders: boolean
+    readonly costHeader: boolean
+  }
   /** Takes no more calls, waits for those under way, cuts what takes too long, and lets go of every connection. */
   close(options?: CloseOptions): Promise<void>
 }
 
+const nobody: Identity = Object.freeze({})
 const defaultCloseMs = 30_000
 const defaultMaximumWaiting = 1_000
 const shutdownRetryAfterMs = 5_000
@@ -122,8 +135,8 @@ export function createRouter(given: RouterOptions): Router {
     },
   })
   const { store } = opened
-  const ledger = openLedger(options.ledger, { clock, events })
-  const prices = createPriceBook(pricedModels(options), options.unknownPrice || 'reject')
+  const prices = priceBookOf(options)
+  const ledger = openLedger(options.ledger, { clock, events, prices: pricesOf(options, clock, prices) })
   const treasury = createTreasury(createBudgets(options.budgets || [], store, clock), { store, events, clock })
   const admission = createAdmission({
     store,
@@ -144,9 +157,11 @@ export function createRouter(given: RouterOptions): Router {
     prices,
     treasury,
     capOutput: options.capOutput ?? true,
+    contentLog: options.logContent ? createContentLog(options.logContent) : undefined,
     refusesLosses: options.untranslatable !== 'report',
     rejectsUnknownPrices: options.unknownPrice === 'reject',
   }
+  const keyRing = options.keys ? createKeyRing(options.keys, clock) : undefined
   const connections = createConnections(clock)
   const states = createModelStates(services)
   const routes = createRouteTable(options, { ...services, connections, states })
@@ -215,8 +230,13 @@ export function createRouter(given: RouterOptions): Router {
     order: rings.order,
     routeOrders: rings.routeOrders,
     plugins,
-    names: ({ routes: allowed } = {}) =>
-      allowed ? routes.names.filter((name) => allowed.includes(name)) : routes.names,
+    identify: (key) => keyRing?.identify(key) ?? nobody,
+    names: ({ routes: allowed, models } = {}) =>
+      routes.names.filter(
+        (name) =>
+          (!allowed || allowed.includes(name)) &&
+          (!models || models.some((model) => routes.find(name)!.candidates.has(model))),
+      ),
     status: () => ({ ready: !lifetime.isOver, ...status(), ...(cache && { cache: cache.status() }) }),
     budgets: (query = {}) => treasury.read(query),
     verify: () => verifyModels(routes.models, clock),
@@ -226,6 +246,7 @@ export function createRouter(given: RouterOptions): Router {
     settings: {
       maxRequestBytes: options.maxRequestBytes ?? defaultMaxBodyBytes,
       decisionHeaders: options.decisionHeaders ?? true,
+      costHeader: options.costHeader ?? false,
     },
     ledger,
     on: events.on,
@@ -261,7 +282,7 @@ function pluginsOfRoutes({ routes = {} }: RouterOptions): ReadonlyMap<string, re
 
 function openLedger(
   place: RouterOptions['ledger'],
-  { clock, events }: { clock: Clock; events: EventBus },
+  { clock, events, prices }: { clock: Clock; events: EventBus; prices: KnownPrices },
 ): Ledger | undefined {
   const onEntries = (callKeys: readonly string[]) => {
     if (events.heard('entry')) for (const callKey of callKeys) events.emit('entry', { callKey })
@@ -269,17 +290,8 @@ function openLedger(
   const onError = (error: unknown) => events.emit('ledger.failed', { error })
   if (!place) return undefined
   return place === 'memory'
-    ? createMemoryLedger({ onEntries })
-    : createSqliteLedger({ file: place, clock, onEntries, onError })
-}
-
-function pricedModels({ models }: RouterOptions) {
-  return Object.entries(models).map(([name, model]) => ({
-    name,
-    model: model.model ?? name,
-    baseUrl: ('baseUrl' in model && model.baseUrl) || providerOf(model).baseUrl || '',
-    price: model.price,
-  }))
+    ? createMemoryLedger({ clock, prices, onEntries })
+    : createSqliteLedger({ file: place, clock, prices, onEntries, onError })
 }
 
 const shuttingDown = () =>

@@ -26,10 +26,11 @@ export class PushStream implements ByteStream {
   private observers: ((chunk: Uint8Array) => void)[] | undefined
   private onEnds: (() => void)[] = []
   private taken = false
-  private readonly flow: Flow
+  // Behind it stands what knows the key of the provider: `inspect` must not find it.
+  readonly #flow: Flow
 
   constructor(flow: Flow) {
-    this.flow = flow
+    this.#flow = flow
   }
 
   /** Hands on a chunk. */
@@ -103,7 +104,7 @@ export class PushStream implements ByteStream {
         }
       }
     } finally {
-      if (!finished) this.flow.cancel(new Error('the reader of a stream stopped reading'))
+      if (!finished) this.#flow.cancel(new Error('the reader of a stream stopped reading'))
     }
   }
 
@@ -129,13 +130,13 @@ export class PushStream implements ByteStream {
   private hold(): void {
     if (this.paused) return
     this.paused = true
-    this.flow.pause()
+    this.#flow.pause()
   }
 
   private release(): void {
     if (!this.paused) return
     this.paused = false
-    if (!this.over) this.flow.resume()
+    if (!this.over) this.#flow.resume()
   }
 
   private rouse(): void {

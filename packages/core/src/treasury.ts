@@ -153,11 +153,12 @@ export function createTreasury(
 const rememberedTellings = 10_000
 
 function spenderOf({ identity, route }: Pick<Call, 'identity' | 'route'>, model: string): Spender {
-  const { key, user, team, tags } = identity
+  const { key, user, team, tags, budgets: own } = identity
   return {
     route,
     model,
     tags,
+    ...(own && { own }),
     ...(key !== undefined && { key }),
     ...(user !== undefined && { user }),
     ...(team !== undefined && { team }),

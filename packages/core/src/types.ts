@@ -1,6 +1,7 @@
 import type { BreakerState } from './breaker/breaker.ts'
 import type { Clock, Random } from './clock.ts'
 import type { Settings } from './config/defaults.ts'
+import type { BudgetSettings } from './money/budget.ts'
 import type { HealthState } from './health/health-window.ts'
 import type { ModelState } from './model-state.ts'
 import type { Price } from './money/price.ts'
@@ -28,6 +29,9 @@ export type Handler<C> = (call: C) => Promise<Reply>
 /** A handler that may use another one. It may call `next` again (a retry) or not at all (a refusal, a cached answer). */
 export type Middleware<C> = (call: C, next: Handler<C>) => Promise<Reply>
 
+/** A budget of one caller's own. */
+export type CallerBudget = Omit<BudgetSettings, 'per' | 'degrade'>
+
 /** Who calls, as the host application says it. Never taken from an unauthenticated header or body. */
 export interface Identity {
   readonly key?: string
@@ -39,6 +43,10 @@ export interface Identity {
   readonly maxCostUsd?: number
   /** The routes and models this caller may ask for; all of them when left out. */
   readonly routes?: readonly string[]
+  /** The models that may answer this caller, whatever the route; all of them when left out. */
+  readonly models?: readonly string[]
+  /** Budgets of this caller's own, counted by its key, or else by its user. */
+  readonly budgets?: readonly CallerBudget[]
 }
 
 /** A wire format. The names are the dialects' own; a new dialect is a new name. */

@@ -1,7 +1,10 @@
 import { type Call, type CallState, createRouter, definePlugin } from '@signalbox/core'
 import { startSimulatedProvider } from '@signalbox/testkit'
+import { pluginContract } from '@signalbox/testkit/plugin'
 import { expect, expectTypeOf, it } from 'vitest'
 import hello from './index.ts'
+
+pluginContract(hello)
 
 it.each([
   [hello(), 'Hello, world!'],

@@ -2,7 +2,7 @@ import { mkdtempSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Router, type RouterOptions, createRouter, openaiCompatible } from '@signalbox/core'
+import { type Router, type RouterOptions, createRouter, definePlugin, openaiCompatible } from '@signalbox/core'
 import { listener } from '@signalbox/core/http'
 import { signalbox as expressMount } from '@signalbox/express'
 import { signalbox as koaMount } from '@signalbox/koa'
@@ -63,6 +63,17 @@ const inSqlite = (place: Place) => moneyRouterOf(place, (folder) => `sqlite:${jo
 
 type MakeRouter = (place: Place) => Router
 
+/** With eight plugins that do nothing: what hooks cost by themselves. */
+const withPlugins: MakeRouter = (place) =>
+  routerOf(place, {
+    plugins: Array.from({ length: 8 }, (_, index) =>
+      definePlugin({ name: `no-op-${index}`, call: { stage: 'guard', run: (call, next) => next(call) } }),
+    ),
+  })
+
+/** With a cache that has every answer after the first. */
+const withCache: MakeRouter = (place) => routerOf(place, { cache: { ttlMs: 86_400_000, deterministicOnly: false } })
+
 /** The router without a framework. */
 const onListener =
   (make: MakeRouter) =>
@@ -93,6 +104,8 @@ export const serve = {
   listener: onListener(routerOf),
   express: inExpress(routerOf),
   koa: inKoa(routerOf),
+  'listener-plugins': onListener(withPlugins),
+  'listener-cached': onListener(withCache),
   'listener-money': onListener(inMemory),
   'express-money': inExpress(inMemory),
   'koa-money': inKoa(inMemory),

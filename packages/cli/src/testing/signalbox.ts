@@ -82,6 +82,19 @@ export async function finished(args: readonly string[], env: Record<string, stri
   return { code, ...running.output() }
 }
 
+/** Starts the command, and waits for what it prints. */
+export function following(args: readonly string[]) {
+  const running = signalbox(args)
+  const printed = (text: string) =>
+    vi.waitFor(
+      () => {
+        if (!running.output().stdout.includes(text)) throw new Error(`not printed yet: ${text}`)
+      },
+      { timeout: 30_000, interval: 20 },
+    )
+  return { ...running, printed }
+}
+
 /** Starts `signalbox serve` at a free port, and gives the address that it prints. */
 export async function served(config: string, args: readonly string[] = [], env: Record<string, string> = {}) {
   const running = signalbox(['serve', '--config', config, '--port', '0', ...args], env)

@@ -45,7 +45,7 @@ export function valueAt(root: unknown, path: Path): unknown {
   )
 }
 
-const secretKeys = new Set(['apiKey', 'headers', 'key', 'keys', 'authorization'])
+const secretKeys = new Set(['apiKey', 'headers', 'key', 'keys', 'sha256', 'authorization'])
 /** A URL may hold a password before its host, and a key in its query. */
 const secretUrl = /[@?]/
 

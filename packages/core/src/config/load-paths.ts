@@ -3,13 +3,14 @@ import { resolve } from 'node:path'
 /** Takes the relative paths in a configuration from the folder of its file. */
 export function resolvePaths(config: unknown, folder: string): unknown {
   if (typeof config !== 'object' || config === null) return config
-  const { ledger, store, cache, plugins, routes } = config as Readonly<Record<string, unknown>>
+  const { ledger, store, cache, plugins, routes, keys } = config as Readonly<Record<string, unknown>>
   return {
     ...config,
     ...(typeof ledger === 'string' && { ledger: isFile(ledger) ? resolve(folder, ledger) : ledger }),
     ...(isRecord(cache) &&
       typeof cache['file'] === 'string' && { cache: { ...cache, file: resolve(folder, cache['file']) } }),
     ...(typeof store === 'string' && { store: store.replace(/^(sqlite:)(.+)$/, inFolder) }),
+    ...(Array.isArray(keys) && { keys: keys.map(keysFrom) }),
     ...(Array.isArray(plugins) && { plugins: plugins.map(pluginFrom) }),
     ...(isRecord(routes) && { routes: mapValues(routes, routeFrom) }),
   }
@@ -18,6 +19,11 @@ export function resolvePaths(config: unknown, folder: string): unknown {
     return isRecord(route) && Array.isArray(route['plugins'])
       ? { ...route, plugins: route['plugins'].map(pluginFrom) }
       : route
+  }
+
+  function keysFrom(source: unknown): unknown {
+    const { file } = (source ?? {}) as { file?: unknown }
+    return typeof file === 'string' ? { file: resolve(folder, file) } : source
   }
 
   function inFolder(_all: string, scheme: string, path: string): string {

@@ -5,6 +5,7 @@ import type { Plugin } from '../plugin.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { VendorName } from '../providers/quirks.ts'
 import type { Logger, RankFunction, Strategy } from '../types.ts'
+import type { KeySource } from '../keys/settings.ts'
 import type { BudgetSettings } from '../money/budget.ts'
 import type { UnknownPricePolicy } from '../money/price-book.ts'
 import type { PriceSettings } from '../money/price.ts'
@@ -118,6 +119,13 @@ export interface RouteOptions extends UptimeOptions {
   readonly timeouts?: Partial<Omit<TimeoutSettings, 'connectMs'>> | false | undefined
 }
 
+/** What the log line of a call holds besides the usual: its prompt and its answer. */
+export interface LogContent {
+  /** Takes out what nobody may read: every match of these regular expressions, or what a function takes out. */
+  readonly redact: readonly string[] | ((text: string) => string)
+  /** The longest text of each, in characters. @default 10000 */
+  readonly maxLength?: number | undefined
+}
 /**
  * What plugins find in the configuration under their own names. Empty here: a plugin adds its key by declaration merging.
  *
@@ -171,12 +179,20 @@ export interface RouterOptions extends UptimeOptions, PluginConfig {
   /** Whether a budget may limit the output of a request that sets no limit itself. @default true */
   readonly capOutput?: boolean | undefined
   /**
+   * API keys that callers show where the host does not say who they are. With any, a call without a valid one is 401.
+   * @default none are asked for
+   */
+  readonly keys?: readonly KeySource[] | false | undefined
+  /** Whether answers that are whole carry `x-signalbox-cost`, in US dollars. @default false */
+  readonly costHeader?: boolean | undefined
+  /** What the log line of a call holds of its prompt and answer, and what is taken out of it. @default nothing */
+  readonly logContent?: LogContent | false | undefined
+  /**
    * What is done where a model's dialect has no words for something the caller asks for: `refuse` passes the model over
    * (and answers 400 where none is left), `report` leaves it out and says so in `x-signalbox-dropped`.
    * @default 'refuse'
    */
   readonly untranslatable?: 'refuse' | 'report' | undefined
-  readonly keys?: false | undefined
   /**
    * Where limits and budgets are counted: `memory` for each process by itself, `sqlite:FILE` for all processes of the
    * host that name the same file, on a disk of the host.

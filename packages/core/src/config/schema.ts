@@ -16,9 +16,6 @@ const vendor = z
 const milliseconds = z.number().positive()
 const count = z.int().positive()
 
-/** A feature that is not there yet, or not at this level: only switching it off is accepted. */
-const off = z.literal(false).optional()
-
 const retry = (keys: Record<string, z.ZodType>) => z.union([z.strictObject(keys), z.literal(false)]).optional()
 const timeouts = retry
 
@@ -148,6 +145,26 @@ const budget = z.strictObject({
     .optional()
     .describe('From a share on, calls for one route go by another.'),
 })
+
+const callerBudget = budget.omit({ per: true, degrade: true })
+const keyScope = {
+  name: name.describe('Stands for the key in reports, budgets and limits.'),
+  user: z.string().min(1).optional(),
+  team: z.string().min(1).optional(),
+  tier: z.string().min(1).optional(),
+  tags: z.array(z.string().min(1)).optional(),
+  routes: z.array(name).optional().describe('The routes and models it may ask for. Default: all.'),
+  models: z.array(name).optional().describe('The models that may answer it. Default: all.'),
+  maxCostUsd: z.number().positive().optional().describe('The most that one call may cost.'),
+  budgets: z.array(callerBudget).optional().describe('What all its calls together may cost.'),
+  expiresAt: z.union([z.iso.date(), z.iso.datetime({ offset: true })]).optional(),
+}
+const writtenKey = z.strictObject({ ...keyScope, key: z.string().min(1, 'expected a key') })
+const hashedKey = z.strictObject({
+  ...keyScope,
+  sha256: z.string().regex(/^[\da-f]{64}$/, 'expected a SHA-256 in 64 hexadecimal digits'),
+})
+const keyFile = z.strictObject({ file: z.string().min(1).describe('A file that "signalbox keys" keeps.') })
 
 const modelKeys = {
   model: name.optional().describe("The provider's name for it. Default: its name here."),
@@ -279,6 +296,7 @@ interface CodeParts {
   readonly model: Record<string, z.ZodType>
   readonly provider?: z.ZodType
   readonly strategy: z.ZodType
+  readonly redact: z.ZodType
   readonly plugin: z.ZodType
   readonly cache: Record<string, z.ZodType>
   readonly top: Record<string, z.ZodType>
@@ -288,10 +306,12 @@ const isFunction = (value: unknown) => typeof value === 'function'
 const isObjectWith = (key: string) => (value: unknown) =>
   typeof value === 'object' && value !== null && typeof (value as Record<string, unknown>)[key] === 'function'
 
+const expressions = z.array(z.string().refine(isExpression, 'expected a regular expression'))
 const inFile: CodeParts = {
   apiKey: z.string(),
   model: {},
   strategy,
+  redact: expressions,
   plugin: z.union([
     z.string().min(1),
     z.strictObject({ use: z.string().min(1), options: z.unknown().optional() }).describe('With what it takes.'),
@@ -309,6 +329,7 @@ const inCode: CodeParts = {
     z.custom(isFunction, 'expected a strategy, its name or a rank function'),
     z.custom(isObjectWith('rank'), 'expected a strategy, its name or a rank function'),
   ]),
+  redact: z.union([expressions, z.custom(isFunction, 'expected regular expressions or a function')]),
   plugin: z.custom((value) => typeof value === 'object' && value !== null, 'expected a plugin'),
   cache: { layers: z.array(z.custom(isObjectWith('get'), 'expected a layer with get and set')).optional() },
   top: {
@@ -389,11 +410,19 @@ function build(parts: CodeParts) {
       .boolean()
       .optional()
       .describe('Whether a budget may limit the output of a request that sets no limit. Default true.'),
+    keys: z
+      .union([z.array(z.union([writtenKey, hashedKey, keyFile])), z.literal(false)])
+      .optional()
+      .describe('API keys that callers show where the host does not say who they are.'),
+    logContent: z
+      .union([z.strictObject({ redact: parts.redact, maxLength: count.optional() }), z.literal(false)])
+      .optional()
+      .describe('Prompts and answers in the log, without what the expressions match. Default false.'),
+    costHeader: z.boolean().optional().describe('Whether whole answers carry x-signalbox-cost. Default false.'),
     untranslatable: z
       .enum(['refuse', 'report'])
       .optional()
       .describe('What is done with a request that a model\'s dialect cannot say. Default "refuse".'),
-    keys: off,
     store: z
       .union([z.string().check(checkStore), z.literal(false)])
       .optional()
@@ -426,6 +455,14 @@ export const codeSchema = build(inCode)
 /** The JSON Schema of a configuration file, for editors. */
 export function configJsonSchema(): object {
   return z.toJSONSchema(fileSchema, { io: 'input' })
+}
+
+function isExpression(value: string): boolean {
+  try {
+    return Boolean(new RegExp(value, 'gu'))
+  } catch {
+    return false
+  }
 }
 
 function isTimeZone(value: string): boolean {

@@ -188,15 +188,6 @@ describe('unknown keys', () => {
       expect(faults.filter((line) => line.startsWith(`${path}: unknown key`))).toHaveLength(1)
   })
 
-  it.each([['keys', [{ name: 'shop', key: 'sk-client-0123456789' }]]])(
-    'are what the sections of later features are, and false is not: %s',
-    (section, value) => {
-      expect(faultsOf(config({ [section]: value }))).toEqual([expect.stringMatching(new RegExp(`^${section}: `))])
-      expect(faultsOf(config({ [section]: true }))).toHaveLength(1)
-      expect(faultsOf(config({ [section]: false }))).toEqual([])
-    },
-  )
-
   it.each([
     'retry',
     'timeouts',

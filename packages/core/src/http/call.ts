@@ -15,7 +15,7 @@ export async function answerCall(
   request: FaceRequest,
   id: string,
 ): Promise<FaceAnswer> {
-  const identified = identityOf(request)
+  const identified = identityOf(router, request)
   const identity = isPromise(identified) ? await identified : identified
   const read = request.body()
   const sent = read instanceof Promise ? await read : read

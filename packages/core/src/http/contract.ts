@@ -5,6 +5,8 @@ import type { ByteStream, DialectName, Identity, Logger } from '../types.ts'
 /** A request as the face takes it, whatever server or framework it came through. */
 export interface FaceRequest {
   readonly method: string
+  /** The path and the query, as they came; absent where there are none but the path. */
+  readonly url?: string | undefined
   /** A header's value by its lower-case name. */
   header(name: string): string | undefined
   /** The body: its bytes, or what a host's parser made of them. */

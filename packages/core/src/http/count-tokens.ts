@@ -11,7 +11,7 @@ import { json } from './resources.ts'
  * count an estimate too. It asks no provider and costs nothing.
  */
 export async function countTokens(router: Router, request: FaceRequest): Promise<FaceAnswer> {
-  const identity = await identityOf(request)
+  const identity = await identityOf(router, request)
   const asked = dialects['anthropic-messages'].parse(await request.body())
   if (!router.names(identity).includes(asked.model)) throw modelNotFound(asked.model)
   return json(200, { input_tokens: tokensOf(asked).inputTokens })

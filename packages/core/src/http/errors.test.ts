@@ -20,7 +20,7 @@ describe('the table of errors over HTTP', () => {
   })
 
   it("never blames the caller's key for the operator's", () => {
-    expect(codes.filter((code) => errorStatuses[code] === 401)).toEqual(['unauthenticated'])
+    expect(codes.filter((code) => errorStatuses[code] === 401)).toEqual(['unauthenticated', 'invalid_api_key'])
     expect(errorStatuses.provider_auth_failed).toBe(502)
     expect(errorStatuses.provider_model_not_found).toBe(502)
   })

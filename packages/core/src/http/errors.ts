@@ -25,6 +25,7 @@ const table: Readonly<Record<SignalboxErrorCode, Row>> = {
   thread_unsupported_request: { status: 400, type: 'invalid_request_error' },
   state_unsupported: { status: 400, type: 'invalid_request_error' },
   unauthenticated: { status: 401, type: 'authentication_error' },
+  invalid_api_key: { status: 401, type: 'authentication_error', final: true },
   forbidden: { status: 403, type: 'permission_error' },
   not_found: { status: 404, type: 'invalid_request_error' },
   method_not_allowed: { status: 405, type: 'invalid_request_error' },

@@ -10,13 +10,14 @@ import { countTokens } from './count-tokens.ts'
 import { dialectOfCaller } from './dialect-of-caller.ts'
 import { pluginResources } from './plugin-paths.ts'
 import { health, modelByName, models } from './resources.ts'
-import { status } from './status.ts'
+import { costUsd } from '../record-cost.ts'
+import { costs, status } from './pages.ts'
 import { serverTiming } from '../hook-times.ts'
 import { toldError } from './told-error.ts'
 
 /** Options of {@link createFace}. */
 export interface FaceOptions {
-  /** Whether the router's own pages (`GET status`) are there at all: where the host can say who may see them. */
+  /** Whether the router's own pages (`GET status`, `GET costs`) are there at all: where the host can say who may see them. */
   readonly pages?: boolean
 }
 
@@ -36,7 +37,7 @@ export function createFace(router: Router, { pages = false }: FaceOptions = {}):
     { method: 'GET', path: /^\/models$/, answer: (request) => models(router, request) },
     { method: 'GET', path: /^\/models\/(.+)$/, answer: (request, _id, name) => modelByName(router, request, name) },
     { method: 'GET', path: /^\/health(?:\/(live|ready))?$/, answer: (_request, _id, part) => health(router, part) },
-    ...(pages ? [statusPage(router)] : []),
+    ...(pages ? [statusPage(router), costsPage(router)] : []),
     ...pluginResources(router, pages),
   ]
 
@@ -66,6 +67,8 @@ export function createFace(router: Router, { pages = false }: FaceOptions = {}):
       if (dialect === 'anthropic-messages') answer.headers['request-id'] = id
       if (answer.error && !request.bodyIsComplete()) answer.headers['connection'] = 'close'
       if (router.settings.decisionHeaders && answer.record) addDecision(answer.headers, answer.record)
+      if (router.settings.costHeader && answer.body instanceof Uint8Array && answer.record)
+        await addCost(answer.headers, answer.record)
       if (answer.record?.hookTimes) answer.headers['server-timing'] = serverTiming(answer.record.hookTimes)
       return answer
     },
@@ -90,11 +93,25 @@ const statusPage = (router: Router): Resource => ({
   answer: (request) => status(router, request),
 })
 
+const costsPage = (router: Router): Resource => ({
+  method: 'GET',
+  path: /^\/costs$/,
+  answer: (request) => costs(router, request),
+})
+
 function addDecision(headers: Record<string, string>, { model, route, attempts }: CallRecord): void {
   const last = model ?? attempts.at(-1)?.model
   if (last !== undefined) headers['x-signalbox-model'] = last
   headers['x-signalbox-route'] = route
   headers['x-signalbox-attempts'] = String(attempts.length)
+}
+
+/** What a whole answer, or one that failed, has cost with all its attempts. A stream's cost is known after its headers. */
+async function addCost(headers: Record<string, string>, { attempts }: CallRecord): Promise<void> {
+  // The meter hears of the end of an answer a turn later than the caller.
+  await Promise.resolve()
+  const cost = costUsd(attempts)
+  if (cost !== undefined) headers['x-signalbox-cost'] = cost
 }
 
 const saneId = /^[\w.:@/+=-]{1,200}$/

@@ -1,19 +1,36 @@
 import { SignalboxError, isSignalboxError } from '../errors.ts'
 import { isPromise } from '../store/after.ts'
+import type { Router } from '../router.ts'
 import type { Identity } from '../types.ts'
 import type { FaceRequest } from './contract.ts'
 
-/** Asks the host who calls. What the host throws with a status of 401 or 403 is told as that; all else is its own fault. */
-export function identityOf(request: FaceRequest): Identity | Promise<Identity> {
+/**
+ * Who calls: as the host says, or else by the key that is shown, where the router has any. What the host throws with a
+ * status of 401 or 403 is told as that; all else is its own fault.
+ *
+ * @throws SignalboxError
+ */
+export function identityOf(router: Router, request: FaceRequest): Identity | Promise<Identity> {
+  const known = hostsIdentity(request)
+  const orByKey = (identity: Identity | undefined) => identity ?? router.identify(shownKey(request))
+  return isPromise(known) ? known.then(orByKey) : orByKey(known)
+}
+
+/** The key that a client shows: OpenAI's way, Anthropic's, Azure's or Google's. */
+function shownKey(request: FaceRequest): string | undefined {
+  const bearer = /^bearer +(\S+)$/i.exec(request.header('authorization') ?? '')?.[1]
+  return bearer ?? request.header('x-api-key') ?? request.header('api-key') ?? request.header('x-goog-api-key')
+}
+
+/** Who calls as the host says; undefined where it does not. */
+export function hostsIdentity(request: FaceRequest): Identity | undefined | Promise<Identity | undefined> {
   try {
     const identity = request.identify()
-    return isPromise(identity) ? identity.then((known) => known ?? nobody, refused) : (identity ?? nobody)
+    return isPromise(identity) ? identity.catch(refused) : identity
   } catch (cause) {
     return refused(cause)
   }
 }
-
-const nobody: Identity = Object.freeze({})
 
 function refused(cause: unknown): never {
   if (isSignalboxError(cause)) throw cause

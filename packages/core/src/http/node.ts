@@ -25,6 +25,7 @@ export function faceRequest(face: Face, req: ParsedRequest, res: ServerResponse,
   })
   return {
     method: req.method ?? 'GET',
+    url: req.url,
     header: (name) => headerOf(req, name),
     bodyIsComplete: () => req.complete || req.readableEnded,
     body: () => bodyOf(req, host.parsedBody, face.maxRequestBytes),
@@ -75,7 +76,7 @@ export function brokenStream({ dialect = 'openai-chat' }: Pick<Endpoint, 'dialec
 export interface ListenerOptions {
   /** Says who calls. @default nobody in particular */
   readonly identify?: (req: IncomingMessage) => Identity | undefined | Promise<Identity | undefined>
-  /** Says who may see `GET status`. @default nobody: the path is not there */
+  /** Says who may see `GET status` and `GET costs`. @default nobody: the paths are not there */
   readonly authorise?: (req: IncomingMessage) => boolean | Promise<boolean>
 }
 

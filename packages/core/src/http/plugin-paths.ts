@@ -2,30 +2,41 @@ import { SignalboxError, isSignalboxError } from '../errors.ts'
 import type { PluginAnswer, PluginPath } from '../plugin-edges.ts'
 import type { Router } from '../router.ts'
 import type { FaceAnswer, FaceRequest, Resource } from './contract.ts'
-import { identityOf } from './identity.ts'
+import type { Identity } from '../types.ts'
+import { hostsIdentity, identityOf } from './identity.ts'
 
 /** What plugins answer, each below its own name. Without `pages`, that for operators is not there at all. */
-export function pluginResources({ plugins }: Router, pages: boolean): Resource[] {
-  return plugins.flatMap(({ name, paths = [] }) =>
-    paths.filter(({ access }) => pages || access === 'caller').map((path) => resourceOf(name, path)),
+export function pluginResources(router: Router, pages: boolean): Resource[] {
+  return router.plugins.flatMap(({ name, paths = [] }) =>
+    paths.filter(({ access }) => pages || access === 'caller').map((path) => resourceOf(router, name, path)),
   )
 }
 
-function resourceOf(plugin: string, path: PluginPath): Resource {
+function resourceOf(router: Router, plugin: string, path: PluginPath): Resource {
   const below = path.path.endsWith('/*')
   const own = `/plugins/${plugin}${below ? path.path.slice(0, -2) : path.path}`.replace(/\/$/, '')
   return {
     method: path.method ?? 'GET',
     path: new RegExp(`^${own.replaceAll(/[^\w/-]/g, '\\$&')}${below ? '(?:/(.*))?' : ''}$`),
-    answer: (request, _id, rest) => answerPath(plugin, path, request, rest),
+    answer: async (request, _id, rest) => {
+      if (path.access === 'caller')
+        return answerPath(plugin, path, { request, rest, identity: await identityOf(router, request) })
+      if ((await request.authorise?.()) !== true)
+        throw new SignalboxError('forbidden', 'This page is not for this caller')
+      return answerPath(plugin, path, { request, rest, identity: (await hostsIdentity(request)) ?? {} })
+    },
   }
 }
 
-async function answerPath(plugin: string, path: PluginPath, request: FaceRequest, rest: string): Promise<FaceAnswer> {
-  if (path.access !== 'caller' && (await request.authorise?.()) !== true)
-    throw new SignalboxError('forbidden', 'This page is not for this caller')
+/** A request for a plugin's path, and who sends it. */
+interface Asked {
+  readonly request: FaceRequest
+  readonly rest: string
+  readonly identity: Identity
+}
+
+async function answerPath(plugin: string, path: PluginPath, { request, rest, identity }: Asked): Promise<FaceAnswer> {
   const { method, signal, header, body } = request
-  const identity = await identityOf(request)
   try {
     return faceAnswer(await path.answer({ method, signal, header, body, identity, rest }))
   } catch (cause) {

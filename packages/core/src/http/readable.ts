@@ -1,31 +1,63 @@
+import { ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
-import type { Sink } from '../types.ts'
+import type { ByteStream, Sink } from '../types.ts'
 import type { Endpoint, FaceAnswer } from './contract.ts'
 import { brokenStream } from './node.ts'
 
 /** The body of an answer as a Node stream, for frameworks that take one. Destroying it gives the answer up. */
 export function readableBody(answer: FaceAnswer, endpoint: Endpoint): Uint8Array | Readable {
   const { body } = answer
-  if (body instanceof Uint8Array) return body
-  let onDrain: (() => void) | undefined
-  const readable = new Readable({
-    read() {
-      const resume = onDrain
-      onDrain = undefined
-      resume?.()
-    },
-    destroy(error, done) {
-      answer.cancel()
-      done(error)
-    },
-  })
-  const sink: Sink = { write: (chunk) => readable.push(chunk), once: (_event, listener) => (onDrain = listener) }
-  body.to(sink).then(
-    () => readable.push(null),
-    () => {
-      readable.push(brokenStream(endpoint))
-      readable.push(null)
-    },
-  )
-  return readable
+  return body instanceof Uint8Array ? body : new ReadableBody(body, answer, endpoint)
+}
+
+/**
+ * A Node stream of a body. Piped into a response, with nobody else listening, the body writes there itself: no chunk goes
+ * through the queue of a stream.
+ */
+class ReadableBody extends Readable {
+  private readonly body: ByteStream
+  private readonly answer: FaceAnswer
+  private readonly endpoint: Endpoint
+  private begun = false
+  private onDrain: (() => void) | undefined
+
+  constructor(body: ByteStream, answer: FaceAnswer, endpoint: Endpoint) {
+    super()
+    this.body = body
+    this.answer = answer
+    this.endpoint = endpoint
+  }
+
+  override _read(): void {
+    if (!this.begun) {
+      const sink: Sink = { write: (chunk) => this.push(chunk), once: (_event, listener) => (this.onDrain = listener) }
+      void this.writeTo(sink)
+    }
+    const resume = this.onDrain
+    this.onDrain = undefined
+    resume?.()
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.answer.cancel()
+    done(error)
+  }
+
+  override pipe<T extends NodeJS.WritableStream>(destination: T, options?: { end?: boolean }): T {
+    const isHeard = this.begun || this.listenerCount('data') + this.listenerCount('readable') > 0
+    if (isHeard || !(destination instanceof ServerResponse)) return super.pipe(destination, options)
+    if (options?.end !== false) this.once('end', () => destination.end())
+    void this.writeTo(destination).then(() => this.resume())
+    return destination
+  }
+
+  private async writeTo(sink: Sink): Promise<void> {
+    this.begun = true
+    try {
+      await this.body.to(sink)
+    } catch {
+      sink.write(brokenStream(this.endpoint))
+    }
+    this.push(null)
+  }
 }

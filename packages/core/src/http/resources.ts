@@ -6,7 +6,7 @@ import { identityOf } from './identity.ts'
 
 /** `GET models`: every name this caller may ask for, in the shape of the caller's dialect. */
 export async function models(router: Router, request: FaceRequest): Promise<FaceAnswer> {
-  const names = router.names(await identityOf(request))
+  const names = router.names(await identityOf(router, request))
   if (dialectOfCaller(request) === 'openai-chat') return json(200, { object: 'list', data: names.map(openaiModel) })
   const page = { has_more: false, first_id: names[0] ?? null, last_id: names.at(-1) ?? null }
   return json(200, { data: names.map(anthropicModel), ...page })
@@ -15,7 +15,7 @@ export async function models(router: Router, request: FaceRequest): Promise<Face
 /** `GET models/:id`: one of them. */
 export async function modelByName(router: Router, request: FaceRequest, parameter: string): Promise<FaceAnswer> {
   const name = decoded(parameter)
-  if (!router.names(await identityOf(request)).includes(name)) throw modelNotFound(name)
+  if (!router.names(await identityOf(router, request)).includes(name)) throw modelNotFound(name)
   return json(200, dialectOfCaller(request) === 'openai-chat' ? openaiModel(name) : anthropicModel(name))
 }
 

@@ -1,13 +1,35 @@
+import { type Clock, systemClock } from '../clock.ts'
+import { type KnownPrices, noKnownPrices } from '../reports/baseline.ts'
+import { recommend } from '../reports/recommend.ts'
+import { makeReport } from '../reports/report.ts'
+import { memoryReportSource } from './memory-report.ts'
 import { inOrder, matches, totalsOf } from './in-memory.ts'
 import { type Ledger, type LedgerAttempt, type LedgerCall, type OnEntries, conflict, isSamePosting } from './types.ts'
 
+/** What a ledger in memory may be given. */
+export interface MemoryLedgerOptions {
+  /** @default the machine's clock */
+  readonly clock?: Clock
+  /** What reports compare with, besides what stands in the ledger. */
+  readonly prices?: KnownPrices | undefined
+  readonly onEntries?: OnEntries | undefined
+}
+
 /** A ledger that is gone with the process: for tests, and for those who only want totals while they run. */
-export function createMemoryLedger({ onEntries }: { readonly onEntries?: OnEntries } = {}): Ledger {
+export function createMemoryLedger({
+  clock = systemClock,
+  prices = noKnownPrices,
+  onEntries,
+}: MemoryLedgerOptions = {}): Ledger {
   const attempts = new Map<string, LedgerAttempt>()
   const calls = new Map<string, LedgerCall>()
   let failure: Error | undefined
+  const source = memoryReportSource(
+    () => attempts.values(),
+    () => calls.values(),
+  )
 
-  return {
+  const ledger: Ledger = {
     begin: () => undefined,
     post(attempt) {
       const name = `${attempt.callKey}/${attempt.place}`
@@ -32,6 +54,9 @@ export function createMemoryLedger({ onEntries }: { readonly onEntries?: OnEntri
         by,
         [...attempts.values()].filter((attempt) => matches(attempt, query)),
       ),
+    report: (query = {}) => makeReport(source, query, prices, clock.wallTime()),
+    recommendations: (query) => recommend(ledger, query, { known: prices, nowMs: clock.wallTime() }),
     end: () => Promise.resolve(),
   }
+  return ledger
 }

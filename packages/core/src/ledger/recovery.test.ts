@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { Worker } from 'node:worker_threads'
 import { createFakeClock } from '@signalbox/testkit'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { abandonedIntents, openJournal } from './journal.ts'
@@ -112,4 +113,23 @@ it('finds the journal of an earlier process that had the same number, as one in 
 it('takes half a line for an attempt that was never sent', () => {
   fs.writeFileSync(`${file}-intents-999999.1-x-0`, `${JSON.stringify(intent)}\n{"callKey":"d","pl`)
   expect(abandonedIntents(file).intents).toEqual([intent])
+})
+
+/** A thread that keeps a new file from everybody for a moment, as another process does that makes it into a ledger. */
+const keeper = `
+  const { workerData, parentPort } = require('node:worker_threads')
+  const { DatabaseSync } = require('node:sqlite')
+  const database = new DatabaseSync(workerData)
+  database.exec('begin immediate; create table mine (a)')
+  parentPort.postMessage('kept')
+  setTimeout(() => { database.exec('rollback'); database.close() }, 150)
+`
+
+it('waits for another process that opens the same new file', async () => {
+  const worker = new Worker(keeper, { eval: true, workerData: file })
+  await once(worker, 'message')
+  const ledger = createSqliteLedger({ file, clock: createFakeClock() })
+  expect([...ledger.attempts()]).toEqual([])
+  await ledger.end()
+  await worker.terminate()
 })

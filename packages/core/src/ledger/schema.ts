@@ -1,4 +1,8 @@
 import { DatabaseSync } from 'node:sqlite'
+import { createTurns } from '../sqlite-turns.ts'
+
+/** How long another process may keep a ledger's file, in milliseconds. */
+const busyTimeoutMs = 10_000
 
 /** Marks a SQLite file as a Signalbox ledger: "SBLG". */
 const applicationId = 0x53424c47
@@ -38,9 +42,11 @@ const migrations: readonly string[] = [
  * @throws Error for a file that is no ledger, or is newer than this version of Signalbox
  */
 export function openDatabase(file: string): DatabaseSync {
-  const database = new DatabaseSync(file, { readBigInts: true, timeout: 10_000 })
+  const database = new DatabaseSync(file, { readBigInts: true, timeout: busyTimeoutMs })
   try {
-    database.exec('pragma journal_mode = wal; pragma synchronous = normal')
+    const whenFree = createTurns(busyTimeoutMs)
+    whenFree(() => database.exec('pragma journal_mode = wal'))
+    database.exec('pragma synchronous = normal')
     migrate(database, file)
     return database
   } catch (error) {

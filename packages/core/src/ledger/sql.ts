@@ -15,6 +15,7 @@ const conditions: Readonly<Record<keyof LedgerQuery, string>> = {
   key: 'key = ?',
   team: 'team = ?',
   route: 'route = ?',
+  callKey: 'call_key = ?',
   tag: 'exists (select 1 from json_each(tags) as tag where tag.value = ?)',
 }
 

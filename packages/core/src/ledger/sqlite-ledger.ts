@@ -2,6 +2,7 @@ import fs from 'node:fs'
 import { promisify } from 'node:util'
 import type { StatementSync } from 'node:sqlite'
 import type { Clock, Timer } from '../clock.ts'
+import type { KnownPrices } from '../reports/baseline.ts'
 import { abandonedIntents, openJournal } from './journal.ts'
 import { lostAttempt, lostCall } from './lost.ts'
 import { attemptColumns, attemptOf, attemptValues, callColumns, callValues } from './rows.ts'
@@ -13,6 +14,8 @@ import { type Ledger, type LedgerAttempt, type LedgerCall, type OnEntries, confl
 export interface SqliteLedgerOptions {
   readonly file: string
   readonly clock: Clock
+  /** What reports compare with, besides what stands in the ledger. */
+  readonly prices?: KnownPrices | undefined
   /** Hears of calls once they are safe on disk. */
   readonly onEntries?: OnEntries
   /** Hears of what could not be written. */
@@ -35,7 +38,8 @@ const retryMs = 1_000
  * disk, which is done off the main thread and is as much as `synchronous = full` does. Attempts whose process died are
  * found in its journal and posted at their upper bound, as estimated.
  */
-export function createSqliteLedger({ file, clock, onEntries, onError, batchMs = 20 }: SqliteLedgerOptions): Ledger {
+export function createSqliteLedger(options: SqliteLedgerOptions): Ledger {
+  const { file, clock, prices, onEntries, onError, batchMs = 20 } = options
   const database = openDatabase(file)
   const journal = openJournal(file)
   const log = fs.openSync(`${file}-wal`, 'a')
@@ -154,7 +158,7 @@ export function createSqliteLedger({ file, clock, onEntries, onError, batchMs = 
     post: (attempt) => later({ attempt }),
     close: (call) => later({ call }),
     flush,
-    ...createSqliteReader(database, () => void write()),
+    ...createSqliteReader(database, { clock, prices, beforeReading: () => void write() }),
     end: () => (ending ??= end()),
   }
 }

@@ -1,13 +1,30 @@
 import type { DatabaseSync } from 'node:sqlite'
+import type { Clock } from '../clock.ts'
+import { type KnownPrices, noKnownPrices } from '../reports/baseline.ts'
+import { recommend } from '../reports/recommend.ts'
+import { makeReport } from '../reports/report.ts'
 import { type SqlRow, type SqlValue, attemptColumns, attemptOf, callColumns, callOf } from './rows.ts'
 import { totalOf, totalsSql, where } from './sql.ts'
+import { sqliteReportSource } from './sqlite-report.ts'
 import type { LedgerQuery, LedgerReader } from './types.ts'
 
 /** Rows that are read at a time, so that a slow reader keeps no older version of the file alive. */
 const pageRows = 1_000
 
-/** Reads a ledger's database. `beforeReading` writes what still waits to be written. */
-export function createSqliteReader(database: DatabaseSync, beforeReading: () => void = () => undefined): LedgerReader {
+/** What a reader may be given besides the database. */
+export interface SqliteReaderOptions {
+  readonly clock: Clock
+  /** What reports compare with, besides what stands in the ledger. */
+  readonly prices?: KnownPrices | undefined
+  /** Writes what still waits to be written. */
+  readonly beforeReading?: () => void
+}
+
+/** Reads a ledger's database. */
+export function createSqliteReader(
+  database: DatabaseSync,
+  { clock, prices = noKnownPrices, beforeReading = () => undefined }: SqliteReaderOptions,
+): LedgerReader {
   function* pages<T>({ table, columns, place, read }: Source<T>, query: LedgerQuery | undefined): IterableIterator<T> {
     beforeReading()
     const order = ['time', ...place]
@@ -24,7 +41,8 @@ export function createSqliteReader(database: DatabaseSync, beforeReading: () => 
     }
   }
 
-  return {
+  const reports = sqliteReportSource(database)
+  const reader: LedgerReader = {
     attempts: (query) => pages(attempts, query),
     calls: (query) => pages(calls, query),
     totals(by, query) {
@@ -35,7 +53,13 @@ export function createSqliteReader(database: DatabaseSync, beforeReading: () => 
         .all(...values)
         .map(totalOf)
     },
+    report(query = {}) {
+      beforeReading()
+      return makeReport(reports, query, prices, clock.wallTime())
+    },
+    recommendations: (query) => recommend(reader, query, { known: prices, nowMs: clock.wallTime() }),
   }
+  return reader
 }
 
 interface Source<T> {

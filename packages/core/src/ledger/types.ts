@@ -1,4 +1,6 @@
 import type { UnitPrices } from '../money/price.ts'
+import type { Recommendation } from '../reports/recommend.ts'
+import type { Report, ReportQuery } from '../reports/types.ts'
 import type { UsageFault } from '../types.ts'
 
 /** Who is charged. */
@@ -93,10 +95,15 @@ export interface LedgerQuery {
   readonly team?: string | undefined
   readonly route?: string | undefined
   readonly tag?: string | undefined
+  /** One call. */
+  readonly callKey?: string | undefined
 }
 
 /** What totals are taken by. */
-export type LedgerGroup = 'model' | 'user' | 'key' | 'team' | 'route' | 'tag' | 'day'
+export const ledgerGroups = ['model', 'user', 'key', 'team', 'route', 'tag', 'day'] as const
+
+/** One of them. */
+export type LedgerGroup = (typeof ledgerGroups)[number]
 
 /** The sums of the attempts of one group. */
 export interface LedgerTotal {
@@ -123,6 +130,10 @@ export interface LedgerReader {
   /** Calls, oldest first. */
   calls(query?: LedgerQuery): IterableIterator<LedgerCall>
   totals(by: LedgerGroup, query?: LedgerQuery): LedgerTotal[]
+  /** What was used and spent in a period (the last 30 days where none is named), against what a baseline would have cost. */
+  report(query?: ReportQuery): Report
+  /** What would have cost less, by replaying what was done: the most saving first. */
+  recommendations(query?: LedgerQuery): Recommendation[]
 }
 
 /** Every call and attempt, with what they used and cost. */

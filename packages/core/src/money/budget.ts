@@ -29,6 +29,8 @@ export interface BudgetSettings {
 /** What is spent, and on whose account. Several tags count in several buckets. */
 export type Spender = Readonly<Partial<Record<Exclude<BudgetScope, 'all' | 'tag'>, string>>> & {
   readonly tags?: readonly string[] | undefined
+  /** Budgets of its own. */
+  readonly own?: readonly Omit<BudgetSettings, 'per' | 'degrade'>[] | undefined
 }
 
 /** A budget, and the one it was for. */
@@ -98,9 +100,21 @@ export function createBudgets(settings: readonly BudgetSettings[], store: Store,
 
   function accountsOf(spender: Spender): readonly Account[] {
     const timeMs = clock.wallTime()
-    return rules.flatMap((rule) =>
+    return [...rules, ...ownRules(spender)].flatMap((rule) =>
       bucketsOf(rule.settings.per, spender).map((bucket) => accountOf(rule, bucket, rule.period(timeMs))),
     )
+  }
+
+  const known = new WeakMap<object, readonly Rule[]>()
+
+  /** Counted by the key, or else by the user. */
+  function ownRules({ own, key }: Spender): readonly Rule[] {
+    if (!own) return []
+    const per = key === undefined ? 'user' : 'key'
+    const all = own.map((one) => ({ ...one, per }) as const)
+    const made = known.get(own) ?? all.map((one, place) => ruleOf(one, all.slice(0, place), 'own:'))
+    known.set(own, made)
+    return made
   }
 
   return {
@@ -131,11 +145,11 @@ function holdOf(id: string, accounts: number, store: Store): BudgetHold {
 }
 
 /** The key goes by what a budget is, not by its place among all, so that a new one in a file takes no other's count. */
-function ruleOf(settings: BudgetSettings, earlier: readonly BudgetSettings[]): Rule {
+function ruleOf(settings: BudgetSettings, earlier: readonly BudgetSettings[], owner = ''): Rule {
   const { limitUsd, window, timeZone } = settings
   const limit = narrow(nanoUsdOf(limitUsd))
   const kind = kindOf(settings)
-  const prefix = `budget:${kind}:${earlier.filter((one) => kindOf(one) === kind).length}`
+  const prefix = `budget:${owner}${kind}:${earlier.filter((one) => kindOf(one) === kind).length}`
   if (typeof window === 'object') {
     return { settings, limit, prefix, windowMs: window.rollingMs, forgetAfterMs: undefined, period: () => '' }
   }

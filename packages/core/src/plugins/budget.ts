@@ -1,7 +1,8 @@
-import { SignalboxError } from '../errors.ts'
+import { SignalboxError, isSignalboxError } from '../errors.ts'
 import type { BudgetHold } from '../money/budget.ts'
 import { type Price, affordableOutputTokens, boundNanoUsd } from '../money/price.ts'
 import { usdOf } from '../money/usd.ts'
+import { ledgerUnavailable } from './ledger-unavailable.ts'
 import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
 import type { CallRecord } from '../record.ts'
@@ -29,8 +30,8 @@ export function budget(services: BuiltInServices): Plugin {
   })
 
   /** Whether it matters what a call costs. */
-  function counts({ maxCostNanoUsd }: Call): boolean {
-    return treasury.budgets.any || maxCostNanoUsd !== undefined
+  function counts({ identity, maxCostNanoUsd }: Call): boolean {
+    return treasury.budgets.any || identity.budgets !== undefined || maxCostNanoUsd !== undefined
   }
 
   async function priced(attempt: Attempt, next: Handler<Attempt>): Promise<Reply> {
@@ -79,6 +80,14 @@ export function budget(services: BuiltInServices): Plugin {
     return known
   }
 
+  async function askStore(...of: Parameters<typeof treasury.budgets.hold>) {
+    try {
+      return await treasury.budgets.hold(...of)
+    } catch (error) {
+      throw isSignalboxError(error) && error.code === 'store_unavailable' ? ledgerUnavailable(error) : error
+    }
+  }
+
   async function take(
     attempt: Attempt,
     accounts: ReturnType<typeof treasury.accountsOf>,
@@ -89,7 +98,7 @@ export function budget(services: BuiltInServices): Plugin {
     const leaseMs = Math.min(Math.max(attempt.deadline - clock.now(), 0) + leaseGraceMs, longestLeaseMs)
     for (let tries = 1; ; tries++) {
       const id = `budget:${call.key}/${++holds}`
-      const answer = await treasury.budgets.hold(id, accounts, boundNanoUsd(bound, price), leaseMs)
+      const answer = await askStore(id, accounts, boundNanoUsd(bound, price), leaseMs)
       if (!isBudgetRefusal(answer)) return answer
       if (tries > maximumShrinks || !shrink(bound, Number(answer.remainingNanoUsd), price))
         throw treasury.refusal(answer, candidate.name)

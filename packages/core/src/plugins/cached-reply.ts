@@ -32,6 +32,8 @@ export function cachedAnswer(
 export function cachedReply(call: Call, answer: CachedAnswer): Reply | undefined {
   const { request, record } = call
   const { body, headers, ...head } = answer
+  // The caller could not read it.
+  if (head.dialect !== call.dialect) return undefined
   const dialect = dialects[answer.dialect]
   const asked = { body: request.body, startedAt: record.startedAt }
   const wantsStream = request.parameters.stream

@@ -2,11 +2,12 @@ import { isSignalboxError } from '../errors.ts'
 import { definePlugin } from '../plugin.ts'
 import type { Plugin } from '../plugin.ts'
 import type { CallRecord } from '../record.ts'
+import { costUsd } from '../record-cost.ts'
 import type { BuiltInServices } from '../pipeline.ts'
 import type { Ended } from '../types.ts'
 
 /** Tells when a call begins and ends, and writes one log line for it. */
-export function observe({ events, clock }: BuiltInServices): Plugin {
+export function observe({ events, clock, contentLog }: BuiltInServices): Plugin {
   return definePlugin({
     name: 'observe',
     call: {
@@ -19,7 +20,10 @@ export function observe({ events, clock }: BuiltInServices): Plugin {
             record.model = reply.model
             record.outcome = 'ok'
             record.durationMs = clock.now() - record.startedMs
-            if (events.heard('call.ended') || log) void reply.ended.then(answered)
+            if (events.heard('call.ended') || log) {
+              const content = log && contentLog?.follow(call, reply)
+              void reply.ended.then((ended) => answered(ended, content))
+            }
             return reply
           },
           (error: unknown) => {
@@ -32,26 +36,33 @@ export function observe({ events, clock }: BuiltInServices): Plugin {
           },
         )
 
-        function answered(ended: Ended): void {
+        function answered(ended: Ended, content: (() => object) | undefined): void {
           record.durationMs = clock.now() - record.startedMs
           events.emit('call.ended', { record, ended })
           const { how, usage, estimated } = ended
-          log?.info({ ...summary(record), ended: how, usage, estimated }, 'call answered')
+          log?.info({ ...summary(record), ended: how, usage, estimated, ...content?.() }, 'call answered')
         }
       },
     },
   })
 }
 
-function summary({ id, route, model, outcome, attempts, durationMs, identity }: CallRecord) {
+function summary({ id, key, route, model, outcome, attempts, failovers, durationMs, identity }: CallRecord) {
+  const { committedMs } = attempts.findLast(({ model: name }) => name === model) ?? {}
   return {
     id,
+    callKey: key,
     route,
     model,
     outcome,
     attempts: attempts.length,
+    failovers: failovers.length,
     durationMs: Math.round(durationMs ?? 0),
+    firstTokenMs: committedMs === undefined ? undefined : Math.round(committedMs),
+    costUsd: costUsd(attempts),
     user: identity.user,
     key: identity.key,
+    team: identity.team,
+    tags: identity.tags,
   }
 }

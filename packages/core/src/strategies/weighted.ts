@@ -5,22 +5,30 @@ export function weighted(): Strategy {
   return {
     name: 'weighted',
     rank(_call, candidates, { random }) {
-      // A weight is worked out when it is asked for, so each is asked for once.
-      const left = candidates.map(({ name, weight }) => ({ name, weight })).filter(({ weight }) => weight > 0)
+      // A weight is worked out when it is asked for, so each is asked for once. One that was drawn has none any more.
+      const weights = candidates.map(({ weight }) => (weight > 0 ? weight : 0))
       const ranked: Ranked[] = []
-      while (left.length > 0) {
-        let total = 0
-        for (const { weight } of left) total += weight
-        const [taken] = left.splice(draw(left, random() * total), 1)
-        ranked.push({ name: taken!.name, reason: `drawn with weight ${taken!.weight} of ${total}` })
+      for (let total = sum(weights); total > 0; total = sum(weights)) {
+        const place = draw(weights, random() * total)
+        ranked.push({
+          name: candidates[place]!.name,
+          reason: `drawn with weight ${weights[place]} of ${total}`,
+        })
+        weights[place] = 0
       }
       return ranked
     },
   }
 }
 
-function draw(candidates: readonly { readonly weight: number }[], at: number): number {
+function sum(weights: readonly number[]): number {
+  let total = 0
+  for (const weight of weights) total += weight
+  return total
+}
+
+function draw(weights: readonly number[], at: number): number {
   let passed = 0
-  const found = candidates.findIndex(({ weight }) => (passed += weight) > at)
-  return found < 0 ? candidates.length - 1 : found
+  const found = weights.findIndex((weight) => (passed += weight) > at)
+  return found < 0 ? weights.findLastIndex((weight) => weight > 0) : found
 }

@@ -50,7 +50,7 @@ function classesOf(counts: Counts, { prompt, completion, total, cached, written,
   const stored = cached + written
   const inputs = stored <= prompt ? [prompt, prompt + stored] : [prompt + stored]
   const outputs = reasoning <= completion ? [completion, completion + reasoning] : [completion + reasoning]
-  const exact = inputs.flatMap((all) => outputs.map((out) => [all, out] as const)).find(([a, b]) => a + b === total)
+  const exact = pairOf(inputs, outputs, total)
   const [allInput, stated] = exact ?? [inputs[0]!, outputs[0]!]
   if (!exact) {
     if (stored > prompt) counts.faults.add('cached_above_input')
@@ -67,4 +67,11 @@ function classesOf(counts: Counts, { prompt, completion, total, cached, written,
     outputTokens: spoken,
     reasoningTokens: reasoning + unnamed,
   })
+}
+
+/** The first of each that come to the total. */
+function pairOf(inputs: readonly number[], outputs: readonly number[], total: number | undefined) {
+  for (const input of inputs)
+    for (const output of outputs) if (input + output === total) return [input, output] as const
+  return undefined
 }

@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { SignalboxError, isSignalboxError } from '../../errors.ts'
+import { type WhenFree, createTurns, isBusy } from '../../sqlite-turns.ts'
 import { applicationId, migrations } from './schema.ts'
 
 /** Takes a function that puts back what a transaction changed in memory, should it fail. */
@@ -96,32 +97,6 @@ function prepare(database: DatabaseSync, sql: string): StatementSync {
   statement.setReadBigInts(true)
   return statement
 }
-
-type WhenFree = <T>(run: () => T) => T
-
-/** Waits for other connections, blocking the thread; in shorter steps than SQLite's own, which wait up to 100 ms. */
-function createTurns(busyTimeoutMs: number): WhenFree {
-  const nobody = new Int32Array(new SharedArrayBuffer(4))
-
-  return function whenFree<T>(run: () => T): T {
-    let stepMs = 0.05
-    for (let waitedMs = 0; ; waitedMs += stepMs) {
-      try {
-        return run()
-      } catch (error) {
-        if (!isBusy(error) || waitedMs >= busyTimeoutMs) throw error
-      }
-      Atomics.wait(nobody, 0, 0, stepMs * (0.5 + Math.random()))
-      stepMs = Math.min(stepMs * 1.5, 5)
-    }
-  }
-}
-
-/** The primary code of SQLite's error, whatever the detail: another connection is at work. */
-const isBusy = (error: unknown) =>
-  error instanceof Error && 'errcode' in error && ((error.errcode as number) & 0xff) === sqliteBusy
-
-const sqliteBusy = 5
 
 function createTransactions(database: DatabaseSync, whenFree: WhenFree): Pick<SqliteFile, 'write' | 'read'> {
   const beginWrite = database.prepare('BEGIN IMMEDIATE')

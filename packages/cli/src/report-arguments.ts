@@ -1,0 +1,107 @@
+import type { parseArgs } from 'node:util'
+
+const kinds = ['costs', 'savings', 'recommendations', 'projection', 'failovers'] as const
+const groups = ['model', 'user', 'key', 'team', 'route', 'tag', 'day'] as const
+const formats = ['table', 'csv', 'json'] as const
+
+/** Options of `signalbox report`. */
+export interface ReportOptions {
+  readonly config: string
+  readonly kind: (typeof kinds)[number]
+  readonly by: (typeof groups)[number]
+  readonly from: number | undefined
+  /** Not included. */
+  readonly to: number | undefined
+  readonly format: (typeof formats)[number]
+  readonly baseline: string | undefined
+  /** Only what is of these. */
+  readonly filter: Readonly<Partial<Record<(typeof filters)[number], string>>>
+  /** Traffic to project in place of the ledger's: a month's requests, and the tokens of each. */
+  readonly traffic:
+    | { readonly requests: number; readonly inputTokens: number; readonly outputTokens: number }
+    | undefined
+  /** How the traffic is spread, by the models' names. */
+  readonly mix: Readonly<Record<string, number>> | undefined
+}
+
+const filters = ['model', 'user', 'key', 'team', 'route', 'tag'] as const
+
+/** The flags of `signalbox report`. */
+export const reportFlags = {
+  config: { type: 'string', short: 'c' },
+  by: { type: 'string' },
+  from: { type: 'string' },
+  to: { type: 'string' },
+  format: { type: 'string', default: 'table' },
+  baseline: { type: 'string' },
+  model: { type: 'string' },
+  user: { type: 'string' },
+  key: { type: 'string' },
+  team: { type: 'string' },
+  route: { type: 'string' },
+  tag: { type: 'string' },
+  requests: { type: 'string' },
+  'input-tokens': { type: 'string' },
+  'output-tokens': { type: 'string' },
+  mix: { type: 'string' },
+} as const satisfies NonNullable<Parameters<typeof parseArgs>[0]>['options']
+
+type Values = { readonly [Flag in keyof typeof reportFlags]?: string | undefined }
+
+/** Reads what a report is asked for. Throws an Error that says what is wrong. */
+export function reportOptions(values: Values, [kind, stray]: readonly string[]): ReportOptions {
+  if (stray !== undefined) throw new Error(`"${stray}" is one argument too many`)
+  if (!values.config) throw new Error('report needs --config FILE')
+  return {
+    config: values.config,
+    kind: oneOf('report', kind ?? 'costs', kinds),
+    by: oneOf('--by', values.by ?? 'model', groups),
+    from: values.from === undefined ? undefined : timeOf('--from', values.from, 0),
+    to: values.to === undefined ? undefined : timeOf('--to', values.to, dayMs),
+    format: oneOf('--format', values.format ?? 'table', formats),
+    baseline: values.baseline,
+    filter: Object.fromEntries(filters.flatMap((name) => (values[name] === undefined ? [] : [[name, values[name]]]))),
+    traffic: trafficOf(values),
+    mix: values.mix === undefined ? undefined : mixOf(values.mix),
+  }
+}
+
+function oneOf<T extends string>(what: string, value: string, all: readonly T[]): T {
+  const found = all.find((one) => one === value)
+  if (found) return found
+  throw new Error(`${what}: expected one of ${all.join(', ')}, got "${value}"`)
+}
+
+const dayMs = 86_400_000
+
+/** A day (in UTC; the last one is included) or an instant. */
+function timeOf(flag: string, text: string, wholeDayMs: number): number {
+  const isDay = /^\d{4}-\d\d-\d\d$/.test(text)
+  const time = /^\d{4}-\d\d/.test(text) ? Date.parse(text) : Number.NaN
+  if (Number.isFinite(time)) return isDay ? time + wholeDayMs : time
+  throw new Error(`${flag}: expected a day such as 2026-11-21 or a time such as 2026-11-21T12:00Z, got "${text}"`)
+}
+
+function trafficOf(values: Values): ReportOptions['traffic'] {
+  if (values.requests === undefined) return undefined
+  return {
+    requests: count('--requests', values.requests),
+    inputTokens: count('--input-tokens', values['input-tokens'] ?? '1000'),
+    outputTokens: count('--output-tokens', values['output-tokens'] ?? '0'),
+  }
+}
+
+function count(flag: string, text: string): number {
+  if (/^\d{1,15}$/.test(text)) return Number(text)
+  throw new Error(`${flag}: expected a whole number, got "${text}"`)
+}
+
+function mixOf(text: string): Record<string, number> {
+  const shares = text.split(',').map((part) => {
+    const at = part.lastIndexOf('=')
+    const share = Number(part.slice(at + 1))
+    if (at > 0 && share >= 0 && part.slice(at + 1).trim() !== '') return [part.slice(0, at).trim(), share] as const
+    throw new Error(`--mix: expected shares such as "a=60,b=40", got "${text}"`)
+  })
+  return Object.fromEntries(shares)
+}

@@ -1,0 +1,174 @@
+import { dirname, join } from 'node:path'
+import { readFileSync, rmSync } from 'node:fs'
+import { createSqliteLedger, systemClock } from '@signalbox/core'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { configFile, finished, following } from './testing/signalbox.ts'
+
+const prices = {
+  'gpt-4.1': { input: 8, cachedInput: 2, output: 24 },
+  'claude-sonnet-4.5': { input: 15, output: 75 },
+  'gemini-2.5-flash': { input: 2.5, output: 10 },
+  'deepseek-v3.2': { input: 0.42, output: 2.1 },
+}
+const weights = { 'deepseek-v3.2': 60, 'gemini-2.5-flash': 25, 'gpt-4.1': 10, 'claude-sonnet-4.5': 5 }
+const provider = { provider: 'openai-compatible', baseUrl: 'http://127.0.0.1:9/v1' }
+const config = configFile({
+  models: Object.fromEntries(Object.entries(prices).map(([name, price]) => [name, { ...provider, price }])),
+  routes: {
+    auto: { strategy: 'weighted', models: Object.entries(weights).map(([model, weight]) => ({ model, weight })) },
+  },
+  ledger: 'report.db',
+  keys: [{ file: 'report-keys.json' }],
+})
+const file = join(dirname(config), 'report.db')
+const evil = '=cmd|"\u001B[31m\r\nred'
+
+beforeAll(async () => {
+  const ledger = createSqliteLedger({ file, clock: systemClock })
+  const time = Date.now() - 3_000
+  const rows = [
+    { model: 'claude-sonnet-4.5', user: 'ada', usd: 1.5, outcome: 'upstream_error' },
+    { model: 'claude-sonnet-4.5', user: 'ada', usd: 3, outcome: 'ok' },
+    { model: 'deepseek-v3.2', user: evil, usd: 0.25, outcome: 'ok' },
+  ] as const
+  for (const [index, { model, user, usd, outcome }] of rows.entries()) {
+    const base = { callKey: `c${index}`, callId: `id${index}`, time, identity: { user }, route: 'auto', outcome }
+    const tokens = {
+      inputTokens: 100_000,
+      cachedInputTokens: 0,
+      cacheWriteTokens: 0,
+      outputTokens: 20_000,
+      reasoningTokens: 0,
+    }
+    ledger.post({
+      ...base,
+      ...tokens,
+      place: 0,
+      model,
+      provider: 'p',
+      latencyMs: 1_234,
+      costNanoUsd: BigInt(usd * 1e9),
+      estimated: false,
+      overrun: false,
+    })
+    const failovers = index === 0 ? [{ from: 'a', to: 'b', reason: 'upstream_error', route: 'auto', time }] : []
+    ledger.close({ ...base, model, durationMs: 1_500, failovers: failovers.length, decision: { failovers } })
+  }
+  await ledger.end()
+})
+
+afterAll(() => {
+  for (const end of ['', '-wal', '-shm']) rmSync(file + end, { force: true })
+})
+
+const report = async (line: string, columns = 80) => {
+  const { code, stdout, stderr } = await finished(['report', ...line.split(' ').filter(Boolean), '--config', config], {
+    COLUMNS: String(columns),
+  })
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  return stdout.trimEnd()
+}
+
+it.each([80, 160])(
+  'prints what was spent in a table that fits %i columns, of calls that ended a moment ago',
+  async (columns) => {
+    const lines = (await report('', columns)).split('\n')
+    expect(lines[0]).toMatch(/^Costs by model, \d{4}-\d\d-\d\d \d\d:\d\d to \d{4}-\d\d-\d\d \d\d:\d\d \(UTC\)$/)
+    for (const line of lines) expect(line.length).toBeLessThanOrEqual(columns)
+    expect(lines.at(-1)).toMatch(/^total +3 .*4\.75/)
+    expect(lines[3]).toMatch(/^claude-sonnet-4\.5 +2 .*4\.50 .*50\.0 %.*█/)
+    expect(lines[4]).toMatch(/^deepseek-v3\.2 +1 .*0\.25/)
+    expect(lines.join('\n')).not.toContain('\u001B')
+  },
+)
+
+it('prints savings, and a baseline by its name', async () => {
+  expect(await report('savings --baseline gpt-4.1')).toMatch(/total +3 +4\.75 +3\.84 +-0\.91 +-23\.7 %/)
+})
+
+it('prints JSON whose money sums to its total', async () => {
+  const { rows, total, by } = JSON.parse(await report('--by user --format json'))
+  expect(by).toBe('user')
+  expect(rows.map(({ key, costUsd }: { key: string; costUsd: string }) => [key, costUsd])).toEqual([
+    ['ada', '4.5'],
+    [evil, '0.25'],
+  ])
+  expect(total).toMatchObject({ calls: 3, costUsd: '4.75' })
+})
+
+it('prints CSV that no spreadsheet runs, and a table that no name breaks', async () => {
+  expect(await report('--by user --format csv')).toContain(`"'=cmd|""\u001B[31m\r\nred",1,1,100000,`)
+  const table = await report('--by user')
+  expect(table).not.toContain('\u001B')
+  expect(table).toContain('=cmd|"')
+  expect(table.split('\n')).toHaveLength(7)
+})
+
+it('keeps to a period and a filter', async () => {
+  expect(await report('--from 2020-01-01 --to 2020-01-31')).toContain('There is nothing in this period.')
+  expect(JSON.parse(await report('--user ada --format json')).total).toMatchObject({ calls: 2 })
+})
+
+it('projects a month of given traffic: 6,480 USD spread evenly, 2,427 by weight (requirements, D7)', async () => {
+  const table = await report('projection --requests 1000000 --input-tokens 1000')
+  expect(table).toMatch(/^A month of 1,000,000 requests and 1,000,000,000 tokens$/m)
+  expect(table).toMatch(/^round-robin +6,480\.00/m)
+  expect(table).toMatch(/^weighted \(auto\) +2,427\.00/m)
+  const mix = 'deepseek-v3.2=60,gemini-2.5-flash=25,gpt-4.1=10,claude-sonnet-4.5=5'
+  const { rows } = JSON.parse(await report(`projection --requests 1000000 --mix ${mix} --format json`))
+  expect(rows.find(({ strategy }: { strategy: string }) => strategy === 'as given')).toMatchObject({
+    monthlyUsd: '2427',
+  })
+  expect(await report('projection')).toMatch(/^as observed +/m)
+})
+
+it('recommends, and lists failovers', async () => {
+  const found = await report('recommendations')
+  expect(found).toMatch(/claude-sonnet-4\.5 is 94\.7 % of the spend/)
+  for (const line of found.split('\n')) expect(line.length).toBeLessThanOrEqual(80)
+  expect(await report('failovers')).toMatch(/^a +b +upstream_error +auto +1 /m)
+})
+
+it('says what is missing', async () => {
+  const none = configFile({ models: { a: provider } })
+  const { code, stderr } = await finished(['report', '--config', none])
+  expect([code, stderr]).toEqual([1, expect.stringContaining('ledger: expected a SQLite file to read')])
+  const unborn = await finished(['report', '--config', configFile({ models: { a: provider }, ledger: 'unborn.db' })])
+  expect([unborn.code, unborn.stderr]).toEqual([1, expect.stringContaining('there is no ledger at')])
+})
+
+it('makes, lists and revokes keys', async () => {
+  const keys = (line: string) => finished(['keys', ...line.split(' '), '--config', config], { COLUMNS: '100' })
+  const made = await keys('create --name shop --route auto --limit-usd 5 --window week --expires 2099-01-01')
+  const [key] = made.stdout.split('\n')
+  expect(key).toMatch(/^sb-[\w-]{43}$/)
+  expect(readFileSync(join(dirname(config), 'report-keys.json'), 'utf8')).not.toContain(key)
+  expect((await keys('list')).stdout).toMatch(/shop +[\da-f]{8} +auto +5 USD a week +\d{4}-\d\d-\d\d +2099-01-01/)
+  expect((await keys('revoke shop')).stdout).toMatch(/^revoked shop \([\da-f]{8}\)\n$/)
+  expect(await keys('revoke shop')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('There is no key "shop"'),
+  })
+})
+
+it('follows the ledger: the last calls, and each that ends from now on', async () => {
+  const tail = following(['tail', '--config', config, '--lines', '1', '--json'])
+  await tail.printed('"id":"id')
+  const ledger = createSqliteLedger({ file, clock: systemClock })
+  ledger.close({
+    callKey: 'new',
+    callId: 'fresh',
+    time: Date.now(),
+    identity: {},
+    route: 'auto',
+    outcome: 'ok',
+    durationMs: 5,
+    failovers: 0,
+    decision: {},
+  })
+  await ledger.end()
+  await tail.printed('"id":"fresh"')
+  tail.signal('SIGTERM')
+  expect(await tail.exited).toBe(0)
+  expect(tail.output().stdout.split('\n').filter(Boolean)).toHaveLength(2)
+})

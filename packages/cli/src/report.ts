@@ -1,0 +1,213 @@
+import {
+  type Mix,
+  type OpenedLedger,
+  type ProjectedModel,
+  type Projection,
+  type RouterOptions,
+  type Traffic,
+  csvLine,
+  openLedger,
+  pricesOf,
+  project,
+  modelsOfRoute,
+} from '@signalbox/core'
+import type { ReportOptions } from './arguments.ts'
+import { dollars, percent, reportCsv, reportText, when } from './report-text.ts'
+import { type Column, printable, table } from './table.ts'
+import { type Screen, screen } from './terminal.ts'
+
+/** What `signalbox report` prints. */
+export function report(config: RouterOptions, options: ReportOptions): string {
+  const { kind, traffic, mix, format } = options
+  if (kind === 'projection' && traffic) return projected(config, { traffic: monthly(traffic), mix, format })
+  const ledger = openLedger(config)
+  try {
+    return reports[kind](ledger, config, options)
+  } finally {
+    ledger.end()
+  }
+}
+
+type Make = (ledger: OpenedLedger, config: RouterOptions, options: ReportOptions) => string
+
+const reports: Readonly<Record<ReportOptions['kind'], Make>> = {
+  costs: (ledger, _config, options) => sums(ledger, options, 'costs'),
+  savings: (ledger, _config, options) => sums(ledger, options, 'savings'),
+  recommendations,
+  projection,
+  failovers,
+}
+
+const periodOf = ({ from, to, filter }: ReportOptions) => ({ ...filter, from, to })
+
+function sums(ledger: OpenedLedger, options: ReportOptions, kind: 'costs' | 'savings'): string {
+  const { by, format, baseline } = options
+  const made = ledger.report({ ...periodOf(options), by, baseline })
+  if (format === 'json') return JSON.stringify(made, null, 2)
+  return format === 'csv' ? reportCsv(made).trimEnd() : reportText(made, kind, screen())
+}
+
+function recommendations(ledger: OpenedLedger, _config: RouterOptions, options: ReportOptions): string {
+  const found = ledger.recommendations(periodOf(options))
+  if (options.format === 'json') return JSON.stringify(found, null, 2)
+  if (options.format === 'csv') return csvOf(found, ['kind', 'message', 'savingsUsd', 'attempts', 'unknown'] as const)
+  if (found.length === 0) return 'Nothing in this period would have cost less by another choice.'
+  const lines = found.flatMap(({ message, savingsUsd, attempts, unknown }, index) => [
+    `${index + 1}. ${printable(message)}.`,
+    `   Saves ${dollars(savingsUsd)} USD on ${attempts} attempts, replayed. Not known: ${unknown}.`,
+  ])
+  return ['What would have cost less', '', ...lines.flatMap((line) => wrapped(line, screen().width))].join('\n')
+}
+
+function wrapped(text: string, width: number): string[] {
+  const lines: string[] = []
+  const indent = '   '
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1)
+    if (last !== undefined && last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`
+    else lines.push(last === undefined ? word : `${indent}${word}`)
+  }
+  return lines
+}
+
+interface Handover {
+  readonly from: string
+  readonly to: string
+  readonly reason: string
+  readonly route: string
+  count: number
+  last: number
+}
+
+function failovers(ledger: OpenedLedger, _config: RouterOptions, options: ReportOptions): string {
+  const handovers = new Map<string, Handover>()
+  for (const { decision } of ledger.calls(periodOf(options))) {
+    for (const { from, to, reason, route, time } of (decision as { failovers?: Handover[] & { time: number }[] })
+      .failovers ?? []) {
+      const name = JSON.stringify([from, to, reason, route])
+      const known = handovers.get(name) ?? { from, to, reason, route, count: 0, last: 0 }
+      known.count++
+      known.last = Math.max(known.last, time)
+      handovers.set(name, known)
+    }
+  }
+  const rows = [...handovers.values()]
+    .toSorted((a, b) => b.count - a.count)
+    .map((row) => ({ ...row, last: new Date(row.last).toISOString() }))
+  if (options.format === 'json') return JSON.stringify(rows, null, 2)
+  if (options.format === 'csv') return csvOf(rows, ['from', 'to', 'reason', 'route', 'count', 'last'] as const)
+  if (rows.length === 0) return 'No call moved from one model to another in this period.'
+  const columns: readonly Column<(typeof rows)[number]>[] = [
+    { title: 'from', text: ({ from }) => printable(from), align: 'left' },
+    { title: 'to', text: ({ to }) => printable(to), align: 'left' },
+    { title: 'why', text: ({ reason }) => reason, align: 'left' },
+    { title: 'route', text: ({ route }) => printable(route), align: 'left', dropAt: 2 },
+    { title: 'times', text: ({ count }) => String(count) },
+    { title: 'last', text: ({ last }) => when(last), dropAt: 1 },
+  ]
+  const all = rows.reduce((total, { count }) => total + count, 0)
+  return ['Failovers', '', table(columns, rows, { ...screen(), share: ({ count }) => count / all })].join('\n')
+}
+
+function csvOf<Row>(rows: readonly Row[], names: readonly (keyof Row & string)[]): string {
+  return (csvLine(names) + rows.map((row) => csvLine(names.map((name) => String(row[name])))).join('')).trimEnd()
+}
+
+// The projection.
+
+const monthMs = 30 * 86_400_000
+
+const monthly = ({ requests, inputTokens, outputTokens }: NonNullable<ReportOptions['traffic']>): Traffic => ({
+  requests,
+  inputTokens: requests * inputTokens,
+  cachedInputTokens: 0,
+  outputTokens: requests * outputTokens,
+})
+
+function projection(ledger: OpenedLedger, config: RouterOptions, options: ReportOptions): string {
+  const made = ledger.report({ ...periodOf(options), by: 'model' })
+  const first = ledger.attempts(periodOf({ ...options, from: Date.parse(made.from) })).next().value
+  const spanMs = Date.parse(made.to) - Math.max(Date.parse(made.from), first?.time ?? 0)
+  const { calls, inputTokens, cachedInputTokens, outputTokens } = made.total
+  const scale = monthMs / Math.max(spanMs, 1)
+  const traffic = {
+    requests: Math.round(calls * scale),
+    inputTokens: inputTokens * scale,
+    cachedInputTokens: cachedInputTokens * scale,
+    outputTokens: outputTokens * scale,
+  }
+  const observed = Object.fromEntries(
+    made.rows.map((row) => [row.key, row.inputTokens + row.cachedInputTokens + row.outputTokens]),
+  )
+  return projected(config, { traffic, mix: options.mix, observed, format: options.format })
+}
+
+interface Projected {
+  readonly traffic: Traffic
+  readonly mix: ReportOptions['mix']
+  readonly observed?: Readonly<Record<string, number>> | undefined
+  readonly format: ReportOptions['format']
+}
+
+function projected(config: RouterOptions, { traffic, mix, observed, format }: Projected): string {
+  const known = pricesOf(config)
+  const models: ProjectedModel[] = known.names.flatMap((name) => {
+    const price = known.priceOf(name)
+    return price ? [{ name, prices: price.base }] : []
+  })
+  const rows = project(traffic, models, mixesOf(config, { models, mix, observed }))
+  if (format === 'json') return JSON.stringify({ traffic, rows }, null, 2)
+  if (format === 'csv')
+    return csvOf(rows, ['strategy', 'monthlyUsd', 'usdPerMillionTokens', 'savingsUsd', 'savingsShare'] as const)
+  return projectionText(traffic, rows, screen())
+}
+
+/** The first is what the others are compared with: all on the dearest. */
+function mixesOf(
+  { routes = {}, models: configured }: RouterOptions,
+  { models, mix, observed }: { models: readonly ProjectedModel[] } & Pick<Projected, 'mix' | 'observed'>,
+): Mix[] {
+  const bySize = models.toSorted((a, b) => sizeOf(b) - sizeOf(a))
+  const weights = Object.fromEntries(models.map(({ name }) => [name, configured[name]?.weight ?? 1]))
+  const weightedRoutes = Object.entries(routes).flatMap(([name, route]) => {
+    const shares = (route.models ?? modelsOfRoute(route)).map((entry) =>
+      typeof entry === 'string'
+        ? [entry, weights[entry] ?? 1]
+        : [entry.model, entry.weight ?? weights[entry.model] ?? 1],
+    )
+    return shares.length > 1
+      ? [{ strategy: `weighted (${name})`, shares: Object.fromEntries(shares) as Mix['shares'] }]
+      : []
+  })
+  return [
+    ...only('all on the dearest', bySize[0]),
+    { strategy: 'round-robin', shares: Object.fromEntries(models.map(({ name }) => [name, 1])) },
+    ...weightedRoutes,
+    ...(mix ? [{ strategy: 'as given', shares: mix }] : []),
+    ...(observed ? [{ strategy: 'as observed', shares: observed }] : []),
+    ...only('all on the cheapest', bySize.at(-1)),
+  ]
+}
+
+const only = (strategy: string, model: ProjectedModel | undefined): Mix[] =>
+  model ? [{ strategy: `${strategy} (${model.name})`, shares: { [model.name]: 1 } }] : []
+
+const sizeOf = ({ prices }: ProjectedModel) => prices.input + prices.output
+
+function projectionText(traffic: Traffic, rows: readonly Projection[], { width, colours }: Screen): string {
+  const columns: readonly Column<Projection>[] = [
+    { title: 'strategy', text: ({ strategy }) => printable(strategy), align: 'left' },
+    { title: 'USD a month', text: ({ monthlyUsd }) => dollars(monthlyUsd) },
+    { title: 'per 1M tokens', text: ({ usdPerMillionTokens }) => dollars(usdPerMillionTokens), dropAt: 1 },
+    { title: 'saved USD', text: ({ savingsUsd }) => dollars(savingsUsd) },
+    { title: 'saved', text: ({ savingsShare }) => percent(savingsShare) },
+  ]
+  const most = Math.max(...rows.map(({ monthlyUsd }) => Number(monthlyUsd)))
+  const format = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 })
+  const tokens = traffic.inputTokens + traffic.cachedInputTokens + traffic.outputTokens
+  return [
+    `A month of ${format.format(traffic.requests)} requests and ${format.format(tokens)} tokens`,
+    '',
+    table(columns, rows, { width, colours, share: ({ monthlyUsd }) => (most === 0 ? 0 : Number(monthlyUsd) / most) }),
+  ].join('\n')
+}

@@ -1,0 +1,113 @@
+import { stripVTControlCharacters, styleText } from 'node:util'
+
+/** A column of a table. */
+export interface Column<Row> {
+  readonly title: string
+  readonly text: (row: Row) => string
+  /** @default right */
+  readonly align?: 'left'
+  /** Left out where the table is too wide, the largest first. @default 0: never */
+  readonly dropAt?: number
+}
+
+/** What a table is drawn with. */
+export interface TableOptions<Row> {
+  /** How wide it may be, in characters. */
+  readonly width: number
+  /** A last line below a rule. */
+  readonly total?: Row
+  /** What each row's bar shows the share of. @default no bars */
+  readonly share?: (row: Row) => number
+  readonly colours?: boolean
+}
+
+const gap = '  '
+const narrowestName = 12
+const widestBar = 40
+const narrowestBar = 6
+
+/** Draws a table that fits a width: the less important columns go first, then the first column is cut. */
+export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[], options: TableOptions<Row>): string {
+  const { width, total, share, colours = false } = options
+  const all = total ? [...rows, total] : rows
+  const bar = share ? narrowestBar + gap.length : 0
+  const shown = fitting(columns, all, width - bar)
+  const widths = shown.map((column) => widthOf(column, all))
+  const over = sum(widths) + gap.length * (shown.length - 1) + bar - width
+  if (over > 0) widths[0] = Math.max(narrowestName, widths[0]! - over)
+  const used = sum(widths) + gap.length * (shown.length - 1)
+  const barWidth = share ? Math.min(widestBar, width - used - gap.length) : 0
+
+  const line = (cells: readonly string[]) =>
+    cells.map((text, index) => aligned(text, widths[index]!, shown[index]!.align)).join(gap)
+  const cells = (row: Row) => shown.map(({ text }) => text(row))
+  const withBar = (row: Row) =>
+    share ? `${line(cells(row))}${gap}${barOf(share(row), barWidth, colours)}` : line(cells(row))
+  const paint = (style: 'bold' | 'dim', text: string) =>
+    colours ? styleText(style, text, { validateStream: false }) : text
+  return [
+    paint('bold', line(shown.map(({ title }) => title)).trimEnd()),
+    ...rows.map((row) => withBar(row).trimEnd()),
+    ...(total ? [paint('dim', '─'.repeat(used)), paint('bold', line(cells(total)).trimEnd())] : []),
+  ].join('\n')
+}
+
+function fitting<Row>(columns: readonly Column<Row>[], rows: readonly Row[], width: number): readonly Column<Row>[] {
+  const needed = columns.reduce((all, column) => all + widthOf(column, rows) + gap.length, -gap.length)
+  if (needed <= width) return columns
+  const least = columns.toSorted((a, b) => (b.dropAt ?? 0) - (a.dropAt ?? 0))[0]!
+  return least.dropAt
+    ? fitting(
+        columns.filter((column) => column !== least),
+        rows,
+        width,
+      )
+    : columns
+}
+
+const widthOf = <Row>({ title, text }: Column<Row>, rows: readonly Row[]) =>
+  Math.max(displayWidth(title), ...rows.map((row) => displayWidth(text(row))))
+
+function aligned(text: string, width: number, align: 'left' | undefined): string {
+  const cut = displayWidth(text) > width ? `${cutTo(text, width - 1)}…` : text
+  const space = ' '.repeat(Math.max(0, width - displayWidth(cut)))
+  return align === 'left' ? cut + space : space + cut
+}
+
+function cutTo(text: string, width: number): string {
+  let cut = ''
+  for (const { segment } of segmenter.segment(text)) {
+    if (displayWidth(cut + segment) > width) break
+    cut += segment
+  }
+  return cut
+}
+
+const segmenter = new Intl.Segmenter()
+const wide =
+  /[\u1100-\u115F\u2E80-\uA4CF\uAC00-\uD7A3\uF900-\uFAFF\uFE30-\uFE6F\uFF00-\uFF60\uFFE0-\uFFE6]|\p{Emoji_Presentation}/u
+
+/** The columns that a text takes in a terminal. */
+function displayWidth(text: string): number {
+  let width = 0
+  for (const { segment } of segmenter.segment(text)) width += wide.test(segment) ? 2 : 1
+  return width
+}
+
+/** Eighths of a block, so that small shares differ too. */
+const eighths = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉']
+
+function barOf(share: number, width: number, colours: boolean): string {
+  const parts = Math.round(Math.min(1, Math.max(0, share)) * width * 8)
+  const bar = '█'.repeat(Math.floor(parts / 8)) + eighths[parts % 8]!
+  return colours ? styleText('cyan', bar, { validateStream: false }) : bar
+}
+
+const sum = (numbers: readonly number[]) => numbers.reduce((all, one) => all + one, 0)
+
+/** Text from a ledger, fit for a terminal: no control character of it is left. */
+export const printable = (text: string) =>
+  stripVTControlCharacters(text).replaceAll(
+    /[\p{Cc}\p{Cf}]/gu,
+    (char) => `\\u${char.codePointAt(0)!.toString(16).padStart(4, '0')}`,
+  )

@@ -1,0 +1,76 @@
+import { type LedgerAttempt, type LedgerCall, type RouterOptions, openLedger, usdOf } from '@signalbox/core'
+import type { TailOptions } from './arguments.ts'
+import { nextSignal } from './signals.ts'
+import { printable } from './table.ts'
+import { print } from './terminal.ts'
+
+const pollMs = 500
+/** A call is written when it ends, under the time it began: the longest that is waited for. */
+const longestCallMs = 900_000
+
+/** Shows the last calls of a ledger and then each new one, until a signal comes. */
+export async function tail(config: RouterOptions, { lines, json }: TailOptions): Promise<void> {
+  const ledger = openLedger(config)
+  const shown = new Map<string, number>()
+  const show = (calls: readonly LedgerCall[]) => {
+    for (const call of calls) {
+      const attempts = [...ledger.attempts({ callKey: call.callKey })]
+      print(json ? jsonLine(call, attempts) : textLine(call, attempts))
+    }
+  }
+  const news = () => {
+    const since = Date.now() - longestCallMs
+    const calls = [...ledger.calls({ from: since })].filter(({ callKey }) => !shown.has(callKey))
+    for (const { callKey, time } of calls) shown.set(callKey, time)
+    for (const [callKey, time] of shown) if (time < since) shown.delete(callKey)
+    return calls
+  }
+  show(lines === 0 ? (news(), []) : news().slice(-lines))
+  const timer = setInterval(() => show(news()), pollMs)
+  await nextSignal()
+  clearInterval(timer)
+  ledger.end()
+}
+
+function summaryOf(call: LedgerCall, attempts: readonly LedgerAttempt[]) {
+  const sum = (value: (attempt: LedgerAttempt) => number) => attempts.reduce((all, one) => all + value(one), 0)
+  const known = attempts.every(({ costNanoUsd }) => costNanoUsd !== undefined)
+  const cost = attempts.reduce((all, { costNanoUsd = 0n }) => all + costNanoUsd, 0n)
+  return {
+    time: new Date(call.time).toISOString(),
+    id: call.callId,
+    route: call.route,
+    model: call.model ?? null,
+    outcome: call.outcome,
+    attempts: attempts.length,
+    failovers: call.failovers,
+    inputTokens: sum((one) => one.inputTokens + one.cacheWriteTokens),
+    cachedInputTokens: sum((one) => one.cachedInputTokens),
+    outputTokens: sum((one) => one.outputTokens + one.reasoningTokens),
+    costUsd: known ? usdOf(cost) : null,
+    estimated: attempts.some(({ estimated }) => estimated),
+    durationMs: Math.round(call.durationMs),
+    key: call.identity.key ?? null,
+    user: call.identity.user ?? null,
+  }
+}
+
+const jsonLine = (...of: Parameters<typeof summaryOf>) => JSON.stringify(summaryOf(...of))
+
+function textLine(...of: Parameters<typeof summaryOf>): string {
+  const { time, route, model, outcome, attempts, inputTokens, cachedInputTokens, outputTokens, ...rest } = summaryOf(
+    ...of,
+  )
+  const who = [rest.key, rest.user].filter((name) => name !== null).join('/')
+  const parts = [
+    time.slice(11, 19),
+    outcome,
+    model === null || model === route ? route : `${route} -> ${model}`,
+    `${inputTokens}+${cachedInputTokens} in, ${outputTokens} out`,
+    rest.costUsd === null ? 'cost unknown' : `${rest.costUsd} USD${rest.estimated ? ' (estimated)' : ''}`,
+    `${rest.durationMs} ms`,
+    ...(attempts > 1 ? [`${attempts} attempts`] : []),
+    ...(who ? [who] : []),
+  ]
+  return parts.map(printable).join('  ')
+}

@@ -1,0 +1,57 @@
+import { SignalboxError } from '../errors.ts'
+import { type LedgerGroup, ledgerGroups } from '../ledger/types.ts'
+import type { ReportQuery } from '../reports/types.ts'
+import type { Router } from '../router.ts'
+import type { FaceAnswer, FaceRequest } from './contract.ts'
+
+/** `GET status`: what the router knows of its models, for whom the host lets see it. */
+export async function status(router: Router, request: FaceRequest): Promise<FaceAnswer> {
+  await authorised(request, 'The status is not for this caller')
+  return json(router.status())
+}
+
+/** `GET costs?by=&from=&to=&user=...`: a report from the ledger, for whom the host lets see it. */
+export async function costs(router: Router, request: FaceRequest): Promise<FaceAnswer> {
+  await authorised(request, 'The costs are not for this caller')
+  if (!router.ledger) throw new SignalboxError('not_found', 'No ledger is kept')
+  const asked = new URLSearchParams((request.url ?? '').split('?', 2)[1] ?? '')
+  return json(router.ledger.report(queryOf(asked)))
+}
+
+async function authorised(request: FaceRequest, refusal: string): Promise<void> {
+  if ((await request.authorise?.()) !== true) throw new SignalboxError('forbidden', refusal)
+}
+
+function json(value: object): FaceAnswer {
+  const headers = { 'content-type': 'application/json', 'cache-control': 'no-store' }
+  return { status: 200, headers, body: Buffer.from(JSON.stringify(value)), cancel: () => undefined }
+}
+
+const filters = ['model', 'user', 'key', 'team', 'route', 'tag'] as const
+
+function queryOf(asked: URLSearchParams): ReportQuery {
+  const given = filters.flatMap((name) => (asked.has(name) ? [[name, asked.get(name)]] : []))
+  return {
+    ...(Object.fromEntries(given) as ReportQuery),
+    ...(asked.has('by') && { by: groupOf(asked.get('by')!) }),
+    ...(asked.has('from') && { from: timeOf('from', asked.get('from')!) }),
+    ...(asked.has('to') && { to: timeOf('to', asked.get('to')!) }),
+  }
+}
+
+function groupOf(text: string): LedgerGroup {
+  const group = ledgerGroups.find((one) => one === text)
+  if (group) return group
+  throw wrong('by', `one of ${ledgerGroups.join(', ')}`, text)
+}
+
+function timeOf(param: string, text: string): number {
+  const time = Date.parse(text)
+  if (Number.isFinite(time)) return time
+  throw wrong(param, 'a time such as 2026-11-21T12:00Z', text)
+}
+
+const wrong = (param: string, expected: string, came: string) =>
+  new SignalboxError('invalid_body', `${param}: expected ${expected}, got ${JSON.stringify(came.slice(0, 100))}`, {
+    param,
+  })

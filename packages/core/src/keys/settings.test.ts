@@ -1,0 +1,45 @@
+import { describe, expect, it } from 'vitest'
+import { configFaults } from '../config/validate.ts'
+import { strategyNames } from '../strategies/index.ts'
+
+const faultsOf = (keys: unknown) =>
+  configFaults({ models: { a: { provider: 'openai' } }, keys }, strategyNames).map(
+    ({ path, message }) => `${path}: ${message}`,
+  )
+
+describe('keys in a configuration', () => {
+  it('are written out, hashed, or in a file', () => {
+    const budgets = [{ limitUsd: 5, window: 'day', timeZone: 'Europe/Berlin', alertAt: 0.8 }]
+    const scope = {
+      user: 'u',
+      team: 't',
+      tier: 'pro',
+      tags: ['x'],
+      routes: ['auto'],
+      models: ['a'],
+      maxCostUsd: 1,
+      budgets,
+    }
+    const keys = [
+      { name: 'shop', key: 'sixteen-characters', ...scope, expiresAt: '2027-01-01' },
+      { name: 'shop', sha256: 'a'.repeat(64), expiresAt: '2027-01-01T00:00:00+01:00' },
+      { file: 'keys.json' },
+    ]
+    expect(faultsOf(keys)).toEqual([])
+    expect(faultsOf(false)).toEqual([])
+  })
+
+  it.each([
+    [[{ name: 'shop', key: '' }], /^keys\[0\]\.key: expected a key, got a string \(not shown\)$/],
+    [[{ key: 'sixteen-characters' }], /^keys\[0\]\.name: /],
+    [[{ name: 'shop', sha256: 'abc' }], /^keys\[0\]\.sha256: expected a SHA-256/],
+    [[{ name: 'shop', key: 'sixteen-characters', expiresAt: 'soon' }], /^keys\[0\]\.expiresAt: /],
+    [
+      [{ name: 'shop', key: 'sixteen-characters', budgets: [{ per: 'user', limitUsd: 1, window: 'day' }] }],
+      /budgets\[0\]\.per: unknown key/,
+    ],
+    ['sk-proj-0123456789abcdef', /^keys: expected array.*got a string \(not shown\)/],
+  ])('are refused with the path to what is wrong, and show no key', (keys, fault) => {
+    expect(faultsOf(keys)).toEqual([expect.stringMatching(fault)])
+  })
+})

@@ -1,0 +1,39 @@
+import fs from 'node:fs'
+import { type Clock, systemClock } from '../clock.ts'
+import type { RouterOptions } from '../config/options.ts'
+import { SignalboxError } from '../errors.ts'
+import { pricesOf } from '../priced-models.ts'
+import { openDatabase } from './schema.ts'
+import { createSqliteReader } from './sqlite-reader.ts'
+import type { LedgerReader } from './types.ts'
+
+/** A ledger that was opened to be read. */
+export interface OpenedLedger extends LedgerReader {
+  /** Lets go of the file. */
+  end(): void
+}
+
+/** Pages of the file kept in memory while a report sorts, in KiB. */
+const cacheKib = 65_536
+
+/**
+ * Opens the ledger that a configuration names, beside the processes that write it or when there are none. Its reports
+ * compare with the prices of the configuration.
+ *
+ * @throws SignalboxError `invalid_config` where no file is named, or there is none yet
+ */
+export function openLedger(
+  config: RouterOptions,
+  { clock = systemClock }: { readonly clock?: Clock } = {},
+): OpenedLedger {
+  const { ledger: file } = config
+  if (!file || file === 'memory')
+    throw new SignalboxError('invalid_config', 'ledger: expected a SQLite file to read, got ' + (file || 'none'))
+  if (!fs.existsSync(file)) throw new SignalboxError('invalid_config', `ledger: there is no ledger at ${file} yet`)
+  const database = openDatabase(file)
+  database.exec(`pragma cache_size = -${cacheKib}`)
+  return {
+    ...createSqliteReader(database, { clock, prices: pricesOf(config, clock) }),
+    end: () => database.close(),
+  }
+}

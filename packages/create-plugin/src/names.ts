@@ -1,0 +1,60 @@
+/** What a plugin is called in each place. */
+export interface PluginNames {
+  /** In `definePlugin`: `rate-card`. */
+  readonly plugin: string
+  /** In code: `rateCard`. */
+  readonly identifier: string
+  /** In the registry: `signalbox-plugin-rate-card`. */
+  readonly package: string
+  readonly folder: string
+  readonly description: string
+}
+
+const valid = /^(?:(@[a-z0-9][\w.-]*)\/)?([a-z][a-z0-9]*(?:-[a-z0-9]+)*)$/
+/** Words of the language, and names that the template uses itself. */
+const taken = new Set([
+  'default',
+  'import',
+  'export',
+  'function',
+  'class',
+  'new',
+  'delete',
+  'in',
+  'it',
+  'expect',
+  'name',
+  'call',
+  'next',
+])
+
+/**
+ * The names of a plugin, from the one it was given.
+ *
+ * @throws Error that says what a name looks like
+ */
+export function namesOf(given: string, workspace: boolean): PluginNames {
+  const bare = given.replace(/(^|\/)(?:signalbox-)?plugin-/, '$1')
+  const [, scope, plugin = ''] = valid.exec(bare) ?? []
+  const identifier = plugin.replaceAll(/-(.)/g, (_dash, letter: string) => letter.toUpperCase())
+  if (plugin === '' || taken.has(identifier) || (workspace && scope))
+    throw new Error(
+      `expected a name such as "region" or "rate-card"${workspace ? '' : ' or "@team/region"'}, got "${given}"`,
+    )
+  const unscoped = `signalbox-plugin-${plugin}`
+  return {
+    plugin,
+    identifier,
+    package: workspace ? `@signalbox/plugin-${plugin}` : scope ? `${scope}/${unscoped}` : unscoped,
+    folder: unscoped,
+    description: `Greets every call, until it does something else.`,
+  }
+}
+
+/** A text of the template with its names in place of those there. */
+export function renamed(text: string, names: PluginNames): string {
+  return text
+    .replaceAll('@signalbox/plugin-hello', names.package)
+    .replaceAll(/(name: |requires: \[)'hello'/g, `$1'${names.plugin}'`)
+    .replaceAll(/\bhello\b/g, names.identifier)
+}

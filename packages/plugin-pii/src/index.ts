@@ -1,0 +1,54 @@
+import { definePlugin } from '@signalbox/core'
+import { z } from 'zod'
+import { type Detector, detectors } from './detect.ts'
+import { redactRequest } from './request.ts'
+import { restoreReply } from './restore.ts'
+import { Vault } from './vault.ts'
+
+export type { Detector, Kind } from './detect.ts'
+
+const kinds = ['email', 'iban', 'card', 'ip', 'phone'] as const
+
+const options = z
+  .strictObject({
+    kinds: z.array(z.enum(kinds)).optional(),
+    further: z
+      .array(z.custom<Detector>((value) => Object(value).pattern instanceof RegExp, 'expected { label, pattern }'))
+      .optional(),
+    restores: z.boolean().optional(),
+  })
+  .optional()
+
+/**
+ * Takes e-mail addresses, phone and card numbers, IBANs and IP addresses out of what goes to a provider, and puts them back
+ * into its answers, streams included. The provider reads `[EMAIL_1]` in their place.
+ *
+ * Options: `kinds`, those to take out (all of them); `further`, detectors of one's own; `restores`, whether answers get
+ * them back (true).
+ *
+ * @example
+ * createRouter({ models, plugins: [pii({ kinds: ['email', 'card'] })] })
+ */
+const pii = definePlugin({
+  name: 'pii',
+  options,
+  create({ kinds: taken = kinds, further = [], restores = true } = {}) {
+    const all = [...further, ...taken.map((kind) => detectors[kind])]
+    return {
+      version: `1 ${taken.join(' ')} ${further.map(({ label, pattern }) => `${label}=${pattern}`).join(' ')}`,
+      call: {
+        stage: 'guard',
+        enforce: 'post',
+        async run(call, next) {
+          const vault = new Vault(all, JSON.stringify(call.request.body))
+          const request = redactRequest(call.request, vault)
+          if (vault.isEmpty) return next(call)
+          const reply = await next({ ...call, request })
+          return restores ? restoreReply(reply, vault) : reply
+        },
+      },
+    }
+  },
+})
+
+export default pii

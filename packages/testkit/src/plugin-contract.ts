@@ -1,0 +1,239 @@
+import { createServer, request as httpRequest } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import {
+  type Plugin,
+  type Reply,
+  type Router,
+  createRouter,
+  definePlugin,
+  isSignalboxError,
+  openaiCompatible,
+} from '@signalbox/core'
+import { listener } from '@signalbox/core/http'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { chunk, lastChunk, streamHead } from './programmable-upstream/http-steps.ts'
+import { completion, fixtureUsage, jsonError, streamEvents } from './programmable-upstream/openai-fixtures.ts'
+import { type Script, hang, waitFor } from './programmable-upstream/steps.ts'
+import { type ProgrammableUpstream, startProgrammableUpstream } from './programmable-upstream.ts'
+
+/** What a plugin's contract is tried with. */
+export interface PluginContractOptions {
+  /** A prompt that the plugin lets through. @default 'What is 17 * 23?' */
+  readonly prompt?: string
+  /** Further fields of the request. */
+  readonly request?: object
+  /** What the model says, and what the caller is to read. @default the same text for both */
+  readonly answer?: { readonly said: string; readonly read: string }
+  /** What else the router needs besides a model `a` and the plugin. */
+  readonly router?: Partial<Parameters<typeof createRouter>[0]>
+}
+
+/**
+ * The tests that every plugin passes: it declares its place, lets calls through on every face, changes nothing that it was
+ * given, keeps no stream back, lets the upstream go with its caller, and hides no failure of a model. Call it in a test
+ * file; it declares a suite.
+ *
+ * @param make makes a new plugin, with options if it takes any
+ * @example
+ * pluginContract(() => region({ region: 'eu' }))
+ */
+export function pluginContract(make: () => Plugin, options: PluginContractOptions = {}): void {
+  const { prompt = 'What is 17 * 23?', answer = { said: 'It is 391.', read: 'It is 391.' } } = options
+  const pieces = answer.said.split(/(?<= )/)
+  const body = (extra: object = {}) => ({
+    model: 'a',
+    messages: [{ role: 'user', content: prompt }],
+    ...options.request,
+    ...extra,
+  })
+
+  describe(`plugin contract: ${make().name}`, () => {
+    let upstream: ProgrammableUpstream
+    let router: Router
+
+    const boxed = (...others: readonly Plugin[]) => {
+      const model = openaiCompatible({ baseUrl: upstream.baseUrl, model: 'gpt-4.1', apiKey: 'any', price: false })
+      return createRouter({ models: { a: model }, retry: false, ...options.router, plugins: [...others, make()] })
+    }
+
+    beforeEach(async () => {
+      upstream = await startProgrammableUpstream()
+      upstream.respond(({ json }) =>
+        (json() as { stream?: boolean }).stream ? streamed(pieces) : completion({ content: answer.said }),
+      )
+      router = boxed(frozen)
+    })
+    afterEach(async () => {
+      await router.close({ timeoutMs: 1_000 })
+      await upstream.close()
+    })
+
+    it('declares its place: it stands there whatever is registered before or after it', async () => {
+      const plugin = make()
+      const others = ['one', 'two'].map((name) =>
+        definePlugin({ name, call: { stage: 'guard', run: (call, next) => next(call) } }),
+      )
+      const model = openaiCompatible({ baseUrl: upstream.baseUrl })
+      const stagesOf = async (plugins: readonly Plugin[]) => {
+        const one = createRouter({ models: { a: model }, ...options.router, plugins })
+        await one.close()
+        return one.order.filter((hook) => hook.plugin === plugin.name).map(({ ring, stage }) => `${ring} ${stage}`)
+      }
+      const before = await stagesOf([make(), ...others])
+      expect(await stagesOf([...others, make()])).toEqual(before)
+      const rings = (['call', 'attempt'] as const).filter((ring) => plugin[ring] !== undefined)
+      expect(before.map((place) => place.split(' ')[0])).toEqual(rings)
+    })
+
+    it.each(['in process', 'through fetch', 'over HTTP'] as const)(
+      'answers calls %s, plain and streamed',
+      async (face) => {
+        const ask = faces[face]
+        expect(contentOf(await ask(router, body()))).toBe(answer.read)
+        const text = await ask(router, body({ stream: true }))
+        expect(contentOf(text)).toBe(answer.read)
+        expect(text).toMatch(/data: \[DONE\]\s*$/)
+      },
+    )
+
+    it('changes nothing that it was given', async () => {
+      // What it is given is frozen to the bottom here: a plugin that writes into it fails, and is named.
+      await expect(router.handle({ body: body() })).resolves.toMatchObject({ status: 200 })
+    })
+
+    it('says what was used', async () => {
+      for (const extra of [{}, { stream: true }]) {
+        const reply = await router.handle({ body: body(extra) })
+        await readAll(reply)
+        expect((await reply.ended).how).toBe('complete')
+      }
+    })
+
+    it('keeps no stream back: content comes before the model has ended', async () => {
+      let open: (() => void) | undefined
+      const gate = new Promise<void>((resolve) => (open = resolve))
+      const [role = '', ...rest] = streamEvents({ content: pieces })
+      const long = streamEvents({ content: Array.from({ length: 20 }, () => 'More and more words. ') }).slice(1, -2)
+      upstream.respond([streamHead(), chunk(role), ...long.map(chunk), waitFor(gate), ...rest.map(chunk), lastChunk()])
+      const reply = await router.handle({ body: body({ stream: true }) })
+      let text = ''
+      for await (const piece of reply.body as AsyncIterable<Uint8Array>) {
+        text += Buffer.from(piece).toString()
+        if (text.includes('words')) open!()
+      }
+      expect(text).toContain('[DONE]')
+    })
+
+    it('lets the model go when its caller leaves', async () => {
+      const [role = '', first = ''] = streamEvents({ content: pieces })
+      upstream.respond([streamHead(), chunk(role), ...Array.from({ length: 20 }, () => chunk(first)), hang()])
+      const leaving = new AbortController()
+      const reply = await router.handle({ body: body({ stream: true }), signal: leaving.signal })
+      leaving.abort()
+      reply.cancel()
+      await until(() => upstream.requests[0]!.closedByPeer !== undefined)
+
+      upstream.respond(hang())
+      const waiting = new AbortController()
+      const failed = router.handle({ body: body(), signal: waiting.signal }).catch((error: unknown) => error)
+      await until(() => upstream.requests.length === 2)
+      waiting.abort()
+      expect(await failed).toMatchObject({ code: 'cancelled' })
+      await until(() => upstream.requests[1]!.closedByPeer !== undefined)
+    })
+
+    it('hides no failure of the model, and takes none for its own', async () => {
+      upstream.respond(jsonError(400, { message: 'no such parameter' }))
+      const error: unknown = await router.handle({ body: body() }).catch((thrown: unknown) => thrown)
+      expect(isSignalboxError(error) && [error.code, error.plugin]).toEqual(['upstream_rejected', undefined])
+    })
+
+    it('can be set up and closed more than once, each time anew', async () => {
+      const another = boxed()
+      expect(contentOf(await faces['in process'](another, body()))).toBe(answer.read)
+      await another.close()
+      expect(contentOf(await faces['in process'](router, body()))).toBe(answer.read)
+    })
+  })
+}
+
+function streamed(pieces: readonly string[]): Script {
+  return [streamHead(), ...streamEvents({ content: pieces, usage: fixtureUsage }).map(chunk), lastChunk()]
+}
+
+/** Freezes what the plugins behind it are given. */
+const frozen = definePlugin({
+  name: 'plugin-contract',
+  call: (call, next) => {
+    deepFreeze(call.request.body)
+    for (const part of [call.identity, call.labels, call.state, call.headers]) deepFreeze(part)
+    return next(call)
+  },
+})
+
+function deepFreeze(value: unknown): void {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return
+  Object.freeze(value)
+  for (const inner of Object.values(value)) deepFreeze(inner)
+}
+
+type Ask = (router: Router, body: object) => Promise<string>
+
+const faces: Readonly<Record<'in process' | 'through fetch' | 'over HTTP', Ask>> = {
+  'in process': async (router, body) => readAll(await router.handle({ body })),
+  'through fetch': async (router, body) =>
+    (
+      await router.fetch('http://in.process/v1/chat/completions', { method: 'POST', body: JSON.stringify(body) })
+    ).text(),
+  'over HTTP': overHttp,
+}
+
+async function overHttp(router: Router, body: object): Promise<string> {
+  const server = createServer(listener(router))
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  try {
+    return await new Promise<string>((resolve, reject) => {
+      const sent = httpRequest({ port, path: '/v1/chat/completions', method: 'POST' }, (res) => {
+        let text = ''
+        res.setEncoding('utf8').on('data', (piece: string) => (text += piece))
+        res.on('end', () => resolve(text)).on('error', reject)
+      })
+      sent.on('error', reject)
+      sent.end(JSON.stringify(body))
+    })
+  } finally {
+    server.closeAllConnections()
+    server.close()
+  }
+}
+
+async function readAll({ body }: Reply): Promise<string> {
+  if (body instanceof Uint8Array) return Buffer.from(body).toString()
+  const chunks: Uint8Array[] = []
+  for await (const piece of body) chunks.push(piece)
+  return Buffer.concat(chunks).toString()
+}
+
+interface Chunk {
+  readonly choices?: readonly { readonly delta?: { content?: string }; readonly message?: { content?: string } }[]
+}
+
+/** What an answer says, plain or streamed. */
+function contentOf(text: string): string {
+  const events = text.startsWith('data:')
+    ? text.split('\n\n').flatMap((event) => (event.startsWith('data: {') ? [event.slice('data: '.length)] : []))
+    : [text]
+  return events
+    .map((event) => (JSON.parse(event) as Chunk).choices?.[0])
+    .map((choice) => choice?.delta?.content ?? choice?.message?.content ?? '')
+    .join('')
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  const end = performance.now() + 5_000
+  while (!holds()) {
+    if (performance.now() > end) throw new Error(`did not come true: ${holds.toString()}`)
+    await new Promise((resolve) => setTimeout(resolve, 2))
+  }
+}

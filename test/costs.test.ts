@@ -1,0 +1,146 @@
+import { expect, it, vi } from 'vitest'
+import { completion, json, stream, streamEvents } from '@signalbox/testkit'
+import { chat, send } from './support/caller.ts'
+import { describeMounts } from './support/mounts.ts'
+import { eventually, routerOver, upstreamThat } from './support/routers.ts'
+
+const price = { input: 0.001, output: 0.01 }
+const usage = { prompt_tokens: 100, completion_tokens: 20, total_tokens: 120 }
+const answer = completion({ content: 'the answer', usage })
+
+describeMounts('GET costs', (mount) => {
+  it('is a report for those whom the host lets see it, and not there by default', async () => {
+    const router = routerOver([await upstreamThat(answer)], { model: { price }, ledger: 'memory' })
+    const identify = (req: { headers: object }) => ({ user: String((req.headers as { 'x-user'?: string })['x-user']) })
+    const open = await mount.serve(router, { identify, authorise: (req) => req.headers['x-admin'] === 'yes' })
+    for (const user of ['ada', 'ada', 'bob']) await send(open, { body: chat(), headers: { 'x-user': user } })
+    const headers = { 'x-admin': 'yes' }
+    const ask = (query: string) => send(open, { method: 'GET', path: `/costs${query}`, headers })
+
+    const byUser = await ask('?by=user')
+    expect(byUser.headers).toMatchObject({ 'content-type': 'application/json', 'cache-control': 'no-store' })
+    expect(byUser.json()).toMatchObject({
+      by: 'user',
+      rows: [
+        { key: 'ada', calls: 2, costUsd: '0.0000006' },
+        { key: 'bob', calls: 1, costUsd: '0.0000003' },
+      ],
+      total: { calls: 3, costUsd: '0.0000009' },
+    })
+    expect((await ask('?user=ada&to=2999-01-01')).json()).toMatchObject({ by: 'model', total: { calls: 2 } })
+    expect((await ask('?from=2999-01-01&to=2999-02-01')).json()).toMatchObject({ rows: [] })
+    for (const wrong of ['?by=hour', '?from=soon'])
+      expect((await ask(wrong)).json()).toMatchObject({
+        error: { code: 'invalid_body', param: wrong.slice(1).split('=')[0] },
+      })
+
+    expect((await send(open, { method: 'GET', path: '/costs' })).status).toBe(403)
+    const closed = await mount.serve(router)
+    expect([404, 418]).toContain((await send(closed, { method: 'GET', path: '/costs', headers })).status)
+  })
+
+  it('is 404 where no ledger is kept', async () => {
+    const mounted = await mount.serve(routerOver([await upstreamThat(answer)]), { authorise: () => true })
+    expect((await send(mounted, { method: 'GET', path: '/costs' })).status).toBe(404)
+  })
+})
+
+describeMounts('the cost of a call', (mount) => {
+  it('stands in a header where that is asked for: of all its attempts, and never of what nobody knows', async () => {
+    const failed = await upstreamThat(json({ error: { message: 'x', type: 'server_error' }, usage }, { status: 500 }))
+    const ask = async (options: object, body: object = {}) => {
+      const router = routerOver([failed, await upstreamThat(answer)], { model: { price }, retry: false, ...options })
+      return (await send(await mount.serve(router), { body: chat(body) })).headers['x-signalbox-cost']
+    }
+    expect(await ask({})).toBeUndefined()
+    expect(await ask({ costHeader: true })).toBe('0.0000006')
+    expect(await ask({ costHeader: true, model: {} })).toBeUndefined()
+  })
+
+  it('is in no header of a stream: nobody knows it yet', async () => {
+    const router = routerOver([await upstreamThat(stream(streamEvents({ content: ['a'], usage })))], {
+      model: { price },
+      costHeader: true,
+    })
+    const { status, headers } = await send(await mount.serve(router), { body: chat({ stream: true }) })
+    expect(status).toBe(200)
+    expect(headers['x-signalbox-cost']).toBeUndefined()
+  })
+
+  it('and all else that counts stands in one log line, and no prompt or answer', async () => {
+    const log = {
+      debug: vi.fn<() => void>(),
+      info: vi.fn<(fields: object, message: string) => void>(),
+      warn: vi.fn<() => void>(),
+      error: vi.fn<() => void>(),
+    }
+    const router = routerOver([await upstreamThat(answer)], { model: { price }, logger: log })
+    await send(await mount.serve(router, { identify: () => ({ user: 'ada', team: 't', tags: ['x'] }) }), {
+      body: chat(),
+    })
+    await eventually(() => log.info.mock.calls.length > 0)
+    expect(log.info.mock.calls).toEqual([
+      [
+        expect.objectContaining({
+          route: 'auto',
+          model: 'first',
+          outcome: 'ok',
+          attempts: 1,
+          failovers: 0,
+          costUsd: '0.0000003',
+          durationMs: expect.any(Number),
+          firstTokenMs: expect.any(Number),
+          user: 'ada',
+          team: 't',
+          tags: ['x'],
+        }),
+        'call answered',
+      ],
+    ])
+    const line = JSON.stringify(log.info.mock.calls)
+    for (const word of ['Say something', 'the answer']) expect(line).not.toContain(word)
+  })
+
+  it.each([
+    ['expressions', ['s[ao]mething', 'the (?=answer)']],
+    [
+      'a function',
+      (text: string) => text.replaceAll('something', '[redacted]').replaceAll('the answer', '[redacted]answer'),
+    ],
+  ] as const)('comes with its prompt and answer where that is asked for, redacted by %s', async (_how, redact) => {
+    const log = {
+      debug: vi.fn<() => void>(),
+      info: vi.fn<(fields: object) => void>(),
+      warn: vi.fn<() => void>(),
+      error: vi.fn<() => void>(),
+    }
+    for (const body of [{}, { stream: true }]) {
+      const script = 'stream' in body ? stream(streamEvents({ content: ['the answer'], usage })) : answer
+      const router = routerOver([await upstreamThat(script)], { logContent: { redact }, logger: log })
+      log.info.mockClear()
+      await send(await mount.serve(router), { body: chat(body) })
+      await eventually(() => log.info.mock.calls.length > 0)
+      expect(log.info.mock.calls[0]![0]).toMatchObject({
+        prompt: 'Say [redacted].',
+        answer: expect.stringContaining('[redacted]answer'),
+      })
+    }
+  })
+
+  it('logs nothing of what its redactor throws at', async () => {
+    const log = {
+      debug: vi.fn<() => void>(),
+      info: vi.fn<(fields: object) => void>(),
+      warn: vi.fn<() => void>(),
+      error: vi.fn<() => void>(),
+    }
+    const redact = () => {
+      throw new Error('cannot')
+    }
+    const router = routerOver([await upstreamThat(answer)], { logContent: { redact }, logger: log })
+    expect((await send(await mount.serve(router), { body: chat() })).status).toBe(200)
+    await eventually(() => log.info.mock.calls.length > 0)
+    const none = '[not logged: the redactor failed]'
+    expect(log.info.mock.calls[0]![0]).toMatchObject({ prompt: none, answer: none })
+  })
+})

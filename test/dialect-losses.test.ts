@@ -1,0 +1,179 @@
+import { describe, expect, it } from 'vitest'
+import { type ModelOptions, anthropic, openaiCompatible } from '@signalbox/core'
+import { completion, json, stream, streamEvents } from '@signalbox/testkit'
+import { chat, send } from './support/caller.ts'
+import { wires } from './support/dialects.ts'
+import { describeMounts } from './support/mounts.ts'
+import { listenTo, modelAt, routerFor, upstreamThat } from './support/routers.ts'
+
+const messages = wires[1]!
+const upstreamOfMessages = () => upstreamThat(json(messages.plain('Hello')))
+
+describeMounts('what the dialect of a model has no words for', (mount) => {
+  const asked = { n: 2, logit_bias: { 1: 1 }, metadata: { a: 'b' } }
+
+  it('is refused with 400, which names it, before anything is sent', async () => {
+    const upstream = await upstreamOfMessages()
+    const router = routerFor({ models: { auto: messages.model(upstream) } })
+
+    const answer = await send(await mount.serve(router), { body: chat(asked) })
+
+    expect(answer.status).toBe(400)
+    expect(answer.json().error).toMatchObject({
+      code: 'untranslatable',
+      param: 'logit_bias',
+      type: 'invalid_request_error',
+    })
+    expect(answer.json().error.message).toContain('"logit_bias", "n"')
+    expect(upstream.requests).toHaveLength(0)
+  })
+
+  it('sends the call to the next model, which is no failure of the first', async () => {
+    const [first, second] = [await upstreamOfMessages(), await upstreamThat(completion({ content: 'Hello' }))]
+    const models = { first: messages.model(first), second: modelAt(second) }
+    const router = routerFor({ models, routes: { auto: { models: ['first', 'second'] } } })
+    const told = listenTo(router)
+
+    const answer = await send(await mount.serve(router), { body: chat(asked) })
+
+    expect(answer.status).toBe(200)
+    expect(answer.headers['x-signalbox-model']).toBe('second')
+    expect(answer.headers['x-signalbox-attempts']).toBe('1')
+    expect(first.requests).toHaveLength(0)
+    expect(told.filter(({ event }) => event === 'attempt.started')).toHaveLength(1)
+  })
+
+  it('is left out and told of where the configuration says so', async () => {
+    const upstream = await upstreamOfMessages()
+    const router = routerFor({ models: { auto: messages.model(upstream) }, untranslatable: 'report' })
+
+    const answer = await send(await mount.serve(router), { body: chat({ ...asked, 'odd\nname é': 1 }) })
+
+    expect(answer.status).toBe(200)
+    expect(answer.headers['x-signalbox-dropped']).toBe('logit_bias, odd?name??, n, metadata')
+    expect(upstream.requests[0]!.json()).not.toHaveProperty('n')
+  })
+
+  it('is told of and no reason to refuse, where the answer is the same without it', async () => {
+    const router = routerFor({ models: { auto: messages.model(await upstreamOfMessages()) } })
+
+    const answer = await send(await mount.serve(router), {
+      body: chat({ metadata: { a: 'b' }, n: 1, logprobs: false }),
+    })
+
+    expect(answer.status).toBe(200)
+    expect(answer.headers['x-signalbox-dropped']).toBe('metadata')
+  })
+
+  it('is no matter where the model speaks as the caller does', async () => {
+    const upstream = await upstreamThat(completion({ content: 'Hello' }))
+    const router = routerFor({ models: { auto: modelAt(upstream) } })
+
+    const answer = await send(await mount.serve(router), { body: chat(asked) })
+
+    expect(upstream.requests[0]!.json()).toMatchObject(asked)
+    expect(answer.headers).not.toHaveProperty('x-signalbox-dropped')
+  })
+})
+
+describe('an Anthropic model', () => {
+  const body = { model: 'auto', messages: [{ role: 'user', content: 'hello' }] }
+
+  async function sentBy(options: Partial<ModelOptions>, more: object = {}) {
+    const upstream = await upstreamOfMessages()
+    const { baseUrl } = upstream
+    const router = routerFor({
+      models: { auto: anthropic('claude-sonnet-4-5', { baseUrl, apiKey: 'sk-ant-1', ...(options as object) }) },
+    })
+    await router.fetch('http://in.process/v1/messages', {
+      method: 'POST',
+      body: JSON.stringify({ ...body, ...more }),
+      headers: { 'anthropic-beta': 'a-beta', authorization: 'Bearer callers-own', 'x-api-key': 'callers-own' },
+    })
+    const { headers, path: url, body: sent } = upstream.requests[0]!
+    return { headers, url, sent: JSON.parse(sent.toString()) as Record<string, unknown> }
+  }
+
+  it('is asked with its own key and version, never the caller’s key', async () => {
+    const { headers, url } = await sentBy({})
+
+    expect(url).toMatch(/\/messages$/)
+    expect(headers).toMatchObject({
+      'x-api-key': 'sk-ant-1',
+      'anthropic-version': '2023-06-01',
+      'anthropic-beta': 'a-beta',
+    })
+    expect(JSON.stringify(headers)).not.toContain('callers-own')
+  })
+
+  it('is told how much it may write where the caller does not say', async () => {
+    expect((await sentBy({})).sent['max_tokens']).toBe(16_384)
+    expect((await sentBy({ maxOutputTokens: 4_096 })).sent['max_tokens']).toBe(4_096)
+    expect((await sentBy({ maxOutputTokens: 4_096 }, { max_tokens: 7 })).sent['max_tokens']).toBe(7)
+  })
+})
+
+describe('an endpoint that is compatible with OpenAI’s, but for its quirks', () => {
+  async function sentTo(options: object, asked: object, respond = completion({ content: 'Hello' })) {
+    const upstream = await upstreamThat(respond)
+    const { baseUrl } = upstream
+    const model = openaiCompatible({ baseUrl, model: 'm', apiKey: 'key', ...options })
+    const router = routerFor({ models: { auto: model }, untranslatable: 'report' })
+    const answer = await router.fetch('http://in.process/v1/chat/completions', {
+      method: 'POST',
+      body: JSON.stringify(chat(asked)),
+    })
+    await answer.text()
+    const { headers, path: url } = upstream.requests[0]!
+    return { answer, headers, url, sent: upstream.requests[0]!.json() as Record<string, unknown> }
+  }
+  it.each([
+    { vendor: 'mistral', asked: { max_completion_tokens: 9, seed: 3 }, becomes: { max_tokens: 9, random_seed: 3 } },
+    { vendor: 'mistral', asked: { store: true, user: 'u' }, becomes: {}, dropped: 'store, user' },
+    { vendor: 'groq', asked: { n: 2, logprobs: true }, becomes: {}, dropped: 'logprobs, n' },
+    {
+      vendor: 'groq',
+      asked: { messages: [{ role: 'user', name: 'ada', content: 'hi' }] },
+      becomes: { messages: [{ role: 'user', content: 'hi' }] },
+      dropped: 'messages[].name',
+    },
+    { vendor: 'deepseek', asked: { max_completion_tokens: 9 }, becomes: { max_tokens: 9 } },
+    { vendor: 'ollama', asked: { max_completion_tokens: 9, n: 1 }, becomes: { max_tokens: 9 } },
+    { vendor: 'vllm', asked: { n: 2, top_k: 5 }, becomes: { n: 2, top_k: 5 } },
+    { vendor: 'openrouter', asked: { transforms: ['middle-out'] }, becomes: { transforms: ['middle-out'] } },
+    { vendor: 'gemini', asked: { extra_body: { google: {} } }, becomes: { extra_body: { google: {} } } },
+  ])('$vendor: $asked goes as $becomes', async ({ vendor, asked, becomes, dropped = null }) => {
+    const { answer, sent } = await sentTo({ vendor }, asked)
+
+    expect(sent).toEqual({ model: 'm', messages: expect.any(Array), ...becomes })
+    expect(answer.headers.get('x-signalbox-dropped')).toBe(dropped)
+  })
+
+  it('is not asked for the usage of a stream where it refuses to be, and tells it all the same', async () => {
+    const usage = { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 }
+    const events = stream(streamEvents({ content: ['Hel', 'lo'], usage }))
+
+    expect((await sentTo({ vendor: 'mistral' }, { stream: true }, events as never)).sent).not.toHaveProperty(
+      'stream_options',
+    )
+    expect((await sentTo({}, { stream: true }, events as never)).sent).toHaveProperty('stream_options')
+  })
+
+  it.each([
+    ['', '/openai/deployments/m/chat/completions?api-version=2024-10-21'],
+    ['/openai', '/openai/deployments/m/chat/completions?api-version=2024-10-21'],
+    ['/openai/deployments/other', '/openai/deployments/other/chat/completions?api-version=2024-10-21'],
+    ['/openai/v1', '/openai/v1/chat/completions?api-version=2024-10-21'],
+  ])('is found on Azure below "%s", with a header of its own for the key', async (path, expected) => {
+    const upstream = await upstreamThat(completion({ content: 'Hello' }))
+    const { origin } = new URL(upstream.baseUrl)
+    const baseUrl = `${origin}${path}?api-version=2024-10-21`
+    const model = openaiCompatible({ baseUrl, model: 'm', apiKey: 'key', vendor: 'azure' })
+
+    await routerFor({ models: { auto: model } }).handle({ body: chat() })
+
+    expect(upstream.requests[0]!.path).toBe(expected)
+    expect(upstream.requests[0]!.headers).toMatchObject({ 'api-key': 'key' })
+    expect(upstream.requests[0]!.headers).not.toHaveProperty('authorization')
+  })
+})
