@@ -2,9 +2,12 @@ import { LLMock } from '@copilotkit/aimock'
 import { createAnthropic } from '@ai-sdk/anthropic'
 import { createOpenAI } from '@ai-sdk/openai'
 import { betaTool } from '@anthropic-ai/sdk/helpers/beta/json-schema'
+import { zodOutputFormat } from '@anthropic-ai/sdk/helpers/zod'
 import { ChatOpenAI } from '@langchain/openai'
 import { generateText, jsonSchema, stepCountIs, streamText, tool } from 'ai'
+import { zodResponseFormat, zodTextFormat } from 'openai/helpers/zod'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { z } from 'zod'
 import { anthropic, openai } from '@signalbox/core'
 import { collect } from './support/caller.ts'
 import { type Reached, anthropicClient, describeReaches, openaiClient } from './support/mounts.ts'
@@ -24,6 +27,7 @@ beforeAll(async () => {
     toolCalls: [{ id: 'call_hue', name: 'get_weather', arguments: '{"city":"Hue"}' }],
     usage,
   })
+  mock.onMessage('As JSON', { content: '{"city":"Huế","degrees":31}', usage })
   mock.onEmbedding('a text', { embedding: [0.25, -0.5, 1] })
   await mock.start()
 })
@@ -143,6 +147,50 @@ describeReaches("Anthropic's tool runner", (reach) => {
     })
 
     expect(answer.content.map((block) => (block.type === 'text' ? block.text : '')).join('')).toContain('31 degrees')
+  })
+})
+
+describeReaches('what the official clients parse', (reach) => {
+  const schema = z.object({ city: z.string(), degrees: z.number() })
+  const messages = [{ role: 'user' as const, content: 'As JSON: the weather in Hue?' }]
+  const parsed = { city: 'Huế', degrees: 31 }
+
+  it.each(providers)(
+    "is read by OpenAI's for chat completions, streamed and not, from the provider %s",
+    async (model) => {
+      const { chat } = openaiClient(await reach(routerOfAll()))
+      const response_format = zodResponseFormat(schema, 'weather')
+
+      const plain = await chat.completions.parse({ model, messages, response_format })
+      const streamed = await chat.completions.stream({ model, messages, response_format }).finalChatCompletion()
+
+      expect(plain.choices[0]!.message.parsed).toEqual(parsed)
+      expect(streamed.choices[0]!.message.parsed).toEqual(parsed)
+    },
+  )
+
+  it.each(providers)("is read by OpenAI's for responses, streamed and not, from the provider %s", async (model) => {
+    const { responses } = openaiClient(await reach(routerOfAll()))
+    const asked = { model, input: messages, store: false, text: { format: zodTextFormat(schema, 'weather') } }
+
+    const plain = await responses.parse(asked)
+    const streamed = await responses.stream(asked).finalResponse()
+
+    expect(plain.output_parsed).toEqual(parsed)
+    expect(streamed.output_parsed).toEqual(parsed)
+  })
+
+  it.each(providers)("is read by Anthropic's from the provider %s", async (model) => {
+    const client = anthropicClient(await reach(routerOfAll()))
+
+    const message = await client.messages.parse({
+      model,
+      max_tokens: 100,
+      messages,
+      output_config: { format: zodOutputFormat(schema) },
+    })
+
+    expect(message.parsed_output).toEqual(parsed)
   })
 })
 

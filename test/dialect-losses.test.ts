@@ -54,6 +54,17 @@ describeMounts('what the dialect of a model has no words for', (mount) => {
     expect(upstream.requests[0]!.json()).not.toHaveProperty('n')
   })
 
+  it('is told of where it stands in an answer', async () => {
+    const said = JSON.parse(JSON.stringify(messages.plain('Hello'))) as { content: object[] }
+    said.content.unshift({ type: 'server_tool_use', id: 'srvtoolu_1', name: 'web_search', input: {} })
+    const router = routerFor({ models: { auto: messages.model(await upstreamThat(json(said))) } })
+
+    const answer = await send(await mount.serve(router), { body: chat() })
+
+    expect(answer.json().choices[0].message.content).toBe('Hello')
+    expect(answer.headers['x-signalbox-dropped']).toBe('answer.content[].server_tool_use')
+  })
+
   it('is told of and no reason to refuse, where the answer is the same without it', async () => {
     const router = routerFor({ models: { auto: messages.model(await upstreamOfMessages()) } })
 

@@ -13,6 +13,13 @@ beforeAll(async () => {
   mock = new LLMock({ port: 0 })
   const usage = { input_tokens: 11, output_tokens: 7, prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 }
   mock.onMessage('capital', { content: 'The capital of Vietnam is Hanoi. Thủ đô là Hà Nội. 🏯', usage })
+  mock.onMessage('And of Laos', { content: 'Vientiane.', usage })
+  mock.onMessage('Think of', {
+    content: 'Hà Nội it is.',
+    reasoning: 'Hue was it once, so: Hanoi.',
+    reasoningSignature: 'c2lnbmF0dXJl',
+    usage,
+  })
   mock.onMessage('weather', {
     toolCalls: [
       { name: 'get_weather', arguments: '{"city":"Hue"}' },
@@ -187,6 +194,32 @@ describeReaches("Anthropic's client", (reach) => {
         { name: 'get_weather', input: { city: 'Đà Nẵng' } },
       ])
       expect(new Set(calls.map(({ id }) => id)).size).toBe(2)
+    }
+  })
+
+  it.each(providers)('gets the thoughts of the provider %s, streamed and not, and goes on with them', async (model) => {
+    const client = anthropicClient(await reach(routerOfAll()))
+    const asked = {
+      model,
+      max_tokens: 3_000,
+      thinking: { type: 'enabled', budget_tokens: 1_024 } as const,
+      messages: [{ role: 'user' as const, content: 'Think of the capital of Vietnam.' }],
+    }
+
+    const plain = await client.messages.create(asked)
+    const streamed = await client.messages.stream(asked).finalMessage()
+
+    for (const { content } of [plain, streamed]) {
+      const next = [...asked.messages, { role: 'assistant' as const, content }]
+      const on = await client.messages.create({
+        ...asked,
+        messages: [...next, { role: 'user', content: 'And of Laos?' }],
+      })
+      expect(content).toMatchObject([
+        { type: 'thinking', thinking: 'Hue was it once, so: Hanoi.' },
+        { type: 'text', text: 'Hà Nội it is.' },
+      ])
+      expect(textOf(on)).toBe('Vientiane.')
     }
   })
 

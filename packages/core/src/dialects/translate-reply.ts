@@ -5,7 +5,7 @@ import type { ByteStream, Reply, Sink } from '../types.ts'
 import type { Dialect } from './dialect.ts'
 import { isRecord, parseExactly, parseJson } from './json.ts'
 import { SseFramer, parseEvent } from './sse.ts'
-import type { Asked, Translation } from './translation.ts'
+import type { Asked, Losses, Translation } from './translation.ts'
 
 /** A reply's way from the model's dialect to the caller's. */
 export interface ReplyTranslation {
@@ -14,6 +14,8 @@ export interface ReplyTranslation {
   readonly reader: Translation
   readonly writer: Translation
   readonly asked: Asked
+  /** Told of what a plain answer has that the caller's dialect has no words for. A stream's head is out before it is known. */
+  readonly losses: Losses
 }
 
 /**
@@ -27,7 +29,7 @@ export function translateReply(reply: Reply, way: ReplyTranslation): Reply {
     return { ...reply, dialect: to.name, headers: streamHeaders, body: translateStream(reply.body, reply, way) }
   }
   const body = parseExactly(bufferOf(reply.body).toString())
-  const answer = isRecord(body) ? way.reader.readAnswer(body) : undefined
+  const answer = isRecord(body) ? way.reader.readAnswer(body, way.losses) : undefined
   if (!answer) {
     const message = 'The provider gave no answer that could be translated'
     throw new SignalboxError('bad_upstream_response', message, { model: reply.model, reason: 'shape' })

@@ -61,7 +61,7 @@ export interface Translation {
   readonly readsStops: Readonly<Record<string, StopReason>>
   readonly writesStops: Readonly<Record<StopReason, string>>
   /** Undefined where the body is no answer. */
-  readAnswer(body: JsonBody): NeutralAnswer | undefined
+  readAnswer(body: JsonBody, losses?: Losses): NeutralAnswer | undefined
   writeAnswer(answer: NeutralAnswer, asked: Asked): JsonBody
   /** Makes a reader for one stream. It must give `stop` and `end` once each. */
   stepReader(): (event: SseEvent) => readonly StreamStep[]

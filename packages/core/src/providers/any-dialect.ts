@@ -29,11 +29,17 @@ async function sendTranslated(send: Handler<Attempt>, attempt: Attempt): Promise
       call: { ...call, dialect: from.name, request, headers: shared(call.headers) },
     })
     const asked = { body: call.request.body, startedAt: call.record.startedAt }
-    return withDropped(translateReply(reply, { from, to, reader, writer, asked }), [...lost, ...skipped])
+    const ofAnswer: string[] = []
+    const losses = { lose: (name: string) => void ofAnswer.push(nameInAnswer(name)), skip: () => undefined }
+    const translated = translateReply(reply, { from, to, reader, writer, asked, losses })
+    return withDropped(translated, [...lost, ...skipped, ...ofAnswer])
   } catch (error) {
     throw isSignalboxError(error) ? translateError(error, { from, to }) : error
   }
 }
+
+/** Parts of an answer are read as those of a message in a request. */
+const nameInAnswer = (name: string) => `answer.${name.replace(/^messages\[\]\./, '')}`
 
 async function sendAdapted(send: Handler<Attempt>, attempt: Attempt): Promise<Reply> {
   const { call, candidate } = attempt

@@ -2,6 +2,7 @@ import { isRecord, isText, parseExactly, text } from '../json.ts'
 import type { JsonBody } from '../json-request.ts'
 import type { NeutralAnswer, Part, StopReason } from '../neutral.ts'
 import type { Usage } from '../../types.ts'
+import type { Losses } from '../translation.ts'
 import { classifyUsage } from './answer.ts'
 import { readContent, writeThought } from './messages.ts'
 
@@ -30,13 +31,13 @@ export const stopOf = (reason: unknown): StopReason =>
   typeof reason === 'string' && Object.hasOwn(readsStops, reason) ? readsStops[reason]! : 'stop'
 
 /** Reads a message. */
-export function readAnswer(body: JsonBody): NeutralAnswer | undefined {
+export function readAnswer(body: JsonBody, losses?: Losses): NeutralAnswer | undefined {
   if (!Array.isArray(body['content'])) return undefined
   const sequence = body['stop_sequence']
   return {
     id: text(body['id']),
     model: text(body['model']),
-    parts: readContent(body['content']),
+    parts: readContent(body['content'], losses),
     stop: stopOf(body['stop_reason']),
     ...(isText(sequence) && { stopSequence: sequence }),
     usage: classifyUsage(body),

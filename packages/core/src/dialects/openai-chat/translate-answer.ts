@@ -2,7 +2,7 @@ import { isRecord, list, record, text } from '../json.ts'
 import type { JsonBody } from '../json-request.ts'
 import type { NeutralAnswer, StopReason } from '../neutral.ts'
 import type { Usage } from '../../types.ts'
-import type { Asked } from '../translation.ts'
+import type { Asked, Losses } from '../translation.ts'
 import { classifyUsage } from './answer.ts'
 import { readCalls, readContent, readReasoning, writeCall, writeReasoning } from './messages.ts'
 
@@ -31,18 +31,18 @@ export function stopOf(reason: unknown, hasCalls: boolean): StopReason {
 }
 
 /** Reads a completion: its first choice. */
-export function readAnswer(body: JsonBody): NeutralAnswer | undefined {
+export function readAnswer(body: JsonBody, losses?: Losses): NeutralAnswer | undefined {
   if (!Array.isArray(body['choices'])) return undefined
   const { message, finish_reason: reason } = record(list(body['choices'])[0])
   const said = record(message)
-  const calls = readCalls(said['tool_calls'])
+  const calls = readCalls(said['tool_calls'], losses?.lose)
   const refusal = text(said['refusal'])
   return {
     id: text(body['id']),
     model: text(body['model']),
     parts: [
       ...readReasoning(said),
-      ...readContent(said['content']),
+      ...readContent(said['content'], losses),
       ...(refusal === '' ? [] : [{ type: 'refusal', text: refusal } as const]),
       ...calls,
     ],

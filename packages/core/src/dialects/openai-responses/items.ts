@@ -83,12 +83,13 @@ function readOwn(item: JsonBody): Part | undefined {
 }
 
 /** Reads the output of an answer. */
-export function readOutput(output: unknown): Part[] {
+export function readOutput(output: unknown, losses?: Losses): Part[] {
   return list(output)
     .map(record)
     .flatMap((item) => {
-      if (item['type'] === 'message') return readContent(item['content'])
+      if (item['type'] === 'message') return readContent(item['content'], losses)
       const part = readOwn(item)
+      if (!part) losses?.lose(`output[].${text(item['type'])}`)
       return part ? [part] : []
     })
 }

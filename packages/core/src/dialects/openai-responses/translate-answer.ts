@@ -2,7 +2,7 @@ import { isText, record, text } from '../json.ts'
 import type { JsonBody } from '../json-request.ts'
 import type { NeutralAnswer, Part, StopReason } from '../neutral.ts'
 import type { Usage } from '../../types.ts'
-import type { Asked } from '../translation.ts'
+import type { Asked, Losses } from '../translation.ts'
 import { readOutput, writeThought } from './items.ts'
 import { normaliseUsage } from './usage.ts'
 
@@ -30,9 +30,9 @@ export function stopOf(response: JsonBody, hasCalls: boolean): StopReason {
 }
 
 /** Reads a response. */
-export function readAnswer(body: JsonBody): NeutralAnswer | undefined {
+export function readAnswer(body: JsonBody, losses?: Losses): NeutralAnswer | undefined {
   if (!Array.isArray(body['output'])) return undefined
-  const parts = readOutput(body['output'])
+  const parts = readOutput(body['output'], losses)
   return {
     id: text(body['id']),
     model: text(body['model']),
