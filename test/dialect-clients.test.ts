@@ -152,7 +152,7 @@ describeReaches("Anthropic's tool runner", (reach) => {
 
 describeReaches('what the official clients parse', (reach) => {
   const schema = z.object({ city: z.string(), degrees: z.number() })
-  const messages = [{ role: 'user' as const, content: 'As JSON: the weather in Hue?' }]
+  const messages = [{ role: 'user' as const, content: 'As JSON: how warm is it in Hue?' }]
   const parsed = { city: 'Huế', degrees: 31 }
 
   it.each(providers)(

@@ -203,7 +203,7 @@ describeReaches("Anthropic's client", (reach) => {
       model,
       max_tokens: 3_000,
       thinking: { type: 'enabled', budget_tokens: 1_024 } as const,
-      messages: [{ role: 'user' as const, content: 'Think of the capital of Vietnam.' }],
+      messages: [{ role: 'user' as const, content: 'Think of a city in Vietnam.' }],
     }
 
     const plain = await client.messages.create(asked)
