@@ -17,6 +17,7 @@ const run = (args: readonly string[], cwd: string) =>
     encoding: 'utf8',
     stdio: 'pipe',
     timeout: 100_000,
+    env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0' },
   })
 
 describe('a plugin outside the workspace', () => {
