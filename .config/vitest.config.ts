@@ -14,6 +14,8 @@ export default defineConfig(({ mode }) => ({
     reporters: ['default', fileURLToPath(new URL('reporter.ts', import.meta.url))],
     pool: 'threads',
     maxWorkers: 2,
+    // Programs that tests start read hundreds of files: compiled once for all of them, each starts in a fifth of the time.
+    env: { NODE_COMPILE_CACHE: `${root}node_modules/.cache/node` },
     ...(mode === 'storm' && { fileParallelism: false, testTimeout: 120_000 }),
     coverage: { include: ['packages/*/src/**'], exclude: ['**/*.{test,storm}.ts'] },
     projects: globSync('{packages/*,examples/*,test}/package.json', { cwd: root }).map((file) => ({

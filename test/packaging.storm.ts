@@ -71,8 +71,12 @@ describe.each(packages)('the tarball of %s', (name) => {
   it('has its licence and README, what is built or exported, and nothing else', () => {
     const always = ['./LICENSE', './README.md', './package.json']
     expect(files).toEqual(expect.arrayContaining(always))
-    // The plugin to copy brings its sources along: what makes new ones reads them.
-    const isOwn = (file: string) => name === 'plugin-hello' && file.startsWith('./src/')
+    // The plugin to copy brings its sources along: what makes new ones reads them. The classifier reads its weights.
+    const own = new Map([
+      ['plugin-hello', './src/'],
+      ['classifier', './weights/'],
+    ]).get(name)
+    const isOwn = (file: string) => own !== undefined && file.startsWith(own)
     const built = files.filter((file) => ![...always, ...targetsOf(manifest)].includes(file) && !isOwn(file))
     for (const file of built) expect(file).toMatch(/^\.\/dist\/.*(?<!\.(?:test|storm))\.(?:d\.ts|js|js\.map)$/)
   })
@@ -93,14 +97,14 @@ describe('the tarballs, installed', () => {
       name,
       lockedVersion(name, 'test'),
     ])
-    const types = [['@types/node', lockedVersion('@types/node', '.')]]
+    const tools = ['@types/node', 'vitest'].map((name) => [name, lockedVersion(name, '.')])
     const locked = ['eventemitter3', 'undici', 'zod'].map((name) => [name, lockedVersion(name, 'packages/core')])
     mkdirSync(scratch, { recursive: true })
     writeFileSync(
       join(scratch, 'package.json'),
       JSON.stringify({
         private: true,
-        dependencies: { ...own, ...Object.fromEntries([...foreign, ...types]) },
+        dependencies: { ...own, ...Object.fromEntries([...foreign, ...tools]) },
         overrides: Object.fromEntries(locked),
       }),
     )

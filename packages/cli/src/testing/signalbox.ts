@@ -47,7 +47,9 @@ export function configFile(config: object | string, extension = 'json'): string 
 
 /** Starts the command from its source. */
 function signalbox(args: readonly string[], env: Record<string, string> = {}): Signalbox {
-  const child = spawn(process.execPath, ['--conditions=@signalbox/source', bin, ...args], { env })
+  const child = spawn(process.execPath, ['--conditions=@signalbox/source', bin, ...args], {
+    env: { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? '', ...env },
+  })
   children.add(child)
   let stdout = ''
   let stderr = ''
