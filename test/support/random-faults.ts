@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -30,7 +31,7 @@ import {
   streamEvents,
   streamHead,
 } from '@signalbox/testkit'
-import { begin, chat, sendRaw } from './caller.ts'
+import { begin, chat } from './caller.ts'
 import type { Mount, Mounted } from './mounts.ts'
 import { upstreamThat } from './routers.ts'
 import type { SoakReport } from './soak-host.ts'
@@ -205,11 +206,15 @@ async function asksBadly(mounted: Mounted, random: Random): Promise<string | und
   return answer.status >= 400 && answer.status < 500 ? undefined : `bad request ${body}: ${answer.status}`
 }
 
-async function sendsHalf(mounted: Mounted, random: Random): Promise<undefined> {
+/** Leaves in the middle of its own request. */
+async function sendsHalf({ port, prefix }: Mounted, random: Random): Promise<undefined> {
   const bytes = JSON.stringify(chat())
-  const head = `POST ${mounted.prefix}/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n`
-  const sent = sendRaw(mounted, `${head}content-length: ${bytes.length + 50}\r\nconnection: close\r\n\r\n${bytes}`, ' ')
-  await Promise.race([sent, pause(random() * 50)])
+  const socket = connect(port, '127.0.0.1')
+  socket.on('error', () => undefined)
+  socket.write(`POST ${prefix}/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n`)
+  socket.write(`content-length: ${bytes.length + 50}\r\n\r\n${bytes}`)
+  await pause(random() * 50)
+  socket.destroy()
 }
 
 const behaviours: readonly Behaviour[] = [
