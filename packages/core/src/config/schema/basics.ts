@@ -1,0 +1,18 @@
+import { z } from 'zod'
+
+const headerSafe = /^[\x21-\x7e](?:[\x20-\x7e]{0,198}[\x21-\x7e])?$/
+export const name = z.string().regex(headerSafe, 'expected 1 to 200 printable ASCII characters')
+export const baseUrl = z.url({ protocol: /^https?$/ })
+export const milliseconds = z.number().positive()
+export const count = z.int().positive()
+
+/** A time zone that this machine knows. */
+export const timeZone = z.string().refine(isTimeZone, 'expected a time zone such as "Europe/Berlin"')
+
+function isTimeZone(value: string): boolean {
+  try {
+    return Boolean(new Intl.DateTimeFormat('en', { timeZone: value }))
+  } catch {
+    return false
+  }
+}

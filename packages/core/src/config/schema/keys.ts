@@ -1,0 +1,26 @@
+import { z } from 'zod'
+import { name } from './basics.ts'
+import { budget } from './money.ts'
+
+const callerBudget = budget.omit({ per: true, degrade: true })
+const keyScope = {
+  name: name.describe('Stands for the key in reports, budgets and limits.'),
+  user: z.string().min(1).optional(),
+  team: z.string().min(1).optional(),
+  tier: z.string().min(1).optional(),
+  tags: z.array(z.string().min(1)).optional(),
+  routes: z.array(name).optional().describe('The routes and models it may ask for. Default: all.'),
+  models: z.array(name).optional().describe('The models that may answer it. Default: all.'),
+  maxCostUsd: z.number().positive().optional().describe('The most that one call may cost.'),
+  budgets: z.array(callerBudget).optional().describe('What all its calls together may cost.'),
+  expiresAt: z.union([z.iso.date(), z.iso.datetime({ offset: true })]).optional(),
+}
+const writtenKey = z.strictObject({ ...keyScope, key: z.string().min(1, 'expected a key') })
+const hashedKey = z.strictObject({
+  ...keyScope,
+  sha256: z.string().regex(/^[\da-f]{64}$/, 'expected a SHA-256 in 64 hexadecimal digits'),
+})
+const keyFile = z.strictObject({ file: z.string().min(1).describe('A file that "signalbox keys" keeps.') })
+
+/** An API key: as it is, as its digest, or a file of many. */
+export const key = z.union([writtenKey, hashedKey, keyFile])

@@ -1,0 +1,74 @@
+import { z } from 'zod'
+import { days } from '../../strategies/rules.ts'
+import { count, milliseconds, name, timeZone } from './basics.ts'
+
+const strategyName = z.string().min(1)
+const builtInStrategies = new Set([
+  'ordered',
+  'round-robin',
+  'weighted',
+  'least-latency',
+  'cheapest',
+  'complexity',
+  'rules',
+])
+const nestedStrategy = z
+  .union([strategyName, z.looseObject({ use: strategyName })])
+  .optional()
+  .describe('How these models are ordered. Default "ordered".')
+const modelNames = z.array(name).min(1)
+const texts = z.union([z.string(), z.array(z.string()).min(1)]).optional()
+const timeOfDay = z.string().regex(/^(?:[01]\d|2[0-3]):[0-5]\d$|^24:00$/, 'expected a time such as "08:30"')
+const conditions = z.strictObject({
+  labels: z.record(z.string(), z.union([z.string(), z.array(z.string()).min(1)])).optional(),
+  key: texts,
+  user: texts,
+  team: texts,
+  tier: texts,
+  tag: texts,
+  inputTokens: z.strictObject({ min: count.optional(), max: count.optional() }).optional(),
+  stream: z.boolean().optional(),
+  tools: z.boolean().optional(),
+  modality: texts,
+  time: z
+    .strictObject({
+      from: timeOfDay.optional(),
+      to: timeOfDay.optional(),
+      days: z.array(z.enum(days)).min(1).optional(),
+      timeZone: timeZone.optional(),
+    })
+    .optional(),
+})
+export const strategy = z.union([
+  strategyName,
+  z.discriminatedUnion('use', [
+    z.strictObject({ use: z.enum(['ordered', 'round-robin', 'weighted', 'cheapest']) }),
+    z.strictObject({
+      use: z.literal('complexity'),
+      simple: modelNames.optional(),
+      moderate: modelNames.optional(),
+      complex: modelNames.optional(),
+      strategy: nestedStrategy,
+    }),
+    z.strictObject({
+      use: z.literal('rules'),
+      rules: z.array(
+        z.strictObject({
+          name: z.string().min(1).optional().describe('Stands in the reason of each decision.'),
+          when: conditions.optional().describe('What a call must be like. Default: holds for every call.'),
+          models: modelNames,
+          strategy: nestedStrategy,
+        }),
+      ),
+      otherwise: modelNames.describe('Serves calls for which no rule holds.'),
+    }),
+    z.strictObject({
+      use: z.literal('least-latency'),
+      windowMs: milliseconds.optional().describe('How long a sample counts. Default 30000.'),
+    }),
+  ]),
+  z
+    .looseObject({ use: strategyName })
+    .refine(({ use }) => !builtInStrategies.has(use), { abort: true })
+    .describe("A plugin's strategy, with its options."),
+])
