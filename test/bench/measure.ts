@@ -1,21 +1,11 @@
 import type { ChildProcess } from 'node:child_process'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { LedgerResult } from './load/ledger.ts'
-import type { RequestsResult } from './load/requests.ts'
-import type { StreamsResult } from './load/streams.ts'
+import { node, sendRequests, sendStreams } from './load/send.ts'
 import { busyTicks, cpuMicroseconds, hasCommand, processors, residentKilobytes } from './machine.ts'
-import { type Side, collect, fileOf, freePort, ownTicks, run, start, stop } from './processes.ts'
+import { collect, fileOf, freePort, ownTicks, run, start, stop } from './processes.ts'
 import { type Phase, type Row, phases } from './rows.ts'
-import {
-  type Answer,
-  type RequestShape,
-  ask,
-  chatBody,
-  chatHeaders,
-  failoverModel,
-  ordinaryModel,
-  path,
-} from './traffic.ts'
+import { type Answer, type RequestShape, ask, failoverModel, ordinaryModel } from './traffic.ts'
 import type { UpstreamCounts, UpstreamSettings } from './upstream.ts'
 
 /** How a run goes. */
@@ -258,56 +248,6 @@ function expectAnswer(what: string, { status, body }: Answer, texts: readonly st
   if (status === 200 && texts.every((text) => body.includes(text))) return
   throw new Error(`${what} was ${status} ${body.slice(0, 300)}`)
 }
-
-// Load.
-
-const node = (side: Side, parameters: readonly (string | number)[]) => ({
-  side,
-  program: process.execPath,
-  parameters: parameters.map(String),
-})
-
-function sendRequests(
-  port: number,
-  shape: RequestShape,
-  load: { connections: number; seconds: number; useWrk: boolean },
-) {
-  const { connections, seconds, useWrk } = load
-  if (!useWrk)
-    return run<RequestsResult>(
-      node('load', [fileOf('load/requests.ts'), port, JSON.stringify(shape), connections, seconds]),
-    )
-  const headers = Object.entries(chatHeaders(shape)).map(([name, value]) => `${name}: ${value}`)
-  return run<RequestsResult>({
-    side: 'load',
-    program: 'wrk',
-    parameters: [
-      '-t1',
-      `-c${connections}`,
-      `-d${Math.max(1, Math.round(seconds))}s`,
-      '-s',
-      fileOf('load/wrk.lua'),
-      `http://127.0.0.1:${port}${path}`,
-    ],
-    environment: { BENCH_BODY: chatBody(shape), BENCH_HEADERS: headers.join('\n') },
-  })
-}
-
-const sendStreams = (
-  port: number,
-  shape: RequestShape,
-  load: { connections: number; seconds: number; ramp?: number },
-) =>
-  run<StreamsResult>(
-    node('load', [
-      fileOf('load/streams.ts'),
-      port,
-      JSON.stringify(shape),
-      load.connections,
-      load.seconds,
-      load.ramp ?? 0,
-    ]),
-  )
 
 /** Compilers look at counts and not at time: a slow row needs longer to get warm. */
 async function repeat(wanted: number, slice: () => Promise<number>): Promise<void> {

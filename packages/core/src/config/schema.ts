@@ -2,19 +2,18 @@ import { z } from 'zod'
 import { storeFault } from '../store/place.ts'
 import { baseUrl, count, name } from './schema/basics.ts'
 import { cacheOfRoute, cacheOfRouter } from './schema/cache.ts'
-import { key } from './schema/keys.ts'
+import { callerKey } from './schema/keys.ts'
 import { adaptiveConcurrency, caps, limitRule, rates } from './schema/limits.ts'
 import { budget, price } from './schema/money.ts'
 import {
   breaker,
   callMs,
   connectMs,
+  group,
   health,
   maxAttempts,
   maxAttemptsPerCall,
-  retry,
   retryBudget,
-  timeouts,
   times,
 } from './schema/settings.ts'
 import { strategy } from './schema/strategies.ts'
@@ -45,8 +44,8 @@ const modelKeys = {
   contextWindow: count.optional().describe('Tokens it can read and write in one call.'),
   maxOutputTokens: count.optional().describe('Tokens it can write in one call.'),
   reasoning: z.boolean().optional().describe('Whether it thinks before it speaks: longer time limits.'),
-  retry: retry({ ...maxAttempts, ...retryBudget }),
-  timeouts: timeouts({ ...connectMs, ...times }),
+  retry: group({ ...maxAttempts, ...retryBudget }),
+  timeouts: group({ ...connectMs, ...times }),
   breaker,
   health,
   limits: z
@@ -135,8 +134,8 @@ function build(parts: CodeParts) {
             .optional()
             .describe('The most that one call may cost with all its attempts.'),
           fallback: z.array(name).optional().describe('Models tried, in this order, after all of the above.'),
-          retry: retry({ ...maxAttempts, ...maxAttemptsPerCall, ...retryBudget }),
-          timeouts: timeouts({ ...times, ...callMs }),
+          retry: group({ ...maxAttempts, ...maxAttemptsPerCall, ...retryBudget }),
+          timeouts: group({ ...times, ...callMs }),
           breaker,
           health,
           limits: z.union([z.strictObject({ ...rates, ...caps }), z.literal(false)]).optional(),
@@ -148,8 +147,8 @@ function build(parts: CodeParts) {
         }),
       )
       .optional(),
-    retry: retry({ ...maxAttempts, ...maxAttemptsPerCall, ...retryBudget }),
-    timeouts: timeouts({ ...connectMs, ...times, ...callMs }),
+    retry: group({ ...maxAttempts, ...maxAttemptsPerCall, ...retryBudget }),
+    timeouts: group({ ...connectMs, ...times, ...callMs }),
     maxRequestBytes: count.optional().describe('The largest request body. Default 33554432 (32 MiB).'),
     maxResponseBytes: count.optional().describe('The largest plain answer. Default 33554432 (32 MiB).'),
     decisionHeaders: z.boolean().optional().describe('Whether answers carry x-signalbox-* headers. Default true.'),
@@ -180,7 +179,7 @@ function build(parts: CodeParts) {
       .optional()
       .describe('Whether a budget may limit the output of a request that sets no limit. Default true.'),
     keys: z
-      .union([z.array(key), z.literal(false)])
+      .union([z.array(callerKey), z.literal(false)])
       .optional()
       .describe('API keys that callers show where the host does not say who they are.'),
     logContent: z

@@ -1,9 +1,7 @@
 import type { Dispatcher } from 'undici'
 import type { Clock, Timer } from '../clock.ts'
-import type { Dialect } from '../dialects/dialect.ts'
 import { StreamWatch } from '../dialects/watch.ts'
 import { type Billed, SignalboxError } from '../errors.ts'
-import type { EventBus } from '../events.ts'
 import { bytesOf, plainReply, streamReply } from '../reply.ts'
 import { redactBytes } from '../secrets.ts'
 import { endOf } from '../sleep.ts'
@@ -11,37 +9,13 @@ import type { Attempt, Ended, Reply } from '../types.ts'
 import { endedReusedConnection } from './connections.ts'
 import { CommittedStream, type StreamSource } from './committed-stream.ts'
 import { type Decoder, createDecoder } from './decode.ts'
+import type { ExchangeOptions, Outgoing, UpstreamHeaders } from './exchange-options.ts'
 import { failureOfConnection } from './failure.ts'
-import { refusalError } from './refusal.ts'
+import { type RefusalParts, refusalError } from './refusal.ts'
 import { billedFor } from './usage.ts'
-
-/** Where exchanges go, and what they need: the same for all of a model in one dialect. */
-export interface ExchangeOptions {
-  readonly dialect: Dialect
-  readonly dispatcher: () => Dispatcher
-  /** A connection that nobody has used before. Absent where the host gave its own dispatcher. */
-  readonly fresh: (() => Dispatcher) | undefined
-  readonly origin: string
-  readonly path: string
-  readonly headers: (attempt: Attempt) => Outgoing | Promise<Outgoing>
-  readonly maxResponseBytes: number
-  /** Takes the headers of every answer, and when its request was sent, for what they say of the provider's limits. */
-  readonly onHeaders: (headers: UpstreamHeaders, sentMs: number) => void
-  readonly clock: Clock
-  readonly events: EventBus
-}
-
-/** The headers of a request, and which of their values nobody may see. */
-export interface Outgoing {
-  readonly headers: Readonly<Record<string, string>>
-  readonly secrets: readonly string[]
-}
 
 /** What an exchange sends before it knows. */
 const nothingYet: Outgoing = Object.freeze({ headers: {}, secrets: [] })
-
-/** Headers by lower-case name, as undici gives them. */
-export type UpstreamHeaders = Readonly<Record<string, string | string[] | undefined>>
 
 /** Headers of a provider's answer that go on to the caller. */
 const passedHeaders = ['content-type', 'openai-processing-ms', 'openai-version'] as const
@@ -236,20 +210,14 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource {
   }
 
   private refuse(): void {
+    this.fail(this.refusal(this.status, { body: bytesOf(this.parts) }))
+  }
+
+  /** What the provider said that refused: in a body, or in an event of a stream. */
+  private refusal(status: number, said: Pick<RefusalParts, 'body' | 'error'>): SignalboxError {
     const { clock, events, dialect } = this.options
-    const { status, headers } = this
-    this.fail(
-      refusalError({
-        status,
-        headers,
-        body: bytesOf(this.parts),
-        dialect,
-        secrets: this.outgoing.secrets,
-        model: this.model,
-        clock,
-        events,
-      }),
-    )
+    const { headers, model } = this
+    return refusalError({ status, headers, dialect, secrets: this.outgoing.secrets, model, clock, events, ...said })
   }
 
   private answer(): void {
@@ -309,22 +277,7 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource {
       this.bytes += events.length
     }
     if (watch.committed) return this.commit()
-    if (watch.error) {
-      const { clock, events: bus, dialect } = this.options
-      return this.fail(
-        refusalError({
-          status: 200,
-          headers: this.headers,
-          error: watch.error,
-          body: undefined,
-          dialect,
-          secrets: this.outgoing.secrets,
-          model: this.model,
-          clock,
-          events: bus,
-        }),
-      )
-    }
+    if (watch.error) return this.fail(this.refusal(200, { body: undefined, error: watch.error }))
     if (watch.malformed) return this.fail(this.bad('parse'))
     if (watch.tooLarge || this.bytes > this.options.maxResponseBytes) return this.fail(this.bad('too_large'))
     if (ended) this.fail(this.bad('empty'))

@@ -2,7 +2,7 @@ import { SignalboxError } from '../errors.ts'
 import type { CommonModelOptions } from '../config/options.ts'
 import { secretsOf } from '../secrets.ts'
 import type { Attempt } from '../types.ts'
-import type { Outgoing } from './exchange.ts'
+import type { Outgoing } from './exchange-options.ts'
 
 /** The headers of every request to a model. */
 export interface OutgoingHeaders {

@@ -2,7 +2,7 @@ import type { CommonModelOptions } from '../config/options.ts'
 import type { EventBus } from '../events.ts'
 import type { Attempt, DialectName, Handler, Services } from '../types.ts'
 import type { Connections } from './connections.ts'
-import type { UpstreamHeaders } from './exchange.ts'
+import type { UpstreamHeaders } from './exchange-options.ts'
 import type { Quirks } from './quirks.ts'
 
 /** What a provider is given to make a model of. */

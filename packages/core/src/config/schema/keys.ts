@@ -23,4 +23,4 @@ const hashedKey = z.strictObject({
 const keyFile = z.strictObject({ file: z.string().min(1).describe('A file that "signalbox keys" keeps.') })
 
 /** An API key: as it is, as its digest, or a file of many. */
-export const key = z.union([writtenKey, hashedKey, keyFile])
+export const callerKey = z.union([writtenKey, hashedKey, keyFile])

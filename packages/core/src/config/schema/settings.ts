@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { count, milliseconds } from './basics.ts'
 
-export const retry = (keys: Record<string, z.ZodType>) => z.union([z.strictObject(keys), z.literal(false)]).optional()
-export const timeouts = retry
+/** A group of settings, or `false`, which switches it off. */
+export const group = (keys: Record<string, z.ZodType>) => z.union([z.strictObject(keys), z.literal(false)]).optional()
 
 export const times = {
   firstTokenMs: milliseconds.optional().describe("A stream's time to its first content. Default 30000."),
@@ -28,7 +28,7 @@ export const retryBudget = {
 export const maxAttemptsPerCall = { maxAttemptsPerCall: count.optional().describe('Attempts of one call. Default 6.') }
 
 const share = z.number().positive().max(1)
-export const breaker = retry({
+export const breaker = group({
   consecutiveFailures: count.optional().describe('Failures in a row that open it. Default 5.'),
   failureRate: share.optional().describe('The share of failing calls that opens it. Default 0.5.'),
   minimumCalls: count.optional().describe('Calls the window must hold before the share can open it. Default 20.'),
@@ -42,7 +42,7 @@ export const breaker = retry({
 
 const rate = z.number().min(0).max(1).optional()
 const thresholds = z.strictObject({ p99Ms: milliseconds.optional(), errorRate: rate, timeoutRate: rate }).optional()
-export const health = retry({
+export const health = group({
   windowMs: milliseconds.optional().describe('How far back calls count. Default 300000.'),
   minimumCalls: z.int().nonnegative().optional().describe('Calls before a model is judged. Default 10.'),
   unhealthy: thresholds.describe('Default p99Ms 3000, errorRate 0.05, timeoutRate 0.03.'),
