@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type ModelOptions, anthropic, openaiCompatible } from '@signalbox/core'
-import { completion, json, stream, streamEvents } from '@signalbox/testkit'
+import { completion, json, sse, stream, streamEvents } from '@signalbox/testkit'
 import { chat, send } from './support/caller.ts'
 import { wires } from './support/dialects.ts'
 import { describeMounts } from './support/mounts.ts'
@@ -63,6 +63,23 @@ describeMounts('what the dialect of a model has no words for', (mount) => {
 
     expect(answer.json().choices[0].message.content).toBe('Hello')
     expect(answer.headers['x-signalbox-dropped']).toBe('answer.content[].server_tool_use')
+  })
+
+  it('is told of in a comment before the end of a stream, whose head is out before it is known', async () => {
+    const { opening, contents, ending } = messages.stream
+    const search = { type: 'server_tool_use', id: 'srvtoolu_1', name: 'web_search', input: {} }
+    const found =
+      sse({ type: 'content_block_start', index: 1, content_block: search }, { event: 'content_block_start' }) +
+      sse({ type: 'content_block_stop', index: 1 }, { event: 'content_block_stop' })
+    const upstream = await upstreamThat(stream([opening, ...contents, found, ending]))
+    const router = routerFor({ models: { auto: messages.model(upstream) } })
+
+    const answer = await send(await mount.serve(router), { body: chat({ stream: true }) })
+
+    const body = answer.body.toString()
+    expect(body).toContain('\n\n: x-signalbox-dropped: answer.content[].server_tool_use\n\n')
+    expect(body.indexOf(': x-signalbox-dropped')).toBeLessThan(body.indexOf('"finish_reason":"stop"'))
+    expect(body.endsWith('data: [DONE]\n\n')).toBe(true)
   })
 
   it('is told of and no reason to refuse, where the answer is the same without it', async () => {

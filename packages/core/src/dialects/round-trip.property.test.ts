@@ -153,7 +153,7 @@ const answers: fc.Arbitrary<NeutralAnswer> = fc
   .record({
     reasoning: fc.option(
       fc.record({
-        text: word,
+        text: fc.oneof(word, fc.constant('')),
         of: fc.constantFrom('anthropic-messages', 'openai-responses'),
         data: fc.stringMatching(/^[A-Za-z0-9+/=]{1,20}$/),
       }),
@@ -174,7 +174,10 @@ const answers: fc.Arbitrary<NeutralAnswer> = fc
               text: reasoning.text,
               proof: {
                 of: reasoning.of,
-                kind: reasoning.of === 'openai-responses' ? ('cipher' as const) : ('signature' as const),
+                kind:
+                  reasoning.of === 'openai-responses' || reasoning.text === ''
+                    ? ('cipher' as const)
+                    : ('signature' as const),
                 data: reasoning.data,
                 ...(reasoning.of === 'openai-responses' && { id: 'rs_1' }),
               },

@@ -64,7 +64,7 @@ export interface Translation {
   readAnswer(body: JsonBody, losses?: Losses): NeutralAnswer | undefined
   writeAnswer(answer: NeutralAnswer, asked: Asked): JsonBody
   /** Makes a reader for one stream. It must give `stop` and `end` once each. */
-  stepReader(): (event: SseEvent) => readonly StreamStep[]
+  stepReader(losses?: Losses): (event: SseEvent) => readonly StreamStep[]
   stepWriter(asked: Asked): StepWriter
 }
 

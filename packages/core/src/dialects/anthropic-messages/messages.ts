@@ -57,6 +57,7 @@ function readBlock(block: Block, losses: Losses | undefined): Part[] {
   const { type } = block
   switch (type) {
     case 'text':
+      if (list(block['citations']).length > 0) losses?.skip('messages[].content[].citations')
       return [{ type, text: text(block['text']) }]
     case 'tool_use':
       return [
@@ -191,7 +192,7 @@ const writeSource = (source: Source) =>
     : { type: 'base64', media_type: source.mediaType, data: source.data }
 
 /** A thought with its proof, be it Anthropic's own or marked as another's. */
-export function writeThought(thought: string, proof: Parameters<typeof sealed>[0]): object {
+export function writeThought(thought: string, proof: Parameters<typeof sealed>[0]): Block {
   return proof?.kind === 'cipher' && thought === ''
     ? { type: 'redacted_thinking', data: sealed(proof, dialect) }
     : { type: 'thinking', thinking: thought, signature: sealed(proof, dialect) }

@@ -3,16 +3,17 @@ import { isText, parseJson, record, text } from '../json.ts'
 import type { JsonBody } from '../json-request.ts'
 import type { OpenedPart, StopReason, StreamStep } from '../neutral.ts'
 import { sealed, unsealed } from '../proof.ts'
-import type { StepWriter } from '../translation.ts'
+import type { Losses, StepWriter } from '../translation.ts'
 import type { Usage } from '../../types.ts'
 import { pieceOf } from './answer.ts'
 import { normaliseUsage } from './usage.ts'
+import { writeThought } from './messages.ts'
 import { stopOf, writeUsage, writesStops } from './translate-answer.ts'
 
 const dialect = 'anthropic-messages'
 
 /** Reads the events of a streamed message. Its blocks come one after the other. */
-export function stepReader(): (event: SseEvent) => readonly StreamStep[] {
+export function stepReader(losses?: Losses): (event: SseEvent) => readonly StreamStep[] {
   let counted: JsonBody = {}
   /** Whether the block that is open has words in other dialects. */
   let isCarried = false
@@ -29,11 +30,14 @@ export function stepReader(): (event: SseEvent) => readonly StreamStep[] {
       const block = record(body['content_block'])
       const opened = openedBy(block)
       isCarried = opened.length > 0
+      if (!isCarried) losses?.lose(`messages[].content[].${text(block['type'])}`)
       unwritten = block['type'] === 'tool_use' ? JSON.stringify(block['input'] ?? {}) : undefined
       return opened
     },
     content_block_delta(body) {
-      const said = isCarried ? readDelta(record(body['delta'])) : []
+      const delta = record(body['delta'])
+      if (delta['type'] === 'citations_delta') losses?.lose('messages[].content[].citations')
+      const said = isCarried ? readDelta(delta) : []
       if (said.length > 0) unwritten = undefined
       return said
     },
@@ -88,7 +92,8 @@ const event = (type: string, body: JsonBody) => `event: ${type}\ndata: ${JSON.st
 export function stepWriter(): StepWriter {
   let index = -1
   let open: OpenedPart['type'] | undefined
-  let proven = false
+  /** How far a thought has come: one that is in cipher only is a block of another type. */
+  let thought: 'unsaid' | 'said' | 'proven' = 'unsaid'
   let stop: { readonly reason: StopReason; readonly sequence?: string } = { reason: 'stop' }
   let usage: Usage | undefined
 
@@ -101,6 +106,11 @@ export function stepWriter(): StepWriter {
     'tool-call': (piece) => ({ type: 'input_json_delta', partial_json: piece }),
   }
   const sign = (signature: string) => delta({ type: 'signature_delta', signature })
+  const beginThought = () => {
+    if (open !== 'reasoning' || thought !== 'unsaid') return ''
+    thought = 'said'
+    return begin({ type: 'thinking', thinking: '', signature: '' })
+  }
 
   return {
     write(step) {
@@ -112,22 +122,26 @@ export function stepWriter(): StepWriter {
         }
         case 'open': {
           index++
-          proven = false
+          thought = 'unsaid'
           const { part } = step
           open = part.type
           if (part.type === 'tool-call') return begin({ type: 'tool_use', id: part.id, name: part.name, input: {} })
-          return begin(
-            open === 'reasoning' ? { type: 'thinking', thinking: '', signature: '' } : { type: 'text', text: '' },
-          )
+          return open === 'reasoning' ? '' : begin({ type: 'text', text: '' })
         }
         case 'delta':
-          return delta(deltas[open!](step.text))
-        case 'proof':
-          proven = true
-          return sign(sealed(step.proof, dialect))
+          return beginThought() + delta(deltas[open!](step.text))
+        case 'proof': {
+          const isHidden = thought === 'unsaid' && step.proof.kind === 'cipher'
+          const written = isHidden
+            ? begin(writeThought('', step.proof))
+            : beginThought() + sign(sealed(step.proof, dialect))
+          thought = 'proven'
+          return written
+        }
         case 'close': {
-          const unsigned = open === 'reasoning' && !proven
-          return `${unsigned ? sign(sealed(undefined, dialect)) : ''}${event('content_block_stop', { index })}`
+          const isUnsigned = open === 'reasoning' && thought !== 'proven'
+          const signed = isUnsigned ? beginThought() + sign(sealed(undefined, dialect)) : ''
+          return signed + event('content_block_stop', { index })
         }
         case 'usage':
           usage = step.usage

@@ -101,8 +101,10 @@ function readContent(content: unknown, losses?: Losses): Part[] {
 
 function readPart(part: JsonBody, losses: Losses | undefined): Part[] {
   const { type, image_url: image, detail, file_data: data, file_url: url, filename } = part
-  if (type === 'input_text' || type === 'output_text' || type === 'text')
+  if (type === 'input_text' || type === 'output_text' || type === 'text') {
+    if (list(part['annotations']).length > 0) losses?.skip('output[].content[].annotations')
     return [{ type: 'text', text: text(part['text']) }]
+  }
   if (type === 'refusal') return [{ type, text: text(part['refusal']) }]
   if (type === 'input_image' && isText(image)) {
     return [{ type: 'image', source: sourceOf(image), ...(isText(detail) && detail !== 'auto' && { detail }) }]
