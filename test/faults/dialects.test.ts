@@ -125,10 +125,9 @@ async function routerThatFails(fault: Fault, provider: Wire, spare?: Wire, strea
   const first = await upstreamThat(fault.script(provider))
   const second = spare && (await upstreamThat(healthy(spare, streamed)))
   const router = routerFor({
-    models: { first: provider.model(first), ...(second && { second: spare.model(second) }) },
+    models: { first: provider.model(first, fault.options), ...(second && { second: spare.model(second) }) },
     routes: { auto: { models: second ? ['first', 'second'] : ['first'] } },
     retry: false,
-    ...fault.options,
   })
   return { router, second, told: listenTo(router) }
 }

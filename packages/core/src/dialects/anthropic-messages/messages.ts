@@ -152,8 +152,8 @@ function writeBlock(part: Part, losses: Losses): object[] {
   switch (part.type) {
     case 'text':
     case 'refusal':
-      // Anthropic refuses a block without text.
-      return part.text === '' ? [] : [{ type: 'text', text: part.text }]
+      // Anthropic refuses a block of text that is blank.
+      return part.text.trim() === '' ? [] : [{ type: 'text', text: part.text }]
     case 'image':
       if (part.detail) losses.skip('messages[].content[].image_url.detail')
       return [{ type: 'image', source: writeSource(part.source) }]

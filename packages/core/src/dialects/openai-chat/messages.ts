@@ -120,7 +120,7 @@ export function writeMessages(context: WriteContext): object[] {
 }
 
 function writeMessage({ role, parts }: NeutralMessage, context: WriteContext): object[] {
-  if (role === 'assistant') return [writeAssistant(parts, context)]
+  if (role === 'assistant') return writeAssistant(parts, context)
   if (role !== 'user') {
     const known = role === 'developer' && context.target.provider !== 'openai' ? 'system' : role
     return [{ role: known, content: writeContent(parts, context) }]
@@ -138,18 +138,22 @@ function writeMessage({ role, parts }: NeutralMessage, context: WriteContext): o
   ]
 }
 
-function writeAssistant(parts: readonly Part[], context: WriteContext): object {
+/** None where only thoughts were in it: OpenAI refuses a message that says nothing. */
+function writeAssistant(parts: readonly Part[], context: WriteContext): object[] {
   const calls = parts.filter((part) => part.type === 'tool-call')
   const reasoning = parts.filter((part) => part.type === 'reasoning')
   const own = reasoning.filter(({ proof }) => proof === undefined || proof.of === 'openai-chat')
   if (own.length < reasoning.length) context.skip('messages[].content[].thinking')
   const said = parts.filter(({ type }) => type === 'text' || type === 'refusal')
-  return {
-    role: 'assistant',
-    content: said.length === 0 ? null : writeContent(said, context),
-    ...(own.length > 0 && calls.length > 0 && { reasoning_content: own.map((part) => part.text).join('') }),
-    ...(calls.length > 0 && { tool_calls: calls.map(writeCall) }),
-  }
+  if (said.length + calls.length === 0) return []
+  return [
+    {
+      role: 'assistant',
+      content: said.length === 0 ? null : writeContent(said, context),
+      ...(own.length > 0 && calls.length > 0 && { reasoning_content: own.map((part) => part.text).join('') }),
+      ...(calls.length > 0 && { tool_calls: calls.map(writeCall) }),
+    },
+  ]
 }
 
 /** Writes a tool call. */
