@@ -130,3 +130,50 @@ describe('a request from OpenAI’s chat to Anthropic', () => {
     expect(told).toEqual(tokens === undefined ? ['reasoning'] : [])
   })
 })
+
+describe('what stands inside a field and has no words elsewhere', () => {
+  const base64 = { type: 'base64', media_type: 'application/pdf', data: 'JVBERi0=' }
+  const document = { type: 'document', source: base64 }
+  const cached = { cache_control: { type: 'ephemeral' } }
+  const said = (content: unknown) => [{ role: 'user', content }]
+
+  it.each<[DialectName, object, readonly string[], readonly string[]]>([
+    ['anthropic-messages', { messages: said([{ ...document, citations: { enabled: true } }]) }, ['citations'], []],
+    ['anthropic-messages', { messages: said([{ ...document, citations: { enabled: false } }]) }, [], []],
+    ['anthropic-messages', { messages: said([{ ...document, context: 'A page.' }]) }, [], ['context']],
+    ['anthropic-messages', { messages: said([{ type: 'text', text: 'hi', ...cached }]) }, [], ['cache_control']],
+    [
+      'anthropic-messages',
+      {
+        messages: said([{ type: 'tool_result', tool_use_id: 't', content: [{ type: 'text', text: 'hi', ...cached }] }]),
+      },
+      [],
+      ['cache_control'],
+    ],
+    ['openai-chat', { messages: said([{ type: 'text', text: 'hi', ...cached }]) }, [], ['cache_control']],
+    ['openai-responses', { input: said([{ type: 'input_text', text: 'hi', ...cached }]) }, [], ['cache_control']],
+  ])('is told of in content from %s: %o', (from, fields, lost, skipped) => {
+    const to = from === 'openai-chat' ? 'openai-responses' : 'openai-chat'
+    const at = from === 'openai-responses' ? 'input[].content[]' : 'messages[].content[]'
+
+    expect(translated(from, to, fields)).toMatchObject({ told: [...lost, ...skipped].map((name) => `${at}.${name}`) })
+  })
+
+  it.each<[DialectName, object, string]>([
+    ['anthropic-messages', { name: 'f', input_schema: inputSchema, defer_loading: true }, 'tools[].defer_loading'],
+    ['openai-chat', { type: 'function', function: { name: 'f', extra: 1 } }, 'tools[].function.extra'],
+    ['openai-responses', { type: 'function', name: 'f', parameters: inputSchema, extra: 1 }, 'tools[].extra'],
+  ])('is told of in a tool from %s, and no reason to refuse', (from, tool, name) => {
+    const to = from === 'openai-chat' ? 'openai-responses' : 'openai-chat'
+
+    expect(translated(from, to, { messages, tools: [tool] }).told).toContain(name)
+  })
+
+  it('is told of in a message, but not what clients send back of an answer as it came', () => {
+    const answer = { role: 'assistant', content: 'Hi', refusal: null, annotations: null, audio: null }
+    const messagesOf = (more: object) => [...messages, { ...answer, ...more }, ...messages]
+
+    expect(toMessages({ messages: messagesOf({}) }).told).toEqual([])
+    expect(toMessages({ messages: messagesOf({ prefix: true }) }).told).toEqual(['messages[].prefix'])
+  })
+})

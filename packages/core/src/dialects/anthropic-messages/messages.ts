@@ -1,7 +1,7 @@
 import { isRecord, isText, list, parseExactly, record, text } from '../json.ts'
 import type { NeutralMessage, Part, Source, TextPart } from '../neutral.ts'
 import { sealed, unsealed } from '../proof.ts'
-import type { Losses, WriteContext } from '../translation.ts'
+import { type Losses, type WriteContext, tellOthers } from '../translation.ts'
 
 const dialect = 'anthropic-messages'
 
@@ -41,9 +41,29 @@ export function readSystem(value: unknown, { skip }: Losses): readonly TextPart[
 export function readMessages(value: unknown, losses: Losses): readonly NeutralMessage[] {
   return list(value).map((message) => {
     const { role, content } = record(message)
+    for (const block of list(content)) tellOfBlock(record(block), losses)
     const parts = readContent(content, losses)
     return { role: role === 'assistant' || role === 'system' ? role : 'user', parts }
   })
+}
+
+/** The fields of a block that are read, by its type, and those that say only what is known anyway. */
+const ofBlock: Readonly<Record<string, readonly string[]>> = {
+  text: ['text', 'citations'],
+  image: ['source'],
+  document: ['source', 'title', 'citations'],
+  tool_use: ['id', 'name', 'input', 'caller'],
+  tool_result: ['tool_use_id', 'content', 'is_error'],
+  thinking: ['thinking', 'signature'],
+  redacted_thinking: ['data'],
+}
+
+function tellOfBlock(block: Block, losses: Losses): void {
+  const type = text(block['type'])
+  const known = Object.hasOwn(ofBlock, type) ? ofBlock[type]! : Object.keys(block)
+  tellOthers('messages[].content[]', block, ['type', ...known], losses)
+  if (record(block['citations'])['enabled'] === true) losses.lose('messages[].content[].citations')
+  if (type === 'tool_result') for (const inner of list(block['content'])) tellOfBlock(record(inner), losses)
 }
 
 /** Reads the content of a message, or of an answer. */
@@ -53,7 +73,6 @@ export function readContent(content: unknown, losses?: Losses): Part[] {
 }
 
 function readBlock(block: Block, losses: Losses | undefined): Part[] {
-  if (block['cache_control']) losses?.skip('messages[].content[].cache_control')
   const { type } = block
   switch (type) {
     case 'text':

@@ -11,6 +11,7 @@ import {
   hint,
   notCarried,
   reads,
+  tellOthers,
   writesAs,
   writesNothing,
 } from '../translation.ts'
@@ -112,13 +113,15 @@ export const messagesTranslation: Translation = {
   stepWriter,
 }
 
-function readTool(tool: Readonly<Record<string, unknown>>, { lose, skip }: Losses): NeutralTool[] {
+const ofTool = ['type', 'name', 'description', 'input_schema', 'strict']
+
+function readTool(tool: Readonly<Record<string, unknown>>, losses: Losses): NeutralTool[] {
   const { type, name, description, input_schema: inputSchema, strict } = tool
   if (isText(type) && type !== 'custom') {
-    lose(`tools[].${type}`)
+    losses.lose(`tools[].${type}`)
     return []
   }
-  if (tool['cache_control']) skip('tools[].cache_control')
+  tellOthers('tools[]', tool, ofTool, losses)
   return [
     {
       name: text(name),

@@ -1,6 +1,6 @@
 import { isText, list, record, text } from '../json.ts'
 import type { NeutralMessage, NeutralRequest, Part, ReasoningPart, Source } from '../neutral.ts'
-import type { Losses, WriteContext } from '../translation.ts'
+import { type Losses, type WriteContext, tellOthers } from '../translation.ts'
 import { readDetails, writeDetails } from './reasoning-details.ts'
 
 /** The parts of a message by the wire's `type`, or by the field in which they stand. */
@@ -34,9 +34,41 @@ export function readConversation(value: unknown, losses: Losses): NeutralRequest
   return { system: first.parts.filter((part) => part.type === 'text'), messages: rest }
 }
 
+/** The fields of a message that are read, or told of by themselves. */
+const ofMessage = [
+  'role',
+  'content',
+  'name',
+  'tool_calls',
+  'tool_call_id',
+  'refusal',
+  'function_call',
+  'audio',
+  'reasoning_content',
+  'reasoning',
+  'reasoning_details',
+]
+/** The fields of a part, by its type. */
+const ofPart: Readonly<Record<string, string>> = {
+  text: 'text',
+  refusal: 'refusal',
+  image_url: 'image_url',
+  input_audio: 'input_audio',
+  file: 'file',
+}
+
+function tellOfMessage(message: Readonly<Record<string, unknown>>, losses: Losses): void {
+  tellOthers('messages[]', message, ofMessage, losses)
+  for (const part of list(message['content']).map(record)) {
+    const type = text(part['type'])
+    if (Object.hasOwn(ofPart, type)) tellOthers('messages[].content[]', part, ['type', ofPart[type]!], losses)
+  }
+}
+
 function readMessage(message: Readonly<Record<string, unknown>>, losses: Losses): NeutralMessage {
   const { role, content, name } = message
   if (isText(name) && role !== 'tool') losses.skip('messages[].name')
+  tellOfMessage(message, losses)
   const parts = readContent(content, losses)
   if (role === 'tool')
     return { role: 'user', parts: [{ type: 'tool-result', id: text(message['tool_call_id']), parts }] }

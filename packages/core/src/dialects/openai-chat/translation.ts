@@ -9,6 +9,7 @@ import {
   hintUnless,
   notCarried,
   reads,
+  tellOthers,
   writesAs,
   writesNothing,
 } from '../translation.ts'
@@ -138,12 +139,14 @@ export const chatTranslation: Translation = {
   stepWriter,
 }
 
-function readTool(value: unknown, { lose }: Losses): NeutralTool[] {
+function readTool(value: unknown, losses: Losses): NeutralTool[] {
   const { type, function: declared } = record(value)
   if (type !== undefined && type !== 'function') {
-    lose(`tools[].${text(type)}`)
+    losses.lose(`tools[].${text(type)}`)
     return []
   }
+  tellOthers('tools[]', record(value), ['type', 'function'], losses)
+  tellOthers('tools[].function', record(declared), ['name', 'description', 'parameters', 'strict'], losses)
   const { name, description, parameters, strict } = record(declared)
   return [
     {

@@ -12,6 +12,7 @@ import {
   hintUnless,
   notCarried,
   reads,
+  tellOthers,
   writesAs,
   writesNothing,
 } from '../translation.ts'
@@ -114,11 +115,15 @@ export const responsesTranslation: Translation = {
   stepWriter,
 }
 
-function readTool({ type, name, description, parameters, strict }: JsonBody, { lose }: Losses): NeutralTool[] {
+const ofTool = ['type', 'name', 'description', 'parameters', 'strict']
+
+function readTool(tool: JsonBody, losses: Losses): NeutralTool[] {
+  const { type, name, description, parameters, strict } = tool
   if (type !== 'function') {
-    lose(`tools[].${text(type)}`)
+    losses.lose(`tools[].${text(type)}`)
     return []
   }
+  tellOthers('tools[]', tool, ofTool, losses)
   return [
     {
       name: text(name),
