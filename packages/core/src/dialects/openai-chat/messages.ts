@@ -48,20 +48,13 @@ const ofMessage = [
   'reasoning',
   'reasoning_details',
 ]
-/** The fields of a part, by its type. */
-const ofPart: Readonly<Record<string, string>> = {
-  text: 'text',
-  refusal: 'refusal',
-  image_url: 'image_url',
-  input_audio: 'input_audio',
-  file: 'file',
-}
 
 function tellOfMessage(message: Readonly<Record<string, unknown>>, losses: Losses): void {
   tellOthers('messages[]', message, ofMessage, losses)
   for (const part of list(message['content']).map(record)) {
     const type = text(part['type'])
-    if (Object.hasOwn(ofPart, type)) tellOthers('messages[].content[]', part, ['type', ofPart[type]!], losses)
+    // A part has one field, which is called as its type is.
+    if (Object.hasOwn(readsParts, type)) tellOthers('messages[].content[]', part, ['type', type], losses)
   }
 }
 
