@@ -18,7 +18,8 @@ beforeAll(async () => {
   for (const file of listed.split('\0').filter(Boolean)) cpSync(join(root, file), join(copy, file))
   await pnpm(['install', '--prefer-offline', '--frozen-lockfile'], copy)
   await pnpm(['create-plugin', 'rate-card'], copy)
-  await pnpm(['install', '--prefer-offline'], copy)
+  // Where `CI` is set, pnpm would keep to the lockfile, which knows nothing of the new package.
+  await pnpm(['install', '--prefer-offline', '--no-frozen-lockfile'], copy)
 }, timeoutMs)
 
 afterAll(() => rmSync(copy, { recursive: true, force: true }))
