@@ -5,6 +5,7 @@ import type { BudgetSettings } from './money/budget.ts'
 import type { HealthState } from './health/health-window.ts'
 import type { ModelState } from './model-state.ts'
 import type { Price } from './money/price.ts'
+import type { RouteHook, TryCandidate } from './plugin.ts'
 import type { ConnectedModel } from './providers/provider.ts'
 import type { Quirks } from './providers/quirks.ts'
 import type { MediaPart } from './tokens/bounds.ts'
@@ -354,6 +355,8 @@ export interface Strategy {
     context: RankContext,
   ): readonly Ranked[] | Promise<readonly Ranked[]>
   observe?(outcome: Outcome): void
+  /** Tries what it ranked in a way of its own. `tryRanked` is how it would be tried otherwise: in turn, or by a route hook. */
+  route?(call: Call, ranked: readonly Ranked[], attempt: TryCandidate, tryRanked: RouteHook): Promise<Reply>
 }
 
 /** A strategy without state, as a bare function. */

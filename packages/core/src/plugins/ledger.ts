@@ -110,6 +110,7 @@ function callRow(record: CallRecord): LedgerCall {
     candidates,
     seed,
     cache,
+    cascade,
   } = record
   return {
     callKey: key,
@@ -122,6 +123,6 @@ function callRow(record: CallRecord): LedgerCall {
     outcome,
     durationMs: durationMs ?? 0,
     failovers: failovers.length,
-    decision: { labels, strategy, candidates, seed, failovers, ...(cache && { cache }) },
+    decision: { labels, strategy, candidates, seed, failovers, ...(cache && { cache }), ...(cascade && { cascade }) },
   }
 }

@@ -3,6 +3,7 @@ import { createFakeClock, seededRandom } from '@signalbox/testkit'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Call, CandidateView, Ranked, Strategy } from '../types.ts'
+import { byCascade } from './cascade.ts'
 import { byComplexity } from './complexity.ts'
 import { createStrategy, strategyNames } from './index.ts'
 import { ordered } from './ordered.ts'
@@ -68,6 +69,7 @@ const optionsOf: Readonly<Record<string, { use: string }>> = {
     complex: ['d', 'e', 'f'],
     strategy: 'weighted',
   }),
+  cascade: byCascade({ cheap: ['a', 'b'], strong: ['c', 'd', 'e', 'f'], verify: 'schema' }),
   rules: byRules({ rules: [{ when: { labels: { task: 'code' } }, models: ['a'] }], otherwise: letters }),
 }
 

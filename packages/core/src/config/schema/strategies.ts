@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { days } from '../../strategies/rules.ts'
-import { count, milliseconds, name, timeZone } from './basics.ts'
+import { count, isExpression, milliseconds, name, timeZone } from './basics.ts'
 
 const strategyName = z.string().min(1)
 const builtInStrategies = new Set([
@@ -9,6 +9,7 @@ const builtInStrategies = new Set([
   'weighted',
   'least-latency',
   'cheapest',
+  'cascade',
   'complexity',
   'rules',
 ])
@@ -39,36 +40,82 @@ const conditions = z.strictObject({
     })
     .optional(),
 })
-export const strategy = z.union([
-  strategyName,
+const expression = z.string().refine(isExpression, 'expected a regular expression')
+const verifier = z.union([
+  z.enum(['schema', 'tools']),
   z.discriminatedUnion('use', [
-    z.strictObject({ use: z.enum(['ordered', 'round-robin', 'weighted', 'cheapest']) }),
     z.strictObject({
-      use: z.literal('complexity'),
-      simple: modelNames.optional(),
-      moderate: modelNames.optional(),
-      complex: modelNames.optional(),
-      strategy: nestedStrategy,
+      use: z.literal('schema'),
+      schema: z
+        .union([z.record(z.string(), z.unknown()), z.boolean()])
+        .optional()
+        .describe('A JSON Schema. Default: the one that the request asks for.'),
+    }),
+    z.strictObject({ use: z.literal('tools') }),
+    z
+      .strictObject({
+        use: z.literal('regex'),
+        accept: expression.optional().describe('The text must match it.'),
+        reject: expression.optional().describe('The text must not match it.'),
+      })
+      .refine(({ accept, reject }) => accept !== undefined || reject !== undefined, 'expected accept, reject or both'),
+    z.strictObject({
+      use: z.literal('agreement'),
+      with: name.describe('The model whose answer is the second opinion.'),
+      extract: expression.optional().describe('What is compared, where it matches last. Default: the whole text.'),
     }),
     z.strictObject({
-      use: z.literal('rules'),
-      rules: z.array(
-        z.strictObject({
-          name: z.string().min(1).optional().describe('Stands in the reason of each decision.'),
-          when: conditions.optional().describe('What a call must be like. Default: holds for every call.'),
-          models: modelNames,
-          strategy: nestedStrategy,
-        }),
-      ),
-      otherwise: modelNames.describe('Serves calls for which no rule holds.'),
-    }),
-    z.strictObject({
-      use: z.literal('least-latency'),
-      windowMs: milliseconds.optional().describe('How long a sample counts. Default 30000.'),
+      use: z.literal('judge'),
+      model: name,
+      criteria: z.string().min(1).optional().describe('What makes an answer good enough.'),
+      maxOutputTokens: count.optional().describe('The most that the judge may write. Default 1024.'),
     }),
   ]),
-  z
-    .looseObject({ use: strategyName })
-    .refine(({ use }) => !builtInStrategies.has(use), { abort: true })
-    .describe("A plugin's strategy, with its options."),
 ])
+const verifyOf = (own?: z.ZodType) => {
+  const one = own ? z.union([verifier, own]) : verifier
+  return z.union([one, z.array(one).min(1)])
+}
+
+/** What a strategy may be in a file, and in code with functions for verifiers. */
+export const strategyOf = (ownVerifier?: z.ZodType) =>
+  z.union([
+    strategyName,
+    z.discriminatedUnion('use', [
+      z.strictObject({ use: z.enum(['ordered', 'round-robin', 'weighted', 'cheapest']) }),
+      z.strictObject({
+        use: z.literal('complexity'),
+        simple: modelNames.optional(),
+        moderate: modelNames.optional(),
+        complex: modelNames.optional(),
+        strategy: nestedStrategy,
+      }),
+      z.strictObject({
+        use: z.literal('cascade'),
+        cheap: modelNames.describe('Asked first.'),
+        strong: modelNames.describe('Asked where the answer of a cheap model is rejected.'),
+        verify: verifyOf(ownVerifier).describe('What verifies the answer of a cheap model.'),
+        strategy: nestedStrategy,
+      }),
+      z.strictObject({
+        use: z.literal('rules'),
+        rules: z.array(
+          z.strictObject({
+            name: z.string().min(1).optional().describe('Stands in the reason of each decision.'),
+            when: conditions.optional().describe('What a call must be like. Default: holds for every call.'),
+            models: modelNames,
+            strategy: nestedStrategy,
+          }),
+        ),
+        otherwise: modelNames.describe('Serves calls for which no rule holds.'),
+      }),
+      z.strictObject({
+        use: z.literal('least-latency'),
+        windowMs: milliseconds.optional().describe('How long a sample counts. Default 30000.'),
+      }),
+    ]),
+    z
+      .looseObject({ use: strategyName })
+      .refine(({ use }) => !builtInStrategies.has(use), { abort: true })
+      .describe("A plugin's strategy, with its options."),
+  ])

@@ -4,6 +4,9 @@ import { count, isText, list, number, record, text } from '../json.ts'
 import { mapContent, mapFields } from '../map-text.ts'
 import type { JsonBody, RequestView } from '../json-request.ts'
 
+/** The output that a model may write of which nobody said how much it may: the field cannot be left out. */
+export const usualMaxTokens = 16_384
+
 /** How a body of Anthropic's messages is read. */
 export const messagesView: RequestView = {
   messages: (body) => [...systemOf(body), ...list(body['messages']).map(messageOf)],
