@@ -102,7 +102,7 @@ export function listenTo(router: Router): Told[] {
 
 /** Waits, in turns of a few milliseconds, until something holds; fails after two seconds. */
 export async function eventually(holds: () => boolean, what = holds.toString()): Promise<void> {
-  const until = performance.now() + 2_000
+  const until = performance.now() + 10_000
   while (!holds()) {
     if (performance.now() > until) throw new Error(`did not come true: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 2))
