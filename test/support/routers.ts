@@ -100,7 +100,7 @@ export function listenTo(router: Router): Told[] {
   return told
 }
 
-/** Waits, in turns of a few milliseconds, until something holds; fails after two seconds. */
+/** Waits, in turns of a few milliseconds, until something holds; fails after ten seconds. */
 export async function eventually(holds: () => boolean, what = holds.toString()): Promise<void> {
   const until = performance.now() + 10_000
   while (!holds()) {
