@@ -51,6 +51,8 @@ export interface CandidateRecord {
   readonly breaker: BreakerState
   /** Its weight at that moment: rate limits cut it for a time. */
   readonly weight: number
+  /** The chance with which it came to stand first, where that was drawn. */
+  readonly propensity?: number
 }
 
 /** How long a hook took by itself: the time inside `next` is that of the hooks further in. */
