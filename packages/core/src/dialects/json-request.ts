@@ -28,6 +28,7 @@ export class JsonRequest implements Request {
   private given: Uint8Array | undefined
   private messagesRead: readonly Message[] | undefined
   private parametersRead: Parameters | undefined
+  private mediaRead: Media | undefined
 
   constructor(body: JsonBody, bytes: Uint8Array | undefined, view: RequestView) {
     this.body = body
@@ -61,7 +62,7 @@ export class JsonRequest implements Request {
   }
 
   get media(): Media {
-    return this.view.media(this.body)
+    return (this.mediaRead ??= this.view.media(this.body))
   }
 
   with(patch: JsonBody): Request {

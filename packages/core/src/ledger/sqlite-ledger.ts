@@ -20,7 +20,7 @@ export interface SqliteLedgerOptions {
   readonly onEntries?: OnEntries
   /** Hears of what could not be written. */
   readonly onError?: (error: unknown) => void
-  /** The longest that a row waits to be written, in milliseconds. @default 20 */
+  /** The longest that a row waits to be written, in milliseconds. @default 50 */
   readonly batchMs?: number
 }
 
@@ -39,7 +39,7 @@ const retryMs = 1_000
  * found in its journal and posted at their upper bound, as estimated.
  */
 export function createSqliteLedger(options: SqliteLedgerOptions): Ledger {
-  const { file, clock, prices, onEntries, onError, batchMs = 20 } = options
+  const { file, clock, prices, onEntries, onError, batchMs = 50 } = options
   const database = openDatabase(file)
   const journal = openJournal(file)
   const log = fs.openSync(`${file}-wal`, 'a')
