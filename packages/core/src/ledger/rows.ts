@@ -17,8 +17,17 @@ const identityValues = ({ key, user, team, tags = [] }: LedgerIdentity): SqlValu
   key ?? null,
   user ?? null,
   team ?? null,
-  JSON.stringify([...new Set(tags)]),
+  tags.length === 0 ? '[]' : JSON.stringify([...new Set(tags)]),
 ]
+
+const writtenPrices = new WeakMap<UnitPrices, string>()
+
+/** The JSON of unit prices. They are the same object for all attempts until the price changes. */
+export function jsonOfPrices(prices: UnitPrices): string {
+  let json = writtenPrices.get(prices)
+  if (json === undefined) writtenPrices.set(prices, (json = JSON.stringify(prices)))
+  return json
+}
 
 export function attemptValues(attempt: LedgerAttempt): SqlValue[] {
   const { callKey, place, callId, time, identity, route, model, provider, outcome } = attempt
@@ -43,7 +52,7 @@ export function attemptValues(attempt: LedgerAttempt): SqlValue[] {
     attempt.costNanoUsd ?? null,
     Number(attempt.estimated),
     Number(attempt.overrun),
-    attempt.prices ? JSON.stringify(attempt.prices) : null,
+    attempt.prices ? jsonOfPrices(attempt.prices) : null,
     attempt.priceSource ?? null,
     attempt.usageFaults ? JSON.stringify(attempt.usageFaults) : null,
   ]
