@@ -1,5 +1,5 @@
 import { createAdmission } from './admission.ts'
-import { createAnswerCache } from './answer-cache.ts'
+import { createAnswerCache, createCallKey } from './answer-cache.ts'
 import { type CallInit, childOf, createCall } from './call.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { RouterOptions } from './config/options.ts'
@@ -166,7 +166,8 @@ export function createRouter(given: RouterOptions): Router {
   const states = createModelStates(services)
   const routes = createRouteTable(options, { ...services, connections, states })
   const cache = createAnswerCache(options, { clock, events, routes })
-  const builtIns = builtInPlugins({ ...services, routes, cache })
+  const callKeyOf = options.fingerprints ? createCallKey(options, routes) : undefined
+  const builtIns = builtInPlugins({ ...services, routes, cache, callKeyOf })
   const plugins = (options.plugins || []).map((plugin) => definePlugin(plugin))
   const routePlugins = pluginsOfRoutes(options)
   const everyPlugin = [...builtIns, ...plugins, ...[...routePlugins.values()].flat()]
