@@ -114,6 +114,11 @@ export function createAnswerCache(options: RouterOptions, services: CacheService
     }
   }
 
+  let closing: Promise<void> | undefined
+  async function close(): Promise<void> {
+    for (const layer of layers) await layer.close?.()
+  }
+
   return {
     flights: createCallFlights(clock),
     settingsOf,
@@ -141,9 +146,7 @@ export function createAnswerCache(options: RouterOptions, services: CacheService
         layers: layers.map((layer) => ({ name: layer.name, ...layer.size?.() })),
       }
     },
-    async close() {
-      for (const layer of layers) await layer.close?.()
-    },
+    close: () => (closing ??= close()),
   }
 }
 

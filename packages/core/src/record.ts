@@ -51,6 +51,8 @@ export interface CandidateRecord {
   readonly breaker: BreakerState
   /** Its weight at that moment: rate limits cut it for a time. */
   readonly weight: number
+  /** The chance with which it came to stand first, where that was drawn. */
+  readonly propensity?: number
 }
 
 /** How long a hook took by itself: the time inside `next` is that of the hooks further in. */
@@ -74,6 +76,20 @@ export interface CacheRecord {
   readonly savedNanoUsd?: number
   /** How much longer it took when it was made, in milliseconds. */
   readonly savedMs?: number
+}
+
+/** What a cascade made of the answer of a cheap model. */
+export interface CascadeRecord {
+  /** `skipped`: the cheap models were not asked, because nothing could verify their answer. */
+  readonly verdict: 'accepted' | 'rejected' | 'skipped'
+  /** The model whose answer was verified. */
+  readonly model?: string
+  /** The verifier that decided; all of them where all accept. */
+  readonly verifier?: string
+  /** What the verifier said. */
+  readonly reason: string
+  /** Whether the call went on to the strong models. */
+  readonly escalated: boolean
 }
 
 /** Everything a call decided and did, written as it happens. */
@@ -104,6 +120,8 @@ export interface CallRecord {
   cache?: CacheRecord
   /** Stands for what was asked; absent unless `fingerprints` asks for it, or where no cache could answer. */
   fingerprint?: string
+  /** What a cascade made of a cheap answer; absent where none was verified. */
+  cascade?: CascadeRecord
   /** How long each hook took, in the order in which they began; absent unless `hookTimes` asks for it. */
   hookTimes?: HookTime[]
 }

@@ -111,6 +111,7 @@ function callRow(record: CallRecord): LedgerCall {
     candidates,
     seed,
     cache,
+    cascade,
   } = record
   return {
     callKey: key,
@@ -123,6 +124,6 @@ function callRow(record: CallRecord): LedgerCall {
     outcome,
     durationMs: durationMs ?? 0,
     failovers: failovers.length,
-    decision: { labels, strategy, candidates, seed, failovers, ...(cache && { cache }) },
+    decision: { labels, strategy, candidates, seed, failovers, ...(cache && { cache }), ...(cascade && { cascade }) },
   }
 }

@@ -27,3 +27,14 @@ export function observeChoices(choices: readonly Choice[], outcome: Outcome): vo
     else strategy.observe?.({ ...outcome, candidates: outcome.candidates.filter(({ name }) => models.includes(name)) })
   }
 }
+
+/** Rankings one behind the other; every model once, where it stands first. */
+export function joined(parts: readonly (Ranked[] | Promise<Ranked[]>)[]): Ranked[] | Promise<Ranked[]> {
+  const there = parts.flatMap((part) => (part instanceof Promise ? [] : [part]))
+  return there.length === parts.length ? once(there) : Promise.all(parts.map(async (part) => part)).then(once)
+}
+
+function once(parts: readonly (readonly Ranked[])[]): Ranked[] {
+  const seen = new Set<string>()
+  return parts.flat().filter(({ name }) => !seen.has(name) && seen.add(name))
+}

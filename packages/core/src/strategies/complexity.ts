@@ -1,6 +1,6 @@
 import { type Complexity, heuristicLabels } from '../classify/heuristic.ts'
-import type { Call, Ranked, Strategy } from '../types.ts'
-import { type Choice, observeChoices, rankChoice } from './choice.ts'
+import type { Call, Strategy } from '../types.ts'
+import { type Choice, joined, observeChoices, rankChoice } from './choice.ts'
 import type { MakeStrategy, NestedStrategy } from './index.ts'
 
 /** Options of the strategy `complexity`: models for each level, from the first to be tried to the last. */
@@ -35,18 +35,10 @@ export function complexity(options: ComplexityOptions, make: MakeStrategy): Stra
     rank(call, candidates, context) {
       const { level, by } = levelOf(call)
       const why = (one: Complexity) => (one === level ? `${level} ${by}` : `behind ${level}: ${one}`)
-      const parts = chains[level].map((one) => rankChoice(choices[one], why(one), { call, candidates, context }))
-      const there = parts.flatMap((part) => (part instanceof Promise ? [] : [part]))
-      return there.length === parts.length ? each(there) : Promise.all(parts.map(async (part) => part)).then(each)
+      return joined(chains[level].map((one) => rankChoice(choices[one], why(one), { call, candidates, context })))
     },
     observe: (outcome) => observeChoices(Object.values(choices), outcome),
   }
-}
-
-/** Every model once, where it stands first. */
-function each(parts: readonly (readonly Ranked[])[]): readonly Ranked[] {
-  const seen = new Set<string>()
-  return parts.flat().filter(({ name }) => !seen.has(name) && seen.add(name))
 }
 
 function levelOf({ labels, request }: Call): { readonly level: Complexity; readonly by: string } {
