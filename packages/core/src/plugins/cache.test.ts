@@ -455,7 +455,7 @@ describe('layers', () => {
       body: Buffer.alloc(100),
     }
     let most = 0
-    for (let key = 0; key < 1_000_000; key++) {
+    for (let key = 0; key < 20_000; key++) {
       void layer.set(`key ${key}`, answer)
       if (key % 1_000 === 0) most = Math.max(most, layer.size!().bytes)
     }
