@@ -8,7 +8,7 @@ export const help = () =>
     `${bold('signalbox report')} [savings|recommendations|projection|failovers] --config FILE [options]`,
     `${bold('signalbox keys')} create|list|revoke --config FILE [options]`,
     `${bold('signalbox tail')} --config FILE [--lines N] [--json]`,
-    `${bold('signalbox train')} --data FILE --out FILE`,
+    `${bold('signalbox train')} [--data FILE] [--ledger FILE --prompts FILE] --out FILE`,
     `${bold('signalbox PLUGIN COMMAND')} --config FILE [-- ARGUMENTS]`,
     '',
     'Serves the router that a configuration file describes, for any OpenAI client, at http://HOST:PORT/v1.',
@@ -20,6 +20,8 @@ export const help = () =>
     columns([
       ['-c, --config FILE', 'the configuration: .json, .yaml, .yml, .ts, .mts, .js or .mjs'],
       ['    --data FILE', 'the results to train from, one JSON object a line'],
+      ['    --ledger FILE', 'a ledger whose rated calls are trained from, too'],
+      ['    --prompts FILE', 'the prompts of its calls: lines of {"id", "prompt"}'],
       ['    --out FILE', 'where the profile is written'],
       ['-p, --port N', 'the port, 0 for any that is free (default 3000)'],
       ['    --host HOST', 'the address to listen at (default 127.0.0.1)'],

@@ -34,6 +34,12 @@ const migrations: readonly string[] = [
    create index attempts_by_time on attempts (time);
    ${['calls', 'attempts'].flatMap((table) => ['update', 'delete'].map((verb) => appendOnly(table, verb))).join('\n')}`,
   'alter table attempts add column usage_faults text',
+  `create table ratings (
+     place integer primary key, call_key text not null, time integer not null, score real not null
+   ) strict;
+   create index ratings_by_call on ratings (call_key, place);
+   create index calls_by_id on calls (call_id);
+   ${['update', 'delete'].map((verb) => appendOnly('ratings', verb)).join('\n')}`,
 ]
 
 /**

@@ -8,7 +8,15 @@ import { lostAttempt, lostCall } from './lost.ts'
 import { attemptColumns, attemptOf, attemptValues, callColumns, callValues } from './rows.ts'
 import { openDatabase } from './schema.ts'
 import { createSqliteReader } from './sqlite-reader.ts'
-import { type Ledger, type LedgerAttempt, type LedgerCall, type OnEntries, conflict, isSamePosting } from './types.ts'
+import {
+  type Ledger,
+  type LedgerAttempt,
+  type LedgerCall,
+  type LedgerRating,
+  type OnEntries,
+  conflict,
+  isSamePosting,
+} from './types.ts'
 
 /** How the ledger is kept. */
 export interface SqliteLedgerOptions {
@@ -24,7 +32,7 @@ export interface SqliteLedgerOptions {
   readonly batchMs?: number
 }
 
-type Posted = { readonly attempt: LedgerAttempt } | { readonly call: LedgerCall }
+type Posted = { readonly attempt: LedgerAttempt } | { readonly call: LedgerCall } | { readonly rating: LedgerRating }
 
 const fdatasync = promisify(fs.fdatasync)
 
@@ -47,6 +55,7 @@ export function createSqliteLedger(options: SqliteLedgerOptions): Ledger {
     `insert or ignore into attempts (${attemptColumns}) values (${marks(attemptColumns)})`,
   )
   const insertCall = database.prepare(`insert or ignore into calls (${callColumns}) values (${marks(callColumns)})`)
+  const insertRating = database.prepare('insert into ratings (call_key, time, score) values (?, ?, ?)')
   const findAttempt = database.prepare(`select ${attemptColumns} from attempts where call_key = ? and place = ?`)
   let queue: Posted[] = []
   let timer: Timer | undefined
@@ -87,6 +96,11 @@ export function createSqliteLedger(options: SqliteLedgerOptions): Ledger {
   function insert(posted: Posted): void {
     if ('call' in posted) {
       insertCall.run(...callValues(posted.call))
+      return
+    }
+    if ('rating' in posted) {
+      const { callKey, time, score } = posted.rating
+      insertRating.run(callKey, Math.round(time), score)
       return
     }
     const { attempt } = posted
@@ -157,6 +171,7 @@ export function createSqliteLedger(options: SqliteLedgerOptions): Ledger {
     begin: journal.begin,
     post: (attempt) => later({ attempt }),
     close: (call) => later({ call }),
+    rate: (rating) => later({ rating }),
     flush,
     ...createSqliteReader(database, { clock, prices, beforeReading: () => void write() }),
     end: () => (ending ??= end()),

@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts'
 import { type KnownPrices, noKnownPrices } from '../reports/baseline.ts'
 import { recommend } from '../reports/recommend.ts'
 import { makeReport } from '../reports/report.ts'
-import { type SqlRow, type SqlValue, attemptColumns, attemptOf, callColumns, callOf } from './rows.ts'
+import { type SqlRow, type SqlValue, attemptColumns, attemptOf, callColumns, callOf, ratedCallOf } from './rows.ts'
 import { totalOf, totalsSql, where } from './sql.ts'
 import { sqliteReportSource } from './sqlite-report.ts'
 import type { LedgerQuery, LedgerReader } from './types.ts'
@@ -45,6 +45,7 @@ export function createSqliteReader(
   const reader: LedgerReader = {
     attempts: (query) => pages(attempts, query),
     calls: (query) => pages(calls, query),
+    ratings: (query) => pages(ratings, query),
     totals(by, query) {
       beforeReading()
       const { sql, values } = totalsSql(by, query)
@@ -71,4 +72,15 @@ interface Source<T> {
 }
 
 const attempts = { table: 'attempts', columns: attemptColumns, place: ['call_key', 'place'], read: attemptOf }
+/** Calls with the last that was said of each. */
+const ratedCalls = `(
+  select calls.*, said.score, said.time as rated_at from ratings as said join calls on calls.call_key = said.call_key
+  where said.place = (select max(place) from ratings as any_said where any_said.call_key = said.call_key)
+)`
+const ratings = {
+  table: ratedCalls,
+  columns: `${callColumns}, score, rated_at`,
+  place: ['call_key'],
+  read: ratedCallOf,
+}
 const calls = { table: 'calls', columns: callColumns, place: ['call_key'], read: callOf }
