@@ -61,6 +61,8 @@ export interface Message {
   readonly role: string
   /** All text in it, joined; empty where there is none. */
   readonly text: string
+  /** What it holds besides, as text: calls of tools with their arguments, and thoughts. Absent where there are none. */
+  readonly unspoken?: string
 }
 
 /** A tool the model may call. */
