@@ -49,6 +49,8 @@ const noHeaders = Object.freeze({})
 export interface CallServices extends Services {
   /** Ends the call: with it the caller leaves, or the router closes. */
   readonly end: AbortController
+  /** Names the policy that decides. */
+  readonly policy: string
 }
 
 /**
@@ -56,7 +58,11 @@ export interface CallServices extends Services {
  *
  * @throws SignalboxError `invalid_json`, `invalid_body`, or `model_not_found`
  */
-export function createCall(init: CallInit, routes: RouteTable, { clock, random, logger, end }: CallServices): Call {
+export function createCall(
+  init: CallInit,
+  routes: RouteTable,
+  { clock, random, logger, end, policy }: CallServices,
+): Call {
   const { dialect = 'openai-chat', identity = nobody, id = randomUUID(), parent, madeBy } = init
   const { surface } = dialects[dialect]
   const request = dialects[dialect].parse(init.body)
@@ -73,6 +79,7 @@ export function createCall(init: CallInit, routes: RouteTable, { clock, random, 
     startedAt: clock.wallTime(),
     startedMs: now,
     seed: Math.floor(random() * 2 ** 32),
+    policy,
     ...(parent !== undefined && { parent }),
   })
   return {

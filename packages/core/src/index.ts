@@ -92,6 +92,10 @@ export type { Quirks, VendorName } from './providers/quirks.ts'
 export type { ConnectedModel, ModelContext, Provider } from './providers/provider.ts'
 export type { AttemptRecord, CacheRecord, CallRecord, CandidateRecord, Failover, HookTime } from './record.ts'
 export { plainReply, readBody, streamOf, streamReply } from './reply.ts'
+export type { Decision, RequestFacts } from './decision.ts'
+export { decisionOf } from './decision.ts'
+export type { RecordedCall } from './replay/recorded-call.ts'
+export type { Redecided } from './replay/redecide.ts'
 export type { BudgetQuery, BudgetStatus } from './treasury.ts'
 export type {
   Attempt,
@@ -125,7 +129,8 @@ export type {
   UsageFault,
 } from './types.ts'
 export type { Complexity, ExpectedLength, HeuristicLabels, Task } from './classify/heuristic.ts'
-export { heuristicLabels } from './classify/heuristic.ts'
+export { complexityInConversation, heuristicLabels } from './classify/heuristic.ts'
+export { likelyCostNanoUsd } from './strategies/cheapest.ts'
 export { heuristicClassifier } from './classify/index.ts'
 export type { ComplexityOptions } from './strategies/complexity.ts'
 export { byComplexity } from './strategies/complexity.ts'

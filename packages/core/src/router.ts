@@ -26,6 +26,9 @@ import { createConnections } from './providers/connections.ts'
 import { priceBookOf, pricesOf } from './priced-models.ts'
 import type { CallRecord } from './record.ts'
 import type { KnownPrices } from './reports/baseline.ts'
+import { policyOf } from './policy.ts'
+import type { RecordedCall } from './replay/recorded-call.ts'
+import { type Redecided, redecide } from './replay/redecide.ts'
 import { type OrderedHook, createRings } from './rings.ts'
 import { createRouteTable } from './route-table.ts'
 import { readOptions } from './standard-schema.ts'
@@ -73,6 +76,13 @@ export interface Router extends Events {
   as(identity: Identity): CallerRouter
   /** Decides on a call without sending it: its labels, and the models in their order with the reasons. Moves no state. */
   explain(init: CallInit): Promise<CallRecord>
+  /**
+   * Makes a recorded decision again, from what the ledger (or a log, by `decisionOf`) has of it: the same, byte for byte,
+   * as long as the policy is the same. Sends nothing, and moves no state.
+   */
+  replay(recorded: RecordedCall): Promise<Redecided>
+  /** Names the policy that decides: the same for the same models, routes and plugins. */
+  readonly policy: string
   /** The hooks in the order in which they run, outermost first. */
   readonly order: readonly OrderedHook[]
   /** The same for each route that has plugins of its own. */
@@ -125,6 +135,7 @@ const shutdownRetryAfterMs = 5_000
 export function createRouter(given: RouterOptions): Router {
   const options = validateConfig(given, strategyNames)
   const { clock = systemClock, random = Math.random, logger } = options
+  const policy = policyOf(options)
   const events = createEvents(logger)
   const opened = openStore(options.store || 'memory', {
     clock,
@@ -204,7 +215,7 @@ export function createRouter(given: RouterOptions): Router {
   function start(init: CallInit): BegunCall {
     const active = lifetime.enter(init)
     try {
-      const call = createCall(init, routes, { ...services, end: active.end })
+      const call = createCall(init, routes, { ...services, policy, end: active.end })
       return { record: call.record, reply: run(call, active.left) }
     } catch (error) {
       active.left()
@@ -223,10 +234,12 @@ export function createRouter(given: RouterOptions): Router {
       handle: async (init) => begin({ ...init, identity }).reply,
     }),
     async explain(init) {
-      const call = createCall(init, routes, { ...services, random: Math.random, end: new AbortController() })
+      const call = createCall(init, routes, { ...services, policy, random: Math.random, end: new AbortController() })
       await rings.decide(call)
       return call.record
     },
+    replay: (recorded) => redecide(recorded, routes),
+    policy,
     order: rings.order,
     routeOrders: rings.routeOrders,
     plugins,

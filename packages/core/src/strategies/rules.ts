@@ -1,6 +1,6 @@
 import { tokensOf } from '../tokens/request.ts'
 import type { Call, Strategy } from '../types.ts'
-import { type Choice, observeChoices, rankChoice } from './choice.ts'
+import { type Choice, assessChoice, observeChoices, rankChoice, someAssess } from './choice.ts'
 import type { MakeStrategy, NestedStrategy } from './index.ts'
 
 type OneOrMore = string | readonly string[]
@@ -73,14 +73,25 @@ export function rules(options: RulesOptions, make: MakeStrategy): Strategy {
     choice: { models: rule.models, strategy: make(rule.strategy) } satisfies Choice,
   }))
   const otherwise: Choice = { models: options.otherwise, strategy: make(undefined) }
+  const choices = [...all.map(({ choice }) => choice), otherwise]
+  const ruleFor = (call: Call) => all.find(({ holds }) => holds(call))
   return {
     name: 'rules',
+    ...(someAssess(choices) && {
+      assess: (call, candidates, context) =>
+        assessChoice(ruleFor(call)?.choice ?? otherwise, { call, candidates, context }) ?? null,
+    }),
     rank(call, candidates, context) {
-      const rule = all.find(({ holds }) => holds(call))
+      const rule = ruleFor(call)
       const place = { call, candidates, context }
       return rule ? rankChoice(rule.choice, rule.why, place) : rankChoice(otherwise, 'no rule holds', place)
     },
-    observe: (outcome) => observeChoices([...all.map(({ choice }) => choice), otherwise], outcome),
+    observe(outcome) {
+      const decided = outcome.type === 'taken' ? (ruleFor(outcome.call)?.choice ?? otherwise) : undefined
+      observeChoices(choices, outcome, (choice) =>
+        outcome.type === 'taken' && choice === decided ? outcome.assessment : undefined,
+      )
+    },
   }
 }
 

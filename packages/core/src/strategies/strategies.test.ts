@@ -44,7 +44,7 @@ const namesOf = (ranking: readonly Ranked[]) => ranking.map(({ name }) => name)
 /** Takes the first, and tells the strategy so. */
 function take(strategy: Strategy, candidates: readonly CandidateView[], random?: () => number): string {
   const { name } = ranked(strategy, candidates, random)[0]!
-  strategy.observe?.({ type: 'taken', name, candidates })
+  strategy.observe?.({ type: 'taken', name, candidates, call })
   return name
 }
 
@@ -104,7 +104,7 @@ describe('every strategy', () => {
     const strategy = createStrategy(optionsOf[name] ?? name, services)
     const candidates = views(3, 2, 1)
     const first = ranked(strategy, candidates)
-    strategy.observe?.({ type: 'ended', name: 'a', ok: false, code: 'upstream_error', latencyMs: 5 })
+    strategy.observe?.({ type: 'ended', name: 'a', call, ok: false, code: 'upstream_error', latencyMs: 5 })
     expect(ranked(strategy, candidates)).toEqual(first)
   })
 })
@@ -201,7 +201,7 @@ describe('round-robin', () => {
   it('moves only when it is told that one was taken', () => {
     const strategy = roundRobin()
     for (let times = 0; times < 10; times++) expect(ranked(strategy, views(1, 1))[0]!.name).toBe('a')
-    strategy.observe!({ type: 'taken', name: 'a', candidates: views(1, 1) })
+    strategy.observe!({ type: 'taken', name: 'a', candidates: views(1, 1), call })
     expect(ranked(strategy, views(1, 1))[0]!.name).toBe('b')
   })
 
