@@ -53,7 +53,7 @@ it.each([
   ['', 'expected a command: signalbox serve --config FILE'],
   [
     'server',
-    'there is no command "server"; there are serve, doctor, report, keys, tail and train, and with --config FILE those of its plugins',
+    'there is no command "server"; there are serve, doctor, report, keys, tail, train, explain, replay and simulate, and with --config FILE those of its plugins',
   ],
   ['serve', 'serve needs --config FILE'],
   ['serve --config', "option '-c, --config <value>' argument missing"],

@@ -1,3 +1,4 @@
+import type { LedgerCall } from './ledger/types.ts'
 import type { CallRecord } from './record.ts'
 import { type RequestTokens, countedTokens } from './tokens/request.ts'
 import type { Call, DialectName, Modality, Surface } from './types.ts'
@@ -62,16 +63,23 @@ const decisionKeys = [
 /** What was decided, and all that it was decided by: with it the same decision can be made again. No text of a prompt. */
 export type Decision = Pick<CallRecord, (typeof decisionKeys)[number]>
 
-/**
- * The decision of a call, for a log of one's own that `signalbox replay` can read.
- *
- * @example
- * router.on('call.ended', ({ record }) => {
- *   const { id, route, startedAt, identity } = record
- *   log.info({ callId: id, route, time: startedAt, identity, decision: decisionOf(record) })
- * })
- */
+/** The decision of a call. */
 export function decisionOf(record: CallRecord): Decision {
   const known = decisionKeys.filter((key) => record[key] !== undefined)
   return Object.fromEntries(known.map((key) => [key, record[key]])) as unknown as Decision
+}
+
+/** A call as a ledger or a log knows it: who asked for what and when, and the decision. */
+export type RecordedCall = Pick<LedgerCall, 'callId' | 'time' | 'identity' | 'route' | 'decision'>
+
+/**
+ * A call for a log of one's own that `signalbox replay` can read, a line each. No text of a prompt is in it.
+ *
+ * @example
+ * router.on('call.ended', ({ record }) => log.write(`${JSON.stringify(recordedCall(record))}\n`))
+ */
+export function recordedCall(record: CallRecord): RecordedCall {
+  const { id, startedAt, identity, route } = record
+  const { key, user, team, tags } = identity
+  return { callId: id, time: startedAt, identity: { key, user, team, tags }, route, decision: decisionOf(record) }
 }

@@ -18,8 +18,9 @@ import { type Plugin, type PluginServices, definePlugin } from './plugin.ts'
 import { closePlugins, setUpPlugins } from './plugin-life.ts'
 import { createMemoryLedger } from './ledger/memory-ledger.ts'
 import { createSqliteLedger } from './ledger/sqlite-ledger.ts'
+import type { RecordedCall } from './decision.ts'
 import { createContentLog } from './log-content.ts'
-import type { Ledger } from './ledger/types.ts'
+import type { Ledger, LedgerAttempt } from './ledger/types.ts'
 import { createBudgets } from './money/budget.ts'
 import { costBoundNanoUsd } from './plugins/cost-bound.ts'
 import { createConnections } from './providers/connections.ts'
@@ -27,8 +28,8 @@ import { priceBookOf, pricesOf } from './priced-models.ts'
 import type { CallRecord } from './record.ts'
 import type { KnownPrices } from './reports/baseline.ts'
 import { policyOf } from './policy.ts'
-import type { RecordedCall } from './replay/recorded-call.ts'
 import { type Redecided, redecide } from './replay/redecide.ts'
+import { type Rerouted, reroute } from './replay/reroute.ts'
 import { type OrderedHook, createRings } from './rings.ts'
 import { createRouteTable } from './route-table.ts'
 import { readOptions } from './standard-schema.ts'
@@ -77,10 +78,15 @@ export interface Router extends Events {
   /** Decides on a call without sending it: its labels, and the models in their order with the reasons. Moves no state. */
   explain(init: CallInit): Promise<CallRecord>
   /**
-   * Makes a recorded decision again, from what the ledger (or a log, by `decisionOf`) has of it: the same, byte for byte,
-   * as long as the policy is the same. Sends nothing, and moves no state.
+   * Makes a recorded decision again, from what the ledger (or a log, by `recordedCall`) has of it: the same, byte for
+   * byte, as long as the policy is the same. Sends nothing, and moves no state.
    */
   replay(recorded: RecordedCall): Promise<Redecided>
+  /**
+   * Decides on a recorded call by this router's own policy, as if it came now, and lets its strategy learn from the
+   * attempts that were made. For a router that does nothing else: {@link simulate} makes one.
+   */
+  reroute(recorded: RecordedCall, attempts: readonly LedgerAttempt[]): Promise<Rerouted>
   /** Names the policy that decides: the same for the same models, routes and plugins. */
   readonly policy: string
   /** The hooks in the order in which they run, outermost first. */
@@ -239,6 +245,7 @@ export function createRouter(given: RouterOptions): Router {
       return call.record
     },
     replay: (recorded) => redecide(recorded, routes),
+    reroute: (recorded, attempts) => reroute(recorded, attempts, routes),
     policy,
     order: rings.order,
     routeOrders: rings.routeOrders,

@@ -1,11 +1,7 @@
 import { createRecord } from '../record.ts'
-import type { Decision, RequestFacts } from '../decision.ts'
-import type { LedgerCall } from '../ledger/types.ts'
+import type { Decision, RecordedCall, RequestFacts } from '../decision.ts'
 import { rememberTokens } from '../tokens/request.ts'
 import type { Call, Request } from '../types.ts'
-
-/** A call as a ledger or a log knows it. */
-export type RecordedCall = Pick<LedgerCall, 'callId' | 'time' | 'identity' | 'route' | 'decision'>
 
 /** A decision asked for something that is not recorded: a text, or what a plugin handed along. */
 export class NotRecorded extends Error {

@@ -1,7 +1,8 @@
 import { Look, decide } from '../decide.ts'
+import type { RecordedCall } from '../decision.ts'
 import type { CandidateRecord, CallRecord } from '../record.ts'
 import type { Route, RouteTable } from '../route-table.ts'
-import { NotRecorded, type RecordedCall, type Redecidable, callOf, redecidable } from './recorded-call.ts'
+import { NotRecorded, type Redecidable, callOf, redecidable } from './recorded-call.ts'
 
 /** What came of making a recorded decision again. */
 export type Redecided =
