@@ -111,7 +111,12 @@ type Costed = Parameters<typeof likelyCostNanoUsd>[0]
 /** A prompt as a call that is nothing but it. */
 const callOf = (text: string): Costed => ({
   labels: {},
-  request: { messages: [{ role: 'user', text }], tools: [], parameters: { stream: false } },
+  request: {
+    messages: [{ role: 'user', text }],
+    tools: [],
+    parameters: { stream: false },
+    media: { parts: [], bytes: 0 },
+  },
 })
 
 const knownOf = (models: Assessed['models']): readonly Judged[] => Object.values(models).filter(({ known }) => known)

@@ -76,17 +76,21 @@ describe('the strategy "learned" in a file', () => {
     expect(reason).not.toContain('0.50 USD')
   })
 
-  it('keeps to a target on the calls of the route, and on prompts that stand for them before', async () => {
-    for (const prompts of [undefined, './prompts.jsonl']) {
-      const { ask } = await routerOf({ targetShare: 0.2, ...(prompts && { prompts }) })
-      const taken: string[] = []
-      for (let at = 0; at < 400; at++) taken.push(await ask(at % 2 ? hard(at) : easy(at)))
-      const share = (models: readonly string[]) => models.filter((model) => model === 'large').length / models.length
-      expect(share(taken.slice(-200))).toBeGreaterThan(0.1)
-      expect(share(taken.slice(-200))).toBeLessThan(0.3)
-      expect(share(taken.slice(0, 20)) < 0.5).toBe(prompts !== undefined)
-    }
-  })
+  it(
+    'keeps to a target on the calls of the route, and on prompts that stand for them before',
+    { timeout: 60_000 },
+    async () => {
+      for (const prompts of [undefined, './prompts.jsonl']) {
+        const { ask } = await routerOf({ targetShare: 0.2, ...(prompts && { prompts }) })
+        const taken: string[] = []
+        for (let at = 0; at < 400; at++) taken.push(await ask(at % 2 ? hard(at) : easy(at)))
+        const share = (models: readonly string[]) => models.filter((model) => model === 'large').length / models.length
+        expect(share(taken.slice(-200))).toBeGreaterThan(0.1)
+        expect(share(taken.slice(-200))).toBeLessThan(0.3)
+        expect(share(taken.slice(0, 20)) < 0.5).toBe(prompts !== undefined)
+      }
+    },
+  )
 
   it('takes a profile from beside the file, for the plugin and for one strategy', async () => {
     const { ask } = await routerOf(

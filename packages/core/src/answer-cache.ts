@@ -115,6 +115,11 @@ export function createAnswerCache(
     }
   }
 
+  let closing: Promise<void> | undefined
+  async function close(): Promise<void> {
+    for (const layer of layers) await layer.close?.()
+  }
+
   return {
     flights: createCallFlights(clock),
     settingsOf,
@@ -148,9 +153,7 @@ export function createAnswerCache(
         layers: layers.map((layer) => ({ name: layer.name, ...layer.size?.() })),
       }
     },
-    async close() {
-      for (const layer of layers) await layer.close?.()
-    },
+    close: () => (closing ??= close()),
   }
 }
 

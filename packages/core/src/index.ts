@@ -90,7 +90,15 @@ export type { OpenAiOptions } from './providers/openai.ts'
 export { openai } from './providers/openai.ts'
 export type { Quirks, VendorName } from './providers/quirks.ts'
 export type { ConnectedModel, ModelContext, Provider } from './providers/provider.ts'
-export type { AttemptRecord, CacheRecord, CallRecord, CandidateRecord, Failover, HookTime } from './record.ts'
+export type {
+  AttemptRecord,
+  CacheRecord,
+  CallRecord,
+  CandidateRecord,
+  CascadeRecord,
+  Failover,
+  HookTime,
+} from './record.ts'
 export { plainReply, readBody, streamOf, streamReply } from './reply.ts'
 export type { Decision, RecordedCall, RequestFacts } from './decision.ts'
 export { recordedCall } from './decision.ts'
@@ -135,6 +143,15 @@ export type { Complexity, ExpectedLength, HeuristicLabels, Task } from './classi
 export { complexityInConversation, heuristicLabels } from './classify/heuristic.ts'
 export { likelyCostNanoUsd } from './strategies/cheapest.ts'
 export { heuristicClassifier } from './classify/index.ts'
+export type { AgreementVerifierOptions } from './cascade/agreement.ts'
+export type { SchemaVerifierOptions } from './cascade/format.ts'
+export type { JudgeVerifierOptions } from './cascade/judge.ts'
+export type { RegexVerifierOptions } from './cascade/text.ts'
+export type { VerifiedAnswer } from './cascade/verifier.ts'
+export type { BanditOptions } from './strategies/bandit.ts'
+export { byBandit } from './strategies/bandit.ts'
+export type { CascadeOptions, VerifierSettings, VerifyFunction } from './strategies/cascade.ts'
+export { byCascade } from './strategies/cascade.ts'
 export type { ComplexityOptions } from './strategies/complexity.ts'
 export { byComplexity } from './strategies/complexity.ts'
 export type { NestedStrategy } from './strategies/index.ts'

@@ -81,6 +81,20 @@ export interface CacheRecord {
   readonly savedMs?: number
 }
 
+/** What a cascade made of the answer of a cheap model. */
+export interface CascadeRecord {
+  /** `skipped`: the cheap models were not asked, because nothing could verify their answer. */
+  readonly verdict: 'accepted' | 'rejected' | 'skipped'
+  /** The model whose answer was verified. */
+  readonly model?: string
+  /** The verifier that decided; all of them where all accept. */
+  readonly verifier?: string
+  /** What the verifier said. */
+  readonly reason: string
+  /** Whether the call went on to the strong models. */
+  readonly escalated: boolean
+}
+
 /** Everything a call decided and did, written as it happens. */
 export interface CallRecord {
   readonly id: string
@@ -117,6 +131,8 @@ export interface CallRecord {
   durationMs?: number
   /** What a cache had to do with it; absent where there is none. */
   cache?: CacheRecord
+  /** What a cascade made of a cheap answer; absent where none was verified. */
+  cascade?: CascadeRecord
   /** How long each hook took, in the order in which they began; absent unless `hookTimes` asks for it. */
   hookTimes?: HookTime[]
 }

@@ -38,7 +38,8 @@ export function createRouteHandler(parts: RouteParts): Handler<Call> {
     if (first.health === 'unhealthy' && parts.events.heard('last.resort')) {
       parts.events.emit('last.resort', { callId: call.id, route: route.name, model: first.name, health: first.health })
     }
-    return await run(call, ranked, tryCandidates(call, route, ranked, parts))
+    const attempt = tryCandidates(call, route, ranked, parts)
+    return await (route.strategy.route?.(call, ranked, attempt, run) ?? run(call, ranked, attempt))
   }
 }
 
@@ -87,15 +88,16 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
 
   async function attempt(...[which, options = {}]: Parameters<TryCandidate>) {
     const candidate = candidateOf(which, route)
+    const { aside } = options
     const { attempts } = call.record
     if (failed && attempts.length >= route.maxAttemptsPerCall) throw failed.error
-    if (failed && failed.name !== candidate.name && candidate.readyInMs === 0)
+    if (failed && !aside && failed.name !== candidate.name && candidate.readyInMs === 0)
       tellFailover(failed.name, candidate.name, failed.error.code)
     const startedMs = parts.clock.now()
     if (route.strategy.observe) tell(route, { type: 'started', name: candidate.name, call }, parts.events)
     try {
       const reply = await parts.tryOnce({
-        call,
+        call: aside ? { ...call, ...aside } : call,
         candidate,
         number: timesTried(candidate, attempts) + 1,
         alternatives: alternativesTo(candidate, ranked, route),
@@ -108,9 +110,9 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
       return reply
     } catch (error) {
       if (!isSignalboxError(error)) throw error
-      failed = { name: candidate.name, error }
+      if (!aside) failed = { name: candidate.name, error }
       const latencyMs = parts.clock.now() - startedMs
-      tell(route, { type: 'ended', name: candidate.name, call, ok: false, code: error.code, latencyMs }, parts.events)
+      tell(route, { type: 'ended', call, name: candidate.name, ok: false, code: error.code, latencyMs }, parts.events)
       throw error
     }
   }
@@ -124,7 +126,7 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
     void reply.ended.then(({ how, usage }) => {
       const latencyMs = parts.clock.now() - startedMs
       const left = how === 'cancelled' && { code: how }
-      const outcome = { name, call, ok: how === 'complete', ...left, latencyMs, firstTokenMs: committedMs, usage }
+      const outcome = { call, name, ok: how === 'complete', ...left, latencyMs, firstTokenMs: committedMs, usage }
       tell(route, { type: 'ended', ...outcome }, parts.events)
     })
   }

@@ -6,7 +6,7 @@ import { createFakeClock } from '@signalbox/testkit'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createMemoryLedger } from './memory-ledger.ts'
 import { createSqliteLedger } from './sqlite-ledger.ts'
-import type { Ledger, LedgerAttempt, LedgerCall, LedgerGroup, LedgerQuery, OnEntries } from './types.ts'
+import type { Ledger, LedgerAttempt, LedgerCall, LedgerGroup, LedgerIntent, LedgerQuery, OnEntries } from './types.ts'
 
 let folder: string
 let file: string
@@ -67,6 +67,8 @@ const call = (over: Partial<LedgerCall> = {}): LedgerCall => ({
   decision: { seed: 7, labels: {} },
   ...over,
 })
+
+const intent: LedgerIntent = { ...attempt(), boundNanoUsd: 60 }
 
 const day = 86_400_000
 const start = Date.UTC(2026, 0, 1)
@@ -250,6 +252,46 @@ describe('a ledger in SQLite', () => {
     await ledger.flush()
     expect(told).toEqual(['c1'])
     expect([...ledger.calls()]).toHaveLength(1)
+  })
+
+  it('leaves out a row that no database would take, tells of it, and writes the others', async () => {
+    const errors: Error[] = []
+    const ledger = sqlite({ onError: (error) => errors.push(error as Error) })
+    const unfit = [{ identity: { user: {} as string } }, { latencyMs: NaN }, { costNanoUsd: 2n ** 64n }]
+    for (const [place, over] of unfit.entries()) ledger.post(attempt({ callKey: `unfit ${place}`, ...over }))
+    ledger.close(call({ callKey: 'unfit 3', durationMs: NaN }))
+    ledger.post(attempt())
+    await expect(ledger.flush()).rejects.toThrow('cannot be written into the ledger')
+    expect(errors.map(({ message }) => message)).toEqual(
+      [0, 1, 2, 3].map((place) => `A row of the call unfit ${place} cannot be written into the ledger`),
+    )
+    await ledger.flush()
+    expect([...ledger.attempts()]).toEqual([attempt()])
+    expect([...ledger.calls()]).toEqual([])
+  })
+
+  it('writes a call whose decision is no JSON, and says so in its place', async () => {
+    const ledger = sqlite()
+    const circular: { self?: object } = {}
+    circular.self = circular
+    ledger.close(call({ decision: circular }))
+    ledger.close(call({ callKey: 'c2', decision: { propensity: 1n } }))
+    await ledger.flush()
+    expect([...ledger.calls()].map(({ decision }) => decision)).toEqual([
+      { unwritable: expect.stringContaining('circular') },
+      { unwritable: expect.stringContaining('BigInt') },
+    ])
+  })
+
+  it('writes what is posted while it ends, and takes nothing after', async () => {
+    const ledger = sqlite({ onEntries: () => ledger.post(attempt({ callKey: 'late' })) })
+    ledger.close(call())
+    await ledger.end()
+    ledger.post(attempt({ callKey: 'too late' }))
+    expect(() => ledger.begin(intent)).toThrow('closed')
+    await clock.advance(60_000)
+    expect(clock.pendingTimers()).toBe(0)
+    expect([...sqlite().attempts()].map(({ callKey }) => callKey)).toEqual(['late'])
   })
 
   it('opens no file that is not a ledger, or is newer', () => {

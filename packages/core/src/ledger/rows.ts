@@ -62,8 +62,17 @@ export function callValues(call: LedgerCall): SqlValue[] {
     outcome,
     durationMs,
     failovers,
-    JSON.stringify(decision),
+    textOf(decision),
   ]
+}
+
+/** A decision may hold what a strategy of the user's gave, and that is not always JSON. */
+function textOf(decision: object): string {
+  try {
+    return JSON.stringify(decision)
+  } catch (error) {
+    return JSON.stringify({ unwritable: error instanceof Error ? error.message : String(error) })
+  }
 }
 
 export function attemptOf(row: SqlRow): LedgerAttempt {

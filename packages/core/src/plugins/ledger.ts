@@ -95,7 +95,7 @@ function attemptRow(record: CallRecord, attempt: AttemptRecord): LedgerAttempt {
 }
 
 function callRow(record: CallRecord): LedgerCall {
-  const { key, id, parent, startedAt, identity, route, model, outcome, durationMs, failovers, cache } = record
+  const { key, id, parent, startedAt, identity, route, model, outcome, durationMs, failovers, cache, cascade } = record
   return {
     callKey: key,
     callId: id,
@@ -107,6 +107,6 @@ function callRow(record: CallRecord): LedgerCall {
     outcome,
     durationMs: durationMs ?? 0,
     failovers: failovers.length,
-    decision: { ...decisionOf(record), failovers, ...(cache && { cache }) },
+    decision: { ...decisionOf(record), failovers, ...(cache && { cache }), ...(cascade && { cascade }) },
   }
 }

@@ -1,6 +1,8 @@
 import type { Request } from '../types.ts'
 import type { TranslatedRequest } from '../dialects/translate.ts'
 import { list, record } from '../dialects/json.ts'
+import type { JsonBody } from '../dialects/json-request.ts'
+import { withShortToolIds } from './tool-ids.ts'
 
 /** Who runs an endpoint that is compatible with OpenAI's. */
 export type VendorName = 'deepseek' | 'mistral' | 'groq' | 'ollama' | 'vllm' | 'openrouter' | 'azure' | 'gemini'
@@ -17,6 +19,16 @@ export interface Quirks {
   readonly refusesHints?: readonly string[]
   /** Fields of a message that it refuses. */
   readonly lacksInMessages?: readonly string[]
+  /** Changes what it would refuse for another reason; undefined where there is nothing to change. */
+  mend?(body: JsonBody): Mended | undefined
+}
+
+/** What has to be changed for an endpoint. */
+export interface Mended {
+  /** The fields with their new values; undefined for one that goes. */
+  readonly patch: JsonBody
+  /** What is left out by it. */
+  readonly skipped?: readonly string[]
 }
 
 /**
@@ -45,6 +57,7 @@ const quirksOf: Readonly<Record<VendorName, Quirks>> = {
       'prompt_cache_key',
       'safety_identifier',
     ],
+    mend: withShortToolIds,
   },
   // https://console.groq.com/docs/openai: 400 for each of these.
   groq: {
@@ -82,6 +95,9 @@ export function adapted(request: Request, quirks: Quirks): TranslatedRequest | u
   }
   const messages = withoutFields(body['messages'], quirks.lacksInMessages ?? [])
   if (messages) patch['messages'] = messages
+  const mended = quirks.mend?.({ ...body, ...patch })
+  Object.assign(patch, mended?.patch)
+  skipped.push(...(mended?.skipped ?? []))
   if (Object.keys(patch).length === 0) return undefined
   const told = messages ? [...skipped, ...quirks.lacksInMessages!.map((field) => `messages[].${field}`)] : skipped
   return { request: request.with(patch), lost, skipped: told.filter((field) => field !== 'stream_options') }

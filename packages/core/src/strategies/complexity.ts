@@ -1,6 +1,6 @@
 import { type Complexity, heuristicLabels } from '../classify/heuristic.ts'
-import type { Call, Ranked, Strategy } from '../types.ts'
-import { type Choice, assessChoice, observeChoices, rankChoice } from './choice.ts'
+import type { Call, Strategy } from '../types.ts'
+import { type Choice, type Parts, assessChoices, joined, observeChoices, rankChoice } from './choice.ts'
 import type { MakeStrategy, NestedStrategy } from './index.ts'
 
 /** Options of the strategy `complexity`: models for each level, from the first to be tried to the last. */
@@ -12,11 +12,10 @@ export interface ComplexityOptions {
   readonly strategy?: NestedStrategy | undefined
 }
 
-/** The level of a call, who says so, and what the strategies of the levels go by. */
-interface Assessed {
+/** The level of a call, and who says so. */
+interface Level {
   readonly level: Complexity
   readonly by: string
-  readonly parts?: Readonly<Partial<Record<Complexity, unknown>>>
 }
 
 /** Which levels serve a call of a level: its own, then stronger ones, then weaker ones. */
@@ -39,41 +38,22 @@ export function complexity(options: ComplexityOptions, make: MakeStrategy): Stra
   }
   return {
     name: 'complexity',
-    assess(call, candidates, context): Assessed {
-      const parts = Object.entries(choices).flatMap(([level, choice]) => {
-        const part = assessChoice(choice, { call, candidates, context })
-        return part === undefined ? [] : [[level, part] as const]
-      })
-      return { ...levelOf(call), ...(parts.length > 0 && { parts: Object.fromEntries(parts) }) }
-    },
-    rank(call, candidates, { assessment, ...context }) {
-      const { level, by, parts: known = {} } = (assessment as Assessed | undefined) ?? levelOf(call)
+    assess: (call, candidates, context): Level & Parts => ({
+      ...levelOf(call),
+      ...assessChoices(choices, { call, candidates, context }),
+    }),
+    rank(call, candidates, context) {
+      const { level, by } = (context.assessment as Level | undefined) ?? levelOf(call)
       const why = (one: Complexity) => (one === level ? `${level} ${by}` : `behind ${level}: ${one}`)
-      const contextOf = (one: Complexity) =>
-        known[one] === undefined ? context : { ...context, assessment: known[one] }
-      const parts = chains[level].map((one) =>
-        rankChoice(choices[one], why(one), { call, candidates, context: contextOf(one) }),
+      return joined(
+        chains[level].map((name) => rankChoice(choices, { name, why: why(name) }, { call, candidates, context })),
       )
-      const there = parts.flatMap((part) => (part instanceof Promise ? [] : [part]))
-      return there.length === parts.length ? each(there) : Promise.all(parts.map(async (part) => part)).then(each)
     },
-    observe(outcome) {
-      const { parts = {} } = ((outcome.type === 'taken' && outcome.assessment) || {}) as Partial<Assessed>
-      observeChoices(Object.values(choices), outcome, (choice) => {
-        const [level] = Object.entries(choices).find(([, one]) => one === choice)!
-        return parts[level as Complexity]
-      })
-    },
+    observe: (outcome) => observeChoices(choices, outcome),
   }
 }
 
-/** Every model once, where it stands first. */
-function each(parts: readonly (readonly Ranked[])[]): readonly Ranked[] {
-  const seen = new Set<string>()
-  return parts.flat().filter(({ name }) => !seen.has(name) && seen.add(name))
-}
-
-function levelOf({ labels, request }: Call): Assessed {
+function levelOf({ labels, request }: Call): Level {
   const label = labels['complexity']
   if (label !== undefined && Object.hasOwn(chains, label)) return { level: label as Complexity, by: 'by its label' }
   return { level: heuristicLabels(request).complexity, by: 'by the heuristic' }

@@ -1,6 +1,6 @@
 import { isText, list, record, text } from '../json.ts'
 import type { NeutralMessage, NeutralRequest, Part, ReasoningPart, Source } from '../neutral.ts'
-import type { Losses, WriteContext } from '../translation.ts'
+import { type Losses, type WriteContext, tellOthers } from '../translation.ts'
 import { readDetails, writeDetails } from './reasoning-details.ts'
 
 /** The parts of a message by the wire's `type`, or by the field in which they stand. */
@@ -34,9 +34,34 @@ export function readConversation(value: unknown, losses: Losses): NeutralRequest
   return { system: first.parts.filter((part) => part.type === 'text'), messages: rest }
 }
 
+/** The fields of a message that are read, or told of by themselves. */
+const ofMessage = [
+  'role',
+  'content',
+  'name',
+  'tool_calls',
+  'tool_call_id',
+  'refusal',
+  'function_call',
+  'audio',
+  'reasoning_content',
+  'reasoning',
+  'reasoning_details',
+]
+
+function tellOfMessage(message: Readonly<Record<string, unknown>>, losses: Losses): void {
+  tellOthers('messages[]', message, ofMessage, losses)
+  for (const part of list(message['content']).map(record)) {
+    const type = text(part['type'])
+    // A part has one field, which is called as its type is.
+    if (Object.hasOwn(readsParts, type)) tellOthers('messages[].content[]', part, ['type', type], losses)
+  }
+}
+
 function readMessage(message: Readonly<Record<string, unknown>>, losses: Losses): NeutralMessage {
   const { role, content, name } = message
   if (isText(name) && role !== 'tool') losses.skip('messages[].name')
+  tellOfMessage(message, losses)
   const parts = readContent(content, losses)
   if (role === 'tool')
     return { role: 'user', parts: [{ type: 'tool-result', id: text(message['tool_call_id']), parts }] }
@@ -120,7 +145,7 @@ export function writeMessages(context: WriteContext): object[] {
 }
 
 function writeMessage({ role, parts }: NeutralMessage, context: WriteContext): object[] {
-  if (role === 'assistant') return [writeAssistant(parts, context)]
+  if (role === 'assistant') return writeAssistant(parts, context)
   if (role !== 'user') {
     const known = role === 'developer' && context.target.provider !== 'openai' ? 'system' : role
     return [{ role: known, content: writeContent(parts, context) }]
@@ -138,18 +163,22 @@ function writeMessage({ role, parts }: NeutralMessage, context: WriteContext): o
   ]
 }
 
-function writeAssistant(parts: readonly Part[], context: WriteContext): object {
+/** None where only thoughts were in it: OpenAI refuses a message that says nothing. */
+function writeAssistant(parts: readonly Part[], context: WriteContext): object[] {
   const calls = parts.filter((part) => part.type === 'tool-call')
   const reasoning = parts.filter((part) => part.type === 'reasoning')
   const own = reasoning.filter(({ proof }) => proof === undefined || proof.of === 'openai-chat')
   if (own.length < reasoning.length) context.skip('messages[].content[].thinking')
   const said = parts.filter(({ type }) => type === 'text' || type === 'refusal')
-  return {
-    role: 'assistant',
-    content: said.length === 0 ? null : writeContent(said, context),
-    ...(own.length > 0 && calls.length > 0 && { reasoning_content: own.map((part) => part.text).join('') }),
-    ...(calls.length > 0 && { tool_calls: calls.map(writeCall) }),
-  }
+  if (said.length + calls.length === 0) return []
+  return [
+    {
+      role: 'assistant',
+      content: said.length === 0 ? null : writeContent(said, context),
+      ...(own.length > 0 && calls.length > 0 && { reasoning_content: own.map((part) => part.text).join('') }),
+      ...(calls.length > 0 && { tool_calls: calls.map(writeCall) }),
+    },
+  ]
 }
 
 /** Writes a tool call. */
