@@ -98,30 +98,6 @@ export function bandit(options: BanditOptions, { clock }: Services, make: MakeSt
     }
   }
 
-  function drawn(listed: readonly CandidateView[], beliefs: Assessed['beliefs'], random: Random): Ranked[] {
-    const playing = inPlay(listed)
-    const judged = byReward(playing, beliefs)
-    const chances = propensities(judged.map(({ belief }) => belief))
-    const place = judged.length === 0 ? -1 : draw(chances, random())
-    const ranked = judged.map(({ name, said }, at): Ranked => {
-      const chance = chances[at]!
-      return {
-        name,
-        propensity: chance,
-        reason: `${at === place ? 'drawn' : 'not drawn'} at ${percent(chance)}; ${said}`,
-      }
-    })
-    const rest = byReward(
-      listed.filter((view) => !playing.includes(view)),
-      beliefs,
-    )
-    return [
-      ...ranked.slice(place, place + 1),
-      ...ranked.filter((_one, at) => at !== place),
-      ...rest.map(({ name, said }) => ({ name, propensity: 0, reason: `not in play now; ${said}` })),
-    ]
-  }
-
   function learn({ call: { record }, name, ok, code = '' }: Extract<Outcome, { type: 'ended' }>): void {
     const tries = record.attempts.filter(({ model }) => model === name)
     // What stood in for the choice was tried because that failed: its luck is not that of a choice.
@@ -144,6 +120,31 @@ export function bandit(options: BanditOptions, { clock }: Services, make: MakeSt
   function wasChosen(name: string, [first]: CallRecord['candidates']): boolean {
     return arms.includes(name) && first?.name === name && (!others || first.propensity !== undefined)
   }
+}
+
+/** One arm drawn to stand first, then the others. */
+function drawn(listed: readonly CandidateView[], beliefs: Assessed['beliefs'], random: Random): Ranked[] {
+  const playing = inPlay(listed)
+  const judged = byReward(playing, beliefs)
+  const chances = propensities(judged.map(({ belief }) => belief))
+  const place = judged.length === 0 ? -1 : draw(chances, random())
+  const ranked = judged.map(({ name, said }, at): Ranked => {
+    const chance = chances[at]!
+    return {
+      name,
+      propensity: chance,
+      reason: `${at === place ? 'drawn' : 'not drawn'} at ${percent(chance)}; ${said}`,
+    }
+  })
+  const rest = byReward(
+    listed.filter((view) => !playing.includes(view)),
+    beliefs,
+  )
+  return [
+    ...ranked.slice(place, place + 1),
+    ...ranked.filter((_one, at) => at !== place),
+    ...rest.map(({ name, said }) => ({ name, propensity: 0, reason: `not in play now; ${said}` })),
+  ]
 }
 
 /** The highest expected reward first; as listed where nothing is known. */
