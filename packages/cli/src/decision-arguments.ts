@@ -1,4 +1,5 @@
 import type { parseArgs } from 'node:util'
+import { configFile } from './config-file.ts'
 import { oneOf, timesOf } from './report-arguments.ts'
 
 /** Options of `signalbox explain`. */
@@ -70,13 +71,13 @@ export function explainOptions(values: Values<typeof explainFlags>, [stray]: rea
   if (stray !== undefined) throw new Error(`"${stray}" is one argument too many; a prompt is given by --prompt`)
   const { tag = [], label = [], json } = values
   const { config, prompt, route } = values as Readonly<Record<string, string | undefined>>
-  if (!config || prompt === undefined) throw new Error('explain needs --config FILE and --prompt TEXT')
+  if (prompt === undefined) throw new Error('explain needs --prompt TEXT')
   const who = (['key', 'user', 'team', 'tier'] as const).flatMap((field) => {
     const value = values[field]
     return typeof value === 'string' ? [[field, value] as const] : []
   })
   return {
-    config,
+    config: configFile(config, 'explain'),
     prompt,
     route,
     identity: { ...Object.fromEntries(who), tags: tag },
@@ -92,10 +93,11 @@ function labelOf(text: string): readonly [string, string] {
 }
 
 /** Reads what is to be replayed. Throws an Error that says what is wrong. */
-export function replayOptions({ config }: Values<typeof replayFlags>, [log, stray]: readonly string[]): ReplayOptions {
+export function replayOptions(values: Values<typeof replayFlags>, [log, stray]: readonly string[]): ReplayOptions {
   if (stray !== undefined) throw new Error(`"${stray}" is one argument too many`)
-  if (typeof config !== 'string' || log === undefined) throw new Error('replay needs a LOG and --config FILE')
-  return { config, log }
+  if (log === undefined) throw new Error('replay needs a LOG: a ledger, or a file of recorded calls')
+  const { config } = values as Readonly<Record<string, string | undefined>>
+  return { config: configFile(config, 'replay'), log }
 }
 
 /** Reads what is to be simulated. Throws an Error that says what is wrong. */

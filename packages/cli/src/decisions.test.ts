@@ -87,13 +87,13 @@ describe('explain', () => {
   })
 
   it.each([
-    [['explain', '-c', 'x.json'], 2, 'explain needs --config FILE and --prompt TEXT'],
+    [['explain', '-c', 'x.json'], 2, 'explain needs --prompt TEXT'],
     [
       ['explain', '-c', 'x.json', '--prompt', 'a', '--label', 'task'],
       2,
       'expected a label such as task=code, got "task"',
     ],
-    [['replay', '-c', 'x.json'], 2, 'replay needs a LOG and --config FILE'],
+    [['replay', '-c', 'x.json'], 2, 'replay needs a LOG'],
     [['simulate', '--ledger', 'x.db'], 2, 'simulate needs --ledger FILE and --policy FILE'],
   ])('wants what it needs: %j', async (args, code, message) => {
     expect(await finished(args)).toMatchObject({ code, stderr: expect.stringContaining(message) })
