@@ -50,9 +50,14 @@ export function budget(services: BuiltInServices): Plugin {
       throw tooDear(boundNanoUsd(bound, price), left, candidate.name)
 
     const accounts = treasury.accountsOf(call, candidate.name)
-    const hold = await take(attempt, accounts, bound, price)
-    const held: HeldMoney = { nanoUsd: boundNanoUsd(bound, price) }
+    // Before anything is waited for: another attempt of the call may begin meanwhile.
+    const held: Writable<HeldMoney> = { nanoUsd: boundNanoUsd(bound, price) }
     underWay.add(held)
+    const hold = await take(attempt, accounts, bound, price).catch((error: unknown) => {
+      underWay.delete(held)
+      throw error
+    })
+    held.nanoUsd = boundNanoUsd(bound, price)
     const settle = async () => {
       underWay.delete(held)
       const { entry } = held
@@ -113,6 +118,8 @@ const longestLeaseMs = 3_600_000
 const maximumShrinks = 3
 /** Less than this is no answer. */
 const leastOutputTokens = 16
+
+type Writable<T> = { -readonly [Name in keyof T]: T[Name] }
 
 interface Bound {
   readonly inputTokens: number
