@@ -51,6 +51,8 @@ export interface CandidateRecord {
   readonly breaker: BreakerState
   /** Its weight at that moment: rate limits cut it for a time. */
   readonly weight: number
+  /** The chance with which it came to stand first, where that was drawn. */
+  readonly propensity?: number
 }
 
 /** How long a hook took by itself: the time inside `next` is that of the hooks further in. */
@@ -116,6 +118,8 @@ export interface CallRecord {
   durationMs?: number
   /** What a cache had to do with it; absent where there is none. */
   cache?: CacheRecord
+  /** Stands for what was asked; absent unless `fingerprints` asks for it, or where no cache could answer. */
+  fingerprint?: string
   /** What a cascade made of a cheap answer; absent where none was verified. */
   cascade?: CascadeRecord
   /** How long each hook took, in the order in which they began; absent unless `hookTimes` asks for it. */

@@ -122,12 +122,13 @@ function viewOf(ranked: Ranked, route: Route): CandidateView {
 
 const ailments: Readonly<Record<CandidateView['health'], number>> = { healthy: 0, degraded: 1, unhealthy: 2 }
 
-const recordOf = ({ name, reason = '' }: Ranked, { health, breaker, weight }: CandidateView) => ({
+const recordOf = ({ name, reason = '', propensity }: Ranked, { health, breaker, weight }: CandidateView) => ({
   name,
   reason,
   health,
   breaker,
   weight,
+  ...(propensity !== undefined && { propensity }),
 })
 
 function strangerError({ name }: Ranked, { name: route, strategy }: Route): SignalboxError {
@@ -183,7 +184,7 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
       if (!isSignalboxError(error)) throw error
       if (!aside) failed = { name: candidate.name, error }
       const latencyMs = parts.clock.now() - startedMs
-      tell(route, { type: 'ended', name: candidate.name, ok: false, code: error.code, latencyMs }, parts.events)
+      tell(route, { type: 'ended', call, name: candidate.name, ok: false, code: error.code, latencyMs }, parts.events)
       throw error
     }
   }
@@ -197,7 +198,7 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
     void reply.ended.then(({ how }) => {
       const latencyMs = parts.clock.now() - startedMs
       const left = how === 'cancelled' && { code: how }
-      const outcome = { name, ok: how === 'complete', ...left, latencyMs, firstTokenMs: committedMs }
+      const outcome = { call, name, ok: how === 'complete', ...left, latencyMs, firstTokenMs: committedMs }
       tell(route, { type: 'ended', ...outcome }, parts.events)
     })
   }

@@ -61,6 +61,8 @@ export interface Message {
   readonly role: string
   /** All text in it, joined; empty where there is none. */
   readonly text: string
+  /** What it holds besides, as text: calls of tools with their arguments, and thoughts. Absent where there are none. */
+  readonly unspoken?: string
 }
 
 /** A tool the model may call. */
@@ -323,6 +325,8 @@ export interface Ranked {
   readonly name: string
   /** Why it stands here, in a few words. */
   readonly reason?: string
+  /** The chance with which it came to stand first, where that was drawn. */
+  readonly propensity?: number
 }
 
 /** What a strategy learns of. Its state moves here and nowhere else. */
@@ -333,11 +337,28 @@ export type Outcome =
   | { readonly type: 'started'; readonly name: string }
   | {
       readonly type: 'ended'
+      readonly call: Call
       readonly name: string
       readonly ok: boolean
       readonly code?: string
       readonly latencyMs: number
       readonly firstTokenMs?: number
+    }
+  /** Somebody said how good the answer of an earlier call was. */
+  | {
+      readonly type: 'rated'
+      readonly callKey: string
+      /** The model that answered. */
+      readonly name: string
+      /** From 0 to 1. */
+      readonly score: number
+      readonly labels: Readonly<Record<string, string>>
+      /** What its attempts at this model cost; undefined where that is not known. */
+      readonly costNanoUsd: number | undefined
+      /** How long ago the call began. */
+      readonly ageMs: number
+      /** What was decided then. */
+      readonly candidates: CallRecord['candidates']
     }
 
 /** What a strategy may know besides the call: chance and time, handed in so that a decision can be replayed. */

@@ -7,6 +7,12 @@ import { layoutOf, splice } from './splice.ts'
 /** A parsed JSON body. */
 export type JsonBody = Readonly<Record<string, unknown>>
 
+/** A message with what nobody said in it: names and arguments of tools that are called, and thoughts. */
+export function messageWith(role: string, text: string, unspoken: readonly unknown[]): Message {
+  const besides = unspoken.filter((one) => typeof one === 'string' && one !== '').join('\n')
+  return besides === '' ? { role, text } : { role, text, unspoken: besides }
+}
+
 /** How a dialect reads its own bodies. Each is total: it takes any body and throws at none. */
 export interface RequestView {
   messages(body: JsonBody): readonly Message[]
@@ -28,6 +34,7 @@ export class JsonRequest implements Request {
   private given: Uint8Array | undefined
   private messagesRead: readonly Message[] | undefined
   private parametersRead: Parameters | undefined
+  private mediaRead: Media | undefined
 
   constructor(body: JsonBody, bytes: Uint8Array | undefined, view: RequestView) {
     this.body = body
@@ -61,7 +68,7 @@ export class JsonRequest implements Request {
   }
 
   get media(): Media {
-    return this.view.media(this.body)
+    return (this.mediaRead ??= this.view.media(this.body))
   }
 
   with(patch: JsonBody): Request {

@@ -253,7 +253,7 @@ describe('the most a call may cost', () => {
     const both: Plugin = {
       name: 'both',
       async route(_call, ranked, attempt) {
-        const [one, other] = await Promise.allSettled(ranked.map((model) => attempt(model)))
+        const [one, other] = await Promise.allSettled(ranked.map((name) => attempt(name)))
         expect(other).toMatchObject({ status: 'rejected', reason: { code: 'max_cost_exceeded' } })
         return (one as PromiseFulfilledResult<Reply>).value
       },

@@ -95,6 +95,7 @@ function attemptRow(record: CallRecord, attempt: AttemptRecord): LedgerAttempt {
     prices: attempt.prices,
     priceSource: attempt.priceSource,
     usageFaults: usage?.faults,
+    fingerprint: record.fingerprint,
   }
 }
 

@@ -11,6 +11,7 @@ export function namedModels(strategy: unknown): readonly NamedModel[] {
   const options = record(strategy)
   if (options['use'] === 'complexity')
     return ['simple', 'moderate', 'complex'].flatMap((level) => namesIn(options[level], [level]))
+  if (options['use'] === 'bandit') return namesIn(options['arms'], ['arms'])
   if (options['use'] === 'cascade') return namedByCascade(options)
   if (options['use'] !== 'rules') return []
   const rules = Array.isArray(options['rules']) ? options['rules'] : []
@@ -46,13 +47,14 @@ export function nestedStrategies(
   const options = record(strategy)
   const rules = options['use'] === 'rules' && Array.isArray(options['rules']) ? options['rules'] : []
   const places = [
-    ...(options['use'] === 'complexity' || options['use'] === 'cascade'
-      ? [{ path: ['strategy'], strategy: options['strategy'] }]
-      : []),
+    ...(withStrategy.has(options['use']) ? [{ path: ['strategy'], strategy: options['strategy'] }] : []),
     ...rules.map((rule, index) => ({ path: ['rules', index, 'strategy'], strategy: record(rule)['strategy'] })),
   ]
   return places.filter((place) => place.strategy !== undefined)
 }
+
+/** Strategies that order their models by another one. */
+const withStrategy: ReadonlySet<unknown> = new Set(['bandit', 'cascade', 'complexity'])
 
 const namesIn = (list: unknown, path: NamedModel['path']): readonly NamedModel[] =>
   (Array.isArray(list) ? list : []).flatMap((name, index) =>

@@ -3,6 +3,7 @@ import { createFakeClock, seededRandom } from '@signalbox/testkit'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Call, CandidateView, Ranked, Strategy } from '../types.ts'
+import { byBandit } from './bandit.ts'
 import { byCascade } from './cascade.ts'
 import { byComplexity } from './complexity.ts'
 import { createStrategy, strategyNames } from './index.ts'
@@ -69,6 +70,7 @@ const optionsOf: Readonly<Record<string, { use: string }>> = {
     complex: ['d', 'e', 'f'],
     strategy: 'weighted',
   }),
+  bandit: byBandit({ arms: ['a', 'b', 'c', 'd', 'e', 'f'] }),
   cascade: byCascade({ cheap: ['a', 'b'], strong: ['c', 'd', 'e', 'f'], verify: 'schema' }),
   rules: byRules({ rules: [{ when: { labels: { task: 'code' } }, models: ['a'] }], otherwise: letters }),
 }
@@ -106,7 +108,7 @@ describe('every strategy', () => {
     const strategy = createStrategy(optionsOf[name] ?? name, services)
     const candidates = views(3, 2, 1)
     const first = ranked(strategy, candidates)
-    strategy.observe?.({ type: 'ended', name: 'a', ok: false, code: 'upstream_error', latencyMs: 5 })
+    strategy.observe?.({ type: 'ended', call, name: 'a', ok: false, code: 'upstream_error', latencyMs: 5 })
     expect(ranked(strategy, candidates)).toEqual(first)
   })
 })

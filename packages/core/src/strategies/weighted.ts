@@ -27,7 +27,8 @@ function sum(weights: readonly number[]): number {
   return total
 }
 
-function draw(weights: readonly number[], at: number): number {
+/** The place that a draw falls on, where each is as long as its weight. */
+export function draw(weights: readonly number[], at: number): number {
   let passed = 0
   const found = weights.findIndex((weight) => (passed += weight) > at)
   return found < 0 ? weights.findLastIndex((weight) => weight > 0) : found

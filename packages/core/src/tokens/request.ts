@@ -1,5 +1,5 @@
 import type { CandidateView, Request } from '../types.ts'
-import { inputTokensUpperBound } from './bounds.ts'
+import { type MediaPart, inputTokensUpperBound } from './bounds.ts'
 import { estimateTokens } from './estimate.ts'
 
 /** What a request asks for in tokens: its input as estimated, its output as it limits it. */
@@ -14,6 +14,9 @@ export interface RequestTokens {
 /** Tokens that stand around each message in every provider's own format. */
 const tokensPerMessage = 4
 
+/** A picture of a million pixels, and a page of a document: nobody opens them here to see how large they are. */
+const typicalTokens: Readonly<Partial<Record<MediaPart['kind'], number>>> = { image: 1_300, file: 2_000 }
+
 const counted = new WeakMap<Request, RequestTokens>()
 
 /** Estimates a request's tokens, once for each request. */
@@ -21,11 +24,14 @@ export function tokensOf(request: Request): RequestTokens {
   const known = counted.get(request)
   if (known) return known
   const { messages, tools, parameters } = request
-  const said = messages.reduce((sum, { text }) => sum + estimateTokens(text) + tokensPerMessage, 0)
+  const said = messages.reduce((sum, { text, unspoken = '' }) => {
+    return sum + estimateTokens(text) + estimateTokens(unspoken) + tokensPerMessage
+  }, 0)
+  const shown = request.media.parts.reduce((sum, { kind }) => sum + (typicalTokens[kind] ?? 0), 0)
   const offered = tools.length === 0 ? 0 : estimateTokens(JSON.stringify(tools))
   const choices = counts(parameters.choices, 1)
   const outputTokens = counts(outputOf(request) * choices, 0)
-  const tokens = { inputTokens: said + offered, outputTokens, choices }
+  const tokens = { inputTokens: said + shown + offered, outputTokens, choices }
   counted.set(request, tokens)
   return tokens
 }

@@ -9,6 +9,7 @@ const builtInStrategies = new Set([
   'weighted',
   'least-latency',
   'cheapest',
+  'bandit',
   'cascade',
   'complexity',
   'rules',
@@ -77,6 +78,28 @@ const verifyOf = (own?: z.ZodType) => {
   return z.union([one, z.array(one).min(1)])
 }
 
+const bandit = z
+  .strictObject({
+    use: z.literal('bandit'),
+    arms: z
+      .array(name)
+      .min(2)
+      .max(4)
+      .refine((arms) => new Set(arms).size === arms.length, 'expected each model once')
+      .describe('Two to four models to choose among.'),
+    share: z.number().positive().max(1).optional().describe('The share of calls an arm is drawn for. Default 1.'),
+    strategy: nestedStrategy.describe('How the arms are ordered for the rest. Default: the best so far first.'),
+    label: z.string().min(1).optional().describe('Rewards are kept apart by it. Default "domain".'),
+    lambda: z.number().nonnegative().optional().describe('The score that a US dollar must buy. Default 0.'),
+    halfLifeMs: milliseconds.optional().describe('After this time a reward counts half. Default 86400000.'),
+    prior: z.record(name, z.number()).optional().describe('The reward expected of each arm at first. Default 0.5.'),
+    unrated: z.enum(['success', 'ignore']).optional().describe('What an answer nobody rated counts as.'),
+  })
+  .refine(({ arms, prior = {} }) => Object.keys(prior).every((arm) => arms.includes(arm)), {
+    path: ['prior'],
+    message: 'expected rewards of its arms only',
+  })
+
 /** What a strategy may be in a file, and in code with functions for verifiers. */
 export const strategyOf = (ownVerifier?: z.ZodType) =>
   z.union([
@@ -90,6 +113,7 @@ export const strategyOf = (ownVerifier?: z.ZodType) =>
         complex: modelNames.optional(),
         strategy: nestedStrategy,
       }),
+      bandit,
       z.strictObject({
         use: z.literal('cascade'),
         cheap: modelNames.describe('Asked first.'),
