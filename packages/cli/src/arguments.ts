@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { configFile } from './config-file.ts'
 import { type KeysOptions, keysFlags, keysOptions } from './keys-arguments.ts'
 import { type ReportOptions, reportFlags, reportOptions } from './report-arguments.ts'
 import type { TrainOptions } from './train.ts'
@@ -42,7 +43,7 @@ export type Command =
 
 const commands = ['serve', 'doctor', 'report', 'keys', 'tail', 'train'] as const
 
-/** A command of a plugin: `signalbox PLUGIN COMMAND --config FILE [ARGUMENTS]`. */
+/** A command of a plugin: `signalbox PLUGIN COMMAND [--config FILE] [ARGUMENTS]`. */
 export interface PluginCommandLine {
   readonly kind: 'plugin'
   readonly config: string
@@ -58,7 +59,7 @@ export function readArguments(args: readonly string[]): Command {
     if (values['help']) return { kind: 'help' }
     if (values['version']) return { kind: 'version' }
     const [command, ...rest] = positionals
-    if (command === undefined) throw new Error('expected a command: signalbox serve --config FILE')
+    if (command === undefined) throw new Error('expected a command, such as signalbox serve')
     const known = commands.find((name) => name === command)
     return known ? commandOf(known, values as Values, rest) : pluginCommand(command, values as Values, rest)
   } catch (error) {
@@ -67,9 +68,9 @@ export function readArguments(args: readonly string[]): Command {
 }
 
 function pluginCommand(plugin: string, { config }: Values, [command, ...args]: readonly string[]): PluginCommandLine {
-  if (config) return { kind: 'plugin', config, plugin, command, args }
   const own = `${commands.slice(0, -1).join(', ')} and ${commands.at(-1)}`
-  throw new Error(`there is no command "${plugin}"; there are ${own}, and with --config FILE those of its plugins`)
+  const asked = `there is no command "${plugin}" of its own (${own}), and that of a plugin`
+  return { kind: 'plugin', config: configFile(config, asked), plugin, command, args }
 }
 
 type Values = ReturnType<typeof parse<typeof serveFlags>>['values'] & Readonly<Record<string, string>>
@@ -79,8 +80,7 @@ function commandOf(command: (typeof commands)[number], values: Values, rest: rea
   if (command === 'keys') return { kind: 'keys', options: keysOptions(values, rest) }
   if (command === 'train') return trainOptions(values, rest[0])
   if (rest[0] !== undefined) throw new Error(`"${rest[0]}" is one argument too many; a file is given by --config`)
-  const { config } = values
-  if (!config) throw new Error(`${command} needs --config FILE`)
+  const config = configFile(values.config, command)
   if (command === 'doctor') return { kind: 'doctor', config }
   if (command === 'serve') return { kind: 'serve', options: serveOptions(values, config) }
   const lines = wholeNumber('--lines', values['lines'] ?? '10', 10_000)

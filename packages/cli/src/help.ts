@@ -3,13 +3,13 @@ import { bold, columns } from './terminal.ts'
 /** What `signalbox --help` prints. */
 export const help = () =>
   [
-    `${bold('signalbox serve')} --config FILE [options]`,
-    `${bold('signalbox doctor')} --config FILE`,
-    `${bold('signalbox report')} [savings|recommendations|projection|failovers] --config FILE [options]`,
-    `${bold('signalbox keys')} create|list|revoke --config FILE [options]`,
-    `${bold('signalbox tail')} --config FILE [--lines N] [--json]`,
+    `${bold('signalbox serve')} [--config FILE] [options]`,
+    `${bold('signalbox doctor')} [--config FILE]`,
+    `${bold('signalbox report')} [savings|recommendations|projection|failovers] [--config FILE] [options]`,
+    `${bold('signalbox keys')} create|list|revoke [--config FILE] [options]`,
+    `${bold('signalbox tail')} [--config FILE] [--lines N] [--json]`,
     `${bold('signalbox train')} --data FILE --out FILE`,
-    `${bold('signalbox PLUGIN COMMAND')} --config FILE [-- ARGUMENTS]`,
+    `${bold('signalbox PLUGIN COMMAND')} [--config FILE] [-- ARGUMENTS]`,
     '',
     'Serves the router that a configuration file describes, for any OpenAI client, at http://HOST:PORT/v1.',
     'doctor asks every provider once, with a request that costs nothing, whether it is there and takes its key.',
@@ -18,7 +18,7 @@ export const help = () =>
     '',
     bold('Options'),
     columns([
-      ['-c, --config FILE', 'the configuration: .json, .yaml, .yml, .ts, .mts, .js or .mjs'],
+      ['-c, [--config FILE]', 'the configuration: .json, .yaml, .yml, .ts, .mts, .js or .mjs'],
       ['    --data FILE', 'the results to train from, one JSON object a line'],
       ['    --out FILE', 'where the profile is written'],
       ['-p, --port N', 'the port, 0 for any that is free (default 3000)'],

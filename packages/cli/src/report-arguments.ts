@@ -1,4 +1,5 @@
 import type { parseArgs } from 'node:util'
+import { configFile } from './config-file.ts'
 
 const kinds = ['costs', 'savings', 'recommendations', 'projection', 'failovers'] as const
 const groups = ['model', 'user', 'key', 'team', 'route', 'tag', 'day'] as const
@@ -51,9 +52,8 @@ type Values = { readonly [Flag in keyof typeof reportFlags]?: string | undefined
 /** Reads what a report is asked for. Throws an Error that says what is wrong. */
 export function reportOptions(values: Values, [kind, stray]: readonly string[]): ReportOptions {
   if (stray !== undefined) throw new Error(`"${stray}" is one argument too many`)
-  if (!values.config) throw new Error('report needs --config FILE')
   return {
-    config: values.config,
+    config: configFile(values.config, 'report'),
     kind: oneOf('report', kind ?? 'costs', kinds),
     by: oneOf('--by', values.by ?? 'model', groups),
     from: values.from === undefined ? undefined : timeOf('--from', values.from, 0),

@@ -1,4 +1,5 @@
 import type { CachedAnswer } from './cache/answer.ts'
+import { readCacheControl } from './cache/cache-control.ts'
 import { type Flights, createFlights } from './cache/flights.ts'
 import { keyOf } from './cache/key.ts'
 import type { AnswerLayer, LayerSize } from './cache/layer.ts'
@@ -79,10 +80,8 @@ const messages = {
 } as const
 
 /** Makes the cache of a router; undefined where the configuration has none. */
-export function createAnswerCache(
-  { cache, routes = {}, plugins }: RouterOptions,
-  services: CacheServices,
-): AnswerCache | undefined {
+export function createAnswerCache(options: RouterOptions, services: CacheServices): AnswerCache | undefined {
+  const { cache, routes = {} } = options
   if (!cache) return undefined
   const { clock, events } = services
   const settings: CacheSettings = { ...cacheDefaults, ...cache }
@@ -123,13 +122,7 @@ export function createAnswerCache(
   return {
     flights: createCallFlights(clock),
     settingsOf,
-    keyOf: (call) =>
-      keyOf([
-        tenantOf(call.identity, cache.per ?? cacheDefaults.per),
-        versionsOf([...(plugins || []), ...((Object.hasOwn(routes, call.route) && routes[call.route]!.plugins) || [])]),
-        modelsOf(services.routes, call.route),
-        requestOf(call),
-      ]),
+    keyOf: createCallKey(options, services.routes),
     async find(key) {
       for (const [index, layer] of layers.entries()) {
         const answer = await ask(layer, key)
@@ -155,6 +148,30 @@ export function createAnswerCache(
     },
     close: () => (closing ??= close()),
   }
+}
+
+/** Makes the keys of calls: those with one key may share an answer. */
+export function createCallKey(
+  { cache, routes = {}, plugins }: RouterOptions,
+  table: RouteTable,
+): (call: Call) => string {
+  const { per = cacheDefaults.per } = cache || {}
+  return (call) =>
+    keyOf([
+      tenantOf(call.identity, per),
+      versionsOf([...(plugins || []), ...((Object.hasOwn(routes, call.route) && routes[call.route]!.plugins) || [])]),
+      modelsOf(table, call.route),
+      requestOf(call),
+    ])
+}
+
+/** Whether an answer may be kept for the next who ask: some ask for another one each time. */
+export function mayBeCached(
+  { request: { parameters }, cacheControl }: Call,
+  { deterministicOnly }: Pick<CacheSettings, 'deterministicOnly'>,
+): boolean {
+  if (readCacheControl(cacheControl).noStore) return false
+  return !deterministicOnly || parameters.temperature === 0 || parameters.seed !== undefined
 }
 
 function layersOf(

@@ -118,6 +118,8 @@ export interface CallRecord {
   durationMs?: number
   /** What a cache had to do with it; absent where there is none. */
   cache?: CacheRecord
+  /** Stands for what was asked; absent unless `fingerprints` asks for it, or where no cache could answer. */
+  fingerprint?: string
   /** What a cascade made of a cheap answer; absent where none was verified. */
   cascade?: CascadeRecord
   /** How long each hook took, in the order in which they began; absent unless `hookTimes` asks for it. */

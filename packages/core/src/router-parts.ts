@@ -1,5 +1,5 @@
 import { createAdmission } from './admission.ts'
-import { type AnswerCache, createAnswerCache } from './answer-cache.ts'
+import { type AnswerCache, createAnswerCache, createCallKey } from './answer-cache.ts'
 import { systemClock } from './clock.ts'
 import type { RouterOptions } from './config/options.ts'
 import { createEvents } from './events.ts'
@@ -38,7 +38,7 @@ export interface RouterParts {
 }
 
 /** What the parts are made with. */
-type CommonServices = Omit<BuiltInServices, 'routes' | 'cache'>
+type CommonServices = Omit<BuiltInServices, 'routes' | 'cache' | 'callKeyOf'>
 
 /**
  * Makes what a router consists of. What it opens on the way, it notes in `opened`.
@@ -66,7 +66,8 @@ export function createParts(options: RouterOptions, opened: Opened): RouterParts
   const overdue = createOverdue(clock)
   opened.add(overdue.close)
 
-  const builtIns = builtInPlugins({ ...services, routes, cache })
+  const callKeyOf = options.fingerprints ? createCallKey(options, routes) : undefined
+  const builtIns = builtInPlugins({ ...services, routes, cache, callKeyOf })
   const plugins = (options.plugins || []).map((plugin) => definePlugin(plugin))
   const routePlugins = pluginsOfRoutes(options)
   const hookTimes = options.hookTimes ?? false

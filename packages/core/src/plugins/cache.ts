@@ -1,4 +1,4 @@
-import type { AnswerCache, Found } from '../answer-cache.ts'
+import { type AnswerCache, type Found, mayBeCached } from '../answer-cache.ts'
 import { type CacheWishes, readCacheControl } from '../cache/cache-control.ts'
 import type { CacheSettings } from '../cache/settings.ts'
 import { dialects } from '../dialects/index.ts'
@@ -35,7 +35,7 @@ async function answerCached(call: Call, next: Handler<Call>, context: Context): 
   const { answers, clock } = context
   const settings = answers.settingsOf(call.route)
   const wishes = readCacheControl(call.cacheControl)
-  if (!settings || wishes.noStore || (settings.deterministicOnly && !isDeterministic(call))) {
+  if (!settings || !mayBeCached(call, settings)) {
     answers.note(call, { outcome: 'bypass' })
     return told(await next(call), 'bypass')
   }
@@ -109,11 +109,6 @@ function isFresh(
   { maximumAgeMs }: CacheWishes,
 ): boolean {
   return ageMs <= Math.min(ttlMs + staleWhileRevalidateMs, maximumAgeMs)
-}
-
-/** Whether a call asks for the same answer each time. */
-function isDeterministic({ request: { parameters } }: Call): boolean {
-  return parameters.temperature === 0 || parameters.seed !== undefined
 }
 
 function hit(

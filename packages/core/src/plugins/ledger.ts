@@ -90,6 +90,7 @@ function attemptRow(record: CallRecord, attempt: AttemptRecord): LedgerAttempt {
     prices: attempt.prices,
     priceSource: attempt.priceSource,
     usageFaults: usage?.faults,
+    fingerprint: record.fingerprint,
   }
 }
 
