@@ -39,7 +39,8 @@ export function ledger({ ledger: book, prices, clock, events: bus }: BuiltInServ
     }
   }
 
-  function intentOf({ call, candidate }: Attempt): LedgerIntent {
+  function intentOf(attempt: Attempt): LedgerIntent {
+    const { call, candidate } = attempt
     const time = clock.wallTime()
     const { record, identity } = call
     const bounds = {
@@ -49,7 +50,7 @@ export function ledger({ ledger: book, prices, clock, events: bus }: BuiltInServ
     const price = prices.priceOf(candidate.name, time)
     return {
       callKey: record.key,
-      place: record.attempts.length - 1,
+      place: placeOf(attempt),
       callId: call.id,
       time,
       identity,
@@ -63,6 +64,10 @@ export function ledger({ ledger: book, prices, clock, events: bus }: BuiltInServ
     }
   }
 }
+
+/** Where an attempt stands in its call's record: others of the call may have begun since it was written down. */
+const placeOf = ({ call, candidate, number }: Attempt) =>
+  call.record.attempts.findLastIndex((one) => one.model === candidate.name && one.number === number)
 
 function attemptRow(record: CallRecord, attempt: AttemptRecord): LedgerAttempt {
   const { usage, costNanoUsd } = attempt
