@@ -68,23 +68,10 @@ it('keeps a conversation that was complex complex, and takes a follow-up for mod
 it('labels a call the same however its prompt is spaced and cased', async () => {
   const router = await routerWith(0)
   const labelsOf = async (content: string) => (await router.explain(ask(content))).labels
-  const word = fc.constantFrom(
-    ...['Prove', 'that', 'Summarize', 'this', 'in', 'detail', 'briefly', 'code', 'Python', 'return', 'why?', '12', '='],
-    ...[
-      'Hãy',
-      'viết',
-      'báo cáo',
-      'tóm tắt',
-      'đầy đủ',
-      '请翻译',
-      '总结',
-      'Напиши',
-      'código',
-      'Fasse',
-      'zusammen',
-      'x^2',
-    ],
-  )
+  const known =
+    'Prove that Summarize this in detail briefly code Python return why? 12 = Hãy viết báo cáo tóm tắt đầy đủ 请翻译 总结 ' +
+    'Напиши código Fasse zusammen x^2'
+  const word = fc.constantFrom(...known.split(' '))
   const gap = fc.stringMatching(/^[ \t\n\u00a0\u3000]{1,4}$/)
   const words = fc.array(fc.tuple(word, gap), { maxLength: 40 })
   const property = fc.asyncProperty(words, fc.boolean(), async (all, isUpper) => {
