@@ -55,10 +55,10 @@ export function complexity(options: ComplexityOptions, make: MakeStrategy): Stra
 
 const levels: readonly Complexity[] = ['simple', 'moderate', 'complex']
 
-function weaker(ranked: Ranked[] | Promise<Ranked[]>): Ranked[] | Promise<Ranked[]> {
-  const marked = (all: readonly Ranked[]): Ranked[] => all.map((one) => ({ ...one, weaker: true }))
-  return ranked instanceof Promise ? ranked.then(marked) : marked(ranked)
-}
+const weaker = (ranked: Ranked[] | Promise<Ranked[]>): Ranked[] | Promise<Ranked[]> =>
+  ranked instanceof Promise ? ranked.then(marked) : marked(ranked)
+
+const marked = (all: readonly Ranked[]): Ranked[] => all.map((one) => ({ ...one, weaker: true }))
 
 function levelOf({ labels, request }: Call): Level {
   const label = labels['complexity']
