@@ -100,9 +100,10 @@ export function byLearned(options: LearnedStrategyOptions): Strategy {
           return judged ? [{ name, ...judged, score: judged.quality - worth * judged.costUsd }] : []
         })
         .toSorted((a, b) => Number(b.known) - Number(a.known) || b.score - a.score || a.costUsd - b.costUsd)
-        .map(({ name, score, known, quality, costUsd }) => ({
+        .map(({ name, score, known, quality, costUsd }, _place, [best]) => ({
           name,
           score,
+          ...((!known || quality < best!.quality) && { weaker: true as const }),
           reason: known
             ? `expected quality ${quality.toFixed(3)} at ${costUsd.toPrecision(2)} USD, lambda ${shown(worth)}`
             : 'the profile does not know it',
