@@ -131,6 +131,26 @@ describe('a request from OpenAI’s chat to Anthropic', () => {
   })
 })
 
+describe('a conversation', () => {
+  it.each<[DialectName, object, string]>([
+    ['openai-chat', { messages: 'hello' }, 'messages'],
+    ['anthropic-messages', { messages: { role: 'user' } }, 'messages'],
+    ['openai-responses', { input: 5 }, 'input'],
+  ])('in %s that is no list is not taken for an empty one: %o', (from, fields, name) => {
+    const to = from === 'openai-chat' ? 'anthropic-messages' : 'openai-chat'
+
+    expect(translated(from, to, fields).told).toEqual([name])
+  })
+
+  it('may give the link of a picture by itself', () => {
+    const picture = { type: 'image_url', image_url: 'https://example.com/a.png' }
+
+    expect(toMessages({ messages: [{ role: 'user', content: [picture] }] }).body['messages']).toEqual([
+      { role: 'user', content: [{ type: 'image', source: { type: 'url', url: 'https://example.com/a.png' } }] },
+    ])
+  })
+})
+
 describe('what stands inside a field and has no words elsewhere', () => {
   const base64 = { type: 'base64', media_type: 'application/pdf', data: 'JVBERi0=' }
   const document = { type: 'document', source: base64 }
