@@ -15,7 +15,7 @@ import {
 } from './rows.ts'
 import { totalOf, totalsSql, where } from './sql.ts'
 import { sqliteReportSource } from './sqlite-report.ts'
-import type { LedgerQuery, LedgerReader } from './types.ts'
+import type { CallQuery, LedgerCall, LedgerReader } from './types.ts'
 
 /** Rows that are read at a time, so that a slow reader keeps no older version of the file alive. */
 const pageRows = 1_000
@@ -34,7 +34,7 @@ export function createSqliteReader(
   database: DatabaseSync,
   { clock, prices = noKnownPrices, beforeReading = () => undefined }: SqliteReaderOptions,
 ): LedgerReader {
-  function* pages<T>({ table, columns, place, read }: Source<T>, query: LedgerQuery | undefined): IterableIterator<T> {
+  function* pages<T>({ table, columns, place, read }: Source<T>, query: CallQuery | undefined): IterableIterator<T> {
     beforeReading()
     const order = ['time', ...place]
     let last: SqlValue[] | undefined
@@ -53,10 +53,19 @@ export function createSqliteReader(
     }
   }
 
+  function newest(count: number, query: CallQuery): LedgerCall[] {
+    beforeReading()
+    const { sql, values } = where(query)
+    const rows = database
+      .prepare(`select ${callColumns} from calls ${sql} order by time desc, call_key desc limit ?`)
+      .all(...values, count) as SqlRow[]
+    return rows.map(callOf).toReversed()
+  }
+
   const reports = sqliteReportSource(database)
   const reader: LedgerReader = {
     attempts: (query) => pages(attempts, query),
-    calls: (query) => pages(calls, query),
+    calls: (query) => (query?.newest === undefined ? pages(calls, query) : newest(query.newest, query).values()),
     totals(by, query) {
       beforeReading()
       const { sql, values } = totalsSql(by, query)

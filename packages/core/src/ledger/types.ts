@@ -118,6 +118,14 @@ export interface LedgerQuery {
   readonly callKey?: string | undefined
 }
 
+/** What a query for calls asks for. */
+export interface CallQuery extends LedgerQuery {
+  /** Only calls that went from one model to another so many times, or more. */
+  readonly minimumFailovers?: number | undefined
+  /** Only so many, those that began last. */
+  readonly newest?: number | undefined
+}
+
 /** What totals are taken by. */
 export const ledgerGroups = ['model', 'user', 'key', 'team', 'route', 'tag', 'day'] as const
 
@@ -147,7 +155,7 @@ export interface LedgerReader {
   /** Attempts, oldest first. */
   attempts(query?: LedgerQuery): IterableIterator<LedgerAttempt>
   /** Calls, oldest first. */
-  calls(query?: LedgerQuery): IterableIterator<LedgerCall>
+  calls(query?: CallQuery): IterableIterator<LedgerCall>
   totals(by: LedgerGroup, query?: LedgerQuery): LedgerTotal[]
   /** What was used and spent in a period (the last 30 days where none is named), against what a baseline would have cost. */
   report(query?: ReportQuery): Report
