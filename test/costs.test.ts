@@ -1,5 +1,5 @@
 import { expect, it, vi } from 'vitest'
-import { completion, json, stream, streamEvents } from '@signalbox/testkit'
+import { chunk, completion, json, reset, stream, streamEvents, streamHead } from '@signalbox/testkit'
 import { chat, send } from './support/caller.ts'
 import { describeMounts } from './support/mounts.ts'
 import { eventually, routerOver, upstreamThat } from './support/routers.ts'
@@ -37,6 +37,18 @@ describeMounts('GET costs', (mount) => {
     expect((await send(open, { method: 'GET', path: '/costs' })).status).toBe(403)
     const closed = await mount.serve(router)
     expect([404, 418]).toContain((await send(closed, { method: 'GET', path: '/costs', headers })).status)
+  })
+
+  it('counts an answer that broke off as no success, by caller as by model', async () => {
+    const [role, first] = streamEvents({ content: ['He', 'llo'], usage })
+    const broken = await upstreamThat([streamHead(), chunk(role!), chunk(first!), reset()])
+    const router = routerOver([broken], { model: { price }, ledger: 'memory', retry: false })
+    const mounted = await mount.serve(router, { identify: () => ({ user: 'ada' }) })
+    await send(mounted, { body: chat({ stream: true }) })
+    await eventually(() => [...router.ledger!.calls()].length > 0)
+    expect([...router.ledger!.calls()]).toMatchObject([{ outcome: 'stream_interrupted', model: 'first' }])
+    for (const by of ['user', 'model'] as const)
+      expect(router.ledger!.report({ by }).total).toMatchObject({ calls: 1, attempts: 1, successRate: 0 })
   })
 
   it('is 404 where no ledger is kept', async () => {

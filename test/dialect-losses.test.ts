@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type ModelOptions, anthropic, openaiCompatible } from '@signalbox/core'
+import { type ModelOptions, anthropic, openai, openaiCompatible } from '@signalbox/core'
 import { completion, json, sse, stream, streamEvents } from '@signalbox/testkit'
 import { chat, send } from './support/caller.ts'
 import { wires } from './support/dialects.ts'
@@ -161,6 +161,39 @@ describe('an Anthropic model', () => {
     expect((await sentBy({})).sent['max_tokens']).toBe(16_384)
     expect((await sentBy({ maxOutputTokens: 4_096 })).sent['max_tokens']).toBe(4_096)
     expect((await sentBy({ maxOutputTokens: 4_096 }, { max_tokens: 7 })).sent['max_tokens']).toBe(7)
+  })
+})
+
+describe('OpenAI’s responses', () => {
+  async function sentBy(model: string, asked: object) {
+    const upstream = await upstreamThat(json(wires[2]!.plain('Hello')))
+    const { baseUrl } = upstream
+    const router = routerFor({ models: { auto: openai(model, { baseUrl, apiKey: 'sk-key' }) } })
+    const body = JSON.stringify({ model: 'auto', input: 'hello', ...asked })
+    await router.fetch('http://in.process/v1/responses', { method: 'POST', body })
+    return upstream.requests[0]!.json() as { input: unknown; include?: string[]; store: boolean }
+  }
+
+  it('are asked for thoughts in cipher, since nothing is stored, where the model has them', async () => {
+    const cipher = ['reasoning.encrypted_content']
+    expect(await sentBy('gpt-5', {})).toMatchObject({ store: false, include: cipher })
+    expect(await sentBy('o4-mini', { store: null, include: ['a', ...cipher] })).toMatchObject({
+      include: ['a', ...cipher],
+    })
+    expect(await sentBy('gpt-5', { store: false })).not.toHaveProperty('include')
+    expect(await sentBy('gpt-4.1', {})).not.toHaveProperty('include')
+    expect(await sentBy('gpt-5-chat-latest', {})).not.toHaveProperty('include')
+  })
+
+  it('are not sent thoughts that stand nowhere, for which OpenAI would refuse the call', async () => {
+    const said = { type: 'message', role: 'assistant', content: [{ type: 'output_text', text: 'Hi' }] }
+    const own = { type: 'reasoning', id: 'rs_1', summary: [], encrypted_content: 'gAAAA' }
+    const stored = { type: 'reasoning', id: 'rs_2', summary: [] }
+    const foreign = { ...own, encrypted_content: 'signalbox.anthropic-messages.signature..c2ln' }
+    const unknown = { ...own, encrypted_content: null }
+    const input = [{ role: 'user', content: 'hi' }, own, said, stored, said, foreign, unknown, said]
+
+    expect((await sentBy('gpt-5', { input })).input).toEqual([input[0], own, said, said, said])
   })
 })
 

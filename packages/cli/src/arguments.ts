@@ -112,6 +112,8 @@ const tailFlags = {
 
 const trainFlags = {
   data: { type: 'string' },
+  ledger: { type: 'string' },
+  prompts: { type: 'string' },
   out: { type: 'string' },
 } as const
 
@@ -142,10 +144,15 @@ function serveOptions(values: Values, config: string): ServeOptions {
   }
 }
 
-function trainOptions({ data, out }: Readonly<Record<string, unknown>>, stray: string | undefined): TrainOptions {
+function trainOptions(values: Readonly<Record<string, string | undefined>>, stray: string | undefined): TrainOptions {
   if (stray !== undefined) throw new Error(`"${stray}" is one argument too many; a file is given by --data`)
-  if (typeof data !== 'string' || typeof out !== 'string') throw new Error('train needs --data FILE and --out FILE')
-  return { kind: 'train', data, out }
+  const { data, ledger, prompts, out } = values
+  if ((ledger === undefined) !== (prompts === undefined))
+    throw new Error('--ledger FILE needs --prompts FILE, and the other way: no prompt is in a ledger')
+  const rated = ledger === undefined ? undefined : { ledger, prompts: prompts! }
+  if ((data === undefined && !rated) || out === undefined)
+    throw new Error('train needs --data FILE (or --ledger FILE and --prompts FILE) and --out FILE')
+  return { kind: 'train', data, rated, out }
 }
 
 function wholeNumber(flag: string, text: string, most: number): number {

@@ -37,6 +37,7 @@ export { loadConfig } from './config/load.ts'
 export type { AttemptFailure, SignalboxErrorCode, SignalboxErrorOptions, UpstreamAnswer } from './errors.ts'
 export { SignalboxError, isSignalboxError } from './errors.ts'
 export type { Alert, Events, RouterEvent, RouterEvents, Warning } from './events.ts'
+export type { Feedback } from './feedback.ts'
 export type { BudgetGuard, CacheLayer, Classify, Guard, Labels, LiftOptions, StoredAnswer } from './lifts.ts'
 export { budgetGuard, cacheLayer, classifier, guard, refuse } from './lifts.ts'
 export type {
@@ -64,8 +65,10 @@ export type {
   LedgerGroup,
   LedgerIdentity,
   LedgerQuery,
+  LedgerRating,
   LedgerReader,
   LedgerTotal,
+  RatedCall,
 } from './ledger/types.ts'
 export { createMemoryLedger } from './ledger/memory-ledger.ts'
 export { createSqliteLedger } from './ledger/sqlite-ledger.ts'

@@ -78,7 +78,7 @@ function tellTaken(route: Route, ranked: readonly Ranked[], events: EventBus): v
 }
 
 /** Tells a strategy what happened. What it throws never touches the call. */
-function tell({ strategy }: Route, outcome: Outcome, events: EventBus): void {
+export function tell({ strategy }: Route, outcome: Outcome, events: EventBus): void {
   try {
     strategy.observe?.(outcome)
   } catch (error) {

@@ -1,5 +1,6 @@
 import { createAdmission } from './admission.ts'
-import { type AnswerCache, createAnswerCache, createCallKey } from './answer-cache.ts'
+import { type AnswerCache, createAnswerCache } from './answer-cache.ts'
+import { createCallKeys } from './call-key.ts'
 import { systemClock } from './clock.ts'
 import type { RouterOptions } from './config/options.ts'
 import { createEvents } from './events.ts'
@@ -66,7 +67,9 @@ export function createParts(options: RouterOptions, opened: Opened): RouterParts
   const overdue = createOverdue(clock)
   opened.add(overdue.close)
 
-  const callKeyOf = options.fingerprints ? createCallKey(options, routes) : undefined
+  const callKeyOf = options.fingerprints
+    ? (cache?.keyOf ?? createCallKeys(options, options.cache || {}, routes))
+    : undefined
   const builtIns = builtInPlugins({ ...services, routes, cache, callKeyOf })
   const plugins = (options.plugins || []).map((plugin) => definePlugin(plugin))
   const routePlugins = pluginsOfRoutes(options)

@@ -4,6 +4,7 @@ import { validateConfig } from './config/validate.ts'
 import { defaultMaxBodyBytes } from './config/defaults.ts'
 import { SignalboxError, isSignalboxError } from './errors.ts'
 import type { Events } from './events.ts'
+import { type Feedback, createFeedback } from './feedback.ts'
 import { startProbes } from './health/prober.ts'
 import { type FaceFetch, createFetch } from './http/fetch.ts'
 import { readIdentity } from './identity.ts'
@@ -79,6 +80,15 @@ export interface Router extends Events {
   status(): RouterStatus
   /** How the budgets stand that a caller spends from: what is used, held and left. */
   budgets(query?: BudgetQuery): Promise<readonly BudgetStatus[]>
+  /**
+   * Takes in how good the answer of a call was, from 0 (useless) to 1. The call goes by its key (`record.key`) or its id
+   * (`x-request-id`, where of several calls the last counts). It is kept in the ledger with what was decided, told as the
+   * event `feedback`, and learned from by the route's strategy. What is said later holds.
+   *
+   * @throws SignalboxError `invalid_body` for what is no score; `not_found` where no ledger is kept, or none of its calls
+   * with this name was answered
+   */
+  feedback(call: string, score: number): Promise<Feedback>
   /** Asks every provider once, with a request that costs nothing, whether it is there and takes its key. */
   verify(): Promise<readonly Verified[]>
   /** Whether calls are taken: true until `close` is called. */
@@ -128,6 +138,7 @@ function routerOf(parts: RouterParts, opened: Opened): Router {
     await opened.letGo()
   })
   const { begin, start } = createCalls(parts, lifetime)
+  const giveFeedback = createFeedback({ ledger, routes, events, clock })
   const status = createStatus({
     routes,
     events,
@@ -161,6 +172,10 @@ function routerOf(parts: RouterParts, opened: Opened): Router {
     status: () => ({ ready: !lifetime.isOver, ...status(), ...(cache && { cache: cache.status() }) }),
     budgets: async ({ identity = nobody, ...query } = {}) =>
       treasury.read({ ...query, identity: readIdentity(identity) }),
+    async feedback(call, score) {
+      if (lifetime.isOver) throw shuttingDown()
+      return giveFeedback(call, score)
+    },
     verify: () => verifyModels(routes.models, clock),
     get ready() {
       return !lifetime.isOver

@@ -99,7 +99,10 @@ export function translateError(
   const { answer } = error
   if (!answer) return error
   const said = from.providerError(parseJson(bufferOf(answer.body).toString()))
-  const body = Buffer.from(JSON.stringify(to.told(said ?? { message: error.message })))
+  // Some providers say in words only what the caller's clients know by a code.
+  const code = said?.code ?? error.reason
+  const told = { ...(said ?? { message: error.message }), ...(code !== undefined && { code }) }
+  const body = Buffer.from(JSON.stringify(to.told(told)))
   error.answer = { status: answer.status, headers: plainHeaders, body }
   return error
 }

@@ -1,6 +1,6 @@
 import type { UnitPrices } from '../money/price.ts'
 import type { UsageFault } from '../types.ts'
-import type { LedgerAttempt, LedgerCall, LedgerIdentity, SpentAttempt } from './types.ts'
+import type { LedgerAttempt, LedgerCall, LedgerIdentity, RatedCall, SpentAttempt } from './types.ts'
 
 /** A value as SQLite takes it. */
 export type SqlValue = string | number | bigint | null
@@ -20,8 +20,17 @@ const identityValues = ({ key, user, team, tags = [] }: LedgerIdentity): SqlValu
   key ?? null,
   user ?? null,
   team ?? null,
-  JSON.stringify([...new Set(tags)]),
+  tags.length === 0 ? '[]' : JSON.stringify([...new Set(tags)]),
 ]
+
+const writtenPrices = new WeakMap<UnitPrices, string>()
+
+/** The JSON of unit prices. They are the same object for all attempts until the price changes. */
+export function jsonOfPrices(prices: UnitPrices): string {
+  let json = writtenPrices.get(prices)
+  if (json === undefined) writtenPrices.set(prices, (json = JSON.stringify(prices)))
+  return json
+}
 
 export function attemptValues(attempt: LedgerAttempt): SqlValue[] {
   const { callKey, place, callId, time, identity, route, model, provider, outcome } = attempt
@@ -46,7 +55,7 @@ export function attemptValues(attempt: LedgerAttempt): SqlValue[] {
     attempt.costNanoUsd ?? null,
     Number(attempt.estimated),
     Number(attempt.overrun),
-    attempt.prices ? JSON.stringify(attempt.prices) : null,
+    attempt.prices ? jsonOfPrices(attempt.prices) : null,
     attempt.priceSource ?? null,
     attempt.usageFaults ? JSON.stringify(attempt.usageFaults) : null,
     attempt.fingerprint ?? null,
@@ -128,6 +137,10 @@ export function callOf(row: SqlRow): LedgerCall {
     failovers: Number(row['failovers']),
     decision: JSON.parse(String(row['decision'])) as object,
   }
+}
+
+export function ratedCallOf(row: SqlRow): RatedCall {
+  return { ...callOf(row), score: Number(row['score']), ratedAt: Number(row['rated_at']) }
 }
 
 function identityOf(row: SqlRow): LedgerIdentity {

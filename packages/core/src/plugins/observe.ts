@@ -1,7 +1,7 @@
 import { isSignalboxError } from '../errors.ts'
 import { definePlugin } from '../plugin.ts'
 import type { Plugin } from '../plugin.ts'
-import type { CallRecord } from '../record.ts'
+import { type CallRecord, outcomesOfEnds } from '../record.ts'
 import { costUsd } from '../record-cost.ts'
 import type { BuiltInServices } from '../pipeline.ts'
 import type { Ended } from '../types.ts'
@@ -37,6 +37,7 @@ export function observe({ events, clock, contentLog }: BuiltInServices): Plugin 
         )
 
         function answered(ended: Ended, content: (() => object) | undefined): void {
+          record.outcome = outcomesOfEnds[ended.how]
           record.durationMs = clock.now() - record.startedMs
           events.emit('call.ended', { record, ended })
           const { how, usage, estimated } = ended

@@ -15,7 +15,7 @@ export function rankChoice(
   const listed = models.flatMap((name) => candidates.find((view) => view.name === name) ?? [])
   const ranked = strategy.rank(call, listed, context)
   const withWhy = (all: readonly Ranked[]) =>
-    all.map(({ name, reason }) => ({ name, reason: reason ? `${why}; ${reason}` : why }))
+    all.map((one) => ({ ...one, reason: one.reason ? `${why}; ${one.reason}` : why }))
   return ranked instanceof Promise ? ranked.then(withWhy) : withWhy(ranked)
 }
 
