@@ -94,6 +94,9 @@ describeMounts('the cost of a call', (mount) => {
     expect(log.info.mock.calls).toEqual([
       [
         expect.objectContaining({
+          id: expect.any(String),
+          callKey: expect.any(String),
+          usage: expect.objectContaining({ inputTokens: 100, outputTokens: 20 }),
           route: 'auto',
           model: 'first',
           outcome: 'ok',
@@ -111,6 +114,21 @@ describeMounts('the cost of a call', (mount) => {
     ])
     const line = JSON.stringify(log.info.mock.calls)
     for (const word of ['Say something', 'the answer']) expect(line).not.toContain(word)
+  })
+
+  it('stands in the log line of a call that failed too, with the tokens that are billed', async () => {
+    const log = {
+      debug: vi.fn<() => void>(),
+      info: vi.fn<(fields: object, message: string) => void>(),
+      warn: vi.fn<() => void>(),
+      error: vi.fn<() => void>(),
+    }
+    const failed = await upstreamThat(json({ error: { message: 'x', type: 'server_error' }, usage }, { status: 500 }))
+    const router = routerOver([failed], { model: { price }, retry: false, logger: log })
+    await send(await mount.serve(router), { body: chat() })
+    const billed = { outcome: 'upstream_error', costUsd: '0.0000003', usage: { inputTokens: 100, outputTokens: 20 } }
+    await eventually(() => log.info.mock.calls.length > 0)
+    expect(log.info.mock.calls).toMatchObject([[{ ...billed, attempts: 1 }, 'call failed']])
   })
 
   it.each([

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import Anthropic from '@anthropic-ai/sdk'
-import OpenAI from 'openai'
+import Anthropic, { AuthenticationError as AnthropicAuthenticationError } from '@anthropic-ai/sdk'
+import OpenAI, { AuthenticationError } from 'openai'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { type KeySource, createKey, createRouter, readKeys, revokeKeys } from '@signalbox/core'
 import { completion, createFakeClock } from '@signalbox/testkit'
@@ -94,8 +94,8 @@ describeMounts('a router with keys', (mount) => {
       }
     }
     const strangers = clientsWith('sk-wrong')
-    for (const ask of strangers.openai) await expect(ask()).rejects.toBeInstanceOf(OpenAI.AuthenticationError)
-    for (const ask of strangers.anthropic) await expect(ask()).rejects.toBeInstanceOf(Anthropic.AuthenticationError)
+    for (const ask of strangers.openai) await expect(ask()).rejects.toBeInstanceOf(AuthenticationError)
+    for (const ask of strangers.anthropic) await expect(ask()).rejects.toBeInstanceOf(AnthropicAuthenticationError)
     for (const ask of Object.values(clientsWith(shopKey)).flat()) await ask()
   })
 

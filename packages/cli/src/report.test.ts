@@ -1,8 +1,9 @@
 import { dirname, join } from 'node:path'
 import { readFileSync, rmSync } from 'node:fs'
 import { createSqliteLedger, systemClock } from '@signalbox/core'
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import { configFile, finished, following } from './testing/signalbox.ts'
+import { startSimulatedProvider } from '@signalbox/testkit'
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
+import { configFile, finished, following, served } from './testing/signalbox.ts'
 
 const prices = {
   'gpt-4.1': { input: 8, cachedInput: 2, output: 24 },
@@ -132,6 +133,31 @@ it('recommends, and lists failovers', async () => {
   expect(failovers).toMatch(/^a +b +upstream_error +auto +1 /m)
   expect(failovers).toMatch(/^total +1$/m)
   expect(await report('failovers --to 2020-01-31')).toContain('No call moved')
+})
+
+it('sees a call that a running process has just answered, and sees it when the process is gone', async () => {
+  const upstream = await startSimulatedProvider()
+  onTestFinished(() => upstream.close())
+  const model = {
+    ...provider,
+    baseUrl: upstream.baseUrl,
+    model: 'gpt-4.1',
+    apiKey: 'sk-any',
+    price: { input: 8, output: 24 },
+  }
+  const own = configFile({ models: { a: model }, ledger: `beside-${Date.now()}.db` })
+  const server = await served(own)
+  const body = JSON.stringify({ model: 'a', messages: [{ role: 'user', content: '2 + 3' }] })
+  const headers = { 'content-type': 'application/json' }
+  await (await fetch(`${server.url}/chat/completions`, { method: 'POST', headers, body })).text()
+  const seen = async () => JSON.parse((await finished(['report', '--config', own, '--format', 'json'])).stdout)
+  const beside = await seen()
+  expect(beside.total).toMatchObject({ calls: 1, attempts: 1, successRate: 1 })
+  expect(Number(beside.total.costUsd)).toBeGreaterThan(0)
+  expect(Date.parse(beside.to)).toBeGreaterThanOrEqual(Date.parse(beside.total.lastUsed))
+  server.signal('SIGTERM')
+  expect(await server.exited).toBe(0)
+  expect((await seen()).total).toEqual(beside.total)
 })
 
 it('says what is missing', async () => {
