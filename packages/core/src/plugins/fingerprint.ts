@@ -1,5 +1,6 @@
-import { mayBeCached } from '../answer-cache.ts'
+import { readCacheControl } from '../cache/cache-control.ts'
 import { cacheDefaults } from '../cache/settings.ts'
+import { mayBeCached } from '../cached-calls.ts'
 import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
 
@@ -15,7 +16,8 @@ export function fingerprint({ callKeyOf, cache }: BuiltInServices): Plugin {
       stage: 'cache',
       run(call, next) {
         const settings = cache?.settingsOf(call.route) ?? cacheDefaults
-        if (mayBeCached(call, settings)) call.record.fingerprint = callKeyOf(call).slice(0, length)
+        if (mayBeCached(call, settings, readCacheControl(call.cacheControl)))
+          call.record.fingerprint = callKeyOf(call).slice(0, length)
         return next(call)
       },
     },

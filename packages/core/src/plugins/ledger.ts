@@ -1,3 +1,4 @@
+import { decisionOf } from '../decision.ts'
 import type { LedgerAttempt, LedgerCall, LedgerIntent } from '../ledger/types.ts'
 import { boundNanoUsd } from '../money/price.ts'
 import type { BuiltInServices } from '../pipeline.ts'
@@ -100,24 +101,7 @@ function attemptRow(record: CallRecord, attempt: AttemptRecord): LedgerAttempt {
 }
 
 function callRow(record: CallRecord): LedgerCall {
-  const {
-    key,
-    id,
-    parent,
-    startedAt,
-    identity,
-    route,
-    model,
-    outcome,
-    durationMs,
-    failovers,
-    labels,
-    strategy,
-    candidates,
-    seed,
-    cache,
-    cascade,
-  } = record
+  const { key, id, parent, startedAt, identity, route, model, outcome, durationMs, failovers, cache, cascade } = record
   return {
     callKey: key,
     callId: id,
@@ -129,6 +113,6 @@ function callRow(record: CallRecord): LedgerCall {
     outcome,
     durationMs: durationMs ?? 0,
     failovers: failovers.length,
-    decision: { labels, strategy, candidates, seed, failovers, ...(cache && { cache }), ...(cascade && { cascade }) },
+    decision: { ...decisionOf(record), failovers, ...(cache && { cache }), ...(cascade && { cascade }) },
   }
 }
