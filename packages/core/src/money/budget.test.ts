@@ -135,7 +135,7 @@ describe('budgets', () => {
   ] as const)('begin anew when a configuration makes another one of it: %o', (change) => {
     const settings: BudgetSettings = { per: 'user', limitUsd: 10, window: 'day' }
     const { hold, store, clock } = setUp(settings)
-    granted(hold({ user: 'u' }, 2)).settle(2 * nano)
+    void granted(hold({ user: 'u' }, 2)).settle(2 * nano)
     const held = (other: BudgetSettings) => {
       const budgets = createBudgets([other], store, clock)
       const [reading] = budgets.read(budgets.accountsOf({ user: 'u' })) as readonly BudgetReading[]
