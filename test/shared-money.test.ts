@@ -24,25 +24,21 @@ describe('processes that share a budget and a ledger', () => {
     60_000,
   )
 
-  it.each([1, 7])(
-    'call back what each keeps free of it: all that is left pays for %i more, whichever of them is asked',
-    async (fitting) => {
-      const left = fitting * 1_000 + 9
-      const place = await createPlace((3 * 10 * 30 * 10 + left) / 1e6, free)
-      try {
-        const processes = await Promise.all(Array.from({ length: 3 }, place.start))
-        const spend = async (order: { callers: number; tokens: number; callsEach: number }) => {
-          const answered = await Promise.all(processes.map((one) => one.tell<number>({ do: 'spend', ...order })))
-          return answered.reduce((sum, one) => sum + one, 0)
-        }
-        expect(await spend({ callers: 10, tokens: 10, callsEach: 30 })).toBe(900)
-        expect(await spend({ callers: 20, tokens: 1_000, callsEach: 1 })).toBe(fitting)
-      } finally {
-        place.close()
+  it('call back what each keeps free of it: all that is left pays for one more, whichever of them is asked', async () => {
+    const left = 1_000 + 9
+    const place = await createPlace((3 * 10 * 10 * 10 + left) / 1e6, free)
+    try {
+      const processes = await Promise.all(Array.from({ length: 3 }, place.start))
+      const spend = async (order: { callers: number; tokens: number; callsEach: number }) => {
+        const answered = await Promise.all(processes.map((one) => one.tell<number>({ do: 'spend', ...order })))
+        return answered.reduce((sum, one) => sum + one, 0)
       }
-    },
-    60_000,
-  )
+      expect(await spend({ callers: 10, tokens: 10, callsEach: 10 })).toBe(300)
+      expect(await spend({ callers: 20, tokens: 1_000, callsEach: 1 })).toBe(1)
+    } finally {
+      place.close()
+    }
+  }, 60_000)
 
   it('never overspend it, and use it up', async () => {
     const storm = await runMoneyStorm({ processes: 2, callers: 10, limitUsd: 0.04, kills: 0, seed: 2 })

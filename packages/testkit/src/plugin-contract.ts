@@ -68,7 +68,7 @@ export function pluginContract(make: () => Plugin, options: PluginContractOption
       router = boxed(frozen)
     })
     afterEach(async () => {
-      await router.close({ timeoutMs: 1_000 })
+      await router.close({ timeoutMs: 100 })
       await upstream.close()
     })
 

@@ -3,7 +3,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { createFakeClock } from '@signalbox/testkit'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { createMemoryLedger } from './memory-ledger.ts'
 import { createSqliteLedger } from './sqlite-ledger.ts'
 import type {
@@ -282,6 +282,29 @@ describe('a ledger in SQLite', () => {
     expect(told).toEqual(['c1'])
   })
 
+  it('tells of no entry before its log is on disk, nor where it cannot be brought there', async () => {
+    const told: string[] = []
+    const ledger = sqlite({ onEntries: (keys) => told.push(...keys) })
+    const waiting: ((error: NodeJS.ErrnoException | null) => void)[] = []
+    const sync = vi.spyOn(fs, 'fdatasync').mockImplementation((_log, done) => void waiting.push(done))
+    onTestFinished(() => sync.mockRestore())
+    ledger.close(call())
+    const flushed = ledger.flush()
+    expect([...ledger.calls()]).toHaveLength(1)
+    await vi.waitFor(() => expect(waiting).toHaveLength(1))
+    expect(told).toEqual([])
+    waiting.pop()!(null)
+    await flushed
+    expect(told).toEqual(['c1'])
+
+    ledger.close(call({ callKey: 'c2' }))
+    const failed = ledger.flush()
+    await vi.waitFor(() => expect(waiting).toHaveLength(1))
+    waiting.pop()!(new Error('no disk'))
+    await expect(failed).rejects.toThrow('no disk')
+    expect(told).toEqual(['c1'])
+  })
+
   it('keeps what could not be written, tells of no entry, and tries again', async () => {
     const told: string[] = []
     const errors: unknown[] = []
@@ -295,8 +318,7 @@ describe('a ledger in SQLite', () => {
     other.exec('alter table gone rename to calls')
     other.close()
     await clock.advance(1_000)
-    await ledger.flush()
-    expect(told).toEqual(['c1'])
+    await vi.waitFor(() => expect(told).toEqual(['c1']))
     expect([...ledger.calls()]).toHaveLength(1)
   })
 

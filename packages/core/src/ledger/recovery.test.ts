@@ -145,6 +145,21 @@ it('posts what it can of a journal, whatever else stands in it', async () => {
   await ledger.end().catch(() => undefined)
 })
 
+it('drops a journal only when what stood in it is on disk', async () => {
+  const journal = `${file}-intents-999999.1-x`
+  fs.writeFileSync(journal, `\n${JSON.stringify(intent)}`)
+  const sync = vi.spyOn(fs, 'fdatasyncSync').mockImplementationOnce(() => {
+    throw new Error('no disk')
+  })
+  expect(() => createSqliteLedger({ file, clock: createFakeClock() })).toThrow('no disk')
+  expect(fs.existsSync(journal)).toBe(true)
+  sync.mockRestore()
+  const ledger = createSqliteLedger({ file, clock: createFakeClock() })
+  expect(fs.existsSync(journal)).toBe(false)
+  expect([...ledger.attempts()]).toHaveLength(1)
+  await ledger.end()
+})
+
 it('takes half a line for an attempt that was never sent', () => {
   fs.writeFileSync(`${file}-intents-999999.1-x-0`, `${JSON.stringify(intent)}\n{"callKey":"d","pl`)
   expect(abandonedIntents(file).intents).toEqual([intent])

@@ -24,7 +24,7 @@ export interface SqliteLedgerOptions {
   readonly batchMs?: number
 }
 
-const fdatasync = promisify(fs.fdatasync)
+const synced = promisify((descriptor: number, done: fs.NoParamCallback) => fs.fdatasync(descriptor, done))
 
 /** How often the journals of processes that died are looked for. */
 const recoverMs = 30_000
@@ -59,7 +59,7 @@ function ledgerIn(files: Files, options: SqliteLedgerOptions): Ledger {
   const stopRecovering = startRecovering(() => recover(file, { commit, log }), { clock, onError: fail })
 
   async function acknowledge(batch: readonly Posted[]): Promise<void> {
-    await fdatasync(log)
+    await synced(log)
     for (const posted of batch) if ('attempt' in posted) journal.settled(posted.attempt.callKey, posted.attempt.place)
     const calls = batch.flatMap((posted) => ('call' in posted ? [posted.call.callKey] : []))
     if (calls.length > 0) onEntries?.(calls)

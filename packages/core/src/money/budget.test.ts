@@ -126,6 +126,25 @@ describe('budgets', () => {
     expect(read({})).toEqual([[0.7, 0]])
   })
 
+  it.each([
+    { timeZone: 'Europe/London' },
+    { window: 'hour' },
+    { window: { rollingMs: 86_400_000 } },
+    { per: 'all' },
+    { soft: true },
+  ] as const)('begin anew when a configuration makes another one of it: %o', (change) => {
+    const settings: BudgetSettings = { per: 'user', limitUsd: 10, window: 'day' }
+    const { hold, store, clock } = setUp(settings)
+    void granted(hold({ user: 'u' }, 2)).settle(2 * nano)
+    const held = (other: BudgetSettings) => {
+      const budgets = createBudgets([other], store, clock)
+      const [reading] = budgets.read(budgets.accountsOf({ user: 'u' })) as readonly BudgetReading[]
+      return Number(reading!.settledNanoUsd) / nano
+    }
+    expect(held({ ...settings, limitUsd: 20, alertAt: 0.5 })).toBe(2)
+    expect(held({ ...settings, ...change })).toBe(0)
+  })
+
   it('keep two budgets of one scope and window apart', () => {
     const { hold, read } = setUp(
       { per: 'all', limitUsd: 5, window: 'day' },

@@ -55,6 +55,12 @@ describe('a cost', () => {
     )
   })
 
+  it('is rounded up for the last of 2^53 pico-USD, which a float drops', () => {
+    const usage = { ...noUsage, inputTokens: 9_007_199_254_741, outputTokens: 1 }
+    const prices = { input: 1_000, cachedInput: 0, cacheWrite: 0, output: 1, reasoning: 0 }
+    expect(costNanoUsd(usage, prices)).toBe(9_007_199_254_742)
+  })
+
   it('takes the tier of the whole input, whatever its classes', () => {
     const tiered = priceOf({
       input: 1.25,

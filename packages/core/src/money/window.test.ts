@@ -56,6 +56,22 @@ describe('a calendar window', () => {
     expect(calendarWindow('day', berlin).nameOf(at('2026-03-29T22:00:00Z'))).toBe('2026-03-30')
   })
 
+  it.each([
+    ['UTC', 'minute', '2026-10-25T00:00:00Z', 1],
+    [berlin, 'hour', '2026-10-25T00:00:00Z', 60],
+    [berlin, 'day', '2026-10-24T22:00:00Z', 25 * 60],
+    [berlin, 'week', '2026-10-18T22:00:00Z', 7 * 24 * 60 + 60],
+    [berlin, 'month', '2026-09-30T22:00:00Z', 31 * 24 * 60 + 60],
+  ] as const)(
+    'in %s lasts as long as the longest %s, in which the clock is put back',
+    (timeZone, period, from, minutes) => {
+      const { nameOf, longestMs } = calendarWindow(period, timeZone)
+      expect(nameOf(at(from))).not.toBe(nameOf(at(from) - 1))
+      expect(nameOf(at(from) + minutes * 60_000 - 1)).toBe(nameOf(at(from)))
+      expect(longestMs).toBeGreaterThanOrEqual(minutes * 60_000)
+    },
+  )
+
   it('never gives a name twice, nor lasts longer than it says', () => {
     const time = fc.integer({ min: at('2024-01-01T00:00:00Z'), max: at('2030-01-01T00:00:00Z') })
     const zone = fc.constantFrom('UTC', berlin, 'America/New_York', 'Australia/Lord_Howe', 'Asia/Kathmandu')
