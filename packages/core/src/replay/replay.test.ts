@@ -11,6 +11,7 @@ import {
   byCascade,
   byComplexity,
   byRules,
+  bySticky,
   createRouter,
   heuristicClassifier,
   openaiCompatible,
@@ -42,6 +43,7 @@ const routes: Readonly<Record<string, RouteOptions>> = {
   },
   arms: { strategy: byBandit({ arms: ['a', 'b', 'c'], share: 0.7, lambda: 10, strategy: 'round-robin' }) },
   steps: { strategy: byCascade({ cheap: ['a', 'b'], strong: ['c'], verify: () => true, strategy: 'least-latency' }) },
+  stays: { strategy: bySticky({ strategy: { use: 'least-latency' } }), models: names },
   own: { strategy: byChance, models: names },
 }
 

@@ -9,6 +9,7 @@ import { leastLatency } from './least-latency.ts'
 import { ordered } from './ordered.ts'
 import { roundRobin } from './round-robin.ts'
 import { type RulesOptions, rules } from './rules.ts'
+import { sticky } from './sticky.ts'
 import { weighted } from './weighted.ts'
 
 /** A strategy inside of another one: a name, or a name with options. */
@@ -29,6 +30,7 @@ const factories: ReadonlyMap<string, Factory> = new Map<string, Factory>([
   ['cascade', (options, services, make) => cascade(options as CascadeOptions, services, make)],
   ['complexity', (options, _services, make) => complexity(options, make)],
   ['rules', (options, _services, make) => rules(options as RulesOptions, make)],
+  ['sticky', (options, services, make) => sticky(options, services, make)],
 ])
 
 /** The names by which a configuration can ask for a strategy. */

@@ -13,6 +13,8 @@ export function namedModels(strategy: unknown): readonly NamedModel[] {
     return ['simple', 'moderate', 'complex'].flatMap((level) => namesIn(options[level], [level]))
   if (options['use'] === 'bandit') return namesIn(options['arms'], ['arms'])
   if (options['use'] === 'cascade') return namedByCascade(options)
+  if (options['use'] === 'sticky')
+    return namedModels(options['strategy']).map(({ path, name }) => ({ path: ['strategy', ...path], name }))
   if (options['use'] !== 'rules') return []
   const rules = Array.isArray(options['rules']) ? options['rules'] : []
   return [
@@ -54,7 +56,7 @@ export function nestedStrategies(
 }
 
 /** Strategies that order their models by another one. */
-const withStrategy: ReadonlySet<unknown> = new Set(['bandit', 'cascade', 'complexity'])
+const withStrategy: ReadonlySet<unknown> = new Set(['bandit', 'cascade', 'complexity', 'sticky'])
 
 const namesIn = (list: unknown, path: NamedModel['path']): readonly NamedModel[] =>
   (Array.isArray(list) ? list : []).flatMap((name, index) =>
