@@ -162,8 +162,9 @@ function mergeRoles(messages: readonly WrittenMessage[]): WrittenMessage[] {
   return merged.map(({ role, content }) => ({ role, content: resultsFirst(content) }))
 }
 
+const isResult = (block: Block) => block['type'] === 'tool_result'
+
 function resultsFirst(content: readonly object[]): readonly object[] {
-  const isResult = (block: Block) => block['type'] === 'tool_result'
   const blocks = content.map(record)
   return [...blocks.filter(isResult), ...blocks.filter((block) => !isResult(block))]
 }
