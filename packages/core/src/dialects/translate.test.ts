@@ -110,6 +110,20 @@ describe('a request from OpenAI’s chat to Anthropic', () => {
     expect(answered!.content.map(({ tool_use_id: id }) => id)).toEqual(written)
   })
 
+  it('has results of tools before all else that was said after the calls', () => {
+    const input = [
+      { type: 'function_call', call_id: 'c', name: 'f', arguments: '{}' },
+      { role: 'user', content: 'Well?' },
+      { type: 'function_call_output', call_id: 'c', output: 'done' },
+    ]
+    const { body } = translated('openai-responses', 'anthropic-messages', { input })
+
+    expect((body['messages'] as { content: object[] }[])[1]!.content).toMatchObject([
+      { type: 'tool_result', tool_use_id: 'c' },
+      { type: 'text', text: 'Well?' },
+    ])
+  })
+
   const adaptive = { thinking: { type: 'adaptive' }, output_config: { effort: 'low' } }
   const budget = (tokens: number) => ({ thinking: { type: 'enabled', budget_tokens: tokens } })
   it.each([

@@ -146,12 +146,10 @@ interface WrittenMessage {
 }
 
 function writeMessage({ role, parts }: NeutralMessage, context: WriteContext): WrittenMessage {
-  const results = parts.filter(({ type }) => type === 'tool-result')
-  const rest = parts.filter(({ type }) => type !== 'tool-result')
-  return { role, content: writeBlocks([...results, ...rest], context) }
+  return { role, content: writeBlocks(parts, context) }
 }
 
-/** Results of tools that were called together must stand together, and roles alternate. */
+/** Results of tools that were called together must stand together and first, and roles alternate. */
 function mergeRoles(messages: readonly WrittenMessage[]): WrittenMessage[] {
   const merged: WrittenMessage[] = []
   for (const message of messages) {
@@ -161,7 +159,14 @@ function mergeRoles(messages: readonly WrittenMessage[]): WrittenMessage[] {
       merged[merged.length - 1] = { role: before.role, content: [...before.content, ...message.content] }
     else merged.push(message)
   }
-  return merged
+  return merged.map(({ role, content }) => ({ role, content: resultsFirst(content) }))
+}
+
+const isResult = (block: Block) => block['type'] === 'tool_result'
+
+function resultsFirst(content: readonly object[]): readonly object[] {
+  const blocks = content.map(record)
+  return [...blocks.filter(isResult), ...blocks.filter((block) => !isResult(block))]
 }
 
 function writeBlocks(parts: readonly Part[], context: Losses): object[] {
