@@ -1,9 +1,21 @@
 import { parseArgs } from 'node:util'
 import { configFile } from './config-file.ts'
+import {
+  type ExplainOptions,
+  type ReplayOptions,
+  type SimulateOptions,
+  explainFlags,
+  explainOptions,
+  replayFlags,
+  replayOptions,
+  simulateFlags,
+  simulateOptions,
+} from './decision-arguments.ts'
 import { type KeysOptions, keysFlags, keysOptions } from './keys-arguments.ts'
 import { type ReportOptions, reportFlags, reportOptions } from './report-arguments.ts'
 import type { TrainOptions } from './train.ts'
 
+export type { ExplainOptions, ReplayOptions, SimulateOptions } from './decision-arguments.ts'
 export type { KeysOptions } from './keys-arguments.ts'
 export type { ReportOptions } from './report-arguments.ts'
 
@@ -38,10 +50,13 @@ export type Command =
   | { readonly kind: 'report'; readonly options: ReportOptions }
   | { readonly kind: 'keys'; readonly options: KeysOptions }
   | { readonly kind: 'tail'; readonly options: TailOptions }
+  | { readonly kind: 'explain'; readonly options: ExplainOptions }
+  | { readonly kind: 'replay'; readonly options: ReplayOptions }
+  | { readonly kind: 'simulate'; readonly options: SimulateOptions }
   | TrainOptions
   | PluginCommandLine
 
-const commands = ['serve', 'doctor', 'report', 'keys', 'tail', 'train'] as const
+const commands = ['serve', 'doctor', 'report', 'keys', 'tail', 'train', 'explain', 'replay', 'simulate'] as const
 
 /** A command of a plugin: `signalbox PLUGIN COMMAND [--config FILE] [ARGUMENTS]`. */
 export interface PluginCommandLine {
@@ -79,6 +94,10 @@ function commandOf(command: (typeof commands)[number], values: Values, rest: rea
   if (command === 'report') return { kind: 'report', options: reportOptions(values, rest) }
   if (command === 'keys') return { kind: 'keys', options: keysOptions(values, rest) }
   if (command === 'train') return trainOptions(values, rest[0])
+  if (command === 'explain') return { kind: 'explain', options: explainOptions(values, rest) }
+  if (command === 'replay') return { kind: 'replay', options: replayOptions(values, rest) }
+  if (command === 'simulate')
+    return { kind: 'simulate', options: simulateOptions(values as Readonly<Record<string, string>>, rest) }
   if (rest[0] !== undefined) throw new Error(`"${rest[0]}" is one argument too many; a file is given by --config`)
   const config = configFile(values.config, command)
   if (command === 'doctor') return { kind: 'doctor', config }
@@ -104,7 +123,6 @@ const serveFlags = {
 } as const
 
 const tailFlags = {
-  ...commonFlags,
   config: { type: 'string', short: 'c' },
   lines: { type: 'string', short: 'n' },
   json: { type: 'boolean' },
@@ -112,17 +130,28 @@ const tailFlags = {
 
 const trainFlags = {
   data: { type: 'string' },
+  ledger: { type: 'string' },
+  prompts: { type: 'string' },
   out: { type: 'string' },
 } as const
+
+/** The flags of commands that do not serve. */
+const ownFlags: Readonly<Record<string, Flags>> = {
+  report: reportFlags,
+  keys: keysFlags,
+  train: trainFlags,
+  tail: tailFlags,
+  explain: explainFlags,
+  replay: replayFlags,
+  simulate: simulateFlags,
+}
 
 type Flags = NonNullable<Parameters<typeof parseArgs>[0]>['options'] & object
 
 /** The flags of the command that stands first. */
 function flagsOf(command: string | undefined): Flags {
-  if (command === 'report') return { ...commonFlags, ...reportFlags }
-  if (command === 'keys') return { ...commonFlags, ...keysFlags }
-  if (command === 'train') return { ...commonFlags, ...trainFlags }
-  return command === 'tail' ? tailFlags : serveFlags
+  const own = command !== undefined && Object.hasOwn(ownFlags, command) ? ownFlags[command] : undefined
+  return own ? { ...commonFlags, ...own } : serveFlags
 }
 
 const parse = <F extends Flags>(args: readonly string[], options: F) =>
@@ -142,10 +171,15 @@ function serveOptions(values: Values, config: string): ServeOptions {
   }
 }
 
-function trainOptions({ data, out }: Readonly<Record<string, unknown>>, stray: string | undefined): TrainOptions {
+function trainOptions(values: Readonly<Record<string, string | undefined>>, stray: string | undefined): TrainOptions {
   if (stray !== undefined) throw new Error(`"${stray}" is one argument too many; a file is given by --data`)
-  if (typeof data !== 'string' || typeof out !== 'string') throw new Error('train needs --data FILE and --out FILE')
-  return { kind: 'train', data, out }
+  const { data, ledger, prompts, out } = values
+  if ((ledger === undefined) !== (prompts === undefined))
+    throw new Error('--ledger FILE needs --prompts FILE, and the other way: no prompt is in a ledger')
+  const rated = ledger === undefined ? undefined : { ledger, prompts: prompts! }
+  if ((data === undefined && !rated) || out === undefined)
+    throw new Error('train needs --data FILE (or --ledger FILE and --prompts FILE) and --out FILE')
+  return { kind: 'train', data, rated, out }
 }
 
 function wholeNumber(flag: string, text: string, most: number): number {

@@ -45,7 +45,7 @@ it('tells what was looked for, and where, when there is none', async () => {
       stderr: `signalbox: ${line} ${looked}\nTry "signalbox --help".\n`,
     })
   expect((await run('server', folder)).stderr).toContain(
-    `there is no command "server" of its own (serve, doctor, report, keys, tail and train), and that of a plugin ${looked}`,
+    `there is no command "server" of its own (serve, doctor, report, keys, tail, train, explain, replay and simulate), and that of a plugin ${looked}`,
   )
 })
 

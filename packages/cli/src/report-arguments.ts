@@ -56,8 +56,7 @@ export function reportOptions(values: Values, [kind, stray]: readonly string[]):
     config: configFile(values.config, 'report'),
     kind: oneOf('report', kind ?? 'costs', kinds),
     by: oneOf('--by', values.by ?? 'model', groups),
-    from: values.from === undefined ? undefined : timeOf('--from', values.from, 0),
-    to: values.to === undefined ? undefined : timeOf('--to', values.to, dayMs),
+    ...timesOf(values),
     format: oneOf('--format', values.format ?? 'table', formats),
     baseline: values.baseline,
     filter: Object.fromEntries(filters.flatMap((name) => (values[name] === undefined ? [] : [[name, values[name]]]))),
@@ -66,13 +65,20 @@ export function reportOptions(values: Values, [kind, stray]: readonly string[]):
   }
 }
 
-function oneOf<T extends string>(what: string, value: string, all: readonly T[]): T {
+/** One of several words. Throws an Error that names them all. */
+export function oneOf<T extends string>(what: string, value: string, all: readonly T[]): T {
   const found = all.find((one) => one === value)
   if (found) return found
   throw new Error(`${what}: expected one of ${all.join(', ')}, got "${value}"`)
 }
 
 const dayMs = 86_400_000
+
+/** A period, as `--from` and `--to` say it. */
+export const timesOf = ({ from, to }: Pick<Values, 'from' | 'to'>) => ({
+  from: from === undefined ? undefined : timeOf('--from', from, 0),
+  to: to === undefined ? undefined : timeOf('--to', to, dayMs),
+})
 
 /** A day (in UTC; the last one is included) or an instant. */
 function timeOf(flag: string, text: string, wholeDayMs: number): number {

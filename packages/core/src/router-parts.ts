@@ -15,6 +15,7 @@ import type { Opened } from './opened.ts'
 import { createOverdue } from './overdue.ts'
 import { type BuiltInServices, builtInPlugins } from './pipeline.ts'
 import { type Plugin, definePlugin } from './plugin.ts'
+import { policyOf } from './policy.ts'
 import { priceBookOf, pricesOf } from './priced-models.ts'
 import { type Connections, createConnections } from './providers/connections.ts'
 import { type Rings, createRings } from './rings.ts'
@@ -25,6 +26,8 @@ import { createTreasury } from './treasury.ts'
 /** Everything that a router consists of. */
 export interface RouterParts {
   readonly options: RouterOptions
+  /** Names the policy that decides. */
+  readonly policy: string
   readonly store: OpenStore
   readonly services: CommonServices
   readonly connections: Connections
@@ -76,6 +79,7 @@ export function createParts(options: RouterOptions, opened: Opened): RouterParts
   const hookTimes = options.hookTimes ?? false
   return {
     options,
+    policy: policyOf(options),
     store,
     services,
     connections,

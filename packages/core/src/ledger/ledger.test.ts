@@ -126,6 +126,30 @@ describe.each([
     expect([...ledger.calls()]).toHaveLength(1)
   })
 
+  it('keeps what was said of a call with the call: the last that was said', async () => {
+    const ledger = make()
+    for (const key of ['c1', 'c2', 'c3']) ledger.close(call({ callKey: key, route: key === 'c3' ? 'other' : 'auto' }))
+    ledger.rate({ callKey: 'c1', time: start + 5, score: 0.25 })
+    ledger.rate({ callKey: 'c3', time: start + 6, score: 1 })
+    await ledger.flush()
+    ledger.rate({ callKey: 'c1', time: start + 5, score: 0.75 })
+    expect([...ledger.ratings()]).toEqual([
+      { ...call({ callKey: 'c1' }), score: 0.75, ratedAt: start + 5 },
+      { ...call({ callKey: 'c3', route: 'other' }), score: 1, ratedAt: start + 6 },
+    ])
+    expect([...ledger.ratings({ route: 'auto' })].map(({ callKey }) => callKey)).toEqual(['c1'])
+    expect([...ledger.ratings({ callKey: 'c2' })]).toEqual([])
+    await ledger.flush()
+  })
+
+  it('finds calls by their id, which may come twice', () => {
+    const ledger = make()
+    ledger.close(call({ callKey: 'c1', callId: 'twice' }))
+    ledger.close(call({ callKey: 'c2', callId: 'once' }))
+    ledger.close(call({ callKey: 'c3', callId: 'twice' }))
+    expect([...ledger.calls({ callId: 'twice' })].map(({ callKey }) => callKey)).toEqual(['c1', 'c3'])
+  })
+
   it('answers queries by each filter, the oldest first', () => {
     const ledger = make()
     for (const one of many) ledger.post(one)
@@ -335,6 +359,8 @@ describe('a ledger in SQLite', () => {
     const other = new DatabaseSync(file)
     expect(other.prepare('pragma user_version').get()).not.toEqual({ user_version: 1 })
     expect(() => other.exec('delete from attempts')).toThrow('append-only')
+    other.exec("insert into ratings (call_key, time, score) values ('c', 1, 1)")
+    expect(() => other.exec('update ratings set score = 0')).toThrow('append-only')
     other.close()
   })
 

@@ -1,9 +1,12 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { attemptColumns, attemptOf, attemptValues, callColumns, callValues } from './rows.ts'
-import { type LedgerAttempt, type LedgerCall, conflict, isSamePosting } from './types.ts'
+import { type LedgerAttempt, type LedgerCall, type LedgerRating, conflict, isSamePosting } from './types.ts'
 
 /** A row of the ledger. */
-export type Posted = { readonly attempt: LedgerAttempt } | { readonly call: LedgerCall }
+export type Posted =
+  | { readonly attempt: LedgerAttempt }
+  | { readonly call: LedgerCall }
+  | { readonly rating: LedgerRating }
 
 /**
  * Makes what writes rows into a ledger's database: all of them, or none and it throws. A row that the database would
@@ -19,17 +22,23 @@ export function createRowWriter(
   const insertCall = database.prepare(
     `insert into calls (${callColumns}) values (${marks(callColumns)}) on conflict do nothing`,
   )
+  const insertRating = database.prepare('insert into ratings (call_key, time, score) values (?, ?, ?)')
   const findAttempt = database.prepare(`select ${attemptColumns} from attempts where call_key = ? and place = ?`)
 
   function insert(posted: Posted): void {
     try {
       if ('call' in posted) insertCall.run(...callValues(posted.call))
+      else if ('rating' in posted) rate(posted.rating)
       else post(posted.attempt)
     } catch (error) {
       if (!isOfRow(error)) throw error
-      const { callKey } = 'call' in posted ? posted.call : posted.attempt
+      const { callKey } = 'call' in posted ? posted.call : 'rating' in posted ? posted.rating : posted.attempt
       onError(new Error(`A row of the call ${callKey} cannot be written into the ledger`, { cause: error }))
     }
+  }
+
+  function rate({ callKey, time, score }: LedgerRating): void {
+    insertRating.run(callKey, Math.round(time), score)
   }
 
   function post(attempt: LedgerAttempt): void {

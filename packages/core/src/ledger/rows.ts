@@ -1,6 +1,6 @@
 import type { UnitPrices } from '../money/price.ts'
 import type { UsageFault } from '../types.ts'
-import type { LedgerAttempt, LedgerCall, LedgerIdentity, SpentAttempt } from './types.ts'
+import type { LedgerAttempt, LedgerCall, LedgerIdentity, RatedCall, SpentAttempt } from './types.ts'
 
 /** A value as SQLite takes it. */
 export type SqlValue = string | number | bigint | null
@@ -137,6 +137,10 @@ export function callOf(row: SqlRow): LedgerCall {
     failovers: Number(row['failovers']),
     decision: JSON.parse(String(row['decision'])) as object,
   }
+}
+
+export function ratedCallOf(row: SqlRow): RatedCall {
+  return { ...callOf(row), score: Number(row['score']), ratedAt: Number(row['rated_at']) }
 }
 
 function identityOf(row: SqlRow): LedgerIdentity {

@@ -45,6 +45,12 @@ const migrations: readonly string[] = [
    create index calls_by_time on calls (
      time, call_key, model, route, user, key, team, tags, outcome, duration_ms, failovers
    )`,
+  `create table ratings (
+     place integer primary key, call_key text not null, time integer not null, score real not null
+   ) strict;
+   create index ratings_by_call on ratings (call_key, place);
+   create index calls_by_id on calls (call_id);
+   ${['update', 'delete'].map((verb) => appendOnly('ratings', verb)).join('\n')}`,
 ]
 
 /**

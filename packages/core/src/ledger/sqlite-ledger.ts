@@ -89,6 +89,7 @@ function ledgerIn(files: Files, options: SqliteLedgerOptions): Ledger {
     begin: journal.begin,
     post: (attempt) => batches.add({ attempt }),
     close: (call) => batches.add({ call }),
+    rate: (rating) => batches.add({ rating }),
     flush,
     ...createSqliteReader(database, { clock, prices, beforeReading: () => void batches.write() }),
     end: () => (ending ??= end()),

@@ -10,6 +10,7 @@ import {
   attemptOf,
   callColumns,
   callOf,
+  ratedCallOf,
   spentColumns,
   spentOf,
 } from './rows.ts'
@@ -57,6 +58,7 @@ export function createSqliteReader(
   const reader: LedgerReader = {
     attempts: (query) => pages(attempts, query),
     calls: (query) => pages(calls, query),
+    ratings: (query) => pages(ratings, query),
     totals(by, query) {
       beforeReading()
       const { sql, values } = totalsSql(by, query)
@@ -89,4 +91,15 @@ interface Source<T> {
 
 const attempts = { table: 'attempts', columns: attemptColumns, place: ['call_key', 'place'], read: attemptOf }
 const spent = { ...attempts, columns: spentColumns, read: spentOf }
+/** Calls with the last that was said of each. */
+const ratedCalls = `(
+  select calls.*, said.score, said.time as rated_at from ratings as said join calls on calls.call_key = said.call_key
+  where said.place = (select max(place) from ratings as any_said where any_said.call_key = said.call_key)
+)`
+const ratings = {
+  table: ratedCalls,
+  columns: `${callColumns}, score, rated_at`,
+  place: ['call_key'],
+  read: ratedCallOf,
+}
 const calls = { table: 'calls', columns: callColumns, place: ['call_key'], read: callOf }

@@ -1,5 +1,6 @@
 import { propensities } from '../bandit/propensities.ts'
 import { createRewards } from '../bandit/rewards.ts'
+import type { Random } from '../clock.ts'
 import type { CallRecord } from '../record.ts'
 import type { Call, CandidateView, Outcome, RankContext, Ranked, Services, Strategy } from '../types.ts'
 import type { MakeStrategy, NestedStrategy } from './index.ts'
@@ -29,6 +30,14 @@ export interface BanditOptions {
   readonly unrated?: 'success' | 'ignore' | undefined
 }
 
+type Belief = ReturnType<ReturnType<typeof createRewards>['belief']> & { readonly calls: number }
+
+/** What is believed of each arm, and what the strategy for the rest of the calls goes by. */
+interface Assessed {
+  readonly beliefs: Readonly<Record<string, Belief>>
+  readonly others?: unknown
+}
+
 const dayMs = 86_400_000
 const usualReward = 0.5
 const nanoUsdPerUsd = 1e9
@@ -49,60 +58,44 @@ export function bandit(options: BanditOptions, { clock }: Services, make: MakeSt
   const contextOf = (labels: CallRecord['labels']) => labels[label] ?? ''
   const rewardOf = (score: number, costNanoUsd = 0) => score - (lambda * costNanoUsd) / nanoUsdPerUsd
 
+  const armsOf = (candidates: readonly CandidateView[]) => candidates.filter(({ name }) => arms.includes(name))
+
   return {
     name: 'bandit',
+    assess,
     rank(call, candidates, context) {
-      const isDrawn = context.random() < share
-      const listed = candidates.filter(({ name }) => arms.includes(name))
-      if (isDrawn) return drawn(call, listed, context)
-      return others ? others.rank(call, listed, context) : best(call, listed, context)
+      const { random, now, assessment = assess(call, candidates, context) } = context
+      const { beliefs, others: ofOthers } = assessment as Assessed
+      const isDrawn = random() < share
+      const listed = armsOf(candidates)
+      if (isDrawn) return drawn(listed, beliefs, random)
+      if (!others) return byReward(listed, beliefs).map(({ name, said }) => ({ name, reason: said }))
+      return others.rank(call, listed, { random, now, ...(ofOthers !== undefined && { assessment: ofOthers }) })
     },
     observe(outcome) {
-      others?.observe?.(outcome)
+      if (outcome.type === 'taken') {
+        const { assessment, ...taken } = outcome
+        const { others: ofOthers } = (assessment ?? {}) as Partial<Assessed>
+        others?.observe?.({ ...taken, ...(ofOthers !== undefined && { assessment: ofOthers }) })
+      } else others?.observe?.(outcome)
       if (outcome.type === 'ended') learn(outcome)
       else if (outcome.type === 'rated') relearn(outcome)
     },
   }
 
-  function drawn(call: Call, listed: readonly CandidateView[], { random, now }: RankContext): Ranked[] {
-    const playing = inPlay(listed)
-    const judged = byReward(playing, call, now)
-    const chances = propensities(judged.map(({ belief }) => belief))
-    const place = judged.length === 0 ? -1 : draw(chances, random())
-    const ranked = judged.map(({ name, said }, at): Ranked => {
-      const chance = chances[at]!
-      return {
-        name,
-        propensity: chance,
-        reason: `${at === place ? 'drawn' : 'not drawn'} at ${percent(chance)}; ${said}`,
-      }
+  function assess(call: Call, candidates: readonly CandidateView[], context: Pick<RankContext, 'now'>): Assessed {
+    const { now } = context
+    const listed = armsOf(candidates)
+    const kind = contextOf(call.labels)
+    const beliefOf = (name: string): Belief => ({
+      ...rewards.belief(kind, name, now),
+      calls: Math.round(rewards.weight(kind, name, now)),
     })
-    const rest = byReward(
-      listed.filter((view) => !playing.includes(view)),
-      call,
-      now,
-    )
-    return [
-      ...ranked.slice(place, place + 1),
-      ...ranked.filter((_one, at) => at !== place),
-      ...rest.map(({ name, said }) => ({ name, propensity: 0, reason: `not in play now; ${said}` })),
-    ]
-  }
-
-  function best(call: Call, listed: readonly CandidateView[], { now }: RankContext): Ranked[] {
-    return byReward(listed, call, now).map(({ name, said }) => ({ name, reason: said }))
-  }
-
-  /** The highest expected reward first; as listed where nothing is known. */
-  function byReward(views: readonly CandidateView[], { labels }: Call, now: number) {
-    const context = contextOf(labels)
-    return views
-      .map(({ name }) => {
-        const belief = rewards.belief(context, name, now)
-        const count = Math.round(rewards.weight(context, name, now))
-        return { name, belief, said: `expected reward ${belief.mean.toFixed(3)} by ${count} calls` }
-      })
-      .toSorted((a, b) => b.belief.mean - a.belief.mean)
+    const ofOthers = others?.assess?.(call, listed, context)
+    return {
+      beliefs: Object.fromEntries(listed.map(({ name }) => [name, beliefOf(name)])),
+      ...(ofOthers !== undefined && { others: ofOthers }),
+    }
   }
 
   function learn({ call: { record }, name, ok, code = '' }: Extract<Outcome, { type: 'ended' }>): void {
@@ -127,6 +120,41 @@ export function bandit(options: BanditOptions, { clock }: Services, make: MakeSt
   function wasChosen(name: string, [first]: CallRecord['candidates']): boolean {
     return arms.includes(name) && first?.name === name && (!others || first.propensity !== undefined)
   }
+}
+
+/** One arm drawn to stand first, then the others. */
+function drawn(listed: readonly CandidateView[], beliefs: Assessed['beliefs'], random: Random): Ranked[] {
+  const playing = inPlay(listed)
+  const judged = byReward(playing, beliefs)
+  const chances = propensities(judged.map(({ belief }) => belief))
+  const place = judged.length === 0 ? -1 : draw(chances, random())
+  const ranked = judged.map(({ name, said }, at): Ranked => {
+    const chance = chances[at]!
+    return {
+      name,
+      propensity: chance,
+      reason: `${at === place ? 'drawn' : 'not drawn'} at ${percent(chance)}; ${said}`,
+    }
+  })
+  const rest = byReward(
+    listed.filter((view) => !playing.includes(view)),
+    beliefs,
+  )
+  return [
+    ...ranked.slice(place, place + 1),
+    ...ranked.filter((_one, at) => at !== place),
+    ...rest.map(({ name, said }) => ({ name, propensity: 0, reason: `not in play now; ${said}` })),
+  ]
+}
+
+/** The highest expected reward first; as listed where nothing is known. */
+function byReward(views: readonly CandidateView[], beliefs: Assessed['beliefs']) {
+  return views
+    .map(({ name }) => {
+      const belief = beliefs[name]!
+      return { name, belief, said: `expected reward ${belief.mean.toFixed(3)} by ${belief.calls} calls` }
+    })
+    .toSorted((a, b) => b.belief.mean - a.belief.mean)
 }
 
 const states = ['healthy', 'degraded', 'unhealthy'] as const
