@@ -203,7 +203,7 @@ export interface RouterOptions extends UptimeOptions, PluginConfig {
   readonly ledger?: string | false | undefined
   /**
    * Whether the ledger keeps a hash of each request that a cache could answer, so that a report can tell what a cache would
-   * have spared. Costs a few microseconds a call; whoever has the ledger can tell whether a guess was asked.
+   * have spared. Hashing takes some ten microseconds a KB; whoever has the ledger can tell whether a guess was asked.
    * @default false
    */
   readonly fingerprints?: boolean | undefined

@@ -103,6 +103,11 @@ describe.each([
     expect(total).toMatchObject({ calls: 2, attempts: 4, successRate: 0.5, lastUsed: '2026-10-02T00:00:00.000Z' })
   })
 
+  it('of one model counts every call that came to it, first or later', () => {
+    const { rows, total } = filled(make(), attempts, calls).report({ ...period, model: 'cheap' })
+    expect([rows.map(({ calls: count }) => count), total.calls]).toEqual([[2], 2])
+  })
+
   it('by user counts whole calls, also those without an attempt', () => {
     const { rows, total } = filled(make(), attempts, calls).report({ ...period, by: 'user' })
     expect(rows).toMatchObject([
