@@ -42,6 +42,24 @@ export const help = () =>
       ['-v, --version', 'print the version'],
     ]),
     '',
+    ...commandOptions(),
+    'Log lines go to stdout as JSON. A string that is exactly "$NAME" in the file is that environment variable.',
+    'SIGTERM or SIGINT ends it when the calls under way have ended; a second one ends it at once.',
+    '',
+    bold('Exit codes'),
+    columns([
+      ['0', 'ended as asked'],
+      [
+        '1',
+        'the configuration is wrong, the port is taken, a provider fails the doctor, a profile is not enabled, a replay differs, or a second signal came',
+      ],
+      ['2', 'wrong use of the command line'],
+    ]),
+  ].join('\n')
+
+/** The options of commands that have their own. */
+function commandOptions(): readonly string[] {
+  return [
     bold('Options of report'),
     columns([
       ['--by GROUP', 'model, user, key, team, route, tag or day (default model)'],
@@ -79,16 +97,5 @@ export const help = () =>
       ['--expires DAY', 'when it ends'],
     ]),
     '',
-    'Log lines go to stdout as JSON. A string that is exactly "$NAME" in the file is that environment variable.',
-    'SIGTERM or SIGINT ends it when the calls under way have ended; a second one ends it at once.',
-    '',
-    bold('Exit codes'),
-    columns([
-      ['0', 'ended as asked'],
-      [
-        '1',
-        'the configuration is wrong, the port is taken, a provider fails the doctor, a profile is not enabled, a replay differs, or a second signal came',
-      ],
-      ['2', 'wrong use of the command line'],
-    ]),
-  ].join('\n')
+  ]
+}

@@ -7,7 +7,13 @@ export interface LeastLatencyOptions {
   readonly windowMs?: number
 }
 
-type Standings = Readonly<Record<string, { readonly ms: number; readonly ownMs?: number }>>
+/** What a candidate is compared by, and its own score where it has one. */
+interface Standing {
+  readonly ms: number
+  readonly ownMs?: number
+}
+
+type Standings = Readonly<Record<string, Standing>>
 
 /** A sample fades exponentially; after three time constants a twentieth is left. */
 const timeConstantsPerWindow = 3
@@ -34,7 +40,6 @@ export function leastLatency({ windowMs = 30_000 }: LeastLatencyOptions, { clock
     tracker.record(name, { ok, latencyMs, ...(firstTokenMs !== undefined && { firstTokenMs }) })
   }
 
-  /** What each candidate is compared by, and its own score where it has one. */
   function assess(
     { request }: Call,
     candidates: readonly CandidateView[],
@@ -43,12 +48,12 @@ export function leastLatency({ windowMs = 30_000 }: LeastLatencyOptions, { clock
     const names = candidates.map(({ name }) => name)
     const moment = { now, streaming: request.parameters.stream }
     const standings = tracker.standings(names, moment)
-    return Object.fromEntries(
-      names.map((name, place) => {
-        const ownMs = tracker.score(name, moment)
-        return [name, { ms: standings[place]!, ...(ownMs !== undefined && { ownMs }) }]
-      }),
-    )
+    const known: Record<string, Standing> = {}
+    for (const [place, name] of names.entries()) {
+      const ownMs = tracker.score(name, moment)
+      known[name] = ownMs === undefined ? { ms: standings[place]! } : { ms: standings[place]!, ownMs }
+    }
+    return known
   }
 
   return {

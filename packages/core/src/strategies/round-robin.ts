@@ -10,8 +10,11 @@ type Balances = Readonly<Record<string, number>>
 export function roundRobin(): Strategy {
   const balances = new Map<string, number>()
   const balance = ({ name, weight }: CandidateView) => (balances.get(name) ?? 0) + weight
-  const balancesOf = (candidates: readonly CandidateView[]): Balances =>
-    Object.fromEntries(candidates.map((candidate) => [candidate.name, balance(candidate)]))
+  const balancesOf = (candidates: readonly CandidateView[]): Balances => {
+    const all: Record<string, number> = {}
+    for (const candidate of candidates) all[candidate.name] = balance(candidate)
+    return all
+  }
 
   return {
     name: 'round-robin',
