@@ -2,12 +2,23 @@ import { chanceOf } from './call.ts'
 import type { Clock } from './clock.ts'
 import { SignalboxError, type SignalboxErrorCode, isSignalboxError } from './errors.ts'
 import type { EventBus } from './events.ts'
+import { fits, fitsNone } from './fit.ts'
 import type { RouteHook, TryCandidate } from './plugin.ts'
 import type { AttemptRecord } from './record.ts'
 import type { Route, RouteTable } from './route-table.ts'
-import { tokensOf, withinWindow } from './tokens/request.ts'
 import { tryInTurn } from './try-in-turn.ts'
-import type { Attempt, Call, Candidate, CandidateView, Handler, Outcome, Ranked, Reply, Strategy } from './types.ts'
+import type {
+  Attempt,
+  Call,
+  Candidate,
+  CandidateView,
+  Handler,
+  Identity,
+  Outcome,
+  Ranked,
+  Reply,
+  Strategy,
+} from './types.ts'
 
 /** What the route is made of. */
 export interface RouteParts {
@@ -28,7 +39,7 @@ export function createRouteHandler(parts: RouteParts): Handler<Call> {
     const ranking = rank(call, route, parts.clock)
     const ranked = ranking instanceof Promise ? await ranking : ranking
     const first = route.candidates.get(ranked[0]!.name)!
-    tellTaken(route, ranked, parts.events)
+    tellTaken(call, route, ranked, parts.events)
     if (first.health === 'unhealthy' && parts.events.heard('last.resort')) {
       parts.events.emit('last.resort', { callId: call.id, route: route.name, model: first.name, health: first.health })
     }
@@ -38,11 +49,12 @@ export function createRouteHandler(parts: RouteParts): Handler<Call> {
 }
 
 /**
- * Ranks without touching anything: what `explain` shows and what a call then follows. Filters first (what the request
- * fits into), then ranks, then puts what does not look well behind what does. Writes it all into the record.
+ * Ranks without touching anything: what `explain` shows and what a call then follows. Filters first (what the caller may
+ * use and the request fits into: window, tools, modality), then ranks, then puts what does not look well behind what does. Writes it all into the record.
  */
 export function rank(call: Call, route: Route, clock: Clock): readonly Ranked[] | Promise<readonly Ranked[]> {
-  const fitting = route.views.filter((view) => withinWindow(call.request, view))
+  const { request, identity } = call
+  const fitting = route.views.filter((view) => isAllowed(view, identity) && fits(request, view))
   const failed = (cause: unknown) => {
     throw strategyError(cause, route)
   }
@@ -66,7 +78,7 @@ function strategyError(cause: unknown, { strategy }: Route): SignalboxError {
  * Tells the strategy which of its models has the turn, and against which others: those that looked as well and could start.
  * So the turns of a model that is kept out go to all others alike, and it is owed none when it is back.
  */
-function tellTaken(route: Route, ranked: readonly Ranked[], events: EventBus): void {
+function tellTaken(call: Call, route: Route, ranked: readonly Ranked[], events: EventBus): void {
   if (!route.strategy.observe) return
   const listed = ranked.map(({ name }) => route.candidates.get(name)!).filter((one) => route.views.includes(one))
   const ready = listed.filter(({ readyInMs }) => readyInMs === 0)
@@ -74,7 +86,7 @@ function tellTaken(route: Route, ranked: readonly Ranked[], events: EventBus): v
   const [first] = able
   if (!first) return
   const candidates = able.filter(({ health }) => health === first.health)
-  tell(route, { type: 'taken', name: first.name, candidates }, events)
+  tell(route, { type: 'taken', call, name: first.name, candidates }, events)
 }
 
 /** Tells a strategy what happened. What it throws never touches the call. */
@@ -92,9 +104,8 @@ export function tell({ strategy }: Route, outcome: Outcome, events: EventBus): v
 
 function settle(call: Call, route: Route, ranked: readonly Ranked[]): readonly Ranked[] {
   const listed = route.fallback.length === 0 ? ranked : withFallback(ranked, route)
-  const { models: allowed } = call.identity
-  const reachable = allowed ? listed.filter(({ name }) => allowed.includes(name)) : listed
-  const fitting = reachable.filter((one) => withinWindow(call.request, viewOf(one, route)))
+  const { request, identity } = call
+  const fitting = listed.filter((one) => isAllowed(one, identity) && fits(request, viewOf(one, route)))
   // How a model looks is worked out when it is asked for, so each is asked once.
   const looks = fitting.map((one) => recordOf(one, viewOf(one, route)))
   if (looks.some(({ health }) => health !== 'healthy')) {
@@ -105,7 +116,7 @@ function settle(call: Call, route: Route, ranked: readonly Ranked[]): readonly R
   }
   call.record.strategy = route.strategy.name
   call.record.candidates = looks
-  if (fitting.length === 0) throw nothingLeft(call, route, { listed: listed.length, reachable: reachable.length })
+  if (fitting.length === 0) throw nothingLeft(call, route)
   return fitting
 }
 
@@ -136,22 +147,15 @@ function strangerError({ name }: Ranked, { name: route, strategy }: Route): Sign
   return new SignalboxError('plugin_failed', message)
 }
 
-function nothingLeft(
-  call: Call,
-  { candidates }: Route,
-  { listed, reachable }: { readonly listed: number; readonly reachable: number },
-): SignalboxError {
-  if (listed > 0 && reachable === 0)
+const isAllowed = ({ name }: Pick<Ranked, 'name'>, { models }: Identity) => !models || models.includes(name)
+
+function nothingLeft(call: Call, { candidates }: Route): SignalboxError {
+  const reachable = [...candidates.values()].filter((view) => isAllowed(view, call.identity))
+  if (reachable.length === 0)
     return new SignalboxError('route_not_allowed', 'This caller may use no model of the route', { param: 'model' })
-  const views = [...candidates.values()]
-  if (views.some((view) => withinWindow(call.request, view)) && listed === 0) {
+  if (reachable.some((view) => fits(call.request, view)))
     return new SignalboxError('all_models_unavailable', 'No model of the route takes calls now')
-  }
-  const { inputTokens, outputTokens, choices } = tokensOf(call.request)
-  const answerTokens = outputTokens / choices
-  const largest = Math.max(...views.map(({ contextWindow = 0 }) => contextWindow))
-  const message = `The request needs about ${inputTokens + answerTokens} tokens (${inputTokens} in, ${answerTokens} out), and the largest context window is ${largest}`
-  return new SignalboxError('context_length_exceeded', message, { param: 'messages' })
+  return fitsNone(call, reachable)
 }
 
 /** Gives a route hook its way to try a candidate: it enters the attempt ring, and tells when one model takes over from another. */

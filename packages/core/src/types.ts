@@ -42,6 +42,8 @@ export interface Identity {
   readonly tags?: readonly string[]
   /** The most that one call of this caller may cost, in US dollars. */
   readonly maxCostUsd?: number
+  /** Whether time matters to this caller: for the strategy `tier`. @default false */
+  readonly latencySensitive?: boolean
   /** The routes and models this caller may ask for; all of them when left out. */
   readonly routes?: readonly string[]
   /** The models that may answer this caller, whatever the route; all of them when left out. */
@@ -189,6 +191,10 @@ export interface CandidateView {
   readonly contextWindow: number | undefined
   /** The tokens it can write in one call, where that is known. */
   readonly maxOutputTokens: number | undefined
+  /** Whether it can call tools; undefined where that is not known, and so not checked. */
+  readonly tools?: boolean | undefined
+  /** What it can read besides text; undefined where that is not known, and so not checked. */
+  readonly modalities?: readonly Modality[] | undefined
   /** What its tokens cost now; undefined where that is unknown. */
   readonly price: Price | undefined
   /** What its own calls of the last minutes say. */
@@ -332,12 +338,18 @@ export interface Ranked {
 /** What a strategy learns of. Its state moves here and nowhere else. */
 export type Outcome =
   /** A decision put it first, among these. */
-  | { readonly type: 'taken'; readonly name: string; readonly candidates: readonly CandidateView[] }
+  | {
+      readonly type: 'taken'
+      readonly call: Call
+      readonly name: string
+      readonly candidates: readonly CandidateView[]
+    }
   /** A call to it begins; `ended` follows. */
   | { readonly type: 'started'; readonly name: string }
   | {
       readonly type: 'ended'
-      readonly call: Call
+      /** The call that it was made for; undefined where another strategy decided on that. */
+      readonly call: Call | undefined
       readonly name: string
       readonly ok: boolean
       readonly code?: string

@@ -54,8 +54,7 @@ export function bandit(options: BanditOptions, { clock }: Services, make: MakeSt
     rank(call, candidates, context) {
       const isDrawn = context.random() < share
       const listed = candidates.filter(({ name }) => arms.includes(name))
-      if (isDrawn) return drawn(call, listed, context)
-      return others ? others.rank(call, listed, context) : best(call, listed, context)
+      return !isDrawn && others ? others.rank(call, listed, context) : play(call, listed, { ...context, isDrawn })
     },
     observe(outcome) {
       others?.observe?.(outcome)
@@ -64,18 +63,15 @@ export function bandit(options: BanditOptions, { clock }: Services, make: MakeSt
     },
   }
 
-  function drawn(call: Call, listed: readonly CandidateView[], { random, now }: RankContext): Ranked[] {
+  function play(call: Call, listed: readonly CandidateView[], context: RankContext & { isDrawn: boolean }): Ranked[] {
+    const { random, now, isDrawn } = context
     const playing = inPlay(listed)
     const judged = byReward(playing, call, now)
     const chances = propensities(judged.map(({ belief }) => belief))
-    const place = judged.length === 0 ? -1 : draw(chances, random())
+    const first = isDrawn && judged.length > 0 ? draw(chances, random()) : 0
     const ranked = judged.map(({ name, said }, at): Ranked => {
-      const chance = chances[at]!
-      return {
-        name,
-        propensity: chance,
-        reason: `${at === place ? 'drawn' : 'not drawn'} at ${percent(chance)}; ${said}`,
-      }
+      const why = !isDrawn ? 'by its reward' : `${at === first ? 'drawn' : 'not drawn'} at ${percent(chances[at]!)}`
+      return { name, propensity: propensityOf(chances[at]!, at === 0), reason: `${why}; ${said}` }
     })
     const rest = byReward(
       listed.filter((view) => !playing.includes(view)),
@@ -83,14 +79,15 @@ export function bandit(options: BanditOptions, { clock }: Services, make: MakeSt
       now,
     )
     return [
-      ...ranked.slice(place, place + 1),
-      ...ranked.filter((_one, at) => at !== place),
+      ...ranked.slice(first, first + 1),
+      ...ranked.filter((_one, at) => at !== first),
       ...rest.map(({ name, said }) => ({ name, propensity: 0, reason: `not in play now; ${said}` })),
     ]
   }
 
-  function best(call: Call, listed: readonly CandidateView[], { now }: RankContext): Ranked[] {
-    return byReward(listed, call, now).map(({ name, said }) => ({ name, reason: said }))
+  /** Where another strategy orders the rest of the calls, only draws have propensities: its reasons are not chance. */
+  function propensityOf(chance: number, isBest: boolean): number {
+    return others ? chance : share * chance + (1 - share) * Number(isBest)
   }
 
   /** The highest expected reward first; as listed where nothing is known. */
@@ -105,7 +102,9 @@ export function bandit(options: BanditOptions, { clock }: Services, make: MakeSt
       .toSorted((a, b) => b.belief.mean - a.belief.mean)
   }
 
-  function learn({ call: { record }, name, ok, code = '' }: Extract<Outcome, { type: 'ended' }>): void {
+  function learn({ call, name, ok, code = '' }: Extract<Outcome, { type: 'ended' }>): void {
+    if (!call) return
+    const { record } = call
     const tries = record.attempts.filter(({ model }) => model === name)
     // What stood in for the choice was tried because that failed: its luck is not that of a choice.
     if (tries.length === 0 || saysNothing.has(code) || !wasChosen(name, record.candidates)) return
@@ -123,9 +122,9 @@ export function bandit(options: BanditOptions, { clock }: Services, make: MakeSt
     rewards.add({ key: callKey, context: contextOf(labels), arm: name, value, ageMs }, clock.now())
   }
 
-  /** Of calls that another strategy chose for, only those count that were drawn: the others had their reasons. */
+  /** Only calls count that it decided on by itself: what another strategy chose, that chose for its reasons. */
   function wasChosen(name: string, [first]: CallRecord['candidates']): boolean {
-    return arms.includes(name) && first?.name === name && (!others || first.propensity !== undefined)
+    return arms.includes(name) && first?.name === name && first.propensity !== undefined
   }
 }
 

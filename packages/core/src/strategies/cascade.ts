@@ -18,7 +18,7 @@ import type { TryCandidate } from '../plugin.ts'
 import type { CascadeRecord } from '../record.ts'
 import { endOf, sleep } from '../sleep.ts'
 import type { Call, Reply, Services, Strategy } from '../types.ts'
-import { type Choice, joined, observeChoices, rankChoice } from './choice.ts'
+import { type Choice, firstWith, joined, observeChoices, rankChoice } from './choice.ts'
 import type { MakeStrategy, NestedStrategy } from './index.ts'
 
 /** Says whether an answer is good enough: true, or false or the reason why it is not. */
@@ -68,7 +68,7 @@ export function cascade(options: CascadeOptions, { clock }: Services, make: Make
       ]
       return joined(parts)
     },
-    observe: (outcome) => observeChoices([cheap, strong], outcome),
+    observe: (outcome) => observeChoices([cheap, strong], outcome, (_call, name) => firstWith([cheap, strong], name)),
     route(call, ranked, attempt, tryRanked) {
       const behind = ranked.filter(({ name }) => !options.cheap.includes(name))
       if (behind.length === 0) return tryRanked(call, ranked, attempt)

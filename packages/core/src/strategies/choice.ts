@@ -19,14 +19,31 @@ export function rankChoice(
   return ranked instanceof Promise ? ranked.then(withWhy) : withWhy(ranked)
 }
 
-/** Tells the strategies of choices what happened to a model of theirs. */
-export function observeChoices(choices: readonly Choice[], outcome: Outcome): void {
-  for (const { models, strategy } of choices) {
-    if (!models.includes(outcome.name)) continue
-    if (outcome.type !== 'taken') strategy.observe?.(outcome)
-    else strategy.observe?.({ ...outcome, candidates: outcome.candidates.filter(({ name }) => models.includes(name)) })
+/** The choice that ranked a model for a call. */
+export type Decided = (call: Call, name: string) => Choice | undefined
+
+/**
+ * Tells the strategies of choices what happened to a model of theirs. Whose turn it was concerns the one that decided, so
+ * that no call moves what is chosen for another; how a model answers concerns all.
+ */
+export function observeChoices(choices: readonly Choice[], outcome: Outcome, decided: Decided): void {
+  const { name } = outcome
+  for (const choice of choices) {
+    const { models, strategy } = choice
+    if (!strategy.observe || !models.includes(name)) continue
+    if (outcome.type === 'taken') {
+      const candidates = outcome.candidates.filter((view) => models.includes(view.name))
+      if (decided(outcome.call, name) === choice) strategy.observe({ ...outcome, candidates })
+    } else if (outcome.type === 'ended') {
+      const isOwn = outcome.call && decided(outcome.call, name) === choice
+      strategy.observe(isOwn ? outcome : { ...outcome, call: undefined })
+    } else strategy.observe(outcome)
   }
 }
+
+/** The first of choices that stand one behind the other that has a model. */
+export const firstWith = (choices: readonly Choice[], name: string) =>
+  choices.find(({ models }) => models.includes(name))
 
 /** Rankings one behind the other; every model once, where it stands first. */
 export function joined(parts: readonly (Ranked[] | Promise<Ranked[]>)[]): Ranked[] | Promise<Ranked[]> {

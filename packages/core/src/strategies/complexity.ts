@@ -1,6 +1,6 @@
 import { type Complexity, heuristicLabels } from '../classify/heuristic.ts'
 import type { Call, Strategy } from '../types.ts'
-import { type Choice, joined, observeChoices, rankChoice } from './choice.ts'
+import { type Choice, firstWith, joined, observeChoices, rankChoice } from './choice.ts'
 import type { MakeStrategy, NestedStrategy } from './index.ts'
 
 /** Options of the strategy `complexity`: models for each level, from the first to be tried to the last. */
@@ -37,7 +37,13 @@ export function complexity(options: ComplexityOptions, make: MakeStrategy): Stra
       const why = (one: Complexity) => (one === level ? `${level} ${by}` : `behind ${level}: ${one}`)
       return joined(chains[level].map((one) => rankChoice(choices[one], why(one), { call, candidates, context })))
     },
-    observe: (outcome) => observeChoices(Object.values(choices), outcome),
+    observe: (outcome) =>
+      observeChoices(Object.values(choices), outcome, (call, name) =>
+        firstWith(
+          chains[levelOf(call).level].map((one) => choices[one]),
+          name,
+        ),
+      ),
   }
 }
 

@@ -9,6 +9,7 @@ import { leastLatency } from './least-latency.ts'
 import { ordered } from './ordered.ts'
 import { roundRobin } from './round-robin.ts'
 import { type RulesOptions, rules } from './rules.ts'
+import { type TierOptions, tier } from './tier.ts'
 import { weighted } from './weighted.ts'
 
 /** A strategy inside of another one: a name, or a name with options. */
@@ -28,6 +29,7 @@ const factories: ReadonlyMap<string, Factory> = new Map<string, Factory>([
   ['bandit', (options, services, make) => bandit(options as BanditOptions, services, make)],
   ['cascade', (options, services, make) => cascade(options as CascadeOptions, services, make)],
   ['complexity', (options, _services, make) => complexity(options, make)],
+  ['tier', (options, _services, make) => tier(options as TierOptions, make)],
   ['rules', (options, _services, make) => rules(options as RulesOptions, make)],
 ])
 

@@ -73,14 +73,20 @@ export function rules(options: RulesOptions, make: MakeStrategy): Strategy {
     choice: { models: rule.models, strategy: make(rule.strategy) } satisfies Choice,
   }))
   const otherwise: Choice = { models: options.otherwise, strategy: make(undefined) }
+  const ruleFor = (call: Call) => all.find(({ holds }) => holds(call))
   return {
     name: 'rules',
     rank(call, candidates, context) {
-      const rule = all.find(({ holds }) => holds(call))
+      const rule = ruleFor(call)
       const place = { call, candidates, context }
       return rule ? rankChoice(rule.choice, rule.why, place) : rankChoice(otherwise, 'no rule holds', place)
     },
-    observe: (outcome) => observeChoices([...all.map(({ choice }) => choice), otherwise], outcome),
+    observe: (outcome) =>
+      observeChoices(
+        [...all.map(({ choice }) => choice), otherwise],
+        outcome,
+        (call) => ruleFor(call)?.choice ?? otherwise,
+      ),
   }
 }
 

@@ -11,6 +11,7 @@ import { ordered } from './ordered.ts'
 import { dialects } from '../dialects/index.ts'
 import { byRules } from './rules.ts'
 import { roundRobin } from './round-robin.ts'
+import { byTier } from './tier.ts'
 import { weighted } from './weighted.ts'
 
 const call = createCall()
@@ -46,7 +47,7 @@ const namesOf = (ranking: readonly Ranked[]) => ranking.map(({ name }) => name)
 /** Takes the first, and tells the strategy so. */
 function take(strategy: Strategy, candidates: readonly CandidateView[], random?: () => number): string {
   const { name } = ranked(strategy, candidates, random)[0]!
-  strategy.observe?.({ type: 'taken', name, candidates })
+  strategy.observe?.({ type: 'taken', call, name, candidates })
   return name
 }
 
@@ -72,6 +73,7 @@ const optionsOf: Readonly<Record<string, { use: string }>> = {
   }),
   bandit: byBandit({ arms: ['a', 'b', 'c', 'd', 'e', 'f'] }),
   cascade: byCascade({ cheap: ['a', 'b'], strong: ['c', 'd', 'e', 'f'], verify: 'schema' }),
+  tier: byTier({ tiers: { gold: { models: ['a', 'b'] } }, otherwise: { models: letters } }),
   rules: byRules({ rules: [{ when: { labels: { task: 'code' } }, models: ['a'] }], otherwise: letters }),
 }
 
@@ -205,7 +207,7 @@ describe('round-robin', () => {
   it('moves only when it is told that one was taken', () => {
     const strategy = roundRobin()
     for (let times = 0; times < 10; times++) expect(ranked(strategy, views(1, 1))[0]!.name).toBe('a')
-    strategy.observe!({ type: 'taken', name: 'a', candidates: views(1, 1) })
+    strategy.observe!({ type: 'taken', call, name: 'a', candidates: views(1, 1) })
     expect(ranked(strategy, views(1, 1))[0]!.name).toBe('b')
   })
 

@@ -13,6 +13,7 @@ const builtInStrategies = new Set([
   'cascade',
   'complexity',
   'rules',
+  'tier',
 ])
 const nestedStrategy = z
   .union([strategyName, z.looseObject({ use: strategyName })])
@@ -78,6 +79,22 @@ const verifyOf = (own?: z.ZodType) => {
   return z.union([one, z.array(one).min(1)])
 }
 
+const tierChoice = z.strictObject({
+  models: modelNames,
+  strategy: nestedStrategy,
+  latencySensitive: z
+    .strictObject({
+      models: modelNames.optional().describe('Default: the same models.'),
+      strategy: nestedStrategy.describe('How they are ordered. Default "least-latency".'),
+    })
+    .optional()
+    .describe('What differs for callers to whom time matters.'),
+})
+const tier = z.strictObject({
+  use: z.literal('tier'),
+  tiers: z.record(z.string().min(1), tierChoice).describe('By the tier of the caller, as the host names it.'),
+  otherwise: tierChoice.describe('Serves callers without a tier, and those of a tier that is not listed.'),
+})
 const bandit = z
   .strictObject({
     use: z.literal('bandit'),
@@ -114,6 +131,7 @@ export const strategyOf = (ownVerifier?: z.ZodType) =>
         strategy: nestedStrategy,
       }),
       bandit,
+      tier,
       z.strictObject({
         use: z.literal('cascade'),
         cheap: modelNames.describe('Asked first.'),
