@@ -211,9 +211,34 @@ describe('an endpoint that is compatible with OpenAI’s, but for its quirks', (
     const { headers, path: url } = upstream.requests[0]!
     return { answer, headers, url, sent: upstream.requests[0]!.json() as Record<string, unknown> }
   }
+  /** An answer as OpenAI's client sends it back. */
+  const answered = { role: 'assistant', content: 'Hi', refusal: null, annotations: [] }
+
   it.each([
     { vendor: 'mistral', asked: { max_completion_tokens: 9, seed: 3 }, becomes: { max_tokens: 9, random_seed: 3 } },
     { vendor: 'mistral', asked: { store: true, user: 'u' }, becomes: {}, dropped: 'store, user' },
+    {
+      vendor: 'mistral',
+      asked: {
+        messages: [
+          { role: 'user', name: 'ada', content: 'hi' },
+          { ...answered, reasoning_content: 'Hm' },
+        ],
+      },
+      becomes: {
+        messages: [
+          { role: 'user', content: 'hi' },
+          { role: 'assistant', content: 'Hi' },
+        ],
+      },
+      dropped: 'messages[].name, messages[].reasoning_content',
+    },
+    {
+      vendor: 'groq',
+      asked: { messages: [{ ...answered, reasoning_content: 'Hm', reasoning: 'Hm' }] },
+      becomes: { messages: [{ ...answered, reasoning: 'Hm' }] },
+      dropped: 'messages[].reasoning_content',
+    },
     { vendor: 'groq', asked: { n: 2, logprobs: true }, becomes: {}, dropped: 'logprobs, n' },
     {
       vendor: 'groq',

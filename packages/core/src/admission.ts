@@ -97,12 +97,14 @@ export function createAdmission(options: AdmissionOptions): Admission {
       ...rules.flatMap((rule, place) => createLimits(`rule:${place}:${rule.per}`, rule)),
     ],
     ofRoute: (name) => routeLimits.get(name) ?? none,
-    ofCaller: ({ identity }) =>
-      rules.length === 0
-        ? none
-        : rules.flatMap((rule, place) =>
-            bucketsOf(rule.per, identity).flatMap((bucket) => bucketLimits(rule, place, bucket)),
-          ),
+    ofCaller({ identity }) {
+      if (rules.length === 0) return none
+      const limits: Limit[] = []
+      rules.forEach((rule, place) => {
+        for (const each of bucketsOf(rule.per, identity)) limits.push(...bucketLimits(rule, place, each))
+      })
+      return limits
+    },
     capsOf: ({ route }) => {
       const own = routes[route]?.limits
       return own ? [own, ...rules] : rules

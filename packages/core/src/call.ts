@@ -50,6 +50,8 @@ const noHeaders = Object.freeze({})
 export interface CallServices extends Services {
   /** Ends the call: with it the caller leaves, or the router closes. */
   readonly end: AbortController
+  /** Names the policy that decides. */
+  readonly policy: string
 }
 
 /**
@@ -57,7 +59,11 @@ export interface CallServices extends Services {
  *
  * @throws SignalboxError `invalid_json`, `invalid_body`, `model_not_found`, or `internal_error` for an identity that is none
  */
-export function createCall(init: CallInit, routes: RouteTable, { clock, random, logger, end }: CallServices): Call {
+export function createCall(
+  init: CallInit,
+  routes: RouteTable,
+  { clock, random, logger, end, policy }: CallServices,
+): Call {
   const { dialect = 'openai-chat', id = randomUUID(), parent, madeBy } = init
   const identity = init.identity ? readIdentity(init.identity) : nobody
   const { surface } = dialects[dialect]
@@ -75,6 +81,7 @@ export function createCall(init: CallInit, routes: RouteTable, { clock, random, 
     startedAt: clock.wallTime(),
     startedMs: now,
     seed: Math.floor(random() * 2 ** 32),
+    policy,
     ...(parent !== undefined && { parent }),
   })
   return {

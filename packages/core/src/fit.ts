@@ -5,14 +5,12 @@ import type { Call, CandidateView, Modality, Request } from './types.ts'
 /** What of a model is compared with a request. */
 type Abilities = Pick<CandidateView, 'contextWindow' | 'tools' | 'modalities'>
 
-/**
- * Whether a model can take a request, as far as its configuration says: the tokens into its window, the tools, and what is
- * to be read besides text.
- */
-export function fits(request: Request, { contextWindow, tools, modalities }: Abilities): boolean {
-  if (tools === false && request.tools.length > 0) return false
-  if (modalities && unreadable(request, modalities).length > 0) return false
-  return withinWindow(request, { contextWindow })
+/** Why a model cannot take a request, as far as its configuration says; undefined where nothing speaks against it. */
+export function misfit(request: Request, { contextWindow, tools, modalities }: Abilities): string | undefined {
+  if (tools === false && request.tools.length > 0) return 'it calls no tools'
+  const [first] = modalities ? unreadable(request, modalities) : []
+  if (first !== undefined) return `it reads no ${first}`
+  return withinWindow(request, { contextWindow }) ? undefined : 'the request does not fit its context window'
 }
 
 const unreadable = (request: Request, modalities: readonly Modality[]) =>
@@ -20,13 +18,19 @@ const unreadable = (request: Request, modalities: readonly Modality[]) =>
 
 /** The error for a request that fits no model: by its tokens where any could take it otherwise, else by what it asks for. */
 export function fitsNone({ request }: Pick<Call, 'request'>, views: readonly Abilities[]): SignalboxError {
-  const able = views.filter(({ tools, modalities }) => fits(request, { contextWindow: undefined, tools, modalities }))
+  const able = views.filter((view) => misfit(request, { ...abilitiesOf(view), contextWindow: undefined }) === undefined)
   if (able.length > 0) return tooLong(request, able)
   const asked = [...request.modality].filter((one) => one !== 'text')
   const named = [...(request.tools.length > 0 ? ['tools'] : []), ...asked]
   const message = `No model of the route takes a request with all of: ${named.join(', ')}`
   return new SignalboxError('untranslatable', message, { param: asked.length > 0 ? 'messages' : 'tools' })
 }
+
+const abilitiesOf = ({ contextWindow, tools, modalities }: Abilities): Abilities => ({
+  contextWindow,
+  tools,
+  modalities,
+})
 
 function tooLong(request: Request, views: readonly Abilities[]): SignalboxError {
   const { inputTokens, outputTokens, choices } = tokensOf(request)

@@ -74,7 +74,7 @@ export { createSqliteLedger } from './ledger/sqlite-ledger.ts'
 export { exportCsv, exportJsonl } from './ledger/export.ts'
 export type { OpenedLedger } from './ledger/open-reader.ts'
 export { openLedger } from './ledger/open-reader.ts'
-export type { PriceSettings, UnitPrices } from './money/price.ts'
+export type { Price, PriceSettings, UnitPrices } from './money/price.ts'
 export { usdOf } from './money/usd.ts'
 export { csvLine } from './csv.ts'
 export type { Baseline, Report, ReportQuery, ReportRow } from './reports/types.ts'
@@ -103,6 +103,13 @@ export type {
   HookTime,
 } from './record.ts'
 export { plainReply, readBody, streamOf, streamReply } from './reply.ts'
+export type { Decision, RecordedCall, RequestFacts } from './decision.ts'
+export { recordedCall } from './decision.ts'
+export { offline } from './replay/offline.ts'
+export type { Redecided } from './replay/redecide.ts'
+export type { Rerouted } from './replay/reroute.ts'
+export type { Simulation, SimulatedCaller, SimulatedMove, SimulatedUnknown } from './replay/simulate.ts'
+export { simulate } from './replay/simulate.ts'
 export type { BudgetQuery, BudgetStatus } from './treasury.ts'
 export type {
   Attempt,
@@ -136,7 +143,8 @@ export type {
   UsageFault,
 } from './types.ts'
 export type { Complexity, ExpectedLength, HeuristicLabels, Task } from './classify/heuristic.ts'
-export { heuristicLabels } from './classify/heuristic.ts'
+export { complexityInConversation, heuristicLabels } from './classify/heuristic.ts'
+export { likelyCostNanoUsd } from './strategies/cheapest.ts'
 export { heuristicClassifier } from './classify/index.ts'
 export type { AgreementVerifierOptions } from './cascade/agreement.ts'
 export type { SchemaVerifierOptions } from './cascade/format.ts'

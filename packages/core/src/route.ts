@@ -1,24 +1,13 @@
-import { chanceOf } from './call.ts'
 import type { Clock } from './clock.ts'
+import { decide, looksOf } from './decide.ts'
+import { factsOf } from './decision.ts'
 import { SignalboxError, type SignalboxErrorCode, isSignalboxError } from './errors.ts'
 import type { EventBus } from './events.ts'
-import { fits, fitsNone } from './fit.ts'
 import type { RouteHook, TryCandidate } from './plugin.ts'
 import type { AttemptRecord } from './record.ts'
 import type { Route, RouteTable } from './route-table.ts'
 import { tryInTurn } from './try-in-turn.ts'
-import type {
-  Attempt,
-  Call,
-  Candidate,
-  CandidateView,
-  Handler,
-  Identity,
-  Outcome,
-  Ranked,
-  Reply,
-  Strategy,
-} from './types.ts'
+import type { Attempt, Call, Candidate, Handler, Outcome, Ranked, Reply } from './types.ts'
 
 /** What the route is made of. */
 export interface RouteParts {
@@ -36,10 +25,16 @@ export function createRouteHandler(parts: RouteParts): Handler<Call> {
   const run = parts.hook ?? tryInTurn
   return async function answerByRoute(call) {
     const route = parts.routes.find(call.route)!
-    const ranking = rank(call, route, parts.clock)
-    const ranked = ranking instanceof Promise ? await ranking : ranking
+    let ranked: readonly Ranked[]
+    try {
+      const ranking = rank(call, route, parts.clock)
+      ranked = ranking instanceof Promise ? await ranking : ranking
+    } finally {
+      // After the decision: tokens are then counted where it needed them.
+      if (parts.events.heard('call.ended')) call.record.facts = factsOf(call)
+    }
     const first = route.candidates.get(ranked[0]!.name)!
-    tellTaken(call, route, ranked, parts.events)
+    tellTaken(call, route, { ranked, events: parts.events })
     if (first.health === 'unhealthy' && parts.events.heard('last.resort')) {
       parts.events.emit('last.resort', { callId: call.id, route: route.name, model: first.name, health: first.health })
     }
@@ -48,37 +43,20 @@ export function createRouteHandler(parts: RouteParts): Handler<Call> {
   }
 }
 
-/**
- * Ranks without touching anything: what `explain` shows and what a call then follows. Filters first (what the caller may
- * use and the request fits into: window, tools, modality), then ranks, then puts what does not look well behind what does. Writes it all into the record.
- */
-export function rank(call: Call, route: Route, clock: Clock): readonly Ranked[] | Promise<readonly Ranked[]> {
-  const { request, identity } = call
-  const fitting = route.views.filter((view) => isAllowed(view, identity) && fits(request, view))
-  const failed = (cause: unknown) => {
-    throw strategyError(cause, route)
-  }
-  let ranking: ReturnType<Strategy['rank']>
-  try {
-    ranking = route.strategy.rank(call, fitting, { random: chanceOf(call), now: clock.now() })
-  } catch (cause) {
-    return failed(cause)
-  }
-  return ranking instanceof Promise
-    ? ranking.then((ranked) => settle(call, route, ranked), failed)
-    : settle(call, route, ranking)
-}
-
-function strategyError(cause: unknown, { strategy }: Route): SignalboxError {
-  if (isSignalboxError(cause)) return cause
-  return new SignalboxError('plugin_failed', `The strategy "${strategy.name}" failed`, { cause })
+/** Decides on a call as things look now. */
+export function rank(call: Call, route: Route, clock: Clock): ReturnType<typeof decide> {
+  return decide(call, route, { now: clock.now(), looks: looksOf(route) })
 }
 
 /**
  * Tells the strategy which of its models has the turn, and against which others: those that looked as well and could start.
  * So the turns of a model that is kept out go to all others alike, and it is owed none when it is back.
  */
-function tellTaken(call: Call, route: Route, ranked: readonly Ranked[], events: EventBus): void {
+function tellTaken(
+  call: Call,
+  route: Route,
+  { ranked, events }: { readonly ranked: readonly Ranked[]; readonly events: EventBus },
+): void {
   if (!route.strategy.observe) return
   const listed = ranked.map(({ name }) => route.candidates.get(name)!).filter((one) => route.views.includes(one))
   const ready = listed.filter(({ readyInMs }) => readyInMs === 0)
@@ -86,7 +64,9 @@ function tellTaken(call: Call, route: Route, ranked: readonly Ranked[], events: 
   const [first] = able
   if (!first) return
   const candidates = able.filter(({ health }) => health === first.health)
-  tell(route, { type: 'taken', call, name: first.name, candidates }, events)
+  const { assessment } = call.record
+  const taken = { type: 'taken', name: first.name, candidates, call } as const
+  tell(route, assessment === undefined ? taken : { ...taken, assessment }, events)
 }
 
 /** Tells a strategy what happened. What it throws never touches the call. */
@@ -102,62 +82,6 @@ export function tell({ strategy }: Route, outcome: Outcome, events: EventBus): v
   }
 }
 
-function settle(call: Call, route: Route, ranked: readonly Ranked[]): readonly Ranked[] {
-  const listed = route.fallback.length === 0 ? ranked : withFallback(ranked, route)
-  const { request, identity } = call
-  const fitting = listed.filter((one) => isAllowed(one, identity) && fits(request, viewOf(one, route)))
-  // How a model looks is worked out when it is asked for, so each is asked once.
-  const looks = fitting.map((one) => recordOf(one, viewOf(one, route)))
-  if (looks.some(({ health }) => health !== 'healthy')) {
-    const ailing = new Map(looks.map(({ name, health }) => [name, ailments[health]]))
-    const byHealth = (a: Ranked, b: Ranked) => ailing.get(a.name)! - ailing.get(b.name)!
-    fitting.sort(byHealth)
-    looks.sort(byHealth)
-  }
-  call.record.strategy = route.strategy.name
-  call.record.candidates = looks
-  if (fitting.length === 0) throw nothingLeft(call, route)
-  return fitting
-}
-
-function withFallback(ranked: readonly Ranked[], { fallback }: Route): readonly Ranked[] {
-  const missing = fallback.filter((name) => !ranked.some((one) => one.name === name))
-  return [...ranked, ...missing.map((name) => ({ name, reason: 'fallback' }))]
-}
-
-function viewOf(ranked: Ranked, route: Route): CandidateView {
-  const view = route.candidates.get(ranked.name)
-  if (!view) throw strangerError(ranked, route)
-  return view
-}
-
-const ailments: Readonly<Record<CandidateView['health'], number>> = { healthy: 0, degraded: 1, unhealthy: 2 }
-
-const recordOf = ({ name, reason = '', propensity }: Ranked, { health, breaker, weight }: CandidateView) => ({
-  name,
-  reason,
-  health,
-  breaker,
-  weight,
-  ...(propensity !== undefined && { propensity }),
-})
-
-function strangerError({ name }: Ranked, { name: route, strategy }: Route): SignalboxError {
-  const message = `The strategy "${strategy.name}" ranked ${JSON.stringify(name)}, which is not on the route "${route}"`
-  return new SignalboxError('plugin_failed', message)
-}
-
-const isAllowed = ({ name }: Pick<Ranked, 'name'>, { models }: Identity) => !models || models.includes(name)
-
-function nothingLeft(call: Call, { candidates }: Route): SignalboxError {
-  const reachable = [...candidates.values()].filter((view) => isAllowed(view, call.identity))
-  if (reachable.length === 0)
-    return new SignalboxError('route_not_allowed', 'This caller may use no model of the route', { param: 'model' })
-  if (reachable.some((view) => fits(call.request, view)))
-    return new SignalboxError('all_models_unavailable', 'No model of the route takes calls now')
-  return fitsNone(call, reachable)
-}
-
 /** Gives a route hook its way to try a candidate: it enters the attempt ring, and tells when one model takes over from another. */
 function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], parts: RouteParts): TryCandidate {
   let failed: { name: string; error: SignalboxError } | undefined
@@ -170,7 +94,7 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
     if (failed && !aside && failed.name !== candidate.name && candidate.readyInMs === 0)
       tellFailover(failed.name, candidate.name, failed.error.code)
     const startedMs = parts.clock.now()
-    if (route.strategy.observe) tell(route, { type: 'started', name: candidate.name }, parts.events)
+    if (route.strategy.observe) tell(route, { type: 'started', name: candidate.name, call }, parts.events)
     try {
       const reply = await parts.tryOnce({
         call: aside ? { ...call, ...aside } : call,
@@ -199,10 +123,10 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
   function watch({ name }: Candidate, reply: Reply, startedMs: number): void {
     if (!route.strategy.observe) return
     const committedMs = parts.clock.now() - startedMs
-    void reply.ended.then(({ how }) => {
+    void reply.ended.then(({ how, usage }) => {
       const latencyMs = parts.clock.now() - startedMs
       const left = how === 'cancelled' && { code: how }
-      const outcome = { call, name, ok: how === 'complete', ...left, latencyMs, firstTokenMs: committedMs }
+      const outcome = { call, name, ok: how === 'complete', ...left, latencyMs, firstTokenMs: committedMs, usage }
       tell(route, { type: 'ended', ...outcome }, parts.events)
     })
   }

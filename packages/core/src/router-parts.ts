@@ -1,5 +1,6 @@
 import { createAdmission } from './admission.ts'
 import { type AnswerCache, createAnswerCache } from './answer-cache.ts'
+import { createCallKeys } from './call-key.ts'
 import { systemClock } from './clock.ts'
 import type { RouterOptions } from './config/options.ts'
 import { createEvents } from './events.ts'
@@ -14,6 +15,7 @@ import type { Opened } from './opened.ts'
 import { createOverdue } from './overdue.ts'
 import { type BuiltInServices, builtInPlugins } from './pipeline.ts'
 import { type Plugin, definePlugin } from './plugin.ts'
+import { policyOf } from './policy.ts'
 import { priceBookOf, pricesOf } from './priced-models.ts'
 import { type Connections, createConnections } from './providers/connections.ts'
 import { type Rings, createRings } from './rings.ts'
@@ -24,6 +26,8 @@ import { createTreasury } from './treasury.ts'
 /** Everything that a router consists of. */
 export interface RouterParts {
   readonly options: RouterOptions
+  /** Names the policy that decides. */
+  readonly policy: string
   readonly store: OpenStore
   readonly services: CommonServices
   readonly connections: Connections
@@ -38,7 +42,7 @@ export interface RouterParts {
 }
 
 /** What the parts are made with. */
-type CommonServices = Omit<BuiltInServices, 'routes' | 'cache'>
+type CommonServices = Omit<BuiltInServices, 'routes' | 'cache' | 'callKeyOf'>
 
 /**
  * Makes what a router consists of. What it opens on the way, it notes in `opened`.
@@ -66,12 +70,16 @@ export function createParts(options: RouterOptions, opened: Opened): RouterParts
   const overdue = createOverdue(clock)
   opened.add(overdue.close)
 
-  const builtIns = builtInPlugins({ ...services, routes, cache })
+  const callKeyOf = options.fingerprints
+    ? (cache?.keyOf ?? createCallKeys(options, options.cache || {}, routes))
+    : undefined
+  const builtIns = builtInPlugins({ ...services, routes, cache, callKeyOf })
   const plugins = (options.plugins || []).map((plugin) => definePlugin(plugin))
   const routePlugins = pluginsOfRoutes(options)
   const hookTimes = options.hookTimes ?? false
   return {
     options,
+    policy: policyOf(options),
     store,
     services,
     connections,

@@ -12,9 +12,12 @@ import { type Lifetime, createLifetime } from './lifetime.ts'
 import { type Opened, createOpened } from './opened.ts'
 import type { Plugin, PluginServices } from './plugin.ts'
 import { setUpPlugins } from './plugin-life.ts'
-import type { Ledger } from './ledger/types.ts'
+import type { RecordedCall } from './decision.ts'
+import type { Ledger, LedgerAttempt } from './ledger/types.ts'
 import { costBoundNanoUsd } from './plugins/cost-bound.ts'
 import type { CallRecord } from './record.ts'
+import { type Redecided, redecide } from './replay/redecide.ts'
+import { type Rerouted, reroute } from './replay/reroute.ts'
 import type { OrderedHook } from './rings.ts'
 import type { RouteTable } from './route-table.ts'
 import { type RouterParts, createParts } from './router-parts.ts'
@@ -62,6 +65,18 @@ export interface Router extends Events {
   as(identity: Identity): CallerRouter
   /** Decides on a call without sending it: its labels, and the models in their order with the reasons. Moves no state. */
   explain(init: CallInit): Promise<CallRecord>
+  /**
+   * Makes a recorded decision again, from what the ledger (or a log, by `recordedCall`) has of it: the same, byte for
+   * byte, as long as the policy is the same. Sends nothing, and moves no state.
+   */
+  replay(recorded: RecordedCall): Promise<Redecided>
+  /**
+   * Decides on a recorded call by this router's own policy, as if it came now, and lets its strategy learn from the
+   * attempts that were made. For a router that does nothing else: {@link simulate} makes one.
+   */
+  reroute(recorded: RecordedCall, attempts: readonly LedgerAttempt[]): Promise<Rerouted>
+  /** Names the policy that decides: the same for the same models, routes and plugins. */
+  readonly policy: string
   /** The hooks in the order in which they run, outermost first. */
   readonly order: readonly OrderedHook[]
   /** The same for each route that has plugins of its own. */
@@ -131,7 +146,7 @@ export function createRouter(given: RouterOptions): Router {
 }
 
 function routerOf(parts: RouterParts, opened: Opened): Router {
-  const { options, services, routes, rings, plugins, cache, keyRing } = parts
+  const { options, services, routes, rings, plugins, cache, keyRing, policy } = parts
   const { clock, events, treasury, ledger } = services
   const lifetime = createLifetime(clock, async (drained) => {
     if (!drained) await parts.connections.destroy()
@@ -160,10 +175,13 @@ function routerOf(parts: RouterParts, opened: Opened): Router {
       handle: async (init) => begin({ ...init, identity }).reply,
     }),
     async explain(init) {
-      const call = createCall(init, routes, { ...services, random: Math.random, end: new AbortController() })
+      const call = createCall(init, routes, { ...services, policy, random: Math.random, end: new AbortController() })
       await rings.decide(call)
       return call.record
     },
+    replay: (recorded) => redecide(recorded, routes),
+    reroute: (recorded, attempts) => reroute(recorded, attempts, routes),
+    policy,
     order: rings.order,
     routeOrders: rings.routeOrders,
     plugins,
@@ -191,7 +209,10 @@ function routerOf(parts: RouterParts, opened: Opened): Router {
 type Start = (init: CallInit) => BegunCall
 
 /** What begins calls: those from outside until the router closes, and those of plugins as long as they are open. */
-function createCalls({ services, routes, rings }: RouterParts, lifetime: Lifetime): { begin: Start; start: Start } {
+function createCalls(
+  { services, routes, rings, policy }: RouterParts,
+  lifetime: Lifetime,
+): { begin: Start; start: Start } {
   async function run(call: Call, left: () => void): Promise<Reply> {
     try {
       const reply = await rings.answer(call)
@@ -211,7 +232,7 @@ function createCalls({ services, routes, rings }: RouterParts, lifetime: Lifetim
   function start(init: CallInit): BegunCall {
     const active = lifetime.enter(init)
     try {
-      const call = createCall(init, routes, { ...services, end: active.end })
+      const call = createCall(init, routes, { ...services, policy, end: active.end })
       return { record: call.record, reply: run(call, active.left) }
     } catch (error) {
       active.left()

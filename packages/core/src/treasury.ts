@@ -3,15 +3,18 @@ import type { EventBus } from './events.ts'
 import { SignalboxError } from './errors.ts'
 import {
   type Account,
+  type BudgetAccount,
   type BudgetHold,
   type BudgetReading,
   type BudgetRefusal,
   type BudgetScope,
   type Budgets,
   type Spender,
+  shareOf,
 } from './money/budget.ts'
 import { usdOf } from './money/usd.ts'
-import type { Store } from './store/store.ts'
+import { after } from './store/after.ts'
+import type { MaybePromise, Store } from './store/store.ts'
 import type { Call, Identity } from './types.ts'
 
 /** How one budget stands for one spender. Amounts are exact decimals of US dollars. */
@@ -45,7 +48,7 @@ export interface Treasury {
   /** How the budgets stand that a caller spends from. Those of routes and models only where one is named. */
   read(query: BudgetQuery): Promise<readonly BudgetStatus[]>
   /** Tells, once for each account and period (or rolling window), that a share of a budget is used. */
-  alert(accounts: readonly Account[]): Promise<void>
+  alert(accounts: readonly Account[]): MaybePromise<void>
   /** The error of a refusal. It is told as an event once for each account and period (or rolling window). */
   refusal(refusal: BudgetRefusal, model: string): SignalboxError
   /** The route that a budget near its end puts in the place of the one that was asked for. */
@@ -87,6 +90,17 @@ export function createTreasury(
     return answer.granted
   }
 
+  async function tell(accounts: readonly Account[]): Promise<void> {
+    const readings = await budgets.read(accounts)
+    for (const [index, reading] of readings.entries()) {
+      for (const share of sharesOf(reading)) {
+        const { entry } = accounts[index]!
+        if (usedShare(reading) >= share && (await first(`${entry.key} ${share}`, entry)))
+          events.emit('budget.alert', { share, ...viewOf(reading) })
+      }
+    }
+  }
+
   return {
     budgets,
     accountsOf,
@@ -101,17 +115,14 @@ export function createTreasury(
       return (await budgets.read(accounts)).map(statusOf)
     },
 
-    async alert(accounts) {
+    alert(accounts) {
       const watched = accounts.filter(({ settings }) => settings.alertAt !== undefined)
-      if (watched.length === 0) return
-      const readings = await budgets.read(watched)
-      for (const [index, reading] of readings.entries()) {
-        for (const share of sharesOf(reading)) {
-          const { entry } = watched[index]!
-          if (usedShare(reading) >= share && (await first(`${entry.key} ${share}`, entry)))
-            events.emit('budget.alert', { share, ...viewOf(reading) })
-        }
-      }
+      if (watched.length === 0) return undefined
+      // Every call comes here, and nearly none has reached a share.
+      return after(budgets.usedShares(watched), (used) => {
+        const reached = watched.filter((account, index) => sharesOf(account).some((share) => used[index]! >= share))
+        return reached.length === 0 ? undefined : tell(reached)
+      })
     },
 
     refusal(refusal, model) {
@@ -165,12 +176,10 @@ function spenderOf({ identity, route }: Pick<Call, 'identity' | 'route'>, model:
   }
 }
 
-const sharesOf = ({ settings: { alertAt } }: BudgetReading): readonly number[] =>
+const sharesOf = ({ settings: { alertAt } }: BudgetAccount): readonly number[] =>
   typeof alertAt === 'number' ? [alertAt] : (alertAt ?? [])
 
-function usedShare({ settledNanoUsd, limitNanoUsd }: BudgetReading): number {
-  return limitNanoUsd === 0n ? 1 : Number(settledNanoUsd) / Number(limitNanoUsd)
-}
+const usedShare = ({ settledNanoUsd, limitNanoUsd }: BudgetReading) => shareOf(settledNanoUsd, limitNanoUsd)
 
 const nameOf = (window: BudgetReading['settings']['window']) =>
   typeof window === 'object' ? `${window.rollingMs} ms` : window

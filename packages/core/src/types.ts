@@ -331,6 +331,8 @@ export interface Ranked {
   readonly name: string
   /** Why it stands here, in a few words. */
   readonly reason?: string
+  /** What it was ordered by, where that is a number: the strategy says of what. */
+  readonly score?: number
   /** The chance with which it came to stand first, where that was drawn. */
   readonly propensity?: number
 }
@@ -340,21 +342,26 @@ export type Outcome =
   /** A decision put it first, among these. */
   | {
       readonly type: 'taken'
-      readonly call: Call
       readonly name: string
       readonly candidates: readonly CandidateView[]
+      readonly call: Call
+      /** What the strategy's own `assess` gave for this decision. */
+      readonly assessment?: unknown
     }
   /** A call to it begins; `ended` follows. */
-  | { readonly type: 'started'; readonly name: string }
+  | { readonly type: 'started'; readonly name: string; readonly call: Call }
   | {
       readonly type: 'ended'
-      /** The call that it was made for; undefined where another strategy decided on that. */
-      readonly call: Call | undefined
+      readonly call: Call
       readonly name: string
       readonly ok: boolean
       readonly code?: string
       readonly latencyMs: number
       readonly firstTokenMs?: number
+      /** Whether another strategy of the route decided on the call: only how the model answered is news. */
+      readonly isForeign?: boolean
+      /** What its answer used; absent where there was none. */
+      readonly usage?: Usage
     }
   /** Somebody said how good the answer of an earlier call was. */
   | {
@@ -377,11 +384,19 @@ export type Outcome =
 export interface RankContext {
   readonly random: Random
   readonly now: number
+  /** What the strategy's own `assess` gave: now, or when the decision was made that is made again. */
+  readonly assessment?: unknown
 }
 
 /** Orders the candidates of a route for a call. `rank` is pure; state moves in `observe` only. */
 export interface Strategy {
   readonly name: string
+  /**
+   * What `rank` goes by besides labels, facts of the request, the candidates' views, chance and time: the strategy's own
+   * state, or what it reads out of the prompt. Plain JSON, made anew each time: it is kept with the decision, and `rank`
+   * gets it back in its context, so that the decision can be made again when state and prompt are gone. Moves no state.
+   */
+  assess?(call: Call, candidates: readonly CandidateView[], context: Pick<RankContext, 'now'>): unknown
   rank(
     call: Call,
     candidates: readonly CandidateView[],

@@ -204,6 +204,10 @@ function build(parts: CodeParts) {
       .union([z.string().min(1), z.literal(false)])
       .optional()
       .describe('A SQLite file, or "memory".'),
+    fingerprints: z
+      .boolean()
+      .optional()
+      .describe('Whether the ledger keeps a hash of requests that a cache could answer. Default false.'),
     plugins: plugins.describe('Modules by package name or path, outermost first.'),
     hookTimes: z
       .boolean()

@@ -34,6 +34,7 @@ export class JsonRequest implements Request {
   private given: Uint8Array | undefined
   private messagesRead: readonly Message[] | undefined
   private parametersRead: Parameters | undefined
+  private mediaRead: Media | undefined
 
   constructor(body: JsonBody, bytes: Uint8Array | undefined, view: RequestView) {
     this.body = body
@@ -67,7 +68,7 @@ export class JsonRequest implements Request {
   }
 
   get media(): Media {
-    return this.view.media(this.body)
+    return (this.mediaRead ??= this.view.media(this.body))
   }
 
   with(patch: JsonBody): Request {

@@ -20,7 +20,7 @@ export interface SqliteLedgerOptions {
   readonly onEntries?: OnEntries
   /** Hears of what could not be written. */
   readonly onError?: (error: unknown) => void
-  /** The longest that a row waits to be written, in milliseconds. @default 20 */
+  /** The longest that a row waits to be written, in milliseconds. @default 50 */
   readonly batchMs?: number
 }
 
@@ -48,7 +48,7 @@ export function createSqliteLedger(options: SqliteLedgerOptions): Ledger {
 
 function ledgerIn(files: Files, options: SqliteLedgerOptions): Ledger {
   const { database, journal, log } = files
-  const { file, clock, prices, onEntries, onError, batchMs = 20 } = options
+  const { file, clock, prices, onEntries, onError, batchMs = 50 } = options
   let failure: unknown
   const fail = (error: unknown) => {
     failure = error

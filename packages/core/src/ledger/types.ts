@@ -47,7 +47,26 @@ export interface LedgerAttempt extends AttemptKey {
   /** The unit prices that were used, so that history never changes. */
   readonly prices?: UnitPrices | undefined
   readonly priceSource?: string | undefined
+  /** Stands for what was asked, where fingerprints are kept and a cache could have answered: the same for the same request. */
+  readonly fingerprint?: string | undefined
 }
+
+/** What an attempt used and cost, and when: what replaying reads. */
+export type SpentAttempt = Pick<
+  LedgerAttempt,
+  | keyof AttemptKey
+  | 'time'
+  | 'model'
+  | 'outcome'
+  | 'latencyMs'
+  | 'inputTokens'
+  | 'cachedInputTokens'
+  | 'cacheWriteTokens'
+  | 'outputTokens'
+  | 'reasoningTokens'
+  | 'costNanoUsd'
+  | 'fingerprint'
+>
 
 /** One call that ended. What it used and cost is the sum of its attempts. */
 export interface LedgerCall {

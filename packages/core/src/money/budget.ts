@@ -34,7 +34,7 @@ export type Spender = Readonly<Partial<Record<Exclude<BudgetScope, 'all' | 'tag'
 }
 
 /** A budget, and the one it was for. */
-interface BudgetAccount {
+export interface BudgetAccount {
   readonly settings: BudgetSettings
   /** The name in its scope; `anonymous` for all who do not say. */
   readonly bucket: string
@@ -78,6 +78,8 @@ export interface Budgets {
     leaseMs: number,
   ): MaybePromise<BudgetHold | BudgetRefusal>
   read(accounts: readonly Account[]): MaybePromise<readonly BudgetReading[]>
+  /** How much of each is settled, as a share of its limit: over 1 where more was billed than held, or the budget is soft. */
+  usedShares(accounts: readonly Account[]): MaybePromise<readonly number[]>
 }
 
 /** An account as the store counts it. */
@@ -92,7 +94,13 @@ interface Rule {
   readonly windowMs: number | undefined
   readonly forgetAfterMs: number | undefined
   period(timeMs: number): string
+  /** The accounts of the period that was asked for last, by bucket: every call asks for the same few. */
+  readonly accounts: Map<string, Account>
+  accountsPeriod: string
 }
+
+/** Accounts that a rule keeps ready made. What is counted in them lies in the store. */
+const rememberedAccounts = 10_000
 
 /** Makes the budgets of a configuration. */
 export function createBudgets(settings: readonly BudgetSettings[], store: Store, clock: Clock): Budgets {
@@ -100,16 +108,21 @@ export function createBudgets(settings: readonly BudgetSettings[], store: Store,
 
   function accountsOf(spender: Spender): readonly Account[] {
     const timeMs = clock.wallTime()
-    return [...rules, ...ownRules(spender)].flatMap((rule) =>
-      bucketsOf(rule.settings.per, spender).map((bucket) => accountOf(rule, bucket, rule.period(timeMs))),
-    )
+    const accounts: Account[] = []
+    const add = (rule: Rule) => {
+      const period = rule.period(timeMs)
+      for (const bucket of bucketsOf(rule.settings.per, spender)) accounts.push(accountOf(rule, bucket, period))
+    }
+    rules.forEach(add)
+    ownRules(spender).forEach(add)
+    return accounts
   }
 
   const known = new WeakMap<object, readonly Rule[]>()
 
   /** Counted by the key, or else by the user. */
   function ownRules({ own, key }: Spender): readonly Rule[] {
-    if (!own) return []
+    if (!own) return noRules
     const per = key === undefined ? 'user' : 'key'
     const all = own.map((one) => ({ ...one, per }) as const)
     const made = known.get(own) ?? all.map((one, place) => ruleOf(one, all.slice(0, place), 'own:'))
@@ -124,21 +137,30 @@ export function createBudgets(settings: readonly BudgetSettings[], store: Store,
     hold: (id, accounts, nanoUsd, leaseMs) =>
       after(
         store.reserve({ id, leaseMs, entries: accounts.map(({ entry }) => ({ ...entry, amount: nanoUsd })) }),
-        (answer) => (answer.granted ? holdOf(id, accounts.length, store) : refusalOf(accounts[answer.index]!, answer)),
+        (answer) => (answer.granted ? holdOf(id, accounts, store) : refusalOf(accounts[answer.index]!, answer)),
       ),
     read: (accounts) =>
       after(store.read(accounts.map(({ entry }) => entry.key)), (readings) =>
         readings.map((reading, index) => readingOf(accounts[index]!, reading)),
       ),
+    usedShares: (accounts) =>
+      after(store.read(accounts.map(({ entry }) => entry.key)), (readings) =>
+        readings.map(({ posted }, index) => shareOf(posted, accounts[index]!.entry.limit)),
+      ),
   }
 }
 
-function holdOf(id: string, accounts: number, store: Store): BudgetHold {
+const noRules: readonly Rule[] = []
+
+/** A limit of nothing is used up. */
+export const shareOf = (settled: Amount, limit: Amount) => (Number(limit) === 0 ? 1 : Number(settled) / Number(limit))
+
+function holdOf(id: string, accounts: readonly Account[], store: Store): BudgetHold {
   return {
     settle: (nanoUsd) =>
       store.settle(
         id,
-        Array.from({ length: accounts }, () => nanoUsd),
+        accounts.map(() => nanoUsd),
       ),
     release: () => store.release(id),
   }
@@ -150,14 +172,13 @@ function ruleOf(settings: BudgetSettings, earlier: readonly BudgetSettings[], ow
   const limit = narrow(nanoUsdOf(limitUsd))
   const kind = kindOf(settings)
   const prefix = `budget:${owner}${kind}:${earlier.filter((one) => kindOf(one) === kind).length}`
+  const common = { settings, limit, prefix, accounts: new Map<string, Account>(), accountsPeriod: '' }
   if (typeof window === 'object') {
-    return { settings, limit, prefix, windowMs: window.rollingMs, forgetAfterMs: undefined, period: () => '' }
+    return { ...common, windowMs: window.rollingMs, forgetAfterMs: undefined, period: () => '' }
   }
   const calendar = calendarWindow(window, timeZone)
   return {
-    settings,
-    limit,
-    prefix,
+    ...common,
     windowMs: undefined,
     forgetAfterMs: calendar.longestMs,
     period: (timeMs) => calendar.nameOf(timeMs),
@@ -171,7 +192,15 @@ const kindOf = ({ per, window, timeZone = 'UTC', soft }: BudgetSettings) =>
     soft ? 'soft' : 'hard',
   ].join(':')
 
-function accountOf(
+function accountOf(rule: Rule, bucket: string, period: string): Account {
+  if (rule.accountsPeriod !== period || rule.accounts.size >= rememberedAccounts) rule.accounts.clear()
+  rule.accountsPeriod = period
+  let account = rule.accounts.get(bucket)
+  if (!account) rule.accounts.set(bucket, (account = newAccount(rule, bucket, period)))
+  return account
+}
+
+function newAccount(
   { settings, limit, prefix, windowMs, forgetAfterMs }: Rule,
   bucket: string,
   period: string,

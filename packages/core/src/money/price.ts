@@ -84,18 +84,23 @@ export function inputTokensOf({ inputTokens, cachedInputTokens, cacheWriteTokens
 
 /** What a usage costs in nano-USD, rounded up once. Exact: products beyond 2^53 are taken as big integers. */
 export function costNanoUsd(usage: Usage, prices: UnitPrices): number {
-  const parts: readonly (readonly [number, number])[] = [
-    [usage.inputTokens, prices.input],
-    [usage.cachedInputTokens, prices.cachedInput],
-    [usage.cacheWriteTokens, prices.cacheWrite],
-    [usage.outputTokens, prices.output],
-    [usage.reasoningTokens, prices.reasoning],
-  ]
-  const pico = parts.reduce((sum, [tokens, price]) => sum + tokens * price, 0)
+  const pico =
+    usage.inputTokens * prices.input +
+    usage.cachedInputTokens * prices.cachedInput +
+    usage.cacheWriteTokens * prices.cacheWrite +
+    usage.outputTokens * prices.output +
+    usage.reasoningTokens * prices.reasoning
   if (Number.isSafeInteger(pico)) return Math.ceil(pico / picoPerNano)
-  const exact = parts.reduce((sum, [tokens, price]) => sum + BigInt(tokens) * BigInt(price), 0n)
+  const exact =
+    product(usage.inputTokens, prices.input) +
+    product(usage.cachedInputTokens, prices.cachedInput) +
+    product(usage.cacheWriteTokens, prices.cacheWrite) +
+    product(usage.outputTokens, prices.output) +
+    product(usage.reasoningTokens, prices.reasoning)
   return Number((exact + BigInt(picoPerNano) - 1n) / BigInt(picoPerNano))
 }
+
+const product = (tokens: number, price: number) => BigInt(tokens) * BigInt(price)
 
 const picoPerNano = 1_000
 
@@ -110,7 +115,7 @@ export function boundNanoUsd({ inputTokens, outputTokens }: TokenBounds, price: 
   const { input, output } = dearest(price, inputTokens)
   const nanoUsd = costNanoUsd(
     { inputTokens, cachedInputTokens: 0, cacheWriteTokens: 0, outputTokens, reasoningTokens: 0 },
-    { ...freePrices, input, output },
+    { input, cachedInput: 0, cacheWrite: 0, output, reasoning: 0 },
   )
   return Math.min(nanoUsd, Number.MAX_SAFE_INTEGER)
 }
@@ -125,12 +130,15 @@ export function affordableOutputTokens(nanoUsd: number, inputTokens: number, pri
 
 /** The dearest price of each side among the tiers that a request of at most so much input may fall into. */
 function dearest({ base, tiers }: Price, inputTokens: number): { readonly input: number; readonly output: number } {
-  const possible = [
-    base,
-    ...tiers.filter(({ aboveInputTokens }) => inputTokens > aboveInputTokens).map(({ prices }) => prices),
-  ]
-  return {
-    input: Math.max(...possible.flatMap(({ input, cachedInput, cacheWrite }) => [input, cachedInput, cacheWrite])),
-    output: Math.max(...possible.flatMap(({ output, reasoning }) => [output, reasoning])),
+  let input = dearestInput(base)
+  let output = dearestOutput(base)
+  for (const { aboveInputTokens, prices } of tiers) {
+    if (inputTokens <= aboveInputTokens) continue
+    input = Math.max(input, dearestInput(prices))
+    output = Math.max(output, dearestOutput(prices))
   }
+  return { input, output }
 }
+
+const dearestInput = ({ input, cachedInput, cacheWrite }: UnitPrices) => Math.max(input, cachedInput, cacheWrite)
+const dearestOutput = ({ output, reasoning }: UnitPrices) => Math.max(output, reasoning)

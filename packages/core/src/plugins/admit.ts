@@ -5,6 +5,8 @@ import type { Permit } from '../limiter/types.ts'
 import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
 import type { RequestCaps } from '../admission.ts'
+import { after } from '../store/after.ts'
+import type { MaybePromise } from '../store/store.ts'
 import { tokensOf } from '../tokens/request.ts'
 import type { Call, Handler, Reply } from '../types.ts'
 import { acquire, expectedTokens, mayHaveUsed, priorityOf, tokensUsed } from './limits-of-call.ts'
@@ -19,23 +21,21 @@ export function admit({ admission, clock }: BuiltInServices): Plugin {
     name: 'admit',
     call: {
       stage: 'admit',
-      run: (call, next) => (isFree(call) ? next(call) : withinLimits(call, next)),
+      run(call, next) {
+        const bounds = {
+          caps: admission.capsOf(call),
+          callers: admission.ofCaller(call),
+          routes: admission.ofRoute(call.route),
+        }
+        // A call that nothing limits passes without a promise of its own.
+        const isFree = bounds.caps.length + bounds.callers.length + bounds.routes.length === 0
+        return isFree ? next(call) : withinLimits(call, bounds, next)
+      },
     },
   })
 
-  /** Whether nothing limits a call. Such calls pass without a promise of their own. */
-  function isFree(call: Call): boolean {
-    return (
-      admission.capsOf(call).length === 0 &&
-      admission.ofCaller(call).length === 0 &&
-      admission.ofRoute(call.route).length === 0
-    )
-  }
-
-  async function withinLimits(call: Call, next: Handler<Call>): Promise<Reply> {
-    for (const caps of admission.capsOf(call)) checkCaps(call, caps)
-    const callers = admission.ofCaller(call)
-    const routes = admission.ofRoute(call.route)
+  async function withinLimits(call: Call, { caps, callers, routes }: CallBounds, next: Handler<Call>): Promise<Reply> {
+    for (const one of caps) checkCaps(call, one)
     const permits: Permit[] = []
     try {
       if (callers.length > 0) permits.push(await admitted(call, 'caller', callers))
@@ -49,9 +49,9 @@ export function admit({ admission, clock }: BuiltInServices): Plugin {
     }
   }
 
-  async function admitted(call: Call, scope: 'caller' | 'route', limits: readonly Limit[]): Promise<Permit> {
+  function admitted(call: Call, scope: 'caller' | 'route', limits: readonly Limit[]): MaybePromise<Permit> {
     const { signal, deadline } = call
-    const answer = await acquire(limiter, {
+    const asked = {
       id: `${call.key}/${scope}`,
       limits,
       tokens: expectedTokens(tokensOf(call.request)),
@@ -60,10 +60,19 @@ export function admit({ admission, clock }: BuiltInServices): Plugin {
       mayWait: scope === 'route',
       signal,
       deadline,
+    }
+    return after(acquire(limiter, asked), (answer) => {
+      if (answer.granted) return answer
+      throw finalError(limitError(answer))
     })
-    if (answer.granted) return answer
-    throw finalError(limitError(answer))
   }
+}
+
+interface CallBounds {
+  readonly caps: readonly RequestCaps[]
+  /** What bounds whoever calls, and all calls of the route. */
+  readonly callers: readonly Limit[]
+  readonly routes: readonly Limit[]
 }
 
 const leaseGraceMs = 20_000
@@ -74,7 +83,8 @@ const finalError = (error: SignalboxError) => Object.assign(error, { movesOn: fa
 
 async function settle(call: Call, { ended }: Reply, permits: readonly Permit[]): Promise<void> {
   await ended
-  for (const permit of permits) await permit.settle({ tokens: usedBy(call) })
+  const tokens = usedBy(call)
+  for (const permit of permits) await permit.settle({ tokens })
 }
 
 /** Of a call that was never sent nothing counts; where an attempt may have used what nobody told, the estimate stands. */

@@ -1,11 +1,13 @@
 import { SignalboxError, isSignalboxError } from '../errors.ts'
-import type { BudgetHold } from '../money/budget.ts'
+import type { Account, BudgetHold } from '../money/budget.ts'
 import { type Price, affordableOutputTokens, boundNanoUsd } from '../money/price.ts'
 import { usdOf } from '../money/usd.ts'
 import { ledgerUnavailable } from './ledger-unavailable.ts'
 import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
 import type { CallRecord } from '../record.ts'
+import { after, caught } from '../store/after.ts'
+import type { MaybePromise } from '../store/store.ts'
 import { inputBoundOf } from '../tokens/request.ts'
 import { isBudgetRefusal } from '../treasury.ts'
 import type { Attempt, Call, Handler, HeldMoney, Reply } from '../types.ts'
@@ -25,7 +27,10 @@ export function budget(services: BuiltInServices): Plugin {
     name: 'budget',
     attempt: {
       stage: 'budget',
-      run: (attempt, next) => (counts(attempt.call) || rejectsUnknownPrices ? priced(attempt, next) : next(attempt)),
+      run(attempt, next) {
+        if (!counts(attempt.call) && !rejectsUnknownPrices) return next(attempt)
+        return priced(attempt, next)
+      },
     },
   })
 
@@ -34,7 +39,7 @@ export function budget(services: BuiltInServices): Plugin {
     return treasury.budgets.any || identity.budgets !== undefined || maxCostNanoUsd !== undefined
   }
 
-  async function priced(attempt: Attempt, next: Handler<Attempt>): Promise<Reply> {
+  function priced(attempt: Attempt, next: Handler<Attempt>): Promise<Reply> {
     const { call, candidate } = attempt
     const price = prices.priceOf(candidate.name, clock.wallTime())
     if (!price)
@@ -43,66 +48,75 @@ export function budget(services: BuiltInServices): Plugin {
       })
     if (!counts(call)) return next(attempt)
 
-    const bound = boundOf(attempt, capOutput)
+    const bound = boundOf(attempt, capOutput, price)
     const underWay = holdsOf(call)
-    const left = call.maxCostNanoUsd === undefined ? Infinity : call.maxCostNanoUsd - spentBy(call, underWay)
-    if (boundNanoUsd(bound, price) > left && !shrink(bound, left, price))
-      throw tooDear(boundNanoUsd(bound, price), left, candidate.name)
+    const left = underWay === undefined ? Infinity : call.maxCostNanoUsd! - spentBy(call, underWay)
+    if (bound.nanoUsd > left && !shrink(bound, left)) throw tooDear(bound.nanoUsd, left, candidate.name)
 
     const accounts = treasury.accountsOf(call, candidate.name)
-    const hold = await take(attempt, accounts, bound, price)
-    const held: HeldMoney = { nanoUsd: boundNanoUsd(bound, price) }
-    underWay.add(held)
-    const settle = async () => {
-      underWay.delete(held)
-      const { entry } = held
-      await (entry?.usage === undefined ? hold.release() : hold.settle(entry.costNanoUsd ?? 0))
-      await treasury.alert(accounts)
-    }
-    const settleSafely = () => settle().catch((error: unknown) => events.emit('ledger.failed', { error }))
-    try {
-      const reply = await next({
-        ...attempt,
-        held,
-        ...(bound.caps && { call: limitOutput(call, candidate, bound.outputTokens / bound.choices) }),
-      })
-      void reply.ended.then(settleSafely)
-      return reply
-    } catch (error) {
-      await settleSafely()
+    // Before anything is waited for: another attempt of the call may begin meanwhile.
+    const held: Writable<HeldMoney> = { nanoUsd: bound.nanoUsd }
+    underWay?.add(held)
+    const hold = underWay ? caught(() => take(attempt, accounts, bound), letGo) : take(attempt, accounts, bound)
+    return after(hold, (taken) => {
+      held.nanoUsd = bound.nanoUsd
+      const settle = () => {
+        underWay?.delete(held)
+        return settled(taken, held, accounts)
+      }
+      const capped = bound.caps && { call: limitOutput(call, candidate, bound.outputTokens / bound.choices) }
+      return next({ ...attempt, held, ...capped }).then(
+        (reply) => {
+          void reply.ended.then(settle)
+          return reply
+        },
+        async (error: unknown) => {
+          await settle()
+          throw error
+        },
+      )
+    })
+
+    function letGo(error: unknown): never {
+      underWay?.delete(held)
       throw error
     }
   }
 
-  function holdsOf({ record }: Call): Set<HeldMoney> {
+  /** Posts what an attempt has cost. A store that fails then is told of, and fails no call. */
+  function settled(hold: BudgetHold, { entry }: HeldMoney, accounts: readonly Account[]): MaybePromise<void> {
+    const post = () => (entry?.usage === undefined ? hold.release() : hold.settle(entry.costNanoUsd ?? 0))
+    return caught(
+      () => after(post(), () => treasury.alert(accounts)),
+      (error) => events.emit('ledger.failed', { error }),
+    )
+  }
+
+  /** What is held for the attempts of a call that has a bound of its own: of no other is it asked. */
+  function holdsOf({ record, maxCostNanoUsd }: Call): Set<HeldMoney> | undefined {
+    if (maxCostNanoUsd === undefined) return undefined
     const known = holdsByCall.get(record) ?? new Set()
     holdsByCall.set(record, known)
     return known
   }
 
-  async function askStore(...of: Parameters<typeof treasury.budgets.hold>) {
-    try {
-      return await treasury.budgets.hold(...of)
-    } catch (error) {
-      throw isSignalboxError(error) && error.code === 'store_unavailable' ? ledgerUnavailable(error) : error
-    }
+  function askStore(...of: Parameters<typeof treasury.budgets.hold>) {
+    return caught(
+      () => treasury.budgets.hold(...of),
+      (error) => {
+        throw isSignalboxError(error) && error.code === 'store_unavailable' ? ledgerUnavailable(error) : error
+      },
+    )
   }
 
-  async function take(
-    attempt: Attempt,
-    accounts: ReturnType<typeof treasury.accountsOf>,
-    bound: Bound,
-    price: Price,
-  ): Promise<BudgetHold> {
-    const { call, candidate } = attempt
+  function take(attempt: Attempt, accounts: readonly Account[], bound: Bound, tries = 1): MaybePromise<BudgetHold> {
     const leaseMs = Math.min(Math.max(attempt.deadline - clock.now(), 0) + leaseGraceMs, longestLeaseMs)
-    for (let tries = 1; ; tries++) {
-      const id = `budget:${call.key}/${++holds}`
-      const answer = await askStore(id, accounts, boundNanoUsd(bound, price), leaseMs)
+    return after(askStore(`budget:${attempt.call.key}/${++holds}`, accounts, bound.nanoUsd, leaseMs), (answer) => {
       if (!isBudgetRefusal(answer)) return answer
-      if (tries > maximumShrinks || !shrink(bound, Number(answer.remainingNanoUsd), price))
-        throw treasury.refusal(answer, candidate.name)
-    }
+      if (tries > maximumShrinks || !shrink(bound, Number(answer.remainingNanoUsd)))
+        throw treasury.refusal(answer, attempt.candidate.name)
+      return take(attempt, accounts, bound, tries + 1)
+    })
   }
 }
 
@@ -114,9 +128,14 @@ const maximumShrinks = 3
 /** Less than this is no answer. */
 const leastOutputTokens = 16
 
+type Writable<T> = { -readonly [Name in keyof T]: T[Name] }
+
 interface Bound {
   readonly inputTokens: number
   outputTokens: number
+  /** What that costs at the most, at this price. */
+  nanoUsd: number
+  readonly price: Price
   readonly choices: number
   /** Whether the request has to be told how much it may write. */
   caps: boolean
@@ -124,12 +143,16 @@ interface Bound {
   readonly mayShrink: boolean
 }
 
-function boundOf({ call, candidate }: Attempt, capOutput: boolean): Bound {
+function boundOf({ call, candidate }: Attempt, capOutput: boolean, price: Price): Bound {
   const asked = askedOutputOf(call.request)
   const mayShrink = capOutput && asked === undefined && call.surface === 'chat'
+  const inputTokens = inputBoundOf(call.request, candidate.contextWindow)
+  const outputTokens = outputBoundOf(call, candidate)
   return {
-    inputTokens: inputBoundOf(call.request, candidate.contextWindow),
-    outputTokens: outputBoundOf(call, candidate),
+    inputTokens,
+    outputTokens,
+    nanoUsd: boundNanoUsd({ inputTokens, outputTokens }, price),
+    price,
     choices: choicesOf(call),
     caps: mayShrink && candidate.maxOutputTokens === undefined,
     mayShrink,
@@ -137,11 +160,12 @@ function boundOf({ call, candidate }: Attempt, capOutput: boolean): Bound {
 }
 
 /** Lowers the output to what an amount pays for. False where that is not allowed, or leaves no answer. */
-function shrink(bound: Bound, nanoUsd: number, price: Price): boolean {
+function shrink(bound: Bound, nanoUsd: number): boolean {
   if (!bound.mayShrink) return false
-  const perChoice = Math.floor(affordableOutputTokens(nanoUsd, bound.inputTokens, price) / bound.choices)
+  const perChoice = Math.floor(affordableOutputTokens(nanoUsd, bound.inputTokens, bound.price) / bound.choices)
   if (perChoice < leastOutputTokens) return false
   bound.outputTokens = Math.min(bound.outputTokens, perChoice * bound.choices)
+  bound.nanoUsd = boundNanoUsd(bound, bound.price)
   bound.caps = true
   return true
 }

@@ -4,6 +4,8 @@ import type { Gate, Permit, WaitRequest } from '../limiter/types.ts'
 import type { ModelState } from '../model-state.ts'
 import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
+import { after } from '../store/after.ts'
+import type { MaybePromise } from '../store/store.ts'
 import { tokensOf } from '../tokens/request.ts'
 import { acquire, expectedTokens, priorityOf, tokensUsed, wasNeverSent } from './limits-of-call.ts'
 import type { Attempt, Handler, Reply } from '../types.ts'
@@ -29,28 +31,32 @@ export function limiter({ admission, clock }: BuiltInServices): Plugin {
     },
   })
 
-  async function withinLimits(
+  function withinLimits(
     attempt: Attempt,
     next: Handler<Attempt>,
     bounds: Pick<WaitRequest, 'limits' | 'gate'>,
   ): Promise<Reply> {
     const { name } = attempt.candidate
     const estimated = expectedTokens(tokensOf(attempt.call.request))
-    const answer = await acquire(gatekeeper, {
-      ...request(attempt),
-      ...bounds,
-      tokens: correction.correct(name, estimated),
+    const asked = { ...request(attempt), ...bounds, tokens: correction.correct(name, estimated) }
+    return after(acquire(gatekeeper, asked), (answer) => {
+      if (!answer.granted) throw limitError(answer, name)
+      return next(attempt).then(
+        (reply) => {
+          void reply.ended.then(({ usage, estimated: isGuess }) => {
+            const actual = tokensUsed(usage)
+            return after(answer.settle({ tokens: actual }), () => {
+              if (!isGuess) correction.observe(name, { estimated, actual })
+            })
+          })
+          return reply
+        },
+        async (error: unknown) => {
+          await giveBack(error, attempt, answer)
+          throw error
+        },
+      )
     })
-    if (!answer.granted) throw limitError(answer, name)
-    try {
-      const reply = await next(attempt)
-      void settle(reply, answer, (actual) => correction.observe(name, { estimated, actual }))
-      return reply
-    } catch (error) {
-      if (isSignalboxError(error) && wasNeverSent(error, attempt)) await answer.release()
-      else await answer.settle({ tokens: isSignalboxError(error) && error.status !== undefined ? 0 : undefined })
-      throw error
-    }
   }
 
   function gateFor(group: string, { hold }: ModelState): Gate {
@@ -80,9 +86,8 @@ export function limiter({ admission, clock }: BuiltInServices): Plugin {
 const leaseGraceMs = 20_000
 const longestLeaseMs = 3_600_000
 
-async function settle({ ended }: Reply, permit: Permit, learn: (actual: number) => void): Promise<void> {
-  const { usage, estimated } = await ended
-  const tokens = tokensUsed(usage)
-  await permit.settle({ tokens })
-  if (!estimated) learn(tokens)
+/** What was never sent takes nothing; what was refused, no tokens. */
+function giveBack(error: unknown, attempt: Attempt, permit: Permit): MaybePromise<void> {
+  if (isSignalboxError(error) && wasNeverSent(error, attempt)) return permit.release()
+  return permit.settle({ tokens: isSignalboxError(error) && error.status !== undefined ? 0 : undefined })
 }

@@ -3,6 +3,8 @@ import type { Priority } from '../limiter/fair-queue.ts'
 import type { Limiter, Permit, Refusal, WaitRequest } from '../limiter/types.ts'
 import type { AttemptRecord } from '../record.ts'
 import { endOf } from '../sleep.ts'
+import { caught } from '../store/after.ts'
+import type { MaybePromise } from '../store/store.ts'
 import type { RequestTokens } from '../tokens/request.ts'
 import type { Attempt, Call, Usage } from '../types.ts'
 
@@ -50,11 +52,11 @@ export function wasNeverSent({ code }: SignalboxError, { call, number, candidate
  *
  * @throws SignalboxError when the call is ended while it waits
  */
-export async function acquire(limiter: Limiter, request: WaitRequest): Promise<Permit | Refusal> {
-  try {
-    return await limiter.acquire(request)
-  } catch (error) {
-    if (request.signal?.aborted) throw endOf(request.signal)
-    throw error
-  }
+export function acquire(limiter: Limiter, request: WaitRequest): MaybePromise<Permit | Refusal> {
+  return caught(
+    () => limiter.acquire(request),
+    (error) => {
+      throw request.signal?.aborted ? endOf(request.signal) : error
+    },
+  )
 }

@@ -34,8 +34,11 @@ export interface Holds<C extends Counter> {
   size(): { holds: number; settled: number }
 }
 
-/** The holds settled last are remembered, to tell a repetition from a mistake. */
-const mostSettledRemembered = 1_024
+/**
+ * The holds settled last are remembered, to tell a repetition from a mistake. Not more of them: what lives on for some
+ * hundred calls is copied by every collection of garbage.
+ */
+const mostSettledRemembered = 256
 /** Expired holds that nobody asked for; the oldest are no longer told of. */
 const mostUntoldExpired = 10_000
 

@@ -1,5 +1,6 @@
 import { propensities } from '../bandit/propensities.ts'
 import { createRewards } from '../bandit/rewards.ts'
+import type { Random } from '../clock.ts'
 import type { CallRecord } from '../record.ts'
 import type { Call, CandidateView, Outcome, RankContext, Ranked, Services, Strategy } from '../types.ts'
 import type { MakeStrategy, NestedStrategy } from './index.ts'
@@ -29,6 +30,14 @@ export interface BanditOptions {
   readonly unrated?: 'success' | 'ignore' | undefined
 }
 
+type Belief = ReturnType<ReturnType<typeof createRewards>['belief']> & { readonly calls: number }
+
+/** What is believed of each arm, and what the strategy for the rest of the calls goes by. */
+interface Assessed {
+  readonly beliefs: Readonly<Record<string, Belief>>
+  readonly others?: unknown
+}
+
 const dayMs = 86_400_000
 const usualReward = 0.5
 const nanoUsdPerUsd = 1e9
@@ -49,40 +58,43 @@ export function bandit(options: BanditOptions, { clock }: Services, make: MakeSt
   const contextOf = (labels: CallRecord['labels']) => labels[label] ?? ''
   const rewardOf = (score: number, costNanoUsd = 0) => score - (lambda * costNanoUsd) / nanoUsdPerUsd
 
+  const armsOf = (candidates: readonly CandidateView[]) => candidates.filter(({ name }) => arms.includes(name))
+
   return {
     name: 'bandit',
+    assess,
     rank(call, candidates, context) {
-      const isDrawn = context.random() < share
-      const listed = candidates.filter(({ name }) => arms.includes(name))
-      return !isDrawn && others ? others.rank(call, listed, context) : play(call, listed, { ...context, isDrawn })
+      const { random, now, assessment = assess(call, candidates, context) } = context
+      const { beliefs, others: ofOthers } = assessment as Assessed
+      const isDrawn = random() < share
+      const listed = armsOf(candidates)
+      if (isDrawn || !others) return play(listed, { beliefs, random, isDrawn, propensityOf })
+      return others.rank(call, listed, { random, now, ...(ofOthers !== undefined && { assessment: ofOthers }) })
     },
     observe(outcome) {
-      others?.observe?.(outcome)
+      if (outcome.type === 'taken') {
+        const { assessment, ...taken } = outcome
+        const { others: ofOthers } = (assessment ?? {}) as Partial<Assessed>
+        others?.observe?.({ ...taken, ...(ofOthers !== undefined && { assessment: ofOthers }) })
+      } else others?.observe?.(outcome)
       if (outcome.type === 'ended') learn(outcome)
       else if (outcome.type === 'rated') relearn(outcome)
     },
   }
 
-  function play(call: Call, listed: readonly CandidateView[], context: RankContext & { isDrawn: boolean }): Ranked[] {
-    const { random, now, isDrawn } = context
-    const playing = inPlay(listed)
-    const judged = byReward(playing, call, now)
-    const chances = propensities(judged.map(({ belief }) => belief))
-    const first = isDrawn && judged.length > 0 ? draw(chances, random()) : 0
-    const ranked = judged.map(({ name, said }, at): Ranked => {
-      const why = !isDrawn ? 'by its reward' : `${at === first ? 'drawn' : 'not drawn'} at ${percent(chances[at]!)}`
-      return { name, propensity: propensityOf(chances[at]!, at === 0), reason: `${why}; ${said}` }
+  function assess(call: Call, candidates: readonly CandidateView[], context: Pick<RankContext, 'now'>): Assessed {
+    const { now } = context
+    const listed = armsOf(candidates)
+    const kind = contextOf(call.labels)
+    const beliefOf = (name: string): Belief => ({
+      ...rewards.belief(kind, name, now),
+      calls: Math.round(rewards.weight(kind, name, now)),
     })
-    const rest = byReward(
-      listed.filter((view) => !playing.includes(view)),
-      call,
-      now,
-    )
-    return [
-      ...ranked.slice(first, first + 1),
-      ...ranked.filter((_one, at) => at !== first),
-      ...rest.map(({ name, said }) => ({ name, propensity: 0, reason: `not in play now; ${said}` })),
-    ]
+    const ofOthers = others?.assess?.(call, listed, context)
+    return {
+      beliefs: Object.fromEntries(listed.map(({ name }) => [name, beliefOf(name)])),
+      ...(ofOthers !== undefined && { others: ofOthers }),
+    }
   }
 
   /** Where another strategy orders the rest of the calls, only draws have propensities: its reasons are not chance. */
@@ -90,21 +102,10 @@ export function bandit(options: BanditOptions, { clock }: Services, make: MakeSt
     return others ? chance : share * chance + (1 - share) * Number(isBest)
   }
 
-  /** The highest expected reward first; as listed where nothing is known. */
-  function byReward(views: readonly CandidateView[], { labels }: Call, now: number) {
-    const context = contextOf(labels)
-    return views
-      .map(({ name }) => {
-        const belief = rewards.belief(context, name, now)
-        const count = Math.round(rewards.weight(context, name, now))
-        return { name, belief, said: `expected reward ${belief.mean.toFixed(3)} by ${count} calls` }
-      })
-      .toSorted((a, b) => b.belief.mean - a.belief.mean)
-  }
-
-  function learn({ call, name, ok, code = '' }: Extract<Outcome, { type: 'ended' }>): void {
-    if (!call) return
+  function learn(outcome: Extract<Outcome, { type: 'ended' }>): void {
+    const { call, name, ok, code = '', isForeign = false } = outcome
     const { record } = call
+    if (isForeign) return
     const tries = record.attempts.filter(({ model }) => model === name)
     // What stood in for the choice was tried because that failed: its luck is not that of a choice.
     if (tries.length === 0 || saysNothing.has(code) || !wasChosen(name, record.candidates)) return
@@ -126,6 +127,45 @@ export function bandit(options: BanditOptions, { clock }: Services, make: MakeSt
   function wasChosen(name: string, [first]: CallRecord['candidates']): boolean {
     return arms.includes(name) && first?.name === name && first.propensity !== undefined
   }
+}
+
+interface Play {
+  readonly beliefs: Assessed['beliefs']
+  readonly random: Random
+  readonly isDrawn: boolean
+  /** The chance to stand first of an arm with this chance to be drawn. */
+  propensityOf(chance: number, isBest: boolean): number
+}
+
+/** One arm first: drawn, or the best so far; then the others. */
+function play(listed: readonly CandidateView[], { beliefs, random, isDrawn, propensityOf }: Play): Ranked[] {
+  const playing = inPlay(listed)
+  const judged = byReward(playing, beliefs)
+  const chances = propensities(judged.map(({ belief }) => belief))
+  const first = isDrawn && judged.length > 0 ? draw(chances, random()) : 0
+  const ranked = judged.map(({ name, said }, at): Ranked => {
+    const why = isDrawn ? `${at === first ? 'drawn' : 'not drawn'} at ${percent(chances[at]!)}` : 'by its reward'
+    return { name, propensity: propensityOf(chances[at]!, at === 0), reason: `${why}; ${said}` }
+  })
+  const rest = byReward(
+    listed.filter((view) => !playing.includes(view)),
+    beliefs,
+  )
+  return [
+    ...ranked.slice(first, first + 1),
+    ...ranked.filter((_one, at) => at !== first),
+    ...rest.map(({ name, said }) => ({ name, propensity: 0, reason: `not in play now; ${said}` })),
+  ]
+}
+
+/** The highest expected reward first; as listed where nothing is known. */
+function byReward(views: readonly CandidateView[], beliefs: Assessed['beliefs']) {
+  return views
+    .map(({ name }) => {
+      const belief = beliefs[name]!
+      return { name, belief, said: `expected reward ${belief.mean.toFixed(3)} by ${belief.calls} calls` }
+    })
+    .toSorted((a, b) => b.belief.mean - a.belief.mean)
 }
 
 const states = ['healthy', 'degraded', 'unhealthy'] as const

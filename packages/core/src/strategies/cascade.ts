@@ -18,7 +18,7 @@ import type { TryCandidate } from '../plugin.ts'
 import type { CascadeRecord } from '../record.ts'
 import { endOf, sleep } from '../sleep.ts'
 import type { Call, Reply, Services, Strategy } from '../types.ts'
-import { type Choice, firstWith, joined, observeChoices, rankChoice } from './choice.ts'
+import { type Choice, assessChoices, firstWith, joined, observeChoices, rankChoice } from './choice.ts'
 import type { MakeStrategy, NestedStrategy } from './index.ts'
 
 /** Says whether an answer is good enough: true, or false or the reason why it is not. */
@@ -56,19 +56,21 @@ export interface CascadeOptions {
 export function cascade(options: CascadeOptions, { clock }: Services, make: MakeStrategy): Strategy {
   const verifiers = [options.verify].flat().map(verifierOf)
   const names = verifiers.map(({ name }) => name).join(' and ')
-  const cheap: Choice = { models: options.cheap, strategy: make(options.strategy) }
-  const strong: Choice = { models: options.strong, strategy: make(options.strategy) }
+  const choiceOf = (models: readonly string[]): Choice => ({ models, strategy: make(options.strategy) })
+  const choices = { cheap: choiceOf(options.cheap), strong: choiceOf(options.strong) }
   return {
     name: 'cascade',
+    assess: (call, candidates, context) => assessChoices(choices, { call, candidates, context }),
     rank(call, candidates, context) {
       const place = { call, candidates, context }
       const parts = [
-        rankChoice(cheap, `cheap, verified by ${names}`, place),
-        rankChoice(strong, 'strong, where that is not accepted', place),
+        rankChoice(choices, { name: 'cheap', why: `cheap, verified by ${names}` }, place),
+        rankChoice(choices, { name: 'strong', why: 'strong, where that is not accepted' }, place),
       ]
       return joined(parts)
     },
-    observe: (outcome) => observeChoices([cheap, strong], outcome, (_call, name) => firstWith([cheap, strong], name)),
+    observe: (outcome) =>
+      observeChoices(choices, outcome, (_call, model) => firstWith(choices, ['cheap', 'strong'], model)),
     route(call, ranked, attempt, tryRanked) {
       const behind = ranked.filter(({ name }) => !options.cheap.includes(name))
       if (behind.length === 0) return tryRanked(call, ranked, attempt)

@@ -6,44 +6,83 @@ export interface Choice {
   readonly strategy: Strategy
 }
 
-/** Ranks the models of a choice by its own strategy; each place says why the choice was made. */
+/** Choices by name. */
+export type Choices = Readonly<Record<string, Choice>>
+
+/** What a choice is ranked with. */
+interface Place {
+  readonly call: Call
+  readonly candidates: readonly CandidateView[]
+  readonly context: RankContext
+}
+
+/** What the strategies of choices go by besides, by the names of the choices. */
+export interface Parts {
+  readonly parts: Readonly<Record<string, unknown>>
+}
+
+/** What the strategies of some choices go by besides. */
+export function assessChoices(
+  choices: Choices,
+  { call, candidates, context }: Omit<Place, 'context'> & { readonly context: Pick<RankContext, 'now'> },
+): Parts {
+  const parts = Object.entries(choices).flatMap(([name, { models, strategy }]) => {
+    const part = strategy.assess?.(call, listedOf(models, candidates), context)
+    return part === undefined ? [] : [[name, part] as const]
+  })
+  return { parts: Object.fromEntries(parts) }
+}
+
+const listedOf = (models: readonly string[], candidates: readonly CandidateView[]) =>
+  models.flatMap((name) => candidates.find((view) => view.name === name) ?? [])
+
+/** Ranks the models of the choice of a name by its own strategy; each place says why the choice was made. */
 export function rankChoice(
-  { models, strategy }: Choice,
-  why: string,
-  { call, candidates, context }: { call: Call; candidates: readonly CandidateView[]; context: RankContext },
+  choices: Choices,
+  { name, why }: { readonly name: string; readonly why: string },
+  { call, candidates, context }: Place,
 ): Ranked[] | Promise<Ranked[]> {
-  const listed = models.flatMap((name) => candidates.find((view) => view.name === name) ?? [])
-  const ranked = strategy.rank(call, listed, context)
-  const withWhy = (all: readonly Ranked[]) =>
-    all.map((one) => ({ ...one, reason: one.reason ? `${why}; ${one.reason}` : why }))
+  const { models, strategy } = choices[name]!
+  const { assessment: all, ...rest } = context
+  const assessment = partOf(all, name)
+  const ranked = strategy.rank(call, listedOf(models, candidates), {
+    ...rest,
+    ...(assessment !== undefined && { assessment }),
+  })
+  const withWhy = (every: readonly Ranked[]) =>
+    every.map(({ reason, ...one }) => ({ ...one, reason: reason ? `${why}; ${reason}` : why }))
   return ranked instanceof Promise ? ranked.then(withWhy) : withWhy(ranked)
 }
 
-/** The choice that ranked a model for a call. */
-export type Decided = (call: Call, name: string) => Choice | undefined
+const partOf = (assessment: unknown, name: string): unknown => (assessment as Partial<Parts> | undefined)?.parts?.[name]
+
+/** The name of the choice that ranked a model for a call. */
+export type DecidedBy = (call: Call, model: string) => string | undefined
 
 /**
  * Tells the strategies of choices what happened to a model of theirs. Whose turn it was concerns the one that decided, so
  * that no call moves what is chosen for another; how a model answers concerns all.
  */
-export function observeChoices(choices: readonly Choice[], outcome: Outcome, decided: Decided): void {
-  const { name } = outcome
-  for (const choice of choices) {
-    const { models, strategy } = choice
-    if (!strategy.observe || !models.includes(name)) continue
-    if (outcome.type === 'taken') {
+export function observeChoices(choices: Choices, outcome: Outcome, decidedBy: DecidedBy): void {
+  const { name: model } = outcome
+  for (const [name, { models, strategy }] of Object.entries(choices)) {
+    if (!strategy.observe || !models.includes(model)) continue
+    if (outcome.type === 'rated' || outcome.type === 'started') strategy.observe(outcome)
+    else if (outcome.type === 'ended') {
+      const isForeign = decidedBy(outcome.call, model) !== name
+      strategy.observe(isForeign ? { ...outcome, isForeign } : outcome)
+    } else if (decidedBy(outcome.call, model) === name) {
+      const { assessment: all, ...taken } = outcome
+      const assessment = partOf(all, name)
       const candidates = outcome.candidates.filter((view) => models.includes(view.name))
-      if (decided(outcome.call, name) === choice) strategy.observe({ ...outcome, candidates })
-    } else if (outcome.type === 'ended') {
-      const isOwn = outcome.call && decided(outcome.call, name) === choice
-      strategy.observe(isOwn ? outcome : { ...outcome, call: undefined })
-    } else strategy.observe(outcome)
+      strategy.observe({ ...taken, candidates, ...(assessment !== undefined && { assessment }) })
+    }
   }
 }
 
 /** The first of choices that stand one behind the other that has a model. */
-export const firstWith = (choices: readonly Choice[], name: string) =>
-  choices.find(({ models }) => models.includes(name))
+export const firstWith = (choices: Choices, order: readonly string[], model: string) =>
+  order.find((name) => choices[name]!.models.includes(model))
 
 /** Rankings one behind the other; every model once, where it stands first. */
 export function joined(parts: readonly (Ranked[] | Promise<Ranked[]>)[]): Ranked[] | Promise<Ranked[]> {

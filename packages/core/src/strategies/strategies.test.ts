@@ -47,7 +47,7 @@ const namesOf = (ranking: readonly Ranked[]) => ranking.map(({ name }) => name)
 /** Takes the first, and tells the strategy so. */
 function take(strategy: Strategy, candidates: readonly CandidateView[], random?: () => number): string {
   const { name } = ranked(strategy, candidates, random)[0]!
-  strategy.observe?.({ type: 'taken', call, name, candidates })
+  strategy.observe?.({ type: 'taken', name, candidates, call })
   return name
 }
 
@@ -207,7 +207,7 @@ describe('round-robin', () => {
   it('moves only when it is told that one was taken', () => {
     const strategy = roundRobin()
     for (let times = 0; times < 10; times++) expect(ranked(strategy, views(1, 1))[0]!.name).toBe('a')
-    strategy.observe!({ type: 'taken', call, name: 'a', candidates: views(1, 1) })
+    strategy.observe!({ type: 'taken', name: 'a', candidates: views(1, 1), call })
     expect(ranked(strategy, views(1, 1))[0]!.name).toBe('b')
   })
 

@@ -1,5 +1,5 @@
 import type { Identity, Strategy } from '../types.ts'
-import { type Choice, observeChoices, rankChoice } from './choice.ts'
+import { type Choices, assessChoices, observeChoices, rankChoice } from './choice.ts'
 import type { MakeStrategy, NestedStrategy } from './index.ts'
 
 /** The models that serve callers of a tier. */
@@ -27,39 +27,44 @@ export interface TierOptions {
   readonly otherwise: TierChoice
 }
 
-interface Choices {
-  readonly usual: Choice
-  readonly quick: Choice
-}
-
 /**
  * Models and their order by the tier of the caller, and by whether time matters to it. Both are what the host says of the
  * caller, or its API key does: nothing in a request can change them. Each tier has strategies of its own, which learn of
  * all calls to their models and are moved by no other tier.
  */
 export function tier({ tiers, otherwise }: TierOptions, make: MakeStrategy): Strategy {
-  const choicesOf = ({ models, strategy, latencySensitive = {} }: TierChoice): Choices => ({
-    usual: { models, strategy: make(strategy) },
-    quick: { models: latencySensitive.models ?? models, strategy: make(latencySensitive.strategy ?? 'least-latency') },
+  const choicesOf = (name: string, { models, strategy, latencySensitive = {} }: TierChoice): Choices => ({
+    [name]: { models, strategy: make(strategy) },
+    [quick(name)]: {
+      models: latencySensitive.models ?? models,
+      strategy: make(latencySensitive.strategy ?? 'least-latency'),
+    },
   })
-  const byTier = new Map(Object.entries(tiers).map(([name, choice]) => [name, choicesOf(choice)]))
-  const others = choicesOf(otherwise)
-  const all = [...byTier.values(), others].flatMap(({ usual, quick }) => [usual, quick])
+  const byTier = Object.entries(tiers).map(([name, choice]) => choicesOf(placeOf(name), choice))
+  const choices: Choices = Object.assign({}, ...byTier, choicesOf(others, otherwise))
+  const known: ReadonlySet<string | undefined> = new Set(Object.keys(tiers))
+  const choiceFor = ({ tier: name, latencySensitive }: Identity) => {
+    const place = known.has(name) ? placeOf(name!) : others
+    return latencySensitive === true ? quick(place) : place
+  }
   return {
     name: 'tier',
+    assess(call, candidates, context) {
+      const name = choiceFor(call.identity)
+      return assessChoices({ [name]: choices[name]! }, { call, candidates, context })
+    },
     rank(call, candidates, context) {
       const { identity } = call
-      const isKnown = identity.tier !== undefined && byTier.has(identity.tier)
-      return rankChoice(choiceFor(identity), reasonFor(identity, isKnown), { call, candidates, context })
+      const why = reasonFor(identity, known.has(identity.tier))
+      return rankChoice(choices, { name: choiceFor(identity), why }, { call, candidates, context })
     },
-    observe: (outcome) => observeChoices(all, outcome, ({ identity }) => choiceFor(identity)),
-  }
-
-  function choiceFor({ tier: name, latencySensitive }: Identity): Choice {
-    const { usual, quick } = (name === undefined ? undefined : byTier.get(name)) ?? others
-    return latencySensitive === true ? quick : usual
+    observe: (outcome) => observeChoices(choices, outcome, ({ identity }) => choiceFor(identity)),
   }
 }
+
+const others = 'otherwise'
+const placeOf = (name: string) => `tier ${name}`
+const quick = (place: string) => `${place}, latency-sensitive`
 
 function reasonFor({ tier: name, latencySensitive }: Identity, isKnown: boolean): string {
   const which =

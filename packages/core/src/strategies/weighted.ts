@@ -12,6 +12,7 @@ export function weighted(): Strategy {
         const place = draw(weights, random() * total)
         ranked.push({
           name: candidates[place]!.name,
+          score: weights[place]!,
           reason: `drawn with weight ${weights[place]} of ${total}`,
         })
         weights[place] = 0

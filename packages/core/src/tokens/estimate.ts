@@ -8,9 +8,36 @@ import { isAccented, tokensPerUnit } from './scripts.ts'
  */
 export function estimateTokens(text: string): number {
   let tokens = 0
-  for (let index = 0; index < text.length; index = runEnd) tokens += measureRun(text, index)
+  for (let index = 0; index < text.length;) {
+    const wordEnd = endOfPlainWord(text, index)
+    if (wordEnd > index) {
+      tokens += plainWord(wordEnd - index)
+      // The blank in front of a word is a part of it.
+      index = wordEnd + Number(isSingleBlank(text, wordEnd))
+    } else {
+      tokens += measureRun(text, index)
+      index = runEnd
+    }
+  }
   return Math.ceil(tokens)
 }
+
+/**
+ * Where the word ends that begins here, if it is one of small letters after one capital at the most: nearly all of a text
+ * is such words, and for them {@link measureRun} comes to the same in five times the time.
+ */
+function endOfPlainWord(text: string, start: number): number {
+  if (kindAt(text, start) > capital) return start
+  let end = start + 1
+  let kind = letter
+  while (end < text.length && (kind = kindAt(text, end)) === letter) end++
+  return end === text.length || kind > accentedLetter ? end : start
+}
+
+const isSingleBlank = (text: string, index: number) =>
+  index + 1 < text.length && text.charCodeAt(index) === space && kindAt(text, index + 1) !== blank
+
+const space = 0x20
 
 /** Where the run measured last ends; not returned, so that nothing is allocated. */
 let runEnd = 0

@@ -17,10 +17,13 @@ const tokensPerMessage = 4
 /** A picture of a million pixels, and a page of a document: nobody opens them here to see how large they are. */
 const typicalTokens: Readonly<Partial<Record<MediaPart['kind'], number>>> = { image: 1_300, file: 2_000 }
 
-const counted = new WeakMap<Request, RequestTokens>()
+/** What tokens are counted in. */
+export type Countable = Pick<Request, 'messages' | 'tools' | 'parameters' | 'media'>
+
+const counted = new WeakMap<Countable, RequestTokens>()
 
 /** Estimates a request's tokens, once for each request. */
-export function tokensOf(request: Request): RequestTokens {
+export function tokensOf(request: Countable): RequestTokens {
   const known = counted.get(request)
   if (known) return known
   const { messages, tools, parameters } = request
@@ -36,6 +39,12 @@ export function tokensOf(request: Request): RequestTokens {
   return tokens
 }
 
+/** A request's tokens where they were counted already. */
+export const countedTokens = (request: Request): RequestTokens | undefined => counted.get(request)
+
+/** Takes a request's tokens as they were counted at another time. */
+export const rememberTokens = (request: Request, tokens: RequestTokens): void => void counted.set(request, tokens)
+
 /** More than any model writes; sums of such counts stay exact. */
 const mostCounted = 2 ** 40
 
@@ -44,7 +53,7 @@ const counts = (asked: number | undefined, least: number) =>
   Math.min(Math.max(least, Math.ceil(asked ?? least)), mostCounted)
 
 /** The most output one choice may have; 0 where the request does not say. */
-const outputOf = ({ parameters }: Request) => counts(parameters.maxOutputTokens, 0)
+const outputOf = ({ parameters }: Countable) => counts(parameters.maxOutputTokens, 0)
 
 /**
  * Whether a request and the output it asks for fit into a model's context window. A token is at least a byte, so a body

@@ -100,6 +100,14 @@ export function readReasoning(message: Readonly<Record<string, unknown>>): Reaso
   return readDetails(message['reasoning_details'], thought)
 }
 
+/** What a model thought, in content as Mistral has it: a part that holds parts. */
+export const thoughtIn = ({ type, thinking }: Readonly<Record<string, unknown>>): string | undefined =>
+  type === 'thinking'
+    ? list(thinking)
+        .map((part) => text(record(part)['text']))
+        .join('')
+    : undefined
+
 /** Reads the content of a message. */
 export function readContent(content: unknown, losses?: Losses): Part[] {
   if (typeof content === 'string') return content === '' ? [] : [{ type: 'text', text: content }]
@@ -109,6 +117,7 @@ export function readContent(content: unknown, losses?: Losses): Part[] {
 function readPart(part: Readonly<Record<string, unknown>>, losses: Losses | undefined): Part[] {
   const { type } = part
   if (type === 'text') return [{ type, text: text(part['text']) }]
+  if (type === 'thinking') return [{ type: 'reasoning', text: thoughtIn(part)! }]
   if (type === 'refusal') return [{ type, text: text(part['refusal']) }]
   if (type === 'image_url') return readImage(record(part['image_url']))
   if (type === 'input_audio') {

@@ -5,7 +5,8 @@ import type { OpenedPart, StopReason, StreamStep } from '../neutral.ts'
 import { PartSequencer } from '../part-sequencer.ts'
 import type { Asked, Losses, StepWriter } from '../translation.ts'
 import type { Usage } from '../../types.ts'
-import { classifyUsage } from './answer.ts'
+import { classifyUsage, contentOf } from './answer.ts'
+import { thoughtIn } from './messages.ts'
 import { readDetails, writeDetail } from './reasoning-details.ts'
 import { stopOf, tellLosses, writeUsage, writesStops } from './translate-answer.ts'
 
@@ -26,7 +27,7 @@ export function stepReader(losses?: Losses): (event: SseEvent) => readonly Strea
       ...readDetails(delta['reasoning_details'], undefined).flatMap(({ proof }): StreamStep[] =>
         proof ? [...parts.piece('reasoning', { type: 'reasoning' }, ''), { type: 'proof', proof }] : [],
       ),
-      ...said('text', delta['content']),
+      ...contentOf(delta).flatMap((part) => [...said('reasoning', thoughtIn(part)), ...said('text', part['text'])]),
       ...said('refusal', delta['refusal']),
       ...list(delta['tool_calls']).flatMap((call) => readCall(record(call))),
     ]
