@@ -434,9 +434,21 @@ describe('a cascade, as things go wrong', () => {
     const { strategy, candidates } = await router.explain({ body: chat() })
     expect(strategy).toBe('cascade')
     expect(candidates).toMatchObject([
-      { name: 'small', reason: 'cheap, verified by schema and agreement; place 1 in the list' },
+      { name: 'small', reason: 'cheap, verified by agreement; place 1 in the list' },
       { name: 'large', reason: 'strong, where that is not accepted; place 1 in the list' },
     ])
+    const unverifiable = await cascading('schema').router.explain({ body: chat() })
+    expect(unverifiable.candidates).toMatchObject([
+      { name: 'large', reason: expect.stringContaining('strong: nothing in the call to verify an answer by (schema)') },
+      { name: 'small', reason: expect.stringContaining('cheap, unverified') },
+    ])
+  })
+
+  it('answers unverified where no strong model can be had, and there is nothing to verify by', async () => {
+    const { clock, call } = cascading('schema', { large: { answers: refused(500) } })
+    const followed = call()
+    await clock.advance(1_000)
+    expect(followed.value).toMatchObject({ model: 'small' })
   })
 })
 

@@ -1,5 +1,5 @@
 import { expect, it, vi } from 'vitest'
-import { completion, json, stream, streamEvents } from '@signalbox/testkit'
+import { chunk, completion, json, reset, stream, streamEvents, streamHead } from '@signalbox/testkit'
 import { chat, send } from './support/caller.ts'
 import { describeMounts } from './support/mounts.ts'
 import { eventually, routerOver, upstreamThat } from './support/routers.ts'
@@ -37,6 +37,18 @@ describeMounts('GET costs', (mount) => {
     expect((await send(open, { method: 'GET', path: '/costs' })).status).toBe(403)
     const closed = await mount.serve(router)
     expect([404, 418]).toContain((await send(closed, { method: 'GET', path: '/costs', headers })).status)
+  })
+
+  it('counts an answer that broke off as no success, by caller as by model', async () => {
+    const [role, first] = streamEvents({ content: ['He', 'llo'], usage })
+    const broken = await upstreamThat([streamHead(), chunk(role!), chunk(first!), reset()])
+    const router = routerOver([broken], { model: { price }, ledger: 'memory', retry: false })
+    const mounted = await mount.serve(router, { identify: () => ({ user: 'ada' }) })
+    await send(mounted, { body: chat({ stream: true }) })
+    await eventually(() => [...router.ledger!.calls()].length > 0)
+    expect([...router.ledger!.calls()]).toMatchObject([{ outcome: 'stream_interrupted', model: 'first' }])
+    for (const by of ['user', 'model'] as const)
+      expect(router.ledger!.report({ by }).total).toMatchObject({ calls: 1, attempts: 1, successRate: 0 })
   })
 
   it('is 404 where no ledger is kept', async () => {
@@ -82,6 +94,9 @@ describeMounts('the cost of a call', (mount) => {
     expect(log.info.mock.calls).toEqual([
       [
         expect.objectContaining({
+          id: expect.any(String),
+          callKey: expect.any(String),
+          usage: expect.objectContaining({ inputTokens: 100, outputTokens: 20 }),
           route: 'auto',
           model: 'first',
           outcome: 'ok',
@@ -99,6 +114,21 @@ describeMounts('the cost of a call', (mount) => {
     ])
     const line = JSON.stringify(log.info.mock.calls)
     for (const word of ['Say something', 'the answer']) expect(line).not.toContain(word)
+  })
+
+  it('stands in the log line of a call that failed too, with the tokens that are billed', async () => {
+    const log = {
+      debug: vi.fn<() => void>(),
+      info: vi.fn<(fields: object, message: string) => void>(),
+      warn: vi.fn<() => void>(),
+      error: vi.fn<() => void>(),
+    }
+    const failed = await upstreamThat(json({ error: { message: 'x', type: 'server_error' }, usage }, { status: 500 }))
+    const router = routerOver([failed], { model: { price }, retry: false, logger: log })
+    await send(await mount.serve(router), { body: chat() })
+    const billed = { outcome: 'upstream_error', costUsd: '0.0000003', usage: { inputTokens: 100, outputTokens: 20 } }
+    await eventually(() => log.info.mock.calls.length > 0)
+    expect(log.info.mock.calls).toMatchObject([[{ ...billed, attempts: 1 }, 'call failed']])
   })
 
   it.each([

@@ -8,10 +8,11 @@ import { generateText, jsonSchema, stepCountIs, streamText, tool } from 'ai'
 import { zodResponseFormat, zodTextFormat } from 'openai/helpers/zod'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { z } from 'zod'
-import { anthropic, openai } from '@signalbox/core'
+import { openai } from '@signalbox/core'
 import { collect } from './support/caller.ts'
 import { type Reached, anthropicClient, describeReaches, openaiClient } from './support/mounts.ts'
-import { modelAt, routerFor } from './support/routers.ts'
+import { modelOfEachDialect } from './support/dialects.ts'
+import { routerFor } from './support/routers.ts'
 
 let mock: LLMock
 
@@ -37,9 +38,7 @@ afterAll(() => mock.stop())
 const routerOfAll = () =>
   routerFor({
     models: {
-      chat: modelAt({ baseUrl: `${mock.url}/v1` }),
-      messages: anthropic('claude-sonnet-4-5', { baseUrl: `${mock.url}/v1`, apiKey: 'key' }),
-      responses: openai('gpt-4.1', { baseUrl: `${mock.url}/v1`, apiKey: 'key', dialect: 'openai-responses' }),
+      ...modelOfEachDialect(mock),
       vectors: openai('text-embedding-3-small', { baseUrl: `${mock.url}/v1`, apiKey: 'key' }),
     },
     retry: false,

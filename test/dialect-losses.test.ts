@@ -65,6 +65,17 @@ describeMounts('what the dialect of a model has no words for', (mount) => {
     expect(answer.headers['x-signalbox-dropped']).toBe('answer.content[].server_tool_use')
   })
 
+  it('are headers meant for a vendor: they go to no other, and those for everyone do', async () => {
+    const upstream = await upstreamOfMessages()
+    const headers = { 'openai-beta': 'theirs', traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' }
+    const router = routerFor({ models: { auto: messages.model(upstream) } })
+
+    await send(await mount.serve(router), { body: chat(), headers })
+
+    expect(upstream.requests[0]!.headers).not.toHaveProperty('openai-beta')
+    expect(upstream.requests[0]!.headers).toMatchObject({ traceparent: headers.traceparent })
+  })
+
   it('is told of in a comment before the end of a stream, whose head is out before it is known', async () => {
     const { opening, contents, ending } = messages.stream
     const search = { type: 'server_tool_use', id: 'srvtoolu_1', name: 'web_search', input: {} }

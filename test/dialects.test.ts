@@ -2,10 +2,10 @@ import { LLMock } from '@copilotkit/aimock'
 import type Anthropic from '@anthropic-ai/sdk'
 import type OpenAI from 'openai'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { anthropic, openai } from '@signalbox/core'
 import { collect } from './support/caller.ts'
 import { anthropicClient, describeReaches, openaiClient } from './support/mounts.ts'
-import { modelAt, routerFor } from './support/routers.ts'
+import { modelOfEachDialect } from './support/dialects.ts'
+import { routerFor } from './support/routers.ts'
 
 let mock: LLMock
 
@@ -32,16 +32,7 @@ beforeAll(async () => {
 
 afterAll(() => mock.stop())
 
-/** A model of each provider's dialect. */
-const routerOfAll = () =>
-  routerFor({
-    models: {
-      chat: modelAt({ baseUrl: `${mock.url}/v1` }),
-      messages: anthropic('claude-sonnet-4-5', { baseUrl: `${mock.url}/v1`, apiKey: 'key' }),
-      responses: openai('gpt-4.1', { baseUrl: `${mock.url}/v1`, apiKey: 'key', dialect: 'openai-responses' }),
-    },
-    retry: false,
-  })
+const routerOfAll = () => routerFor({ models: modelOfEachDialect(mock), retry: false })
 
 const providers = ['chat', 'messages', 'responses'] as const
 const question = { role: 'user', content: 'What is the capital of Vietnam?' } as const

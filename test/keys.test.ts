@@ -2,10 +2,13 @@ import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import Anthropic, { AuthenticationError as AnthropicAuthenticationError } from '@anthropic-ai/sdk'
+import OpenAI, { AuthenticationError } from 'openai'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { type KeySource, createKey, createRouter, readKeys, revokeKeys } from '@signalbox/core'
 import { completion, createFakeClock } from '@signalbox/testkit'
 import { chat, send } from './support/caller.ts'
+import { speakers } from './support/dialects.ts'
 import { yard } from './support/fake-upstream.ts'
 import { describeMounts } from './support/mounts.ts'
 import { modelAt, routerFor, routerOver, upstreamThat } from './support/routers.ts'
@@ -52,6 +55,48 @@ describeMounts('a router with keys', (mount) => {
     }
     expect(upstream.requests).toHaveLength(0)
     expect((await send(mounted, { method: 'GET', path: '/health' })).status).toBe(200)
+  })
+
+  const dialects = [...speakers, { ...speakers[1]!, path: '/messages/count_tokens' }]
+
+  it.each(dialects)('answers in the dialect of $path, whichever header the key is in', async (speaker) => {
+    const { upstream, mounted } = await withKeys(shop)
+    for (const headers of [bearer('wrong'), { 'x-api-key': 'wrong' }]) {
+      const answer = await send(mounted, { path: speaker.path, body: speaker.request(), headers })
+      const { code, message, type } = speaker.errorOf(answer.json())
+      expect(answer.status).toBe(401)
+      expect({ code, message, type }).toEqual({
+        code: 'invalid_api_key',
+        message: 'The API key is not valid',
+        type: 'authentication_error',
+      })
+      expect(answer.headers['x-should-retry']).toBe('false')
+    }
+    expect(upstream.requests).toHaveLength(0)
+  })
+
+  it("makes OpenAI's and Anthropic's clients raise their own AuthenticationError, and lets the right key in", async () => {
+    const { mounted } = await withKeys(shop)
+    const clientsWith = (apiKey: string) => {
+      const openai = new OpenAI({ baseURL: mounted.url, apiKey })
+      const anthropic = new Anthropic({ baseURL: mounted.url.replace(/\/v1$/, ''), apiKey })
+      const message = { role: 'user' as const, content: 'Hello' }
+      return {
+        openai: [
+          () => openai.chat.completions.create({ model: 'auto', messages: [message] }),
+          () => openai.responses.create({ model: 'auto', input: 'Hello', store: false }),
+          () => openai.models.list(),
+        ],
+        anthropic: [
+          () => anthropic.messages.create({ model: 'auto', max_tokens: 9, messages: [message] }),
+          () => anthropic.models.list(),
+        ],
+      }
+    }
+    const strangers = clientsWith('sk-wrong')
+    for (const ask of strangers.openai) await expect(ask()).rejects.toBeInstanceOf(AuthenticationError)
+    for (const ask of strangers.anthropic) await expect(ask()).rejects.toBeInstanceOf(AnthropicAuthenticationError)
+    for (const ask of Object.values(clientsWith(shopKey)).flat()) await ask()
   })
 
   it.each([bearer(shopKey), { authorization: `bearer ${shopKey}` }, { 'x-api-key': shopKey }, { 'api-key': shopKey }])(

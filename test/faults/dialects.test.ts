@@ -248,6 +248,17 @@ describeMounts('a stream that is whole', (mount) => {
     })
   })
 
+  it.each(pairs)(`${title}: that comments keep open, for the caller too`, async ({ caller, provider }) => {
+    const { opening, contents, ending } = provider.stream
+    const script = stream([opening, contents[0], sseComment('still here'), contents[1], ending])
+    const router = routerFor({ models: { auto: provider.model(await upstreamThat(script)) } })
+
+    const answer = await send(await mount.serve(router), { path: caller.path, body: caller.request({ stream: true }) })
+
+    expect(heard(caller, answer.text)).toEqual(hello)
+    expect(answer.text.split('\n').filter((line) => line.startsWith(':'))).toHaveLength(1)
+  })
+
   it.each(pairs)(`${title}: that lacks only its last event`, async ({ caller, provider }) => {
     const { opening, contents, ending } = provider.stream
     const last =

@@ -217,5 +217,12 @@ export function dataOf(text: string): Json[] {
 /** Every caller's dialect with every provider's. */
 export const pairs = speakers.flatMap((caller) => wires.map((provider) => ({ caller, provider })))
 
+/** A model of each provider's dialect, at a mock that speaks them all. */
+export const modelOfEachDialect = ({ url }: { readonly url: string }) => ({
+  chat: modelAt({ baseUrl: `${url}/v1` }),
+  messages: anthropic('claude-sonnet-4-5', { baseUrl: `${url}/v1`, apiKey: 'key' }),
+  responses: openai('gpt-4.1', { baseUrl: `${url}/v1`, apiKey: 'key', dialect: 'openai-responses' }),
+})
+
 /** Another provider's dialect: what a call falls over to. */
 export const otherThan = (wire: Wire) => wires[(wires.indexOf(wire) + 1) % wires.length]!

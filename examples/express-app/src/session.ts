@@ -25,7 +25,8 @@ const users: ReadonlyMap<string, User> = new Map([
 
 /** Finds out who asks, and leaves it in `req.user`. */
 export const session: RequestHandler = (req, _res, next) => {
-  const user = users.get(req.get('authorization')?.replace(/^Bearer /i, '') ?? '')
+  // OpenAI's clients show a key in one header, Anthropic's in another.
+  const user = users.get(req.get('authorization')?.replace(/^Bearer /i, '') ?? req.get('x-api-key') ?? '')
   if (user) req.user = user
   next()
 }

@@ -22,7 +22,8 @@ const users: ReadonlyMap<string, User> = new Map([
 
 /** Finds out who asks, and leaves it in `ctx.state.user`. */
 export const session: Middleware<SessionState> = (ctx, next) => {
-  const user = users.get(ctx.get('authorization').replace(/^Bearer /i, ''))
+  // OpenAI's clients show a key in one header, Anthropic's in another.
+  const user = users.get(ctx.get('authorization').replace(/^Bearer /i, '') || ctx.get('x-api-key'))
   if (user) ctx.state.user = user
   return next()
 }

@@ -76,6 +76,20 @@ function testApp(app: TestedApp): void {
     expect(whole.choices[0]!.message.content).toContain('2 + 3 = 5')
   })
 
+  it("answers Anthropic's protocol with the key where its clients show it", async () => {
+    const { address } = await startApp(app)
+    const ask = (key: string) =>
+      fetch(`${address}/v1/messages`, {
+        method: 'POST',
+        headers: { 'x-api-key': key, 'anthropic-version': '2023-06-01' },
+        body: JSON.stringify({ ...asking('fast', '2 + 3'), max_tokens: 100 }),
+      })
+    expect(await (await ask('demo')).json()).toMatchObject({
+      content: [{ text: expect.stringContaining('2 + 3 = 5') }],
+    })
+    expect(await (await ask('stranger')).json()).toMatchObject({ error: { type: 'authentication_error' } })
+  })
+
   it('has its own page beside the router', async () => {
     const { address } = await startApp(app)
     const page = await fetch(address, { headers: { authorization: 'Bearer demo' } })

@@ -29,7 +29,7 @@ interface Assessed {
 
 /**
  * A strategy that takes the model with the highest expected quality less lambda times expected cost. Models that the
- * profile does not know stand behind those that it knows.
+ * profile does not know stand behind those that it knows; of two that are worth the same the cheaper one is first.
  *
  * @throws SignalboxError `invalid_config` when the profile is not enabled: it was not shown to be above the zero router.
  * @example
@@ -44,6 +44,7 @@ export function byLearned(options: LearnedStrategyOptions): Strategy {
     )
   if (target) checkTarget(target)
   const calibration = createCalibration(lambda, target)
+  let saidUnknown = false
 
   function candidateOf(view: CandidateView, call: Costed): Candidate {
     const { name, model } = view
@@ -76,7 +77,16 @@ export function byLearned(options: LearnedStrategyOptions): Strategy {
   function assess(call: Call, views: readonly CandidateView[]): Assessed {
     begin(views)
     const judged = views.map((view) => candidateOf(view, call))
-    return { lambda: calibration.lambda, models: judge(promptOfCall(call), judged) }
+    const models = judge(promptOfCall(call), judged)
+    if (!saidUnknown && views.length > 0 && knownOf(models).length === 0) {
+      saidUnknown = true
+      const names = views.map(({ name }) => `"${name}"`).join(', ')
+      call.log?.warn(
+        { route: call.route },
+        `the profile knows none of ${names}: say what each is \`like\` in \`candidates\``,
+      )
+    }
+    return { lambda: calibration.lambda, models }
   }
 
   return {
@@ -89,10 +99,11 @@ export function byLearned(options: LearnedStrategyOptions): Strategy {
           const judged = models[name]
           return judged ? [{ name, ...judged, score: judged.quality - worth * judged.costUsd }] : []
         })
-        .toSorted((a, b) => Number(b.known) - Number(a.known) || b.score - a.score)
-        .map(({ name, score, known, quality, costUsd }) => ({
+        .toSorted((a, b) => Number(b.known) - Number(a.known) || b.score - a.score || a.costUsd - b.costUsd)
+        .map(({ name, score, known, quality, costUsd }, _place, [best]) => ({
           name,
           score,
+          ...((!known || quality < best!.quality) && { weaker: true as const }),
           reason: known
             ? `expected quality ${quality.toFixed(3)} at ${costUsd.toPrecision(2)} USD, lambda ${shown(worth)}`
             : 'the profile does not know it',

@@ -1,5 +1,6 @@
 import { type Call, type CallRecord, createRouter, isSignalboxError } from '@signalbox/core'
 import { startSimulatedProvider } from '@signalbox/testkit'
+import * as fc from 'fast-check'
 import { expect, it, onTestFinished } from 'vitest'
 import { byLearned } from './by-learned.ts'
 import { learnedClassifier } from './plugin.ts'
@@ -47,6 +48,38 @@ it('labels every call, and the strategy takes the best model for the money', asy
     expectedLength: 'medium',
     own: 'maths by ada',
   })
+})
+
+it('keeps a conversation that was complex complex, and takes a follow-up for moderate at least', async () => {
+  const router = await routerWith(0)
+  const complexityOf = async (...contents: string[]) => {
+    const messages = contents.map((content, at) => ({ role: at % 2 ? 'assistant' : 'user', content }))
+    const { labels } = await router.explain({ body: { model: 'auto', messages } })
+    return labels['complexity']
+  }
+  const proof = `Prove that every bounded sequence has a convergent subsequence.${' Generalise it to metric spaces.'.repeat(40)}`
+  const small = 'Good morning, and how are you on this fine and sunny day in May?'
+  expect([await complexityOf(proof), await complexityOf(small)]).toEqual(['complex', 'simple'])
+  expect(await complexityOf(proof, 'Done.', small)).toBe('complex')
+  expect(await complexityOf(small, 'Fine.', 'And that?')).toBe('moderate')
+  expect(await complexityOf(small, 'Fine.', small)).toBe('simple')
+})
+
+it('labels a call the same however its prompt is spaced and cased', async () => {
+  const router = await routerWith(0)
+  const labelsOf = async (content: string) => (await router.explain(ask(content))).labels
+  const known =
+    'Prove that Summarize this in detail briefly code Python return why? 12 = Hãy viết báo cáo tóm tắt đầy đủ 请翻译 总结 ' +
+    'Напиши código Fasse zusammen x^2'
+  const word = fc.constantFrom(...known.split(' '))
+  const gap = fc.stringMatching(/^[ \t\n\u00a0\u3000]{1,4}$/)
+  const words = fc.array(fc.tuple(word, gap), { maxLength: 40 })
+  const property = fc.asyncProperty(words, fc.boolean(), async (all, isUpper) => {
+    const plain = all.map(([text]) => text).join(' ')
+    const spaced = all.map(([text, space]) => space + text).join('')
+    expect(await labelsOf(isUpper ? spaced.toUpperCase() : spaced.toLowerCase())).toEqual(await labelsOf(plain))
+  })
+  await fc.assert(property, { numRuns: 200 })
 })
 
 it('says why each model stands where it stands, one that the profile does not know behind the others', async () => {

@@ -24,7 +24,10 @@ export const help = () =>
     '',
     bold('Options'),
     columns([
-      ['-c, --config FILE', 'the configuration: .json, .yaml, .yml, .ts, .mts, .js or .mjs'],
+      [
+        '-c, --config FILE',
+        'the configuration (default signalbox.config.json, .yaml, .yml, .ts, .mts, .js or .mjs here)',
+      ],
       ['    --data FILE', 'the results to train from, one JSON object a line'],
       ['    --ledger FILE', 'a ledger whose rated calls are trained from, too'],
       ['    --prompts FILE', 'the prompts of its calls: lines of {"id", "prompt"}'],

@@ -3,7 +3,7 @@ import { type Column, printable, table } from './table.ts'
 import type { Screen } from './terminal.ts'
 
 const numbers = new Intl.NumberFormat('en-US')
-const round = (value: number) => numbers.format(Math.round(value))
+export const round = (value: number) => numbers.format(Math.round(value))
 
 /** Dollars for people: cents, and more digits where there is less than a cent. */
 export function dollars(usd: string): string {
@@ -41,12 +41,12 @@ const costColumns: readonly Column<ReportRow>[] = [
 ]
 
 const savingsColumns: readonly Column<ReportRow>[] = [
-  { title: 'calls', text: ({ calls }) => round(calls), dropAt: 1 },
+  { title: 'calls', text: ({ calls }) => round(calls), dropAt: 2 },
   { title: 'USD', text: ({ costUsd }) => dollars(costUsd) },
   { title: 'baseline USD', text: ({ baselineUsd }) => dollars(baselineUsd) },
   { title: 'saved USD', text: ({ savingsUsd }) => dollars(savingsUsd) },
   { title: 'saved', text: (row) => percent(Number(row.savingsUsd) / (Number(row.baselineUsd) || 1)) },
-  { title: 'USD per 1M tokens', text: (row) => dollars(String(perMillionTokens(row))), dropAt: 2 },
+  { title: 'USD/1M tokens', text: (row) => dollars(String(perMillionTokens(row))), dropAt: 1 },
 ]
 
 /** A report for people: what was spent, or what was saved. */
@@ -54,7 +54,11 @@ export function reportText(report: Report, kind: 'costs' | 'savings', { width, c
   const spent = Number(report.total.costUsd)
   const columns = [named(report.by), ...(kind === 'costs' ? costColumns : savingsColumns)]
   return [
-    `${kind === 'costs' ? 'Costs' : 'Savings'} by ${report.by}, ${when(report.from)} to ${when(report.to)} (UTC)`,
+    headline(
+      `${kind === 'costs' ? 'Costs' : 'Savings'} by ${report.by}`,
+      Date.parse(report.from),
+      Date.parse(report.to),
+    ),
     '',
     report.rows.length === 0
       ? 'There is nothing in this period.'
@@ -66,6 +70,10 @@ export function reportText(report: Report, kind: 'costs' | 'savings', { width, c
         }),
   ].join('\n')
 }
+
+/** What a report is of, and its period. */
+export const headline = (what: string, from: number, to: number) =>
+  `${what}, ${when(new Date(from).toISOString())} to ${when(new Date(to).toISOString())} (UTC)`
 
 export const when = (iso: string) => iso.slice(0, 16).replace('T', ' ')
 

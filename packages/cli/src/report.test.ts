@@ -1,8 +1,9 @@
 import { dirname, join } from 'node:path'
 import { readFileSync, rmSync } from 'node:fs'
 import { createSqliteLedger, systemClock } from '@signalbox/core'
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import { configFile, finished, following } from './testing/signalbox.ts'
+import { startSimulatedProvider } from '@signalbox/testkit'
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
+import { configFile, finished, following, served } from './testing/signalbox.ts'
 
 const prices = {
   'gpt-4.1': { input: 8, cachedInput: 2, output: 24 },
@@ -83,7 +84,7 @@ it.each([80, 160])(
 )
 
 it('prints savings, and a baseline by its name', async () => {
-  expect(await report('savings --baseline gpt-4.1')).toMatch(/total +3 +4\.75 +3\.84 +-0\.91 +-23\.7 %/)
+  expect(await report('savings --baseline gpt-4.1')).toMatch(/total +4\.75 +3\.84 +-0\.91 +-23\.7 % +13\.19/)
 })
 
 it('prints JSON whose money sums to its total', async () => {
@@ -126,7 +127,37 @@ it('recommends, and lists failovers', async () => {
   const found = await report('recommendations')
   expect(found).toMatch(/claude-sonnet-4\.5 is 94\.7 % of the spend/)
   for (const line of found.split('\n')) expect(line.length).toBeLessThanOrEqual(80)
-  expect(await report('failovers')).toMatch(/^a +b +upstream_error +auto +1 /m)
+  expect(found).toMatch(/Whether a cache would have hit is not known: the ledger keeps nothing of what\s+was asked/)
+  const failovers = await report('failovers')
+  expect(failovers).toMatch(/^Failovers, .* \(UTC\)$/m)
+  expect(failovers).toMatch(/^a +b +upstream_error +auto +1 /m)
+  expect(failovers).toMatch(/^total +1$/m)
+  expect(await report('failovers --to 2020-01-31')).toContain('No call moved')
+})
+
+it('sees a call that a running process has just answered, and sees it when the process is gone', async () => {
+  const upstream = await startSimulatedProvider()
+  onTestFinished(() => upstream.close())
+  const model = {
+    ...provider,
+    baseUrl: upstream.baseUrl,
+    model: 'gpt-4.1',
+    apiKey: 'sk-any',
+    price: { input: 8, output: 24 },
+  }
+  const own = configFile({ models: { a: model }, ledger: `beside-${Date.now()}.db` })
+  const server = await served(own)
+  const body = JSON.stringify({ model: 'a', messages: [{ role: 'user', content: '2 + 3' }] })
+  const headers = { 'content-type': 'application/json' }
+  await (await fetch(`${server.url}/chat/completions`, { method: 'POST', headers, body })).text()
+  const seen = async () => JSON.parse((await finished(['report', '--config', own, '--format', 'json'])).stdout)
+  const beside = await seen()
+  expect(beside.total).toMatchObject({ calls: 1, attempts: 1, successRate: 1 })
+  expect(Number(beside.total.costUsd)).toBeGreaterThan(0)
+  expect(Date.parse(beside.to)).toBeGreaterThanOrEqual(Date.parse(beside.total.lastUsed))
+  server.signal('SIGTERM')
+  expect(await server.exited).toBe(0)
+  expect((await seen()).total).toEqual(beside.total)
 })
 
 it('says what is missing', async () => {
@@ -149,6 +180,20 @@ it('makes, lists and revokes keys', async () => {
     code: 1,
     stderr: expect.stringContaining('There is no key "shop"'),
   })
+})
+
+it('shows the last calls, however long ago they ended', async () => {
+  const quiet = configFile({ models: { a: provider }, ledger: 'quiet.db' })
+  const ledger = createSqliteLedger({ file: join(dirname(quiet), 'quiet.db'), clock: systemClock })
+  const about = { identity: {}, route: 'auto', outcome: 'ok', durationMs: 5, failovers: 0, decision: {} }
+  for (const day of [1, 2, 3])
+    ledger.close({ ...about, callKey: `c${day}`, callId: `id${day}`, time: Date.UTC(2026, 0, day) })
+  await ledger.end()
+  const tail = following(['tail', '--config', quiet, '--lines', '2'])
+  await tail.printed('2026-01-03 00:00:00  ok  auto')
+  tail.signal('SIGTERM')
+  await tail.exited
+  expect(tail.output().stdout.match(/^2026-01-0\d/gm)).toEqual(['2026-01-02', '2026-01-03'])
 })
 
 it('follows the ledger: the last calls, and each that ends from now on', async () => {

@@ -9,11 +9,12 @@ import {
   openLedger,
   pricesOf,
   project,
+  reportPeriod,
   modelsOfRoute,
 } from '@signalbox/core'
 import type { ReportOptions } from './arguments.ts'
-import { dollars, percent, reportCsv, reportText, when } from './report-text.ts'
-import { type Column, printable, table } from './table.ts'
+import { dollars, headline, percent, reportCsv, reportText, round, when } from './report-text.ts'
+import { type Column, displayWidth, printable, table } from './table.ts'
 import { type Screen, screen } from './terminal.ts'
 
 /** What `signalbox report` prints. */
@@ -22,13 +23,15 @@ export function report(config: RouterOptions, options: ReportOptions): string {
   if (kind === 'projection' && traffic) return projected(config, { traffic: monthly(traffic), mix, format })
   const ledger = openLedger(config)
   try {
-    return reports[kind](ledger, config, options)
+    return reports[kind](ledger, config, { ...options, ...reportPeriod(options, Date.now()) })
   } finally {
     ledger.end()
   }
 }
 
-type Make = (ledger: OpenedLedger, config: RouterOptions, options: ReportOptions) => string
+/** What a report is asked for, with its period. */
+type Asked = ReportOptions & ReturnType<typeof reportPeriod>
+type Make = (ledger: OpenedLedger, config: RouterOptions, options: Asked) => string
 
 const reports: Readonly<Record<ReportOptions['kind'], Make>> = {
   costs: (ledger, _config, options) => sums(ledger, options, 'costs'),
@@ -38,17 +41,17 @@ const reports: Readonly<Record<ReportOptions['kind'], Make>> = {
   failovers,
 }
 
-const periodOf = ({ from, to, filter }: ReportOptions) => ({ ...filter, from, to })
+const queryOf = ({ from, to, filter }: Asked) => ({ ...filter, from, to })
 
-function sums(ledger: OpenedLedger, options: ReportOptions, kind: 'costs' | 'savings'): string {
+function sums(ledger: OpenedLedger, options: Asked, kind: 'costs' | 'savings'): string {
   const { by, format, baseline } = options
-  const made = ledger.report({ ...periodOf(options), by, baseline })
+  const made = ledger.report({ ...queryOf(options), by, baseline })
   if (format === 'json') return JSON.stringify(made, null, 2)
   return format === 'csv' ? reportCsv(made).trimEnd() : reportText(made, kind, screen())
 }
 
-function recommendations(ledger: OpenedLedger, config: RouterOptions, options: ReportOptions): string {
-  const found = ledger.recommendations(periodOf(options))
+function recommendations(ledger: OpenedLedger, config: RouterOptions, options: Asked): string {
+  const found = ledger.recommendations(queryOf(options))
   if (options.format === 'json') return JSON.stringify(found, null, 2)
   if (options.format === 'csv') return csvOf(found, ['kind', 'message', 'savingsUsd', 'attempts', 'unknown'] as const)
   const { width } = screen()
@@ -56,9 +59,14 @@ function recommendations(ledger: OpenedLedger, config: RouterOptions, options: R
   if (found.length === 0) return ['Nothing in this period would have cost less by another choice.', ...note].join('\n')
   const lines = found.flatMap(({ message, savingsUsd, attempts, unknown }, index) => [
     `${index + 1}. ${printable(message)}.`,
-    `   Saves ${dollars(savingsUsd)} USD on ${attempts} attempts, replayed. Not known: ${unknown}.`,
+    `   Saves ${dollars(savingsUsd)} USD on ${round(attempts)} ${attempts === 1 ? 'attempt' : 'attempts'}, replayed. Not known: ${unknown}.`,
   ])
-  return ['What would have cost less', '', ...lines.flatMap((line) => wrapped(line, width)), ...note].join('\n')
+  return [
+    headline('What would have cost less', options.from, options.to),
+    '',
+    ...lines.flatMap((line) => wrapped(line, width)),
+    ...note,
+  ].join('\n')
 }
 
 const noFingerprints =
@@ -68,7 +76,7 @@ function wrapped(text: string, width: number, indent = '   '): string[] {
   const lines: string[] = []
   for (const word of text.split(' ')) {
     const last = lines.at(-1)
-    if (last !== undefined && last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`
+    if (last !== undefined && displayWidth(`${last} ${word}`) <= width) lines[lines.length - 1] = `${last} ${word}`
     else lines.push(last === undefined ? word : `${indent}${word}`)
   }
   return lines
@@ -83,9 +91,9 @@ interface Handover {
   last: number
 }
 
-function failovers(ledger: OpenedLedger, _config: RouterOptions, options: ReportOptions): string {
+function failovers(ledger: OpenedLedger, _config: RouterOptions, options: Asked): string {
   const handovers = new Map<string, Handover>()
-  for (const { decision } of ledger.calls(periodOf(options))) {
+  for (const { decision } of ledger.calls({ ...queryOf(options), minimumFailovers: 1 })) {
     for (const { from, to, reason, route, time } of (decision as { failovers?: Handover[] & { time: number }[] })
       .failovers ?? []) {
       const name = JSON.stringify([from, to, reason, route])
@@ -101,16 +109,21 @@ function failovers(ledger: OpenedLedger, _config: RouterOptions, options: Report
   if (options.format === 'json') return JSON.stringify(rows, null, 2)
   if (options.format === 'csv') return csvOf(rows, ['from', 'to', 'reason', 'route', 'count', 'last'] as const)
   if (rows.length === 0) return 'No call moved from one model to another in this period.'
+  return [headline('Failovers', options.from, options.to), '', failoversTable(rows)].join('\n')
+}
+
+function failoversTable(rows: readonly (Omit<Handover, 'last'> & { readonly last: string })[]): string {
   const columns: readonly Column<(typeof rows)[number]>[] = [
     { title: 'from', text: ({ from }) => printable(from), align: 'left' },
     { title: 'to', text: ({ to }) => printable(to), align: 'left' },
     { title: 'why', text: ({ reason }) => reason, align: 'left' },
-    { title: 'route', text: ({ route }) => printable(route), align: 'left', dropAt: 2 },
-    { title: 'times', text: ({ count }) => String(count) },
-    { title: 'last', text: ({ last }) => when(last), dropAt: 1 },
+    { title: 'route', text: ({ route }) => printable(route), align: 'left', dropAt: 1 },
+    { title: 'times', text: ({ count }) => round(count) },
+    { title: 'last', text: ({ last }) => when(last), dropAt: 2 },
   ]
-  const all = rows.reduce((total, { count }) => total + count, 0)
-  return ['Failovers', '', table(columns, rows, { ...screen(), share: ({ count }) => count / all })].join('\n')
+  const all = rows.reduce((sum, { count }) => sum + count, 0)
+  const total = { from: 'total', to: '', reason: '', route: '', count: all, last: '' }
+  return table(columns, rows, { ...screen(), total, share: ({ count }) => count / all })
 }
 
 function csvOf<Row>(rows: readonly Row[], names: readonly (keyof Row & string)[]): string {
@@ -128,9 +141,9 @@ const monthly = ({ requests, inputTokens, outputTokens }: NonNullable<ReportOpti
   outputTokens: requests * outputTokens,
 })
 
-function projection(ledger: OpenedLedger, config: RouterOptions, options: ReportOptions): string {
-  const made = ledger.report({ ...periodOf(options), by: 'model' })
-  const first = ledger.attempts(periodOf({ ...options, from: Date.parse(made.from) })).next().value
+function projection(ledger: OpenedLedger, config: RouterOptions, options: Asked): string {
+  const made = ledger.report({ ...queryOf(options), by: 'model' })
+  const first = ledger.attempts(queryOf({ ...options, from: Date.parse(made.from) })).next().value
   const spanMs = Date.parse(made.to) - Math.max(Date.parse(made.from), first?.time ?? 0)
   const { calls, inputTokens, cachedInputTokens, outputTokens } = made.total
   const scale = monthMs / Math.max(spanMs, 1)
@@ -201,8 +214,8 @@ const sizeOf = ({ prices }: ProjectedModel) => prices.input + prices.output
 function projectionText(traffic: Traffic, rows: readonly Projection[], { width, colours }: Screen): string {
   const columns: readonly Column<Projection>[] = [
     { title: 'strategy', text: ({ strategy }) => printable(strategy), align: 'left' },
-    { title: 'USD a month', text: ({ monthlyUsd }) => dollars(monthlyUsd) },
-    { title: 'per 1M tokens', text: ({ usdPerMillionTokens }) => dollars(usdPerMillionTokens), dropAt: 1 },
+    { title: 'USD/month', text: ({ monthlyUsd }) => dollars(monthlyUsd) },
+    { title: 'USD/1M', text: ({ usdPerMillionTokens }) => dollars(usdPerMillionTokens), dropAt: 1 },
     { title: 'saved USD', text: ({ savingsUsd }) => dollars(savingsUsd) },
     { title: 'saved', text: ({ savingsShare }) => percent(savingsShare) },
   ]
@@ -212,6 +225,11 @@ function projectionText(traffic: Traffic, rows: readonly Projection[], { width, 
   return [
     `A month of ${format.format(traffic.requests)} requests and ${format.format(tokens)} tokens`,
     '',
-    table(columns, rows, { width, colours, share: ({ monthlyUsd }) => (most === 0 ? 0 : Number(monthlyUsd) / most) }),
+    table(columns, rows, {
+      width,
+      colours,
+      shareTitle: '',
+      share: ({ monthlyUsd }) => (most === 0 ? 0 : Number(monthlyUsd) / most),
+    }),
   ].join('\n')
 }

@@ -18,17 +18,21 @@ export interface TableOptions<Row> {
   readonly total?: Row
   /** What each row's bar shows the share of. @default no bars */
   readonly share?: (row: Row) => number
+  /** Stands above the bars. @default 'share' */
+  readonly shareTitle?: string
   readonly colours?: boolean
 }
 
 const gap = '  '
 const narrowestName = 12
+/** Names are cut to this share of the width before a column is left out. */
+const widestName = 0.4
 const widestBar = 40
 const narrowestBar = 6
 
-/** Draws a table that fits a width: the less important columns go first, then the first column is cut. */
+/** Draws a table that fits a width: long names in the first column are cut, then the less important columns go. */
 export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[], options: TableOptions<Row>): string {
-  const { width, total, share, colours = false } = options
+  const { width, total, share, shareTitle = 'share', colours = false } = options
   const all = total ? [...rows, total] : rows
   const bar = share ? narrowestBar + gap.length : 0
   const shown = fitting(columns, all, width - bar)
@@ -46,15 +50,16 @@ export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]
   const paint = (style: 'bold' | 'dim', text: string) =>
     colours ? styleText(style, text, { validateStream: false }) : text
   return [
-    paint('bold', line(shown.map(({ title }) => title)).trimEnd()),
+    paint('bold', `${line(shown.map(({ title }) => title))}${share ? gap + shareTitle : ''}`.trimEnd()),
     ...rows.map((row) => withBar(row).trimEnd()),
     ...(total ? [paint('dim', '─'.repeat(used)), paint('bold', line(cells(total)).trimEnd())] : []),
   ].join('\n')
 }
 
 function fitting<Row>(columns: readonly Column<Row>[], rows: readonly Row[], width: number): readonly Column<Row>[] {
-  const needed = columns.reduce((all, column) => all + widthOf(column, rows) + gap.length, -gap.length)
-  if (needed <= width) return columns
+  const [name, ...others] = columns.map((column) => widthOf(column, rows)) as [number, ...number[]]
+  const cutName = Math.min(name, Math.max(narrowestName, Math.floor(width * widestName)))
+  if (cutName + sum(others) + gap.length * others.length <= width) return columns
   const least = columns.toSorted((a, b) => (b.dropAt ?? 0) - (a.dropAt ?? 0))[0]!
   return least.dropAt
     ? fitting(
@@ -88,7 +93,7 @@ const wide =
   /[\u1100-\u115F\u2E80-\uA4CF\uAC00-\uD7A3\uF900-\uFAFF\uFE30-\uFE6F\uFF00-\uFF60\uFFE0-\uFFE6]|\p{Emoji_Presentation}/u
 
 /** The columns that a text takes in a terminal. */
-function displayWidth(text: string): number {
+export function displayWidth(text: string): number {
   if (/^[ -~]*$/.test(text)) return text.length
   let width = 0
   for (const { segment } of segmenter.segment(text)) width += wide.test(segment) ? 2 : 1

@@ -25,7 +25,10 @@ export async function tail(config: RouterOptions, { lines, json }: TailOptions):
     for (const [callKey, time] of shown) if (time < since) shown.delete(callKey)
     return calls
   }
-  show(lines === 0 ? (news(), []) : news().slice(-lines))
+  news()
+  const old = Date.now() - longestCallMs
+  // What is neither was written just now: it comes with the news.
+  show([...ledger.calls({ newest: lines })].filter(({ callKey, time }) => shown.has(callKey) || time < old))
   const timer = setInterval(() => show(news()), pollMs)
   await nextSignal()
   clearInterval(timer)
@@ -63,7 +66,7 @@ function textLine(...of: Parameters<typeof summaryOf>): string {
   )
   const who = [rest.key, rest.user].filter((name) => name !== null).join('/')
   const parts = [
-    time.slice(11, 19),
+    isToday(time) ? time.slice(11, 19) : time.slice(0, 19).replace('T', ' '),
     outcome,
     model === null || model === route ? route : `${route} -> ${model}`,
     `${inputTokens}+${cachedInputTokens} in, ${outputTokens} out`,
@@ -74,3 +77,5 @@ function textLine(...of: Parameters<typeof summaryOf>): string {
   ]
   return parts.map(printable).join('  ')
 }
+
+const isToday = (time: string) => time.slice(0, 10) === new Date().toISOString().slice(0, 10)

@@ -58,6 +58,7 @@ export type { CommandContext, PluginAnswer, PluginCommand, PluginPath, PluginReq
 export type { HedgeOptions } from './plugins/hedge.ts'
 export { hedge } from './plugins/hedge.ts'
 export type {
+  CallQuery,
   Ledger,
   LedgerAttempt,
   LedgerCall,
@@ -83,6 +84,7 @@ export { project } from './reports/projection.ts'
 export { pricesOf } from './priced-models.ts'
 export type { KnownPrices } from './reports/baseline.ts'
 export type { Recommendation } from './reports/recommend.ts'
+export { reportPeriod } from './reports/report.ts'
 export { replay } from './reports/replay.ts'
 export type { Change, Replayed } from './reports/replay.ts'
 export type { AnthropicOptions } from './providers/anthropic.ts'
@@ -163,3 +165,5 @@ export type { NestedStrategy } from './strategies/index.ts'
 export { modelsOfRoute } from './strategies/named-models.ts'
 export type { Day, Rule, RuleConditions, RulesOptions, RuleTime } from './strategies/rules.ts'
 export { byRules } from './strategies/rules.ts'
+export type { StickyOptions } from './strategies/sticky.ts'
+export { bySticky } from './strategies/sticky.ts'

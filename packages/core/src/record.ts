@@ -2,9 +2,8 @@ import type { BreakerState } from './breaker/breaker.ts'
 import type { RequestFacts } from './decision.ts'
 import type { SignalboxErrorCode } from './errors.ts'
 import type { HealthState } from './health/health-window.ts'
-import type { UnitPrices } from './money/price.ts'
-import type { Price } from './money/price.ts'
-import type { Identity, Ranked, Usage } from './types.ts'
+import type { Price, UnitPrices } from './money/price.ts'
+import type { Ended, Identity, Ranked, Usage } from './types.ts'
 
 /** One attempt of a call, as it went. Times are milliseconds since the call began. */
 export interface AttemptRecord {
@@ -165,4 +164,12 @@ export function createRecord(
     outcome: 'pending',
     ...(parent !== undefined && { parent }),
   }
+}
+
+/** What became of an answer that had begun, by how it ended. */
+export const outcomesOfEnds: Record<Ended['how'], AttemptRecord['outcome']> = {
+  complete: 'ok',
+  cut: 'stream_interrupted',
+  stalled: 'stream_timeout',
+  cancelled: 'cancelled',
 }

@@ -333,6 +333,8 @@ export interface Ranked {
   readonly reason?: string
   /** What it was ordered by, where that is a number: the strategy says of what. */
   readonly score?: number
+  /** Whether it is weaker than the call asks for, and stands here for want of others. */
+  readonly weaker?: true
   /** The chance with which it came to stand first, where that was drawn. */
   readonly propensity?: number
 }

@@ -74,6 +74,13 @@ describe('what goes to a provider', () => {
     ])
   })
 
+  it('has them in a document that is text, and not in one that is data', async () => {
+    const document = (type: string) => [{ type: 'document', source: { type, data: 'mail ada@example.com' } }]
+
+    expect((await ask(document('text'), () => 'ok')).sent).toContain('mail [EMAIL_1]')
+    expect((await ask(document('base64'), () => 'ok')).sent).toContain('mail ada@example.com')
+  })
+
   it('is not touched where there is nothing to take out', async () => {
     expect((await ask('hello [EMAIL_1]', () => 'I see [EMAIL_1]')).text).toContain('I see [EMAIL_1]')
   })

@@ -39,11 +39,15 @@ function mapText(value: unknown, isText: boolean, map: (text: string) => string)
   }
   const before = Object.entries(value)
   const after = before.map(([key, inner]) => {
-    const redacted = isToolInput(key, inner) ? mapEvery(inner, map) : mapText(inner, texts.has(key), map)
+    const holdsText = texts.has(key) || (key === 'data' && isPlainText(value))
+    const redacted = isToolInput(key, inner) ? mapEvery(inner, map) : mapText(inner, holdsText, map)
     return [key, redacted] as const
   })
   return after.some(([, inner], index) => inner !== before[index]![1]) ? Object.fromEntries(after) : value
 }
+
+/** A document of Anthropic's that is text. */
+const isPlainText = (source: object) => 'type' in source && source.type === 'text'
 
 /** What a model gave a tool, which is no text in Anthropic's words, and whose fields have any name. */
 const isToolInput = (key: string, value: unknown) =>

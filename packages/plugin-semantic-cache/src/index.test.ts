@@ -64,6 +64,15 @@ it.each([
       ],
     },
   ],
+  [
+    'a question of another person',
+    {
+      messages: [
+        { role: 'system', content: 'Be kind.' },
+        { role: 'user', name: 'bob', content: 'Say hello' },
+      ],
+    },
+  ],
   ['another temperature', { temperature: 0.3 }],
   ['tools', { tools: [{ type: 'function', function: { name: 'f' } }] }],
 ])('shares nothing with %s', async (_what, extra) => {

@@ -66,10 +66,16 @@ function questionOf({ request: { messages, modality } }: Call): string | undefin
   return last?.role === 'user' && modality.size <= 1 && last.text !== '' ? last.text : undefined
 }
 
+/** What is in a message besides its words: whose it is, and which call of a tool it answers. */
+function withoutWords(message: unknown): string {
+  return JSON.stringify(message, (key, value: unknown) => (words.has(key) && typeof value === 'string' ? '' : value))
+}
+const words: ReadonlySet<string> = new Set(['content', 'text'])
+
 /** Everything but the question, and whether the answer comes as a stream. */
 function surroundingsOf({ identity, route, dialect, request: { body } }: Call): string {
   const { messages, input, stream: _stream, stream_options: _options, ...parameters } = body
-  const before = [messages, input].map((list) => (Array.isArray(list) ? list.slice(0, -1) : undefined))
+  const around = [messages, input].map((list) => Array.isArray(list) && [list.slice(0, -1), withoutWords(list.at(-1))])
   const { key, user, team, tier, tags } = identity
   return JSON.stringify([
     key,
@@ -79,7 +85,7 @@ function surroundingsOf({ identity, route, dialect, request: { body } }: Call): 
     tags,
     route,
     dialect,
-    before,
+    around,
     Object.keys(parameters)
       .toSorted()
       .map((name) => [name, parameters[name]]),

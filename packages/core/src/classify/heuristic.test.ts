@@ -72,4 +72,28 @@ describe('the heuristic', () => {
     const cut = long.slice(0, 16_384)
     expect(labelsOf(asking(long))).toEqual(labelsOf(asking(cut)))
   })
+
+  it('says the same however a text is spaced and cased, where that changes no meaning', () => {
+    const words =
+      'What is Compare analyze Design function class import return const SELECT Summarize Python briefly detailed 12 + = { }; ' +
+      'integral ``` => \\frac hãy viết được 请比较 方案 код Große łódź why? a.'
+    const word = fc.constantFrom('step by step', 'only the', ...words.split(' '))
+    const gap = fc.constantFrom(' ', '  ', '\t', ' \u00a0', '\u3000')
+    const lineEnd = fc.constantFrom('\n', '\r\n', ' \n', '\n\n', '\n\t')
+    const line = fc.array(fc.tuple(word, gap), { minLength: 1, maxLength: 60 })
+    const toCase = fc.constantFrom(
+      (text: string) => text,
+      (text: string) => text.toLowerCase(),
+      (text: string) => (text.toUpperCase().toLowerCase() === text.toLowerCase() ? text.toUpperCase() : text),
+    )
+    fc.assert(
+      fc.property(fc.array(fc.tuple(line, lineEnd), { maxLength: 8 }), gap, toCase, (lines, around, cased) => {
+        const plain = lines.map(([all]) => all.map(([text]) => text).join(' ')).join('\n')
+        const spaced = lines.map(([all, end]) => all.map(([text, space]) => text + space).join('') + end).join('')
+        expect(labelsOf(asking(cased(around + spaced)))).toEqual(labelsOf(asking(plain)))
+        expect(labelsOf(asking('Hello', cased(around + spaced)))).toEqual(labelsOf(asking('Hello', plain)))
+      }),
+      { numRuns: 500 },
+    )
+  })
 })

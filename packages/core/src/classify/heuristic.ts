@@ -19,25 +19,27 @@ export interface HeuristicLabels {
 
 /** Of a message only so much is looked at, from its start: the time it takes is bounded. */
 const charactersLookedAt = 16_384
+/** So many are read for them, white space included. */
+const mostRead = 4 * charactersLookedAt
 /** Earlier messages of the user that count. */
 const messagesLookedAt = 10
 /** A last message below so many words goes on with what was said before. */
 const followUpWords = 12
 
-const code = /```|\b(?:function|class|def|import|return|const|SELECT)\b|=>|[;{}]\s*\n/
-const maths = /\d\s*[+\-*/=^]\s*\d|\\(?:frac|int|sum|sqrt)\b|\b(?:integral|derivative|equation|theorem)\b/i
-const asksForCode =
-  /\b(?:code|program|script|bug|debug|refactor|compile|regex|sql|python|javascript|typescript|java)\b/i
-const asksForAnalysis = /\b(?:analy[sz]e|analysis|compare|evaluate|assess|review|trade-?offs?|pros and cons)\b/i
-const asksForSummary = /\b(?:summar(?:y|i[sz]e)|tl;?dr|shorten|condense|key points)\b/i
-const hard = /\b(?:analy[sz]e|compare|design|architect(?:ure)?|optimi[sz]e|debug|prove|derive)\b/gi
-const easy = /\b(?:what|when|where|simple|quick|list)\b/gi
-const wantsLong = /\b(?:detailed|in depth|essay|report|comprehensive|step by step|article|full)\b/i
-const wantsShort = /\b(?:briefly?|short|one (?:word|line|sentence)|yes or no|only the)\b/i
+// All of these meet a text as `readingOf` gives it: in small letters, and with single spaces and line breaks.
+const code = /```|\b(?:function|class|def|import|return|const)\b|\bselect\b[^]{1,200}?\bfrom\b|=>|[;{}]\n/
+const maths = /\d\s*[+\-*/=^]\s*\d|\\(?:frac|int|sum|sqrt)\b|\b(?:integral|derivative|equation|theorem)\b/
+const asksForCode = /\b(?:code|program|script|bug|debug|refactor|compile|regex|sql|python|javascript|typescript|java)\b/
+const asksForAnalysis = /\b(?:analy[sz]e|analysis|compare|evaluate|assess|review|trade-?offs?|pros and cons)\b/
+const asksForSummary = /\b(?:summar(?:y|i[sz]e)|tl;?dr|shorten|condense|key points)\b/
+const hard = /\b(?:analy[sz]e|compare|design|architect(?:ure)?|optimi[sz]e|debug|prove|derive)\b/g
+const easy = /\b(?:what|when|where|simple|quick|list)\b/g
+const wantsLong = /\b(?:detailed|in depth|essay|report|comprehensive|step by step|article|full)\b/
+const wantsShort = /\b(?:briefly?|short|one (?:word|line|sentence)|yes or no|only the)\b/
 
 /**
  * Labels a request by its size, by marks of code and maths, and by English keywords: the scoring that many articles give.
- * Linear in time, and total on any input.
+ * Linear in time, and total on any input; case and white space make no difference.
  *
  * It is a baseline and no more. On public results of real models its keywords say little of what a cheap model gets
  * wrong: "Design a distributed system" is simple to it, and in other languages than English only size, code and maths
@@ -55,7 +57,16 @@ export function heuristicLabels({ messages, parameters }: Pick<Request, 'message
   }
 }
 
-const shownOf = (message: Message | undefined) => message?.text.slice(0, charactersLookedAt) ?? ''
+const shownOf = (message: Message | undefined) => readingOf(message?.text ?? '')
+
+/** The beginning of a text as it is looked at: how it is spaced and cased makes no difference. */
+const readingOf = (text: string): string =>
+  text
+    .slice(0, mostRead)
+    .toLowerCase()
+    .replaceAll(/\s+/g, (blanks) => (/[\n\r]/.test(blanks) ? '\n' : ' '))
+    .trim()
+    .slice(0, charactersLookedAt)
 
 /** Words where they stand apart, and about as many where they do not: a token is about three quarters of a word. */
 function wordsIn(text: string): number {
@@ -75,8 +86,7 @@ function complexityOf(text: string): Complexity {
   return score <= 5 ? 'moderate' : 'complex'
 }
 
-const differentIn = (text: string, keywords: RegExp) =>
-  new Set(text.match(keywords)?.map((keyword) => keyword.toLowerCase())).size
+const differentIn = (text: string, keywords: RegExp) => new Set(text.match(keywords)).size
 
 const levels: readonly Complexity[] = ['simple', 'moderate', 'complex']
 
@@ -89,7 +99,7 @@ const levels: readonly Complexity[] = ['simple', 'moderate', 'complex']
  */
 export function complexityInConversation(own: Complexity, last: string, earlier: readonly Complexity[]): Complexity {
   if (earlier.length === 0) return own
-  const isFollowUp = wordsIn(last.slice(0, charactersLookedAt)) <= followUpWords
+  const isFollowUp = wordsIn(readingOf(last)) <= followUpWords
   const least = earlier.includes('complex') ? 'complex' : isFollowUp ? 'moderate' : 'simple'
   return levels[Math.max(levels.indexOf(own), levels.indexOf(least))]!
 }

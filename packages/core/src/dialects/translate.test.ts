@@ -96,6 +96,20 @@ describe('a request from OpenAI’s chat to Anthropic', () => {
     expect(told).toEqual(['stop'])
   })
 
+  it('has ids of tool calls that Anthropic takes, the same one wherever it stands, and another one for another', () => {
+    const ids = ['functions.f:0', 'functions_f_0', 'toolu_1-a']
+    const calls = ids.map((id) => ({ id, type: 'function', function: { name: 'f', arguments: '{}' } }))
+    const results = ids.map((id) => ({ role: 'tool', tool_call_id: id, content: 'done' }))
+    const { body } = toMessages({ messages: [...messages, { role: 'assistant', tool_calls: calls }, ...results] })
+
+    const [, called, answered] = body['messages'] as { content: { id?: string; tool_use_id?: string }[] }[]
+    const written = called!.content.map(({ id }) => id!)
+    expect(written.slice(1)).toEqual(ids.slice(1))
+    expect(written[0]).toMatch(/^[a-zA-Z0-9_-]+$/)
+    expect(new Set(written).size).toBe(3)
+    expect(answered!.content.map(({ tool_use_id: id }) => id)).toEqual(written)
+  })
+
   const adaptive = { thinking: { type: 'adaptive' }, output_config: { effort: 'low' } }
   const budget = (tokens: number) => ({ thinking: { type: 'enabled', budget_tokens: tokens } })
   it.each([
@@ -128,6 +142,26 @@ describe('a request from OpenAI’s chat to Anthropic', () => {
 
     expect(body['thinking']).toEqual(tokens === undefined ? undefined : budget(tokens).thinking)
     expect(told).toEqual(tokens === undefined ? ['reasoning'] : [])
+  })
+})
+
+describe('a conversation', () => {
+  it.each<[DialectName, object, string]>([
+    ['openai-chat', { messages: 'hello' }, 'messages'],
+    ['anthropic-messages', { messages: { role: 'user' } }, 'messages'],
+    ['openai-responses', { input: 5 }, 'input'],
+  ])('in %s that is no list is not taken for an empty one: %o', (from, fields, name) => {
+    const to = from === 'openai-chat' ? 'anthropic-messages' : 'openai-chat'
+
+    expect(translated(from, to, fields).told).toEqual([name])
+  })
+
+  it('may give the link of a picture by itself', () => {
+    const picture = { type: 'image_url', image_url: 'https://example.com/a.png' }
+
+    expect(toMessages({ messages: [{ role: 'user', content: [picture] }] }).body['messages']).toEqual([
+      { role: 'user', content: [{ type: 'image', source: { type: 'url', url: 'https://example.com/a.png' } }] },
+    ])
   })
 })
 

@@ -6,7 +6,16 @@ import { createFakeClock } from '@signalbox/testkit'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createMemoryLedger } from './memory-ledger.ts'
 import { createSqliteLedger } from './sqlite-ledger.ts'
-import type { Ledger, LedgerAttempt, LedgerCall, LedgerGroup, LedgerIntent, LedgerQuery, OnEntries } from './types.ts'
+import type {
+  CallQuery,
+  Ledger,
+  LedgerAttempt,
+  LedgerCall,
+  LedgerGroup,
+  LedgerIntent,
+  LedgerQuery,
+  OnEntries,
+} from './types.ts'
 
 let folder: string
 let file: string
@@ -124,6 +133,19 @@ describe.each([
     await ledger.flush()
     expect([...ledger.attempts()]).toEqual([attempt()])
     expect([...ledger.calls()]).toHaveLength(1)
+  })
+
+  it('gives the newest of the calls, and those that went to another model', () => {
+    const ledger = make()
+    for (const [index, failovers] of [0, 2, 1, 0].entries())
+      ledger.close(call({ callKey: `c${index}`, time: start + index * day, failovers }))
+    const keys = (query: CallQuery) => [...ledger.calls(query)].map(({ callKey }) => callKey)
+    expect(keys({ newest: 2 })).toEqual(['c2', 'c3'])
+    expect(keys({ newest: 1, to: start + day })).toEqual(['c0'])
+    expect(keys({ newest: 9 })).toEqual(['c0', 'c1', 'c2', 'c3'])
+    expect(keys({ newest: 0 })).toEqual([])
+    expect(keys({ minimumFailovers: 1 })).toEqual(['c1', 'c2'])
+    expect(keys({ minimumFailovers: 1, newest: 1, from: start })).toEqual(['c2'])
   })
 
   it('keeps what was said of a call with the call: the last that was said', async () => {

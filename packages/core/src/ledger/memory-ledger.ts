@@ -59,7 +59,11 @@ export function createMemoryLedger({
       if (error) throw error
     },
     attempts: (query) => inOrder([...attempts.values()].filter((attempt) => matches(attempt, query))).values(),
-    calls: (query) => inOrder([...calls.values()].filter((call) => matches(call, query))).values(),
+    calls({ minimumFailovers = 0, newest = Infinity, ...query } = {}) {
+      const asked = [...calls.values()].filter((call) => call.failovers >= minimumFailovers && matches(call, query))
+      const ordered = inOrder(asked)
+      return ordered.slice(Math.max(0, ordered.length - newest)).values()
+    },
     ratings: (query) =>
       inOrder([...calls.values()].filter((call) => ratings.has(call.callKey) && matches(call, query)))
         .map((call): RatedCall => {

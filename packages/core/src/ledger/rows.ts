@@ -10,9 +10,13 @@ export type SqlRow = Readonly<Record<string, unknown>>
 
 export const attemptColumns =
   'call_key, place, call_id, time, key, user, team, tags, route, model, provider, outcome, status, latency_ms, first_token_ms, input, cached_input, cache_write, output, reasoning, cost_nano_usd, estimated, overrun, prices, price_source, usage_faults, fingerprint'
+/** A cost that needs no big integer to be read: text where a number could not hold it. */
+export const costValue = `iif(cost_nano_usd > ${2 ** 52}, cast(cost_nano_usd as text), cost_nano_usd)`
+
 /** What replaying reads of an attempt: no more than stands in the index by time. */
 export const spentColumns =
-  'call_key, place, time, model, outcome, latency_ms, input, cached_input, cache_write, output, reasoning, cost_nano_usd, fingerprint'
+  'call_key, place, time, model, outcome, latency_ms, input, cached_input, cache_write, output, reasoning, fingerprint, ' +
+  `${costValue} as cost_nano_usd`
 export const callColumns =
   'call_key, call_id, parent, time, key, user, team, tags, route, model, outcome, duration_ms, failovers, decision'
 
@@ -118,7 +122,7 @@ export function spentOf(row: SqlRow): SpentAttempt {
     cacheWriteTokens: Number(row['cache_write']),
     outputTokens: Number(row['output']),
     reasoningTokens: Number(row['reasoning']),
-    costNanoUsd: row['cost_nano_usd'] === null ? undefined : (row['cost_nano_usd'] as bigint),
+    costNanoUsd: row['cost_nano_usd'] === null ? undefined : BigInt(row['cost_nano_usd'] as bigint | number | string),
     fingerprint: optionalText(row['fingerprint']),
   }
 }

@@ -1,5 +1,5 @@
 import type { SqlRow, SqlValue } from './rows.ts'
-import type { LedgerGroup, LedgerQuery, LedgerTotal } from './types.ts'
+import type { CallQuery, LedgerGroup, LedgerQuery, LedgerTotal } from './types.ts'
 
 /** A piece of SQL and the values in it. Nothing of a query is ever written into the text. */
 export interface Sql {
@@ -7,7 +7,9 @@ export interface Sql {
   readonly values: SqlValue[]
 }
 
-const conditions: Readonly<Record<keyof LedgerQuery, string>> = {
+type Condition = Exclude<keyof CallQuery, 'newest'>
+
+const conditions: Readonly<Record<Condition, string>> = {
   from: 'time >= ?',
   to: 'time < ?',
   model: 'model = ?',
@@ -16,13 +18,14 @@ const conditions: Readonly<Record<keyof LedgerQuery, string>> = {
   team: 'team = ?',
   route: 'route = ?',
   callKey: 'call_key = ?',
+  minimumFailovers: 'failovers >= ?',
   callId: 'call_id = ?',
   tag: 'exists (select 1 from json_each(tags) as tag where tag.value = ?)',
 }
 
 /** The condition of a query, and one besides it whose values stand last. */
-export function where(query: LedgerQuery = {}, besides?: string): Sql {
-  const given = (Object.keys(conditions) as (keyof LedgerQuery)[]).filter((name) => query[name] !== undefined)
+export function where(query: CallQuery = {}, besides?: string): Sql {
+  const given = (Object.keys(conditions) as Condition[]).filter((name) => query[name] !== undefined)
   const all = [...given.map((name) => conditions[name]), ...(besides === undefined ? [] : [besides])]
   return { sql: all.length === 0 ? '' : `where ${all.join(' and ')}`, values: given.map((name) => query[name]!) }
 }

@@ -16,7 +16,7 @@ import {
 } from './rows.ts'
 import { totalOf, totalsSql, where } from './sql.ts'
 import { sqliteReportSource } from './sqlite-report.ts'
-import type { LedgerQuery, LedgerReader } from './types.ts'
+import type { CallQuery, LedgerCall, LedgerReader } from './types.ts'
 
 /** Rows that are read at a time, so that a slow reader keeps no older version of the file alive. */
 const pageRows = 1_000
@@ -35,7 +35,8 @@ export function createSqliteReader(
   database: DatabaseSync,
   { clock, prices = noKnownPrices, beforeReading = () => undefined }: SqliteReaderOptions,
 ): LedgerReader {
-  function* pages<T>({ table, columns, place, read }: Source<T>, query: LedgerQuery | undefined): IterableIterator<T> {
+  function* pages<T>(source: Source<T>, query: CallQuery | undefined): IterableIterator<T> {
+    const { table, columns, place, read, hasBigInts = false } = source
     beforeReading()
     const order = ['time', ...place]
     let last: SqlValue[] | undefined
@@ -44,9 +45,11 @@ export function createSqliteReader(
       const from = last ? Number(last[0]) : query?.from
       const after = last && `(${order.join(', ')}) > (${order.map(() => '?').join(', ')})`
       const { sql, values } = where({ ...query, from }, after)
-      const rows = database
-        .prepare(`select ${columns} from ${table} ${sql} order by ${order.join(', ')} limit ${pageRows}`)
-        .all(...values, ...(last ?? [])) as SqlRow[]
+      const page = database.prepare(
+        `select ${columns} from ${table} ${sql} order by ${order.join(', ')} limit ${pageRows}`,
+      )
+      page.setReadBigInts(hasBigInts)
+      const rows = page.all(...values, ...(last ?? [])) as SqlRow[]
       for (const row of rows) yield read(row)
       const final = rows.at(-1)
       if (!final || rows.length < pageRows) return
@@ -54,10 +57,19 @@ export function createSqliteReader(
     }
   }
 
+  function newest(count: number, query: CallQuery): LedgerCall[] {
+    beforeReading()
+    const { sql, values } = where(query)
+    const rows = database
+      .prepare(`select ${callColumns} from calls ${sql} order by time desc, call_key desc limit ?`)
+      .all(...values, count) as SqlRow[]
+    return rows.map(callOf).toReversed()
+  }
+
   const reports = sqliteReportSource(database)
   const reader: LedgerReader = {
     attempts: (query) => pages(attempts, query),
-    calls: (query) => pages(calls, query),
+    calls: (query) => (query?.newest === undefined ? pages(calls, query) : newest(query.newest, query).values()),
     ratings: (query) => pages(ratings, query),
     totals(by, query) {
       beforeReading()
@@ -87,10 +99,13 @@ interface Source<T> {
   /** What names a row besides its time. */
   readonly place: readonly string[]
   read(row: SqlRow): T
+  /** Whether a number may be larger than JavaScript's. @default false */
+  readonly hasBigInts?: boolean
 }
 
-const attempts = { table: 'attempts', columns: attemptColumns, place: ['call_key', 'place'], read: attemptOf }
-const spent = { ...attempts, columns: spentColumns, read: spentOf }
+const attemptRows = { table: 'attempts', place: ['call_key', 'place'] }
+const attempts = { ...attemptRows, columns: attemptColumns, read: attemptOf, hasBigInts: true }
+const spent = { ...attemptRows, columns: spentColumns, read: spentOf }
 /** Calls with the last that was said of each. */
 const ratedCalls = `(
   select calls.*, said.score, said.time as rated_at from ratings as said join calls on calls.call_key = said.call_key

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Gatherer, RawName } from '../reports/gather.ts'
 import type { ReportSource } from '../reports/report.ts'
-import { type SqlRow, attemptColumns, attemptOf } from './rows.ts'
+import { type SqlRow, attemptColumns, attemptOf, costValue } from './rows.ts'
 import { RowSums } from './row-sums.ts'
 import { where } from './sql.ts'
 import type { LedgerGroup, LedgerQuery } from './types.ts'
@@ -35,7 +35,7 @@ const ok = "(outcome = 'ok')"
 const attemptArguments = [
   `${ok} + 2 * (place = 0)`,
   'input, cached_input, cache_write, output, reasoning',
-  `iif(cost_nano_usd > ${2 ** 52}, cast(cost_nano_usd as text), cost_nano_usd)`,
+  costValue,
   'latency_ms, time',
 ]
 const callArguments = [ok, 'duration_ms, time']

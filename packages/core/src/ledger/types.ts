@@ -137,6 +137,14 @@ export interface LedgerQuery {
   readonly callId?: string | undefined
 }
 
+/** What a query for calls asks for. */
+export interface CallQuery extends LedgerQuery {
+  /** Only calls that went from one model to another so many times, or more. */
+  readonly minimumFailovers?: number | undefined
+  /** Only so many, those that began last. */
+  readonly newest?: number | undefined
+}
+
 /** What totals are taken by. */
 export const ledgerGroups = ['model', 'user', 'key', 'team', 'route', 'tag', 'day'] as const
 
@@ -166,7 +174,7 @@ export interface LedgerReader {
   /** Attempts, oldest first. */
   attempts(query?: LedgerQuery): IterableIterator<LedgerAttempt>
   /** Calls, oldest first. */
-  calls(query?: LedgerQuery): IterableIterator<LedgerCall>
+  calls(query?: CallQuery): IterableIterator<LedgerCall>
   /** Calls that were rated, oldest first. */
   ratings(query?: LedgerQuery): IterableIterator<RatedCall>
   totals(by: LedgerGroup, query?: LedgerQuery): LedgerTotal[]

@@ -3,8 +3,8 @@ import type { EventBus } from '../events.ts'
 import { costNanoUsd, inputTokensOf, pricesFor } from '../money/price.ts'
 import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
-import type { AttemptRecord } from '../record.ts'
-import type { Attempt, Ended, Usage } from '../types.ts'
+import { type AttemptRecord, outcomesOfEnds } from '../record.ts'
+import type { Attempt, Usage } from '../types.ts'
 
 /** Writes every attempt into the call's record with what it used and cost, tells of it, and raises the operator's alerts. */
 export function meter({ clock, events, prices }: BuiltInServices): Plugin {
@@ -33,7 +33,7 @@ export function meter({ clock, events, prices }: BuiltInServices): Plugin {
             entry.status = reply.status
             void reply.ended.then((ended) => {
               entry.endedMs = since()
-              entry.outcome = outcomes[ended.how]
+              entry.outcome = outcomesOfEnds[ended.how]
               charge(ended.usage, ended.estimated)
               if (events.heard('attempt.ended')) events.emit('attempt.ended', { record, attempt: entry })
             })
@@ -75,13 +75,6 @@ export function meter({ clock, events, prices }: BuiltInServices): Plugin {
 function explain(entry: AttemptRecord, { message, status }: SignalboxError): void {
   entry.message = message
   if (status !== undefined) entry.status = status
-}
-
-const outcomes: Record<Ended['how'], AttemptRecord['outcome']> = {
-  complete: 'ok',
-  cut: 'stream_interrupted',
-  stalled: 'stream_timeout',
-  cancelled: 'cancelled',
 }
 
 const alerts = {

@@ -1,10 +1,10 @@
 import { isSignalboxError } from '../errors.ts'
 import { definePlugin } from '../plugin.ts'
 import type { Plugin } from '../plugin.ts'
-import type { CallRecord } from '../record.ts'
+import { type CallRecord, outcomesOfEnds } from '../record.ts'
 import { costUsd } from '../record-cost.ts'
 import type { BuiltInServices } from '../pipeline.ts'
-import type { Ended } from '../types.ts'
+import type { Ended, Usage } from '../types.ts'
 
 /** Tells when a call begins and ends, and writes one log line for it. */
 export function observe({ events, clock, contentLog }: BuiltInServices): Plugin {
@@ -31,12 +31,13 @@ export function observe({ events, clock, contentLog }: BuiltInServices): Plugin 
             record.durationMs = clock.now() - record.startedMs
             events.emit('call.ended', { record, error })
             const message = isSignalboxError(error) ? error.message : undefined
-            log?.info({ ...summary(record), message }, 'call failed')
+            log?.info({ ...summary(record), usage: usageOf(record), message }, 'call failed')
             throw error
           },
         )
 
         function answered(ended: Ended, content: (() => object) | undefined): void {
+          record.outcome = outcomesOfEnds[ended.how]
           record.durationMs = clock.now() - record.startedMs
           events.emit('call.ended', { record, ended })
           const { how, usage, estimated } = ended
@@ -64,5 +65,19 @@ function summary({ id, key, route, model, outcome, attempts, failovers, duration
     key: identity.key,
     team: identity.team,
     tags: identity.tags,
+  }
+}
+
+/** What the attempts of a call used that may be billed; undefined where none did. */
+function usageOf({ attempts }: CallRecord): Usage | undefined {
+  const used = attempts.flatMap(({ usage }) => usage ?? [])
+  const sum = (tokens: (usage: Usage) => number) => used.reduce((all, usage) => all + tokens(usage), 0)
+  if (used.length === 0) return undefined
+  return {
+    inputTokens: sum(({ inputTokens }) => inputTokens),
+    cachedInputTokens: sum(({ cachedInputTokens }) => cachedInputTokens),
+    cacheWriteTokens: sum(({ cacheWriteTokens }) => cacheWriteTokens),
+    outputTokens: sum(({ outputTokens }) => outputTokens),
+    reasoningTokens: sum(({ reasoningTokens }) => reasoningTokens),
   }
 }

@@ -2,7 +2,7 @@ import type { LedgerAttempt, LedgerQuery, LedgerReader, SpentAttempt } from '../
 import { usdOf } from '../money/usd.ts'
 import type { Price } from '../money/price.ts'
 import { type KnownPrices, paidPrice, sizeOf } from './baseline.ts'
-import { periodOf } from './report.ts'
+import { reportPeriod } from './report.ts'
 import { type Change, replay } from './replay.ts'
 import type { Report, ReportRow } from './types.ts'
 
@@ -40,7 +40,7 @@ export function recommend(
   query: LedgerQuery = {},
   { known, nowMs, spent = ledger.attempts }: RecommendOptions,
 ): Recommendation[] {
-  const within = { ...query, ...periodOf(query, nowMs) }
+  const within = { ...query, ...reportPeriod(query, nowMs) }
   const report = ledger.report({ ...within, by: 'model' })
   const prices = pricesIn(report, ledger, within, known)
   const ideas = [

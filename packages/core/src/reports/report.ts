@@ -15,7 +15,7 @@ export interface ReportSource {
 const defaultPeriodMs = 30 * 86_400_000
 
 /** The period of a query: the last 30 days where it names none, up to now. */
-export function periodOf({ from, to }: LedgerQuery, nowMs: number): { readonly from: number; readonly to: number } {
+export function reportPeriod({ from, to }: LedgerQuery, nowMs: number): { readonly from: number; readonly to: number } {
   const end = to ?? nowMs + 1
   return { from: from ?? Math.min(end, nowMs) - defaultPeriodMs, to: end }
 }
@@ -23,7 +23,7 @@ export function periodOf({ from, to }: LedgerQuery, nowMs: number): { readonly f
 /** Makes a report. */
 export function makeReport(source: ReportSource, query: ReportQuery, known: KnownPrices, nowMs: number): Report {
   const { by = 'model', baseline, ...rest } = query
-  const within = { ...rest, ...periodOf(query, nowMs) }
+  const within = { ...rest, ...reportPeriod(query, nowMs) }
   const gatherer = new Gatherer(by, query)
   source.gather(by, within, gatherer, baselinePrice(baseline, known, source.recent))
   return {

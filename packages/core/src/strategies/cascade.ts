@@ -17,8 +17,8 @@ import { SignalboxError } from '../errors.ts'
 import type { TryCandidate } from '../plugin.ts'
 import type { CascadeRecord } from '../record.ts'
 import { endOf, sleep } from '../sleep.ts'
-import type { Call, Reply, Services, Strategy } from '../types.ts'
-import { type Choice, assessChoices, firstWith, joined, observeChoices, rankChoice } from './choice.ts'
+import type { Call, CandidateView, RankContext, Reply, Services, Strategy } from '../types.ts'
+import { type Choice, type Parts, assessChoices, firstWith, joined, observeChoices, rankChoice } from './choice.ts'
 import type { MakeStrategy, NestedStrategy } from './index.ts'
 
 /** Says whether an answer is good enough: true, or false or the reason why it is not. */
@@ -47,6 +47,12 @@ export interface CascadeOptions {
   readonly strategy?: NestedStrategy | undefined
 }
 
+/** What a decision goes by. */
+interface Assessed extends Parts {
+  /** The names of the verifiers that have something to go by; empty where none has. */
+  readonly applying: string
+}
+
 /**
  * Cheap models first: their answer is read to its end and given to the caller if the verifiers accept it, as a stream to a
  * caller of a stream; else the strong models answer. Every answer is charged, and those that are rejected are not given
@@ -55,19 +61,30 @@ export interface CascadeOptions {
  */
 export function cascade(options: CascadeOptions, { clock }: Services, make: MakeStrategy): Strategy {
   const verifiers = [options.verify].flat().map(verifierOf)
-  const names = verifiers.map(({ name }) => name).join(' and ')
+  const nothingToVerifyBy = `nothing in the call to verify an answer by (${namesOf(verifiers)})`
   const choiceOf = (models: readonly string[]): Choice => ({ models, strategy: make(options.strategy) })
   const choices = { cheap: choiceOf(options.cheap), strong: choiceOf(options.strong) }
+
+  function assess(call: Call, candidates: readonly CandidateView[], context: Pick<RankContext, 'now'>): Assessed {
+    const applying = namesOf(verifiersFor(verifiers, call))
+    return { ...assessChoices(choices, { call, candidates, context }), applying }
+  }
+
   return {
     name: 'cascade',
-    assess: (call, candidates, context) => assessChoices(choices, { call, candidates, context }),
+    assess,
     rank(call, candidates, context) {
       const place = { call, candidates, context }
-      const parts = [
-        rankChoice(choices, { name: 'cheap', why: `cheap, verified by ${names}` }, place),
+      const { applying } = (context.assessment ?? assess(call, candidates, context)) as Assessed
+      if (applying === '')
+        return joined([
+          rankChoice(choices, { name: 'strong', why: `strong: ${nothingToVerifyBy}` }, place),
+          rankChoice(choices, { name: 'cheap', why: 'cheap, unverified, where no strong one is left' }, place),
+        ])
+      return joined([
+        rankChoice(choices, { name: 'cheap', why: `cheap, verified by ${applying}` }, place),
         rankChoice(choices, { name: 'strong', why: 'strong, where that is not accepted' }, place),
-      ]
-      return joined(parts)
+      ])
     },
     observe: (outcome) =>
       observeChoices(choices, outcome, (_call, model) => firstWith(choices, ['cheap', 'strong'], model)),
@@ -76,8 +93,8 @@ export function cascade(options: CascadeOptions, { clock }: Services, make: Make
       if (behind.length === 0) return tryRanked(call, ranked, attempt)
       const applying = verifiersFor(verifiers, call)
       if (applying.length === 0) {
-        note(call, { verdict: 'skipped', reason: `nothing in the call to verify an answer by (${names})` })
-        return tryRanked(call, behind, attempt)
+        note(call, { verdict: 'skipped', reason: nothingToVerifyBy })
+        return tryRanked(call, ranked, attempt)
       }
       const verified = verifying({
         call,
@@ -171,6 +188,8 @@ async function verdictOf(
   }
   return { verdict: 'accepted', verifier: checks.map(({ name }) => name).join(', '), reason: reasons.join('; ') }
 }
+
+const namesOf = (verifiers: readonly Verifier[]) => verifiers.map(({ name }) => name).join(' and ')
 
 function note(call: Call, decided: Omit<CascadeRecord, 'escalated'>): void {
   call.record.cascade = { ...decided, escalated: decided.verdict !== 'accepted' }

@@ -1,5 +1,5 @@
 import { type Complexity, heuristicLabels } from '../classify/heuristic.ts'
-import type { Call, Strategy } from '../types.ts'
+import type { Call, Ranked, Strategy } from '../types.ts'
 import { type Choice, type Parts, assessChoices, firstWith, joined, observeChoices, rankChoice } from './choice.ts'
 import type { MakeStrategy, NestedStrategy } from './index.ts'
 
@@ -37,7 +37,7 @@ export function complexity(options: ComplexityOptions, make: MakeStrategy): Stra
     complex: choiceOf(options.complex),
   }
   /** Of calls that were ranked, so that none is read again. */
-  const levels = new WeakMap<object, Complexity>()
+  const known = new WeakMap<object, Complexity>()
   return {
     name: 'complexity',
     assess: (call, candidates, context): Level & Parts => ({
@@ -46,18 +46,25 @@ export function complexity(options: ComplexityOptions, make: MakeStrategy): Stra
     }),
     rank(call, candidates, context) {
       const { level, by } = (context.assessment as Level | undefined) ?? levelOf(call)
-      levels.set(call.record, level)
+      known.set(call.record, level)
       const why = (one: Complexity) => (one === level ? `${level} ${by}` : `behind ${level}: ${one}`)
-      return joined(
-        chains[level].map((name) => rankChoice(choices, { name, why: why(name) }, { call, candidates, context })),
-      )
+      const part = (name: Complexity) => rankChoice(choices, { name, why: why(name) }, { call, candidates, context })
+      const isWeaker = (name: Complexity) => levels.indexOf(name) < levels.indexOf(level)
+      return joined(chains[level].map((name) => (isWeaker(name) ? weaker(part(name)) : part(name))))
     },
     observe: (outcome) =>
       observeChoices(choices, outcome, (call, model) =>
-        firstWith(choices, chains[levels.get(call.record) ?? levelOf(call).level], model),
+        firstWith(choices, chains[known.get(call.record) ?? levelOf(call).level], model),
       ),
   }
 }
+
+const levels: readonly Complexity[] = ['simple', 'moderate', 'complex']
+
+const weaker = (ranked: Ranked[] | Promise<Ranked[]>): Ranked[] | Promise<Ranked[]> =>
+  ranked instanceof Promise ? ranked.then(marked) : marked(ranked)
+
+const marked = (all: readonly Ranked[]): Ranked[] => all.map((one) => ({ ...one, weaker: true }))
 
 function levelOf({ labels, request }: Call): Level {
   const label = labels['complexity']

@@ -9,6 +9,7 @@ import { leastLatency } from './least-latency.ts'
 import { ordered } from './ordered.ts'
 import { roundRobin } from './round-robin.ts'
 import { type RulesOptions, rules } from './rules.ts'
+import { sticky } from './sticky.ts'
 import { type TierOptions, tier } from './tier.ts'
 import { weighted } from './weighted.ts'
 
@@ -31,6 +32,7 @@ const factories: ReadonlyMap<string, Factory> = new Map<string, Factory>([
   ['complexity', (options, _services, make) => complexity(options, make)],
   ['tier', (options, _services, make) => tier(options as TierOptions, make)],
   ['rules', (options, _services, make) => rules(options as RulesOptions, make)],
+  ['sticky', (options, services, make) => sticky(options, services, make)],
 ])
 
 /** The names by which a configuration can ask for a strategy. */

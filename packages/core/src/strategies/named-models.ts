@@ -15,6 +15,8 @@ export function namedModels(strategy: unknown): readonly NamedModel[] {
   if (options['use'] === 'tier')
     return tiersOf(options).flatMap(({ models, path }) => namesIn(models, [...path, 'models']))
   if (options['use'] === 'cascade') return namedByCascade(options)
+  if (options['use'] === 'sticky')
+    return namedModels(options['strategy']).map(({ path, name }) => ({ path: ['strategy', ...path], name }))
   if (options['use'] !== 'rules') return []
   const rules = Array.isArray(options['rules']) ? options['rules'] : []
   return [
@@ -74,7 +76,7 @@ function tiersOf({ tiers, otherwise }: Readonly<Record<string, unknown>>) {
 }
 
 /** Strategies that order their models by another one. */
-const withStrategy: ReadonlySet<unknown> = new Set(['bandit', 'cascade', 'complexity'])
+const withStrategy: ReadonlySet<unknown> = new Set(['bandit', 'cascade', 'complexity', 'sticky'])
 
 const namesIn = (list: unknown, path: NamedModel['path']): readonly NamedModel[] =>
   (Array.isArray(list) ? list : []).flatMap((name, index) =>

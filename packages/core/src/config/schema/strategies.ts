@@ -14,6 +14,7 @@ const builtInStrategies = new Set([
   'complexity',
   'rules',
   'tier',
+  'sticky',
 ])
 const nestedStrategy = z
   .union([strategyName, z.looseObject({ use: strategyName })])
@@ -150,6 +151,11 @@ export const strategyOf = (ownVerifier?: z.ZodType) =>
           }),
         ),
         otherwise: modelNames.describe('Serves calls for which no rule holds.'),
+      }),
+      z.strictObject({
+        use: z.literal('sticky'),
+        strategy: nestedStrategy,
+        ttlMs: milliseconds.optional().describe("How long a provider's prompt cache keeps a prompt. Default 300000."),
       }),
       z.strictObject({
         use: z.literal('least-latency'),

@@ -38,8 +38,9 @@ export function readSystem(value: unknown, { skip }: Losses): readonly TextPart[
 }
 
 /** Reads the messages of a request. */
-export function readMessages(value: unknown, losses: Losses): readonly NeutralMessage[] {
-  return list(value).map((message) => {
+export function readMessages(value: unknown, losses: Losses): readonly NeutralMessage[] | undefined {
+  if (!Array.isArray(value)) return undefined
+  return value.map((message: unknown) => {
     const { role, content } = record(message)
     for (const block of list(content)) tellOfBlock(record(block), losses)
     const parts = readContent(content, losses)

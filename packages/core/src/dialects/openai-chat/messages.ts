@@ -27,8 +27,9 @@ export const writesParts: Partial<Readonly<Record<Part['type'], string>>> = {
 }
 
 /** Reads the messages of a request. A system message that comes first stands outside the conversation. */
-export function readConversation(value: unknown, losses: Losses): NeutralRequest {
-  const messages = list(value).map((message) => readMessage(record(message), losses))
+export function readConversation(value: unknown, losses: Losses): NeutralRequest | undefined {
+  if (!Array.isArray(value)) return undefined
+  const messages = value.map((message: unknown) => readMessage(record(message), losses))
   const [first, ...rest] = messages
   if (first?.role !== 'system') return { messages }
   return { system: first.parts.filter((part) => part.type === 'text'), messages: rest }
@@ -119,7 +120,7 @@ function readPart(part: Readonly<Record<string, unknown>>, losses: Losses | unde
   if (type === 'text') return [{ type, text: text(part['text']) }]
   if (type === 'thinking') return [{ type: 'reasoning', text: thoughtIn(part)! }]
   if (type === 'refusal') return [{ type, text: text(part['refusal']) }]
-  if (type === 'image_url') return readImage(record(part['image_url']))
+  if (type === 'image_url') return readImage(part['image_url'])
   if (type === 'input_audio') {
     const { format, data } = record(part['input_audio'])
     return [{ type: 'audio', format: text(format), data: text(data) }]
@@ -132,7 +133,9 @@ function readPart(part: Readonly<Record<string, unknown>>, losses: Losses | unde
   return []
 }
 
-function readImage({ url, detail }: Readonly<Record<string, unknown>>): Part[] {
+/** Some take the link by itself. */
+function readImage(image: unknown): Part[] {
+  const { url, detail } = isText(image) ? { url: image } : record(image)
   return [{ type: 'image', source: sourceOf(text(url)), ...(isText(detail) && detail !== 'auto' && { detail }) }]
 }
 

@@ -32,7 +32,8 @@ export const writesParts: Partial<Readonly<Record<Part['type'], string>>> = {
 }
 
 /** Reads the input. What a model said and did in a row is one message, and so are the results of tools. */
-export function readItems(input: unknown, losses: Losses): readonly NeutralMessage[] {
+export function readItems(input: unknown, losses: Losses): readonly NeutralMessage[] | undefined {
+  if (typeof input !== 'string' && !Array.isArray(input)) return undefined
   const messages: NeutralMessage[] = []
   for (const item of itemsOf({ input })) {
     const message = readItem(item, losses)
