@@ -59,6 +59,14 @@ describeMounts('POST feedback', (mount) => {
 const ok: Canned = {}
 
 describe('router.feedback', () => {
+  it('is for the last of several calls with one id', async () => {
+    const { router, ask } = bandit(byBandit({ arms: ['a', 'b'] }))
+    await ask('same')
+    await ask('same')
+    const { callKey } = await router.feedback('same', 1)
+    expect(callKey).toBe([...router.ledger!.calls()][1]!.callKey)
+  })
+
   const bandit = (strategy: object, models: object = { a: { answers: ok }, b: { answers: ok } }) => {
     const { clock, router, call } = yard({
       models: models as Parameters<typeof yard>[0]['models'],

@@ -48,13 +48,13 @@ export function createCallKeys(
  * answered by other models, or at another cost.
  */
 export function tenantOf(identity: Identity, per: CacheScope): unknown {
-  const { key, user, team, tier, tags, routes, models, budgets, maxCostUsd } = identity
+  const { key, user, team, tier, latencySensitive, tags, routes, models, budgets, maxCostUsd } = identity
   if (per === 'all') return ['all', models, maxCostUsd]
   if (per !== 'identity') {
     const part = { key, user, team }[per]
     if (part !== undefined) return [per, part, models, maxCostUsd]
   }
-  const all = { key, user, team, tier, tags, routes, models, budgets, maxCostUsd }
+  const all = { key, user, team, tier, latencySensitive, tags, routes, models, budgets, maxCostUsd }
   return ['identity', all satisfies { readonly [Name in keyof Required<Identity>]: unknown }]
 }
 

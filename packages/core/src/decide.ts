@@ -1,9 +1,9 @@
 import { chanceOf } from './call.ts'
 import { SignalboxError, isSignalboxError } from './errors.ts'
+import { fitsNone, misfit } from './fit.ts'
 import type { Price } from './money/price.ts'
 import type { CandidateRecord } from './record.ts'
 import type { Route } from './route-table.ts'
-import { tokensOf, withinWindow } from './tokens/request.ts'
 import type { Call, CandidateView, Ranked, Strategy } from './types.ts'
 
 /** A candidate as it looks at one instant: it may look otherwise at the next. A price is looked up when it is asked for. */
@@ -16,6 +16,8 @@ export class Look implements CandidateView {
   readonly reasoning: boolean
   readonly contextWindow: number | undefined
   readonly maxOutputTokens: number | undefined
+  readonly tools: CandidateView['tools']
+  readonly modalities: CandidateView['modalities']
   readonly weight: number
   readonly health: CandidateView['health']
   readonly breaker: CandidateView['breaker']
@@ -33,6 +35,8 @@ export class Look implements CandidateView {
     this.reasoning = view.reasoning
     this.contextWindow = view.contextWindow
     this.maxOutputTokens = view.maxOutputTokens
+    this.tools = view.tools
+    this.modalities = view.modalities
     this.weight = seen.weight ?? view.weight
     this.health = seen.health ?? view.health
     this.breaker = seen.breaker ?? view.breaker
@@ -70,7 +74,7 @@ export function looksOf({ candidates }: Route): ReadonlyMap<string, Look> {
 
 /**
  * Ranks without touching anything: what `explain` shows, what a call then follows, and what a replay makes again. Filters
- * first (what the request fits into), then ranks, then puts what does not look well behind what does. Writes it all into
+ * first (what the caller may use and takes the request: window, tools, modality), then ranks, then puts what does not look well behind what does. Writes it all into
  * the record.
  */
 export function decide(call: Call, route: Route, given: Circumstances): readonly Ranked[] | Promise<readonly Ranked[]> {
@@ -84,7 +88,7 @@ export function decide(call: Call, route: Route, given: Circumstances): readonly
   call.record.labels = call.labels
   let ranking: ReturnType<Strategy['rank']>
   try {
-    const views = route.views.map(({ name }) => looks.get(name)!).filter((view) => withinWindow(call.request, view))
+    const views = route.views.map(({ name }) => looks.get(name)!).filter((view) => isOpen(call, view))
     const { assessment = strategy.assess?.(call, views, { now }) } = given
     if (assessment !== undefined) call.record.assessment = assessment
     ranking = strategy.rank(call, views, {
@@ -110,14 +114,12 @@ type Ranking = Pick<Circumstances, 'looks'> & { readonly ranked: readonly Ranked
 function settle(call: Call, route: Route, { ranked, looks }: Ranking): readonly Ranked[] {
   const listed = route.fallback.length === 0 ? ranked : withFallback(ranked, route)
   const lookOf = (one: Ranked) => looks.get(one.name) ?? stranger(one, route)
-  const { models: allowed } = call.identity
-  const reachable = allowed ? listed.filter(({ name }) => allowed.includes(name)) : listed
-  const fitting = reachable.filter((one) => withinWindow(call.request, lookOf(one)))
+  const fitting = listed.filter((one) => isOpen(call, lookOf(one)))
   if (fitting.some((one) => lookOf(one).health !== 'healthy'))
     fitting.sort((a, b) => ailments[lookOf(a).health] - ailments[lookOf(b).health])
   call.record.candidates = fitting.map((one) => lookOf(one).record(one))
   if (fitting.length < looks.size) call.record.passedOver = passedOver(call, route, { ranked: fitting, looks })
-  if (fitting.length === 0) throw nothingLeft(call, route, { listed: listed.length, reachable: reachable.length })
+  if (fitting.length === 0) throw nothingLeft(call, route)
   return fitting
 }
 
@@ -131,9 +133,8 @@ const ailments: Readonly<Record<CandidateView['health'], number>> = { healthy: 0
 function passedOver(call: Call, { strategy }: Route, { ranked, looks }: Ranking): CandidateRecord[] {
   const taken = new Set(ranked.map(({ name }) => name))
   const reasonOf = (look: Look) => {
-    if (!withinWindow(call.request, look)) return 'the request does not fit its context window'
-    const { models: allowed } = call.identity
-    return allowed && !allowed.includes(look.name) ? 'this caller may not use it' : `left out by ${strategy.name}`
+    if (!isAllowed(call, look)) return 'this caller may not use it'
+    return misfit(call.request, look) ?? `left out by ${strategy.name}`
   }
   return [...looks.values()]
     .filter(({ name }) => !taken.has(name))
@@ -145,20 +146,14 @@ function stranger({ name }: Ranked, { name: route, strategy }: Route): never {
   throw new SignalboxError('plugin_failed', message)
 }
 
-function nothingLeft(
-  call: Call,
-  { candidates }: Route,
-  { listed, reachable }: { readonly listed: number; readonly reachable: number },
-): SignalboxError {
-  if (listed > 0 && reachable === 0)
+const isAllowed = ({ identity: { models } }: Call, { name }: CandidateView) => !models || models.includes(name)
+const isOpen = (call: Call, view: CandidateView) => isAllowed(call, view) && misfit(call.request, view) === undefined
+
+function nothingLeft(call: Call, { candidates }: Route): SignalboxError {
+  const reachable = [...candidates.values()].filter((view) => isAllowed(call, view))
+  if (reachable.length === 0)
     return new SignalboxError('route_not_allowed', 'This caller may use no model of the route', { param: 'model' })
-  const views = [...candidates.values()]
-  if (views.some((view) => withinWindow(call.request, view)) && listed === 0) {
+  if (reachable.some((view) => misfit(call.request, view) === undefined))
     return new SignalboxError('all_models_unavailable', 'No model of the route takes calls now')
-  }
-  const { inputTokens, outputTokens, choices } = tokensOf(call.request)
-  const answerTokens = outputTokens / choices
-  const largest = Math.max(...views.map(({ contextWindow = 0 }) => contextWindow))
-  const message = `The request needs about ${inputTokens + answerTokens} tokens (${inputTokens} in, ${answerTokens} out), and the largest context window is ${largest}`
-  return new SignalboxError('context_length_exceeded', message, { param: 'messages' })
+  return fitsNone(call, reachable)
 }

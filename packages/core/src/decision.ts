@@ -22,6 +22,8 @@ export interface RequestFacts {
   readonly maxCostNanoUsd?: number
   /** The caller's tier. */
   readonly tier?: string
+  /** Whether time matters to the caller. */
+  readonly latencySensitive?: boolean
   /** The models that may answer the caller, where not all may. */
   readonly models?: readonly string[]
 }
@@ -30,7 +32,7 @@ export interface RequestFacts {
 export function factsOf({ route, dialect, surface, request, identity, maxCostNanoUsd }: Call): RequestFacts {
   const { stream, maxOutputTokens, choices } = request.parameters
   const tokens = countedTokens(request)
-  const { tier, models } = identity
+  const { tier, models, latencySensitive } = identity
   return {
     route,
     dialect,
@@ -44,6 +46,7 @@ export function factsOf({ route, dialect, surface, request, identity, maxCostNan
     ...(tokens && { tokens }),
     ...(maxCostNanoUsd !== undefined && { maxCostNanoUsd }),
     ...(tier !== undefined && { tier }),
+    ...(latencySensitive !== undefined && { latencySensitive }),
     ...(models && { models }),
   }
 }

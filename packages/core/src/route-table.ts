@@ -147,6 +147,8 @@ function createCandidate(
     reasoning: options.reasoning ?? false,
     contextWindow: options.contextWindow,
     maxOutputTokens: options.maxOutputTokens,
+    tools: options.tools,
+    modalities: options.modalities && Object.freeze([...options.modalities]),
     settings,
     state,
     retryBudget: services.states.budgetOf(domain, settings),

@@ -42,6 +42,8 @@ export interface Identity {
   readonly tags?: readonly string[]
   /** The most that one call of this caller may cost, in US dollars. */
   readonly maxCostUsd?: number
+  /** Whether time matters to this caller: for the strategy `tier`. @default false */
+  readonly latencySensitive?: boolean
   /** The routes and models this caller may ask for; all of them when left out. */
   readonly routes?: readonly string[]
   /** The models that may answer this caller, whatever the route; all of them when left out. */
@@ -189,6 +191,10 @@ export interface CandidateView {
   readonly contextWindow: number | undefined
   /** The tokens it can write in one call, where that is known. */
   readonly maxOutputTokens: number | undefined
+  /** Whether it can call tools; undefined where that is not known, and so not checked. */
+  readonly tools?: boolean | undefined
+  /** What it can read besides text; undefined where that is not known, and so not checked. */
+  readonly modalities?: readonly Modality[] | undefined
   /** What its tokens cost now; undefined where that is unknown. */
   readonly price: Price | undefined
   /** What its own calls of the last minutes say. */
@@ -354,6 +360,8 @@ export type Outcome =
       readonly code?: string
       readonly latencyMs: number
       readonly firstTokenMs?: number
+      /** Whether another strategy of the route decided on the call: only how the model answered is news. */
+      readonly isForeign?: boolean
       /** What its answer used; absent where there was none. */
       readonly usage?: Usage
     }

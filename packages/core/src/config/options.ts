@@ -43,6 +43,10 @@ export interface CommonModelOptions extends UptimeOptions {
   readonly price?: PriceSettings | false | undefined
   /** The tokens it can write in one call. Default: not known. */
   readonly maxOutputTokens?: number | undefined
+  /** Whether it can call tools. @default not known, and so not checked */
+  readonly tools?: boolean | undefined
+  /** What it can read besides text. @default not known, and so not checked */
+  readonly modalities?: readonly ('image' | 'audio' | 'file')[] | undefined
   readonly retry?: Partial<Omit<RetrySettings, 'maxAttemptsPerCall'>> | false | undefined
   readonly timeouts?: Partial<Omit<TimeoutSettings, 'callMs'>> | false | undefined
   /** An undici dispatcher in place of the router's own connection pool. The host closes it. */

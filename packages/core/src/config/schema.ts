@@ -43,6 +43,11 @@ const modelKeys = {
     .describe('USD per million tokens; false for a model that costs nothing. Default: the public list.'),
   contextWindow: count.optional().describe('Tokens it can read and write in one call.'),
   maxOutputTokens: count.optional().describe('Tokens it can write in one call.'),
+  tools: z.boolean().optional().describe('Whether it can call tools. Default: not known, and so not checked.'),
+  modalities: z
+    .array(z.enum(['image', 'audio', 'file']))
+    .optional()
+    .describe('What it can read besides text. Default: not known, and so not checked.'),
   reasoning: z.boolean().optional().describe('Whether it thinks before it speaks: longer time limits.'),
   retry: group({ ...maxAttempts, ...retryBudget }),
   timeouts: group({ ...connectMs, ...times }),

@@ -231,7 +231,7 @@ function repeated(names: readonly unknown[], path: Path): ConfigFault[] {
 }
 
 /** Strategies that say nothing without their options. */
-const withOptions = new Set(['bandit', 'cascade', 'complexity', 'rules'])
+const withOptions = new Set(['bandit', 'cascade', 'complexity', 'rules', 'tier'])
 
 function strategyFaults(strategy: unknown, names: ReadonlySet<string>, path: Path): ConfigFault[] {
   const use = typeof strategy === 'string' ? strategy : record(strategy)['use']

@@ -3,7 +3,7 @@ import type { CallerBudget, Identity } from '../types.ts'
 /** Who a key stands for, and what it may do. */
 export interface KeyScope extends Pick<
   Identity,
-  'user' | 'team' | 'tier' | 'tags' | 'routes' | 'models' | 'maxCostUsd'
+  'user' | 'team' | 'tier' | 'tags' | 'routes' | 'models' | 'maxCostUsd' | 'latencySensitive'
 > {
   /** Stands for the key in reports, budgets and limits. */
   readonly name: string

@@ -37,6 +37,7 @@ export function callOf({ callId, time, identity, route }: RecordedCall, decision
     ...(team !== undefined && { team }),
     ...(tags && tags.length > 0 && { tags }),
     ...(facts.tier !== undefined && { tier: facts.tier }),
+    ...(facts.latencySensitive !== undefined && { latencySensitive: facts.latencySensitive }),
     ...(facts.models && { models: facts.models }),
   }
   const record = createRecord({

@@ -12,6 +12,7 @@ import {
   byComplexity,
   byRules,
   bySticky,
+  byTier,
   createRouter,
   heuristicClassifier,
   openaiCompatible,
@@ -108,6 +109,27 @@ async function traffic(count: number, { router, clock, random, upstreams }: Retu
 const throughJson = (call: LedgerCall): LedgerCall => JSON.parse(JSON.stringify(call)) as LedgerCall
 
 describe('replay', () => {
+  it('goes by the tier of the caller, and by whether time mattered to it', async () => {
+    const strategy = byTier({
+      tiers: { free: { models: ['a', 'b'], latencySensitive: { models: ['c', 'd', 'a'] } } },
+      otherwise: { models: ['d', 'c'], strategy: 'round-robin' },
+    })
+    const live = setUp({ routes: { tiers: { strategy } } })
+    for (let sent = 0; sent < 60; sent++) {
+      const identity: Identity = sent % 3 === 0 ? {} : { tier: 'free', latencySensitive: sent % 3 === 1 }
+      const body = { model: 'tiers', messages: [{ role: 'user', content: 'Hello' }] }
+      live.router.handle({ body, identity }).catch(() => undefined)
+      await live.clock.advance(500)
+    }
+    await live.clock.advance(600_000)
+    const calls = [...live.router.ledger!.calls()]
+    const { router } = setUp({ routes: { tiers: { strategy } } })
+    const outcomes = await Promise.all(calls.map((call) => router.replay(throughJson(call))))
+    expect(outcomes.map(({ outcome }) => outcome)).toEqual(Array.from({ length: 60 }, () => 'same'))
+    const lists = calls.map(({ decision }) => (decision as Decision).candidates.map(({ name }) => name).toSorted())
+    expect(new Set(lists.map((list) => list.join('')))).toEqual(new Set(['ab', 'acd', 'cd']))
+  })
+
   it(
     'makes 10,000 recorded decisions again with 0 differences, in a router that has seen nothing',
     { timeout: 120_000 },

@@ -59,7 +59,7 @@ function casino(options: Partial<BanditOptions> = {}, arms: readonly string[] = 
     } as unknown as CallRecord
     const outcome = { call: { record } as Call, name, ok: luck() < good, latencyMs: 1 }
     strategy.observe?.({ type: 'ended', ...outcome })
-    return { name, record, propensity: ranked[0]!.propensity }
+    return { name, record, isDrawn: ranked[0]!.reason!.startsWith('drawn at') }
   }
 
   async function playMany(times: number, known: Readonly<Record<string, Arm>>, everyMs = 0, labels = {}) {
@@ -124,7 +124,7 @@ describe('a bandit', () => {
 
 describe('the share of a bandit', () => {
   const seeds = Array.from({ length: 2_000 }, (_, seed) => seed)
-  const isDrawn = (ranked: readonly Ranked[]) => ranked[0]!.propensity !== undefined
+  const isDrawn = (ranked: readonly Ranked[]) => ranked[0]!.reason!.startsWith('drawn at')
 
   it.each([0.02, 0.3, 1])('of %d is respected exactly on the seeds of the calls', (share) => {
     const { rank } = casino({ share })
@@ -152,7 +152,7 @@ describe('the share of a bandit', () => {
   it('with another strategy counts only what was drawn: what that one chose, it chose for its reasons', () => {
     const { play, rank } = casino({ share: 0.1, strategy: 'ordered' })
     const played = Array.from({ length: 200 }, () => play({ a: { good: 1 }, b: { good: 1 } }))
-    const counted = (name: string) => played.filter((one) => one.name === name && one.propensity !== undefined).length
+    const counted = (name: string) => played.filter((one) => one.name === name && one.isDrawn).length
     expect(counted('a') + counted('b')).toBeLessThan(40)
     const drawn = seeds.map((seed) => rank(seed)).find(isDrawn)!
     for (const { name, reason } of drawn) expect(reason).toContain(`by ${counted(name)} calls`)
@@ -160,6 +160,24 @@ describe('the share of a bandit', () => {
 })
 
 describe('the propensities of a bandit', () => {
+  it('are those of all its calls where the rest goes to the best, and of the draws where another strategy orders it', async () => {
+    const arms = { a: { good: 0.2 }, b: { good: 0.9 } }
+    const best = casino({ share: 0.25, halfLifeMs: 1e12 })
+    await best.playMany(30, arms)
+    const seeds = Array.from({ length: 6_000 }, (_, seed) => seed)
+    const firsts = seeds.filter((seed) => best.rank(seed)[0]!.name === 'a').length / seeds.length
+    for (const seed of seeds.slice(0, 50)) {
+      const ranked = best.rank(seed)
+      expect(ranked.reduce((sum, { propensity }) => sum + propensity!, 0)).toBeCloseTo(1, 9)
+      expect(Math.abs(ranked.find(({ name }) => name === 'a')!.propensity! - firsts)).toBeLessThan(0.02)
+    }
+    const other = casino({ share: 0.25, strategy: 'ordered' })
+    for (const seed of seeds.slice(0, 200)) {
+      const [first] = other.rank(seed)
+      expect(first!.propensity).toBe(seededRandom(seed)() < 0.25 ? 0.5 : undefined)
+    }
+  })
+
   it('are recorded for each arm, sum to 1, and are how often each is drawn', async () => {
     await fc.assert(
       fc.asyncProperty(

@@ -68,8 +68,7 @@ export function bandit(options: BanditOptions, { clock }: Services, make: MakeSt
       const { beliefs, others: ofOthers } = assessment as Assessed
       const isDrawn = random() < share
       const listed = armsOf(candidates)
-      if (isDrawn) return drawn(listed, beliefs, random)
-      if (!others) return byReward(listed, beliefs).map(({ name, said }) => ({ name, reason: said }))
+      if (isDrawn || !others) return play(listed, { beliefs, random, isDrawn, propensityOf })
       return others.rank(call, listed, { random, now, ...(ofOthers !== undefined && { assessment: ofOthers }) })
     },
     observe(outcome) {
@@ -98,7 +97,15 @@ export function bandit(options: BanditOptions, { clock }: Services, make: MakeSt
     }
   }
 
-  function learn({ call: { record }, name, ok, code = '' }: Extract<Outcome, { type: 'ended' }>): void {
+  /** Where another strategy orders the rest of the calls, only draws have propensities: its reasons are not chance. */
+  function propensityOf(chance: number, isBest: boolean): number {
+    return others ? chance : share * chance + (1 - share) * Number(isBest)
+  }
+
+  function learn(outcome: Extract<Outcome, { type: 'ended' }>): void {
+    const { call, name, ok, code = '', isForeign = false } = outcome
+    const { record } = call
+    if (isForeign) return
     const tries = record.attempts.filter(({ model }) => model === name)
     // What stood in for the choice was tried because that failed: its luck is not that of a choice.
     if (tries.length === 0 || saysNothing.has(code) || !wasChosen(name, record.candidates)) return
@@ -116,33 +123,37 @@ export function bandit(options: BanditOptions, { clock }: Services, make: MakeSt
     rewards.add({ key: callKey, context: contextOf(labels), arm: name, value, ageMs }, clock.now())
   }
 
-  /** Of calls that another strategy chose for, only those count that were drawn: the others had their reasons. */
+  /** Only calls count that it decided on by itself: what another strategy chose, that chose for its reasons. */
   function wasChosen(name: string, [first]: CallRecord['candidates']): boolean {
-    return arms.includes(name) && first?.name === name && (!others || first.propensity !== undefined)
+    return arms.includes(name) && first?.name === name && first.propensity !== undefined
   }
 }
 
-/** One arm drawn to stand first, then the others. */
-function drawn(listed: readonly CandidateView[], beliefs: Assessed['beliefs'], random: Random): Ranked[] {
+interface Play {
+  readonly beliefs: Assessed['beliefs']
+  readonly random: Random
+  readonly isDrawn: boolean
+  /** The chance to stand first of an arm with this chance to be drawn. */
+  propensityOf(chance: number, isBest: boolean): number
+}
+
+/** One arm first: drawn, or the best so far; then the others. */
+function play(listed: readonly CandidateView[], { beliefs, random, isDrawn, propensityOf }: Play): Ranked[] {
   const playing = inPlay(listed)
   const judged = byReward(playing, beliefs)
   const chances = propensities(judged.map(({ belief }) => belief))
-  const place = judged.length === 0 ? -1 : draw(chances, random())
+  const first = isDrawn && judged.length > 0 ? draw(chances, random()) : 0
   const ranked = judged.map(({ name, said }, at): Ranked => {
-    const chance = chances[at]!
-    return {
-      name,
-      propensity: chance,
-      reason: `${at === place ? 'drawn' : 'not drawn'} at ${percent(chance)}; ${said}`,
-    }
+    const why = isDrawn ? `${at === first ? 'drawn' : 'not drawn'} at ${percent(chances[at]!)}` : 'by its reward'
+    return { name, propensity: propensityOf(chances[at]!, at === 0), reason: `${why}; ${said}` }
   })
   const rest = byReward(
     listed.filter((view) => !playing.includes(view)),
     beliefs,
   )
   return [
-    ...ranked.slice(place, place + 1),
-    ...ranked.filter((_one, at) => at !== place),
+    ...ranked.slice(first, first + 1),
+    ...ranked.filter((_one, at) => at !== first),
     ...rest.map(({ name, said }) => ({ name, propensity: 0, reason: `not in play now; ${said}` })),
   ]
 }

@@ -18,7 +18,7 @@ import type { TryCandidate } from '../plugin.ts'
 import type { CascadeRecord } from '../record.ts'
 import { endOf, sleep } from '../sleep.ts'
 import type { Call, CandidateView, RankContext, Reply, Services, Strategy } from '../types.ts'
-import { type Choice, type Parts, assessChoices, joined, observeChoices, rankChoice } from './choice.ts'
+import { type Choice, type Parts, assessChoices, firstWith, joined, observeChoices, rankChoice } from './choice.ts'
 import type { MakeStrategy, NestedStrategy } from './index.ts'
 
 /** Says whether an answer is good enough: true, or false or the reason why it is not. */
@@ -86,7 +86,8 @@ export function cascade(options: CascadeOptions, { clock }: Services, make: Make
         rankChoice(choices, { name: 'strong', why: 'strong, where that is not accepted' }, place),
       ])
     },
-    observe: (outcome) => observeChoices(choices, outcome),
+    observe: (outcome) =>
+      observeChoices(choices, outcome, (_call, model) => firstWith(choices, ['cheap', 'strong'], model)),
     route(call, ranked, attempt, tryRanked) {
       const behind = ranked.filter(({ name }) => !options.cheap.includes(name))
       if (behind.length === 0) return tryRanked(call, ranked, attempt)

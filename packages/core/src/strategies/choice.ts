@@ -56,18 +56,33 @@ export function rankChoice(
 
 const partOf = (assessment: unknown, name: string): unknown => (assessment as Partial<Parts> | undefined)?.parts?.[name]
 
-/** Tells the strategies of choices what happened to a model of theirs. */
-export function observeChoices(choices: Choices, outcome: Outcome): void {
+/** The name of the choice that ranked a model for a call. */
+export type DecidedBy = (call: Call, model: string) => string | undefined
+
+/**
+ * Tells the strategies of choices what happened to a model of theirs. Whose turn it was concerns the one that decided, so
+ * that no call moves what is chosen for another; how a model answers concerns all.
+ */
+export function observeChoices(choices: Choices, outcome: Outcome, decidedBy: DecidedBy): void {
+  const { name: model } = outcome
   for (const [name, { models, strategy }] of Object.entries(choices)) {
-    if (!models.includes(outcome.name)) continue
-    if (outcome.type === 'taken') {
+    if (!strategy.observe || !models.includes(model)) continue
+    if (outcome.type === 'rated' || outcome.type === 'started') strategy.observe(outcome)
+    else if (outcome.type === 'ended') {
+      const isForeign = decidedBy(outcome.call, model) !== name
+      strategy.observe(isForeign ? { ...outcome, isForeign } : outcome)
+    } else if (decidedBy(outcome.call, model) === name) {
       const { assessment: all, ...taken } = outcome
       const assessment = partOf(all, name)
       const candidates = outcome.candidates.filter((view) => models.includes(view.name))
-      strategy.observe?.({ ...taken, candidates, ...(assessment !== undefined && { assessment }) })
-    } else strategy.observe?.(outcome)
+      strategy.observe({ ...taken, candidates, ...(assessment !== undefined && { assessment }) })
+    }
   }
 }
+
+/** The first of choices that stand one behind the other that has a model. */
+export const firstWith = (choices: Choices, order: readonly string[], model: string) =>
+  order.find((name) => choices[name]!.models.includes(model))
 
 /** Rankings one behind the other; every model once, where it stands first. */
 export function joined(parts: readonly (Ranked[] | Promise<Ranked[]>)[]): Ranked[] | Promise<Ranked[]> {

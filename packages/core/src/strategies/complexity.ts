@@ -1,6 +1,6 @@
 import { type Complexity, heuristicLabels } from '../classify/heuristic.ts'
 import type { Call, Ranked, Strategy } from '../types.ts'
-import { type Choice, type Parts, assessChoices, joined, observeChoices, rankChoice } from './choice.ts'
+import { type Choice, type Parts, assessChoices, firstWith, joined, observeChoices, rankChoice } from './choice.ts'
 import type { MakeStrategy, NestedStrategy } from './index.ts'
 
 /** Options of the strategy `complexity`: models for each level, from the first to be tried to the last. */
@@ -36,6 +36,8 @@ export function complexity(options: ComplexityOptions, make: MakeStrategy): Stra
     moderate: choiceOf(options.moderate),
     complex: choiceOf(options.complex),
   }
+  /** Of calls that were ranked, so that none is read again. */
+  const known = new WeakMap<object, Complexity>()
   return {
     name: 'complexity',
     assess: (call, candidates, context): Level & Parts => ({
@@ -44,12 +46,16 @@ export function complexity(options: ComplexityOptions, make: MakeStrategy): Stra
     }),
     rank(call, candidates, context) {
       const { level, by } = (context.assessment as Level | undefined) ?? levelOf(call)
+      known.set(call.record, level)
       const why = (one: Complexity) => (one === level ? `${level} ${by}` : `behind ${level}: ${one}`)
       const part = (name: Complexity) => rankChoice(choices, { name, why: why(name) }, { call, candidates, context })
       const isWeaker = (name: Complexity) => levels.indexOf(name) < levels.indexOf(level)
       return joined(chains[level].map((name) => (isWeaker(name) ? weaker(part(name)) : part(name))))
     },
-    observe: (outcome) => observeChoices(choices, outcome),
+    observe: (outcome) =>
+      observeChoices(choices, outcome, (call, model) =>
+        firstWith(choices, chains[known.get(call.record) ?? levelOf(call).level], model),
+      ),
   }
 }
 

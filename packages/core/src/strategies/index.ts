@@ -10,6 +10,7 @@ import { ordered } from './ordered.ts'
 import { roundRobin } from './round-robin.ts'
 import { type RulesOptions, rules } from './rules.ts'
 import { sticky } from './sticky.ts'
+import { type TierOptions, tier } from './tier.ts'
 import { weighted } from './weighted.ts'
 
 /** A strategy inside of another one: a name, or a name with options. */
@@ -29,6 +30,7 @@ const factories: ReadonlyMap<string, Factory> = new Map<string, Factory>([
   ['bandit', (options, services, make) => bandit(options as BanditOptions, services, make)],
   ['cascade', (options, services, make) => cascade(options as CascadeOptions, services, make)],
   ['complexity', (options, _services, make) => complexity(options, make)],
+  ['tier', (options, _services, make) => tier(options as TierOptions, make)],
   ['rules', (options, _services, make) => rules(options as RulesOptions, make)],
   ['sticky', (options, services, make) => sticky(options, services, make)],
 ])

@@ -12,6 +12,8 @@ export function namedModels(strategy: unknown): readonly NamedModel[] {
   if (options['use'] === 'complexity')
     return ['simple', 'moderate', 'complex'].flatMap((level) => namesIn(options[level], [level]))
   if (options['use'] === 'bandit') return namesIn(options['arms'], ['arms'])
+  if (options['use'] === 'tier')
+    return tiersOf(options).flatMap(({ models, path }) => namesIn(models, [...path, 'models']))
   if (options['use'] === 'cascade') return namedByCascade(options)
   if (options['use'] === 'sticky')
     return namedModels(options['strategy']).map(({ path, name }) => ({ path: ['strategy', ...path], name }))
@@ -50,9 +52,27 @@ export function nestedStrategies(
   const rules = options['use'] === 'rules' && Array.isArray(options['rules']) ? options['rules'] : []
   const places = [
     ...(withStrategy.has(options['use']) ? [{ path: ['strategy'], strategy: options['strategy'] }] : []),
+    ...(options['use'] === 'tier'
+      ? tiersOf(options).map(({ strategy: inner, path }) => ({ path: [...path, 'strategy'], strategy: inner }))
+      : []),
     ...rules.map((rule, index) => ({ path: ['rules', index, 'strategy'], strategy: record(rule)['strategy'] })),
   ]
   return places.filter((place) => place.strategy !== undefined)
+}
+
+/** Every choice of the strategy `tier`, those for latency-sensitive callers among them. */
+function tiersOf({ tiers, otherwise }: Readonly<Record<string, unknown>>) {
+  const choices = [
+    ...Object.entries(record(tiers)).map(([name, choice]) => ({ choice: record(choice), path: ['tiers', name] })),
+    { choice: record(otherwise), path: ['otherwise'] },
+  ]
+  return choices.flatMap(({ choice, path }) => {
+    const quick = record(choice['latencySensitive'])
+    return [
+      { models: choice['models'], strategy: choice['strategy'], path },
+      { models: quick['models'], strategy: quick['strategy'], path: [...path, 'latencySensitive'] },
+    ]
+  })
 }
 
 /** Strategies that order their models by another one. */

@@ -88,7 +88,7 @@ export function rules(options: RulesOptions, make: MakeStrategy): Strategy {
       },
     }),
     rank: (call, candidates, context) => rankChoice(choices, ruleFor(call), { call, candidates, context }),
-    observe: (outcome) => observeChoices(choices, outcome),
+    observe: (outcome) => observeChoices(choices, outcome, (call) => ruleFor(call).name),
   }
 }
 

@@ -11,6 +11,7 @@ import { ordered } from './ordered.ts'
 import { dialects } from '../dialects/index.ts'
 import { byRules } from './rules.ts'
 import { roundRobin } from './round-robin.ts'
+import { byTier } from './tier.ts'
 import { weighted } from './weighted.ts'
 
 const call = createCall()
@@ -72,6 +73,7 @@ const optionsOf: Readonly<Record<string, { use: string }>> = {
   }),
   bandit: byBandit({ arms: ['a', 'b', 'c', 'd', 'e', 'f'] }),
   cascade: byCascade({ cheap: ['a', 'b'], strong: ['c', 'd', 'e', 'f'], verify: 'schema' }),
+  tier: byTier({ tiers: { gold: { models: ['a', 'b'] } }, otherwise: { models: letters } }),
   rules: byRules({ rules: [{ when: { labels: { task: 'code' } }, models: ['a'] }], otherwise: letters }),
 }
 

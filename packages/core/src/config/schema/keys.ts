@@ -8,6 +8,7 @@ const keyScope = {
   user: z.string().min(1).optional(),
   team: z.string().min(1).optional(),
   tier: z.string().min(1).optional(),
+  latencySensitive: z.boolean().optional().describe('Whether time matters to it, for the strategy "tier".'),
   tags: z.array(z.string().min(1)).optional(),
   routes: z.array(name).optional().describe('The routes and models it may ask for. Default: all.'),
   models: z.array(name).optional().describe('The models that may answer it. Default: all.'),

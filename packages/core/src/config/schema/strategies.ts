@@ -13,6 +13,7 @@ const builtInStrategies = new Set([
   'cascade',
   'complexity',
   'rules',
+  'tier',
   'sticky',
 ])
 const nestedStrategy = z
@@ -79,6 +80,22 @@ const verifyOf = (own?: z.ZodType) => {
   return z.union([one, z.array(one).min(1)])
 }
 
+const tierChoice = z.strictObject({
+  models: modelNames,
+  strategy: nestedStrategy,
+  latencySensitive: z
+    .strictObject({
+      models: modelNames.optional().describe('Default: the same models.'),
+      strategy: nestedStrategy.describe('How they are ordered. Default "least-latency".'),
+    })
+    .optional()
+    .describe('What differs for callers to whom time matters.'),
+})
+const tier = z.strictObject({
+  use: z.literal('tier'),
+  tiers: z.record(z.string().min(1), tierChoice).describe('By the tier of the caller, as the host names it.'),
+  otherwise: tierChoice.describe('Serves callers without a tier, and those of a tier that is not listed.'),
+})
 const bandit = z
   .strictObject({
     use: z.literal('bandit'),
@@ -115,6 +132,7 @@ export const strategyOf = (ownVerifier?: z.ZodType) =>
         strategy: nestedStrategy,
       }),
       bandit,
+      tier,
       z.strictObject({
         use: z.literal('cascade'),
         cheap: modelNames.describe('Asked first.'),
