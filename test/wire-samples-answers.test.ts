@@ -10,105 +10,107 @@ import { listenTo, routerFor, upstreamThat } from './support/routers.ts'
 
 /** What is in an answer, as any client hears it. */
 interface Heard {
-  /** How it begins. */
   readonly text: string
   readonly calls: readonly { readonly name: string; readonly input: object }[]
-  /** How it begins. */
   readonly thought: string
   readonly stop: 'end' | 'tools'
 }
 
-/** A recording (fixtures/wire/README.md), and what is in it. */
-interface Recording extends Heard {
+/** A sample (fixtures/wire/README.md), and what is in it. */
+interface Sample extends Heard {
   readonly file: string
   readonly dialect: Wire['name']
   /** Input, cached input, output with what was thought. */
   readonly counts: readonly [number, number, number]
 }
 
-const weather = [{ name: 'weather', input: { location: 'San Francisco' } }]
-
-const recordings: readonly Recording[] = [
+const samples: readonly Sample[] = [
   {
     file: 'anthropic-thinking',
     dialect: 'anthropic-messages',
-    text: '925 ÷ 5 = 185',
+    text: 'The three tickets cost 97.50 € in all.',
     calls: [],
-    thought: '925 divided by 5 = 185',
+    thought: 'Two tickets at 39 € and one at 19.50 € make 97.50 €.',
     stop: 'end',
-    counts: [69, 0, 33],
+    counts: [83, 1152, 47],
   },
   {
     file: 'anthropic-tool-no-args',
     dialect: 'anthropic-messages',
-    text: '<thinking>\nThe up',
-    calls: [{ name: 'updateIssueList', input: {} }],
+    text:
+      '<thinking>\nThe board may be old by now, and refreshing it asks for nothing.\n</thinking>\n\n' +
+      'The board comes up fresh in a second.',
+    calls: [{ name: 'refresh_board', input: {} }],
     thought: '',
     stop: 'tools',
-    counts: [602, 0, 93],
+    counts: [388, 0, 61],
   },
   {
     file: 'openai-text',
     dialect: 'openai-chat',
-    text: '**Holiday Name:** Galaxy Day',
+    text:
+      '**Lost:** one umbrella, green.  \n\n' +
+      '**Where:** coach 24 of the night train – ask at the lost property office.',
     calls: [],
     thought: '',
     stop: 'end',
-    counts: [16, 0, 363],
+    counts: [35, 1152, 29],
   },
   {
     file: 'openai-reasoning',
     dialect: 'openai-responses',
-    text: '12 + 7 = 19\n19 × 3',
+    text: 'The Railjet arrives at 15:15,\n23 minutes late.',
     calls: [],
-    thought: '**Reporting final result**',
+    thought: '**Adding the delay**\n\n14:52 and 23 minutes make 15:15.',
     stop: 'end',
-    counts: [865, 0, 163],
+    counts: [130, 1280, 118],
   },
   {
     file: 'deepseek-tool-call',
     dialect: 'openai-chat',
     text: '',
-    calls: weather,
-    thought: 'The user',
+    calls: [{ name: 'departures', input: { station: 'Linz Hbf' } }],
+    thought: 'Platforms change often at Linz, so I had better look up its departures than guess.',
     stop: 'tools',
-    counts: [19, 320, 92],
+    counts: [52, 384, 58],
   },
   {
     file: 'mistral-tool-call',
     dialect: 'openai-chat',
     text: '',
-    calls: weather,
+    calls: [{ name: 'fare', input: { from: 'Spielfeld', to: 'Graz' } }],
     thought: '',
     stop: 'tools',
-    counts: [124, 0, 22],
+    counts: [102, 0, 19],
   },
   {
     file: 'mistral-reasoning',
     dialect: 'openai-chat',
-    text: '2 + 2 = 4',
+    text: 'Your dachshund rides free in its box.',
     calls: [],
-    thought: 'The user is asking for 2+2.',
+    thought: 'A dog in a box rides free, a big one pays half fare.',
     stop: 'end',
-    counts: [10, 0, 46],
+    counts: [29, 0, 44],
   },
   {
     file: 'groq-reasoning',
     dialect: 'openai-chat',
-    text: 'The word "strawberry"',
+    text: 'Two changes: in **Bruck an der Mur** and in **Leoben**.',
     calls: [],
-    thought: 'Okay, so the user',
+    thought:
+      'There is no direct train to Eisenerz.\n' +
+      'First the S-Bahn to Bruck, then the regional train to Leoben, then the bus.\n',
     stop: 'end',
-    counts: [17, 0, 649],
+    counts: [41, 0, 203],
   },
 ]
 
-const bodyOf = ({ file }: Recording) =>
+const bodyOf = ({ file }: Sample) =>
   readFileSync(new URL(`fixtures/wire/${file}-plain.jsonl`, import.meta.url), 'utf8').trim()
 
-async function giving(recording: Recording) {
-  const upstream = await upstreamThat(json(JSON.parse(bodyOf(recording))))
-  const wire = wires.find(({ name }) => name === recording.dialect)!
+async function giving(sample: Sample) {
+  const upstream = await upstreamThat(json(JSON.parse(bodyOf(sample))))
+  const wire = wires.find(({ name }) => name === sample.dialect)!
   const router = routerFor({ models: { auto: wire.model(upstream) } })
   return { router, told: listenTo(router) }
 }
@@ -161,31 +163,28 @@ const clients: Readonly<Record<Wire['name'], (router: Router) => Promise<Heard>>
   },
 }
 
-describe.each(recordings)('a recorded answer: $file', (recording) => {
-  it.each(wires.filter(({ name }) => name !== recording.dialect))('is heard whole in $name', async ({ name }) => {
-    const { router, told } = await giving(recording)
+describe.each(samples)('a sample answer: $file', (sample) => {
+  it.each(wires.filter(({ name }) => name !== sample.dialect))('is heard whole in $name', async ({ name }) => {
+    const { router, told } = await giving(sample)
 
-    const { text, calls, thought, stop } = await clients[name](router)
+    const heard = await clients[name](router)
 
-    expect({ calls, stop }).toEqual({ calls: recording.calls, stop: recording.stop })
-    expect(text.startsWith(recording.text)).toBe(true)
-    expect(text === '').toBe(recording.text === '')
-    expect(thought.startsWith(recording.thought)).toBe(true)
-    expect(thought === '').toBe(recording.thought === '')
+    const { text, calls, thought, stop } = sample
+    expect(heard).toEqual({ text, calls, thought, stop })
     const { usage, estimated } = told.find(({ event }) => event === 'call.ended')!.payload.ended
     expect(estimated).toBe(false)
     const { inputTokens, cachedInputTokens, outputTokens, reasoningTokens } = usage
-    expect([inputTokens, cachedInputTokens, outputTokens + reasoningTokens]).toEqual(recording.counts)
+    expect([inputTokens, cachedInputTokens, outputTokens + reasoningTokens]).toEqual(sample.counts)
   })
 
   it('passes through as it came where the caller speaks the same', async () => {
-    const { router } = await giving(recording)
-    const path = wires.find(({ name }) => name === recording.dialect)!.name
+    const { router } = await giving(sample)
+    const path = wires.find(({ name }) => name === sample.dialect)!.name
     const asked = { model: 'auto', max_tokens: 99, messages: [question], input: [question] }
 
     const answer = await router.handle({ dialect: path, body: asked })
 
-    expect(JSON.parse(Buffer.from(answer.body as Uint8Array).toString())).toEqual(JSON.parse(bodyOf(recording)))
+    expect(JSON.parse(Buffer.from(answer.body as Uint8Array).toString())).toEqual(JSON.parse(bodyOf(sample)))
     expect(answer.headers).not.toHaveProperty('x-signalbox-dropped')
   })
 })

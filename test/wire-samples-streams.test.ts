@@ -14,8 +14,8 @@ interface Call {
   readonly input: object
 }
 
-/** A recording (fixtures/wire/README.md), and what is in it. */
-interface Recording {
+/** A sample (fixtures/wire/README.md), and what is in it. */
+interface Sample {
   readonly file: string
   readonly dialect: Wire['name']
   readonly text: string
@@ -26,73 +26,85 @@ interface Recording {
   readonly counts: readonly [number, number, number]
 }
 
-const recordings: readonly Recording[] = [
+const samples: readonly Sample[] = [
   {
     file: 'anthropic-thinking',
     dialect: 'anthropic-messages',
-    text: '925 ÷ 5 = 185',
+    text: 'The day train is 95 minutes faster → take it.',
     calls: [],
-    thought: 'The previous result was 925. Now I need to divide that by 5.\n\n925 ÷ 5 = 185',
+    thought: 'Zürich to Graz: the sleeper takes 10 h 20 min, the day train 8 h 45 min.\n\nSo day − night = −95 min.',
     stop: 'end',
-    counts: [69, 0, 53],
+    counts: [118, 2304, 71],
   },
   {
     file: 'anthropic-tool-no-args',
     dialect: 'anthropic-messages',
-    text: "I'll update the issue list for you.",
-    calls: [{ name: 'updateIssueList', input: {} }],
+    text: 'One moment: I am refreshing the departure board.',
+    calls: [{ name: 'refresh_board', input: {} }],
     thought: '',
     stop: 'tools',
-    counts: [565, 0, 48],
+    counts: [431, 0, 39],
   },
   {
     file: 'deepseek-tool-call',
     dialect: 'openai-chat',
     text: '',
-    calls: [{ name: 'weather', input: { location: 'San Francisco' } }],
-    thought: 'The user',
+    calls: [{ name: 'departures', input: { station: 'Graz Hbf', limit: 3 } }],
+    thought: 'Departures are asked for, so I look up "Graz Hbf" – the main station.',
     stop: 'tools',
-    counts: [19, 320, 83],
+    counts: [27, 448, 64],
   },
   {
     file: 'groq-tool-call',
     dialect: 'openai-chat',
     text: '',
-    calls: [{ name: 'weather', input: {} }],
+    calls: [
+      { name: 'list_stations', input: {} },
+      { name: 'departures', input: { station: 'Köflach', limit: 2 } },
+    ],
     thought: '',
     stop: 'tools',
-    counts: [210, 0, 15],
+    counts: [305, 0, 37],
   },
   {
     file: 'mistral-tool-call',
     dialect: 'openai-chat',
     text: '',
-    calls: [{ name: 'webSearchTool', input: { query: 'current Berlin weather' } }],
+    calls: [{ name: 'fare', input: { from: 'Graz', to: 'Wörgl', seniors: 2 } }],
     thought: '',
     stop: 'tools',
-    counts: [43, 128, 14],
+    counts: [96, 0, 28],
+  },
+  {
+    file: 'mistral-tool-call-pieces',
+    dialect: 'openai-chat',
+    text: '',
+    calls: [{ name: 'fare', input: { from: 'Graz', to: 'Bregenz' } }],
+    thought: '',
+    stop: 'tools',
+    counts: [51, 160, 23],
   },
   {
     file: 'mistral-reasoning',
     dialect: 'openai-chat',
-    text: '2 + 2 = 4',
+    text: 'Together they pay 14 €.',
     calls: [],
-    thought: 'The user is asking for 2+2.',
+    thought: 'Half fare for both children: 2 × 7 € = 14 €.',
     stop: 'end',
-    counts: [10, 0, 46],
+    counts: [34, 0, 52],
   },
   {
     file: 'openai-reasoning',
     dialect: 'openai-responses',
     text: '',
-    calls: [{ name: 'calculator', input: { a: 12, b: 7, op: 'add' } }],
-    thought: '**',
+    calls: [{ name: 'delay_of', input: { train: 'RJ 559', day: 'today' } }],
+    thought: '**Looking up the delay**\n\nRailjet 559 runs daily — I ask for today.',
     stop: 'tools',
-    counts: [134, 0, 28],
+    counts: [179, 1024, 90],
   },
 ]
 
-function eventsOf({ file, dialect }: Recording): string {
+function eventsOf({ file, dialect }: Sample): string {
   const lines = readFileSync(new URL(`fixtures/wire/${file}.jsonl`, import.meta.url), 'utf8')
     .trim()
     .split('\n')
@@ -103,16 +115,16 @@ function eventsOf({ file, dialect }: Recording): string {
   return [...events, ...(dialect === 'openai-chat' ? [sse('[DONE]')] : [])].join('')
 }
 
-/** A router to an upstream that plays the recording, its bytes cut everywhere. */
-async function playing(recording: Recording) {
-  const script = [streamHead(), cut(eventsOf(recording), { every: 11 }).map(chunk), lastChunk()]
+/** A router to an upstream that plays the sample, its bytes cut everywhere. */
+async function playing(sample: Sample) {
+  const script = [streamHead(), cut(eventsOf(sample), { every: 11 }).map(chunk), lastChunk()]
   const upstream = await upstreamThat(script)
-  const wire = wires.find(({ name }) => name === recording.dialect)!
+  const wire = wires.find(({ name }) => name === sample.dialect)!
   const router = routerFor({ models: { auto: wire.model(upstream) } })
   return { router, upstream, told: listenTo(router) }
 }
 
-interface Heard extends Pick<Recording, 'text' | 'calls' | 'thought' | 'stop'> {
+interface Heard extends Pick<Sample, 'text' | 'calls' | 'thought' | 'stop'> {
   /** What the caller sends back in the next turn. */
   readonly said: unknown
 }
@@ -200,22 +212,22 @@ const listeners: Readonly<Record<Wire['name'], (router: Router) => Promise<Heard
   },
 }
 
-describe.each(recordings)('a recorded stream: $file', (recording) => {
+describe.each(samples)('a sample stream: $file', (sample) => {
   it.each(wires)('is heard whole in $name', async ({ name }) => {
-    const { router, told } = await playing(recording)
+    const { router, told } = await playing(sample)
 
-    const { text, calls, thought, stop } = await listeners[name](router)
+    const { said: _said, ...heard } = await listeners[name](router)
 
-    expect({ text, calls, stop }).toEqual({ text: recording.text, calls: recording.calls, stop: recording.stop })
-    expect(thought.startsWith(recording.thought)).toBe(true)
+    const { text, calls, thought, stop } = sample
+    expect(heard).toEqual({ text, calls, thought, stop })
     const { usage, estimated } = told.find(({ event }) => event === 'call.ended')!.payload.ended
     expect(estimated).toBe(false)
     const { inputTokens, cachedInputTokens, outputTokens, reasoningTokens } = usage
-    expect([inputTokens, cachedInputTokens, outputTokens + reasoningTokens]).toEqual(recording.counts)
+    expect([inputTokens, cachedInputTokens, outputTokens + reasoningTokens]).toEqual(sample.counts)
   })
 
   it('passes through byte for byte where the caller speaks the same', async () => {
-    const { router } = await playing(recording)
+    const { router } = await playing(sample)
     const path = {
       'openai-chat': 'chat/completions',
       'anthropic-messages': 'messages',
@@ -229,27 +241,28 @@ describe.each(recordings)('a recorded stream: $file', (recording) => {
       stream_options: { include_usage: true },
     }
 
-    const answer = await router.fetch(`http://in.process/v1/${path[recording.dialect]}`, {
+    const answer = await router.fetch(`http://in.process/v1/${path[sample.dialect]}`, {
       method: 'POST',
       body: JSON.stringify(asked),
     })
 
-    expect(await answer.text()).toBe(eventsOf(recording))
+    expect(await answer.text()).toBe(eventsOf(sample))
   })
 })
 
 describe('what a model thought', () => {
+  // Every made-up proof has "Sample" in it, which is U2FtcGxl in base64.
   const proofs = {
-    'anthropic-thinking': /"signature":"(EvQB[^"]+)"/,
+    'anthropic-thinking': /"signature":"([^"]+)"/,
     'openai-reasoning': /"encrypted_content":"([^"]+)"/,
   } as const
   const cases = Object.entries(proofs).flatMap(([file, proof]) =>
-    wires.map(({ name }) => ({ file, proof, name, recording: recordings.find((one) => one.file === file)! })),
+    wires.map(({ name }) => ({ file, proof, name, sample: samples.find((one) => one.file === file)! })),
   )
 
   it.each(cases)('comes back to the provider with its proof in the next turn: $file by $name', async (one) => {
-    const { name, recording, proof } = one
-    const { router, upstream } = await playing(recording)
+    const { name, sample, proof } = one
+    const { router, upstream } = await playing(sample)
     const { said } = await listeners[name](router)
 
     const result = { call_id: 'c', output: 'sunny' }
@@ -263,15 +276,15 @@ describe('what a model thought', () => {
     await router.handle({ dialect: name, body: { model: 'auto', stream: true, ...next } })
 
     const sent = upstream.requests[1]!.body.toString()
-    const all = [...eventsOf(recording).matchAll(new RegExp(proof, 'g'))].map(([, data]) => data!)
+    const all = [...eventsOf(sample).matchAll(new RegExp(proof, 'g'))].map(([, data]) => data!)
     expect(all.some((data) => sent.includes(data))).toBe(true)
     expect(sent).not.toContain('signalbox.')
   })
 
-  it.each(cases)('is left out for a provider that cannot read it: $file by $name', async ({ name, recording }) => {
-    const { router } = await playing(recording)
+  it.each(cases)('is left out for a provider that cannot read it: $file by $name', async ({ name, sample }) => {
+    const { router } = await playing(sample)
     const { said } = await listeners[name](router)
-    const other = wires.find((wire) => wire.name !== recording.dialect && wire.name !== 'openai-chat')!
+    const other = wires.find((wire) => wire.name !== sample.dialect && wire.name !== 'openai-chat')!
     const upstream = await upstreamThat(json({ error: { message: 'enough' } }, { status: 400 }))
     const next = routerFor({ models: { auto: other.model(upstream) }, retry: false })
 
@@ -283,6 +296,6 @@ describe('what a model thought', () => {
     await next.handle({ dialect: name, body: { model: 'auto', ...body } }).catch(() => undefined)
 
     expect(upstream.requests).toHaveLength(1)
-    expect(upstream.requests[0]!.body.toString()).not.toMatch(/signalbox\.|EvQB|encrypted_content":"[^"]/)
+    expect(upstream.requests[0]!.body.toString()).not.toMatch(/signalbox\.|U2FtcGxl|encrypted_content":"[^"]/)
   })
 })
