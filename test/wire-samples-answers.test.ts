@@ -7,6 +7,7 @@ import { json } from '@signalbox/testkit'
 import { type Wire, wires } from './support/dialects.ts'
 import { anthropicClient, openaiClient } from './support/mounts.ts'
 import { listenTo, routerFor, upstreamThat } from './support/routers.ts'
+import { type Counts, countsOf } from './support/wire-samples.ts'
 
 /** What is in an answer, as any client hears it. */
 interface Heard {
@@ -14,14 +15,13 @@ interface Heard {
   readonly calls: readonly { readonly name: string; readonly input: object }[]
   readonly thought: string
   readonly stop: 'end' | 'tools'
+  readonly counts: Counts
 }
 
 /** A sample (fixtures/wire/README.md), and what is in it. */
 interface Sample extends Heard {
   readonly file: string
   readonly dialect: Wire['name']
-  /** Input, cached input, output with what was thought. */
-  readonly counts: readonly [number, number, number]
 }
 
 const samples: readonly Sample[] = [
@@ -123,7 +123,7 @@ type Message = OpenAI.ChatCompletionMessage & { readonly reasoning_content?: str
 /** Each official client as it hears an answer in its own dialect. */
 const clients: Readonly<Record<Wire['name'], (router: Router) => Promise<Heard>>> = {
   async 'openai-chat'(router) {
-    const { choices } = await openaiClient(reached(router)).chat.completions.create({
+    const { choices, usage } = await openaiClient(reached(router)).chat.completions.create({
       model: 'auto',
       messages: [question],
     })
@@ -134,11 +134,12 @@ const clients: Readonly<Record<Wire['name'], (router: Router) => Promise<Heard>>
       calls: functions.map(({ name, arguments: input }) => ({ name, input: JSON.parse(input) as object })),
       thought: thought ?? '',
       stop: choices[0]!.finish_reason === 'tool_calls' ? 'tools' : 'end',
+      counts: countsOf.completion(usage),
     }
   },
   async 'anthropic-messages'(router) {
     const asked = { model: 'auto', max_tokens: 99, messages: [question] }
-    const { content, stop_reason: reason } = await anthropicClient(reached(router)).messages.create(asked)
+    const { content, stop_reason: reason, usage } = await anthropicClient(reached(router)).messages.create(asked)
     const joined = (read: (block: Anthropic.ContentBlock) => string) => content.map(read).join('')
     return {
       text: joined((block) => (block.type === 'text' ? block.text : '')),
@@ -147,11 +148,12 @@ const clients: Readonly<Record<Wire['name'], (router: Router) => Promise<Heard>>
       ),
       thought: joined((block) => (block.type === 'thinking' ? block.thinking : '')),
       stop: reason === 'tool_use' ? 'tools' : 'end',
+      counts: countsOf.message(usage),
     }
   },
   async 'openai-responses'(router) {
     const client = openaiClient(reached(router))
-    const { output, output_text: text } = await client.responses.create({ model: 'auto', input: [question] })
+    const { output, output_text: text, usage } = await client.responses.create({ model: 'auto', input: [question] })
     const calls = output.flatMap((item) => (item.type === 'function_call' ? [item] : []))
     const thoughts = output.flatMap((item) => (item.type === 'reasoning' ? item.summary : []))
     return {
@@ -159,6 +161,7 @@ const clients: Readonly<Record<Wire['name'], (router: Router) => Promise<Heard>>
       calls: calls.map((call) => ({ name: call.name, input: JSON.parse(call.arguments) as object })),
       thought: thoughts.map((part) => part.text).join(''),
       stop: calls.length > 0 ? 'tools' : 'end',
+      counts: countsOf.response(usage),
     }
   },
 }
@@ -169,12 +172,12 @@ describe.each(samples)('a sample answer: $file', (sample) => {
 
     const heard = await clients[name](router)
 
-    const { text, calls, thought, stop } = sample
-    expect(heard).toEqual({ text, calls, thought, stop })
+    const { text, calls, thought, stop, counts } = sample
+    expect(heard).toEqual({ text, calls, thought, stop, counts })
     const { usage, estimated } = told.find(({ event }) => event === 'call.ended')!.payload.ended
     expect(estimated).toBe(false)
     const { inputTokens, cachedInputTokens, outputTokens, reasoningTokens } = usage
-    expect([inputTokens, cachedInputTokens, outputTokens + reasoningTokens]).toEqual(sample.counts)
+    expect([inputTokens, cachedInputTokens, outputTokens + reasoningTokens]).toEqual(counts)
   })
 
   it('passes through as it came where the caller speaks the same', async () => {

@@ -8,6 +8,7 @@ import { collect } from './support/caller.ts'
 import { type Wire, wires } from './support/dialects.ts'
 import { anthropicClient, openaiClient } from './support/mounts.ts'
 import { listenTo, routerFor, upstreamThat } from './support/routers.ts'
+import { type Counts, countsOf } from './support/wire-samples.ts'
 
 interface Call {
   readonly name: string
@@ -22,8 +23,7 @@ interface Sample {
   readonly calls: readonly Call[]
   readonly thought: string
   readonly stop: 'end' | 'tools'
-  /** Input, cached input, output with what was thought. */
-  readonly counts: readonly [number, number, number]
+  readonly counts: Counts
 }
 
 const samples: readonly Sample[] = [
@@ -124,7 +124,7 @@ async function playing(sample: Sample) {
   return { router, upstream, told: listenTo(router) }
 }
 
-interface Heard extends Pick<Sample, 'text' | 'calls' | 'thought' | 'stop'> {
+interface Heard extends Pick<Sample, 'text' | 'calls' | 'thought' | 'stop' | 'counts'> {
   /** What the caller sends back in the next turn. */
   readonly said: unknown
 }
@@ -150,8 +150,9 @@ const question = { role: 'user' as const, content: 'hello' }
 const listeners: Readonly<Record<Wire['name'], (router: Router) => Promise<Heard>>> = {
   async 'openai-chat'(router) {
     const client = openaiClient(reached(router))
+    const counted = { stream: true, stream_options: { include_usage: true } } as const
     const chunks = await collect(
-      await client.chat.completions.create({ model: 'auto', messages: [question], stream: true }),
+      await client.chat.completions.create({ model: 'auto', messages: [question], ...counted }),
     )
     const deltas = chunks.flatMap(({ choices }) => (choices[0] ? [choices[0].delta as Delta] : []))
     const joined = (read: (delta: Delta) => string | null | undefined) => deltas.map((one) => read(one) ?? '').join('')
@@ -170,6 +171,7 @@ const listeners: Readonly<Record<Wire['name'], (router: Router) => Promise<Heard
       calls: sent.map((call) => ({ name: call.function.name, input: JSON.parse(call.function.arguments) as object })),
       thought,
       stop: chunks.some(({ choices }) => choices[0]?.finish_reason === 'tool_calls') ? 'tools' : 'end',
+      counts: countsOf.completion(chunks.findLast(({ usage }) => usage)?.usage),
       said: {
         role: 'assistant',
         content: text,
@@ -182,7 +184,7 @@ const listeners: Readonly<Record<Wire['name'], (router: Router) => Promise<Heard
   async 'anthropic-messages'(router) {
     const client = anthropicClient(reached(router))
     const message = await client.messages.stream({ model: 'auto', max_tokens: 99, messages: [question] }).finalMessage()
-    const { content, stop_reason: reason } = message
+    const { content, stop_reason: reason, usage } = message
     const joined = (read: (block: Anthropic.ContentBlock) => string) => content.map(read).join('')
     return {
       text: joined((block) => (block.type === 'text' ? block.text : '')),
@@ -191,14 +193,17 @@ const listeners: Readonly<Record<Wire['name'], (router: Router) => Promise<Heard
       ),
       thought: joined((block) => (block.type === 'thinking' ? block.thinking : '')),
       stop: reason === 'tool_use' ? 'tools' : 'end',
+      counts: countsOf.message(usage),
       said: { role: 'assistant', content },
     }
   },
   async 'openai-responses'(router) {
     const client = openaiClient(reached(router))
-    const { output, output_text: text } = await client.responses
-      .stream({ model: 'auto', input: [question] })
-      .finalResponse()
+    const {
+      output,
+      output_text: text,
+      usage,
+    } = await client.responses.stream({ model: 'auto', input: [question] }).finalResponse()
     const calls = output.flatMap((item) => (item.type === 'function_call' ? [item] : []))
     return {
       text,
@@ -207,6 +212,7 @@ const listeners: Readonly<Record<Wire['name'], (router: Router) => Promise<Heard
         .flatMap((item) => (item.type === 'reasoning' ? item.summary.map((part) => part.text) : []))
         .join(''),
       stop: calls.length > 0 ? 'tools' : 'end',
+      counts: countsOf.response(usage),
       said: output,
     }
   },
@@ -218,12 +224,12 @@ describe.each(samples)('a sample stream: $file', (sample) => {
 
     const { said: _said, ...heard } = await listeners[name](router)
 
-    const { text, calls, thought, stop } = sample
-    expect(heard).toEqual({ text, calls, thought, stop })
+    const { text, calls, thought, stop, counts } = sample
+    expect(heard).toEqual({ text, calls, thought, stop, counts })
     const { usage, estimated } = told.find(({ event }) => event === 'call.ended')!.payload.ended
     expect(estimated).toBe(false)
     const { inputTokens, cachedInputTokens, outputTokens, reasoningTokens } = usage
-    expect([inputTokens, cachedInputTokens, outputTokens + reasoningTokens]).toEqual(sample.counts)
+    expect([inputTokens, cachedInputTokens, outputTokens + reasoningTokens]).toEqual(counts)
   })
 
   it('passes through byte for byte where the caller speaks the same', async () => {
