@@ -5,6 +5,7 @@ import type { EventBus } from './events.ts'
 import type { RouteHook, TryCandidate } from './plugin.ts'
 import type { AttemptRecord } from './record.ts'
 import type { Route, RouteTable } from './route-table.ts'
+import { after } from './store/after.ts'
 import { tokensOf, withinWindow } from './tokens/request.ts'
 import { tryInTurn } from './try-in-turn.ts'
 import type { Attempt, Call, Candidate, CandidateView, Handler, Outcome, Ranked, Reply, Strategy } from './types.ts'
@@ -23,16 +24,22 @@ export interface RouteParts {
 /** The end of the call ring: ranks the models, then tries them in turn, each through the attempt ring. */
 export function createRouteHandler(parts: RouteParts): Handler<Call> {
   const run = parts.hook ?? tryInTurn
-  return async function answerByRoute(call) {
+  return function answerByRoute(call) {
     const route = parts.routes.find(call.route)!
-    const ranking = rank(call, route, parts.clock)
-    const ranked = ranking instanceof Promise ? await ranking : ranking
+    try {
+      return after(rank(call, route, parts.clock), (ranked) => answerBy(call, route, ranked))
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  function answerBy(call: Call, route: Route, ranked: readonly Ranked[]): Promise<Reply> {
     const first = route.candidates.get(ranked[0]!.name)!
     tellTaken(route, ranked, parts.events)
     if (first.health === 'unhealthy' && parts.events.heard('last.resort')) {
       parts.events.emit('last.resort', { callId: call.id, route: route.name, model: first.name, health: first.health })
     }
-    return await run(call, ranked, tryCandidates(call, route, ranked, parts))
+    return run(call, ranked, tryCandidates(call, route, ranked, parts))
   }
 }
 
@@ -156,34 +163,38 @@ function nothingLeft(
 function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], parts: RouteParts): TryCandidate {
   let failed: { name: string; error: SignalboxError } | undefined
 
-  async function attempt(...[which, options = {}]: Parameters<TryCandidate>) {
-    const candidate = candidateOf(which, route)
+  function attempt(...[which, options = {}]: Parameters<TryCandidate>): Promise<Reply> {
+    const candidate = route.candidates.get(typeof which === 'string' ? which : which.name)
+    if (!candidate) return Promise.reject(strangerTried(which, route))
     const { attempts } = call.record
-    if (failed && attempts.length >= route.maxAttemptsPerCall) throw failed.error
+    if (failed && attempts.length >= route.maxAttemptsPerCall) return Promise.reject(failed.error)
     if (failed && failed.name !== candidate.name && candidate.readyInMs === 0)
       tellFailover(failed.name, candidate.name, failed.error.code)
     const startedMs = parts.clock.now()
     if (route.strategy.observe) tell(route, { type: 'started', name: candidate.name }, parts.events)
-    try {
-      const reply = await parts.tryOnce({
-        call,
-        candidate,
-        number: timesTried(candidate, attempts) + 1,
-        alternatives: alternativesTo(candidate, ranked, route),
-        mayWait: options.mayWait ?? true,
-        signal: options.signal ? AbortSignal.any([call.signal, options.signal]) : call.signal,
-        deadline: call.deadline,
-        stallMs: Infinity,
-      })
-      watch(candidate, reply, startedMs)
-      return reply
-    } catch (error) {
-      if (!isSignalboxError(error)) throw error
-      failed = { name: candidate.name, error }
-      const latencyMs = parts.clock.now() - startedMs
-      tell(route, { type: 'ended', name: candidate.name, ok: false, code: error.code, latencyMs }, parts.events)
-      throw error
-    }
+    const reply = parts.tryOnce({
+      call,
+      candidate,
+      number: timesTried(candidate, attempts) + 1,
+      alternatives: alternativesTo(candidate, ranked, route),
+      mayWait: options.mayWait ?? true,
+      signal: options.signal ? AbortSignal.any([call.signal, options.signal]) : call.signal,
+      deadline: call.deadline,
+      stallMs: Infinity,
+    })
+    return reply.then(
+      (answer) => {
+        watch(candidate, answer, startedMs)
+        return answer
+      },
+      (error: unknown) => {
+        if (!isSignalboxError(error)) throw error
+        failed = { name: candidate.name, error }
+        const latencyMs = parts.clock.now() - startedMs
+        tell(route, { type: 'ended', name: candidate.name, ok: false, code: error.code, latencyMs }, parts.events)
+        throw error
+      },
+    )
   }
 
   attempt.candidates = route.candidates
@@ -213,11 +224,9 @@ function timesTried({ name }: Candidate, attempts: readonly AttemptRecord[]): nu
   return times
 }
 
-function candidateOf(which: Ranked | Candidate | string, route: Route): Candidate {
+function strangerTried(which: Ranked | Candidate | string, route: Route): SignalboxError {
   const name = typeof which === 'string' ? which : which.name
-  const candidate = route.candidates.get(name)
-  if (candidate) return candidate
-  throw new SignalboxError(
+  return new SignalboxError(
     'plugin_failed',
     `A route hook tried ${JSON.stringify(name)}, which is not on the route "${route.name}"`,
   )
