@@ -1,15 +1,18 @@
 import { expect, it } from 'vitest'
 import type { RouterOptions } from '@signalbox/core'
 import {
+  chunk,
   chunkEach,
   completion,
   inTurn,
   jsonError,
+  lastChunk,
   reset,
   seededRandom,
   streamEvents,
   streamHead,
   wait,
+  waitFor,
 } from '@signalbox/testkit'
 import { begin, chat, contentOf, eventsOf, send } from './support/caller.ts'
 import { describeMounts } from './support/mounts.ts'
@@ -158,29 +161,40 @@ describeMounts('the cache', (mount) => {
   })
 
   it('makes one call of 100 that ask the same at once, whoever of them leaves', async () => {
-    const provider = await simulatedProvider({ latencyScale: 0.05 })
-    const router = routerOver([provider], { cache: {} })
+    const content = Array.from({ length: 30 }, (_, index) => `${index + 1}, `)
+    const [role = '', first = '', ...rest] = streamEvents({ content })
+    let open: (() => void) | undefined
+    const gate = new Promise<void>((resolve) => (open = resolve))
+    const { upstream, router } = await boxed(
+      [streamHead(), chunk(role + first), waitFor(gate), chunkEach(rest), lastChunk()].flat(),
+    )
     const to = await mount.serve(router)
     const random = seededRandom(7)
-    const body = same({ stream: true, messages: [{ role: 'user', content: 'Count to thirty.' }] })
-    const answers = await Promise.all(
-      Array.from({ length: 100 }, async (_, index) => {
-        await new Promise((resolve) => setTimeout(resolve, random() * 20))
-        const { answered, leave } = begin(to, { body })
-        // Nobody knows who leads: the first of them leaves as well.
-        if (index % 3 === 0) {
-          setTimeout(leave, random() * 40)
-          return answered.then((answer) => answer.rest()).catch(() => undefined)
-        }
-        return (await answered).rest()
-      }),
-    )
-    const whole = answers.filter((answer, index) => index % 3 !== 0 && answer !== undefined)
-    expect(whole).toHaveLength(66)
-    expect(new Set(whole.map((answer) => contentOf(answer!.text))).size).toBe(1)
-    expect(whole.every((answer) => eventsOf(answer!.text).at(-1) === '[DONE]')).toBe(true)
+    const callers = Array.from({ length: 100 }, () => begin(to, { body: same({ stream: true }) }))
+    await Promise.all(callers.map(async ({ answered }) => (await answered).until('1, ')))
+    // Nobody knows who leads: it may be one of those that leave.
+    const staying = callers.filter(() => random() > 1 / 3)
+    for (const one of callers) if (!staying.includes(one)) one.leave()
+    open!()
+    const answers = await Promise.all(staying.map(async ({ answered }) => (await answered).rest()))
+    expect(answers.length).toBeGreaterThan(50)
+    expect(new Set(answers.map(({ text }) => contentOf(text)))).toEqual(new Set([content.join('')]))
+    expect(answers.every(({ text }) => eventsOf(text).at(-1) === '[DONE]')).toBe(true)
+    expect(upstream.requests).toHaveLength(1)
+    await eventually(() => router.status().cache!.hits >= answers.length - 1)
+  })
+
+  it('makes one call of plain calls and streams that ask the same at once', async () => {
+    const provider = await simulatedProvider({ latencyScale: 0.05 })
+    const to = await mount.serve(routerOver([provider], { cache: {} }))
+    const body = (stream: boolean) => same({ stream, messages: [{ role: 'user', content: 'What is 17 * 23?' }] })
+    const first = begin(to, { body: body(true) })
+    await (await first.answered).until('data: {')
+    const plain = await Promise.all([send(to, { body: body(false) }), send(to, { body: body(false) })])
+    const streamed = contentOf((await (await first.answered).rest()).text)
+    for (const answer of plain) expect(answer.json().choices[0].message.content).toBe(streamed)
+    expect(plain.map(({ headers }) => headers['x-signalbox-cache'])).toEqual(['hit', 'hit'])
     expect(provider.requests).toHaveLength(1)
-    await eventually(() => router.status().cache!.hits >= 66)
   })
 
   it('gives up the upstream when the last one has left, and not before', async () => {

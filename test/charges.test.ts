@@ -1,44 +1,59 @@
-import { describe, expect, it } from 'vitest'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { type Router, usdOf } from '@signalbox/core'
-import { type Script, chunk, completion, hang, streamEvents, streamHead } from '@signalbox/testkit'
-import { begin, chat } from './support/caller.ts'
+import { hang } from '@signalbox/testkit'
+import {
+  type Charge,
+  type Pair,
+  type Point,
+  everyPair,
+  everyPoint,
+  piecesOf,
+  price,
+  scriptAt,
+} from './support/abort-points.ts'
+import { begin } from './support/caller.ts'
 import { mounts } from './support/mounts.ts'
-import { closedGate, eventually, modelAt, routerFor, upstreamThat } from './support/routers.ts'
+import { closedGate, eventually, routerFor, upstreamThat } from './support/routers.ts'
 
 /** A call on its way, and a way to leave it. */
 interface Caller {
-  /** Waits until this has come of the answer. */
+  /** Waits until this has come of the answer, or its end. */
   until(text: string): Promise<unknown>
   leave(): void
 }
 
-type Face = (router: Router) => Promise<(body: object) => Caller>
+type Ask = (path: string, body: object) => Caller
 
 /** Every way to reach a router. */
-const faces: readonly (readonly [string, Face])[] = [
-  ...mounts.map(({ name, serve }): readonly [string, Face] => [
+const reaches: readonly (readonly [string, (router: Router) => Promise<Ask>])[] = [
+  ...mounts.map(({ name, serve }): (typeof reaches)[number] => [
     name,
     async (router) => {
       const mounted = await serve(router)
-      return (body) => {
-        const caller = begin(mounted, { body })
+      return (path, body) => {
+        const caller = begin(mounted, { path, body })
         return { until: async (text) => (await caller.answered).until(text), leave: () => caller.leave() }
       }
     },
   ]),
-  ['router.fetch', async (router) => (body) => inProcess(router, body)],
+  ['router.fetch', async (router) => (path, body) => inProcess(router, path, body)],
 ]
 
-function inProcess(router: Router, body: object): Caller {
+function inProcess(router: Router, path: string, body: object): Caller {
   const leaving = new AbortController()
   const init = { method: 'POST', body: JSON.stringify(body), signal: leaving.signal }
-  const answered = router.fetch('http://in.process/v1/chat/completions', init)
+  const answered = router.fetch(`http://in.process/v1${path}`, init)
   answered.catch(() => undefined)
   let reader: ReadableStreamDefaultReader<Uint8Array> | undefined
   return {
     async until(text) {
       reader = (await answered).body!.getReader()
-      for (let read = ''; !read.includes(text);) read += Buffer.from((await reader.read()).value!).toString()
+      for (let read = ''; !read.includes(text);) {
+        const { value, done } = await reader.read()
+        if (done) return
+        read += Buffer.from(value).toString()
+      }
     },
     leave() {
       leaving.abort()
@@ -47,89 +62,48 @@ function inProcess(router: Router, body: object): Caller {
   }
 }
 
-/** 1 nano-USD for a token of input, 10 for one of output. */
-const price = { input: 0.001, output: 0.01 }
-/** What "Say something." is estimated at. */
-const input = 8
-const usage = { prompt_tokens: 1_000, completion_tokens: 20, total_tokens: 1_020 }
-const said = 1_200
+const title = '$caller.name to $provider.name'
 
-const eventsWith = (withUsage: boolean) =>
-  streamEvents({ content: ['four', 'more', 'word'], ...(withUsage && { usage }), done: false })
-const upTo = (events: readonly string[], end: number): Script => [
-  streamHead(),
-  ...events.slice(0, end).map(chunk),
-  hang(),
-]
+describe.each(reaches)('a call is charged for what was used, wherever it ends, on %s', (_name, reach) => {
+  it.each(everyPair)(`${title}: once its request was sent`, async (pair) => {
+    const { provider } = pair
+    const points = everyPoint.filter(({ stream }) => !stream || provider.stream)
+    const upstream = await upstreamThat(({ path }) => scriptAt(points[placeIn(path)]!, pair))
+    const models = points.map(({ name }, place) => [
+      name,
+      provider.model({ baseUrl: `${upstream.baseUrl}/${place}` }, { price }),
+    ])
+    const router = routerTo(Object.fromEntries(models))
+    const ask = await reach(router)
+    const received = countReceived()
 
-interface Point {
-  readonly at: string
-  readonly stream: boolean
-  readonly withUsage: boolean
-  readonly script: Script
-  /** What of the answer has come when the caller leaves. */
-  readonly sees?: string
-  readonly nanoUsd: number
-  readonly estimated: boolean
-}
+    await Promise.all(
+      points.map(async (point, place) => {
+        const caller = ask(pair.caller.path, requestAt(point, pair))
+        const bytes = Buffer.byteLength(piecesOf(point, pair).join(''))
+        await eventually(() =>
+          upstream.requests.some(({ path, bodyComplete }) => bodyComplete && placeIn(path) === place),
+        )
+        if (point.ends === 'the caller leaves') {
+          await eventually(() => received(place) === bytes)
+          if (commits(point)) await caller.until('lo')
+          caller.leave()
+        }
+        await eventually(() => [...router.ledger!.calls({ route: point.name })].length > 0)
+      }),
+    )
+    await eventually(() =>
+      upstream.requests.every(({ path, closedByPeer }) => closedByPeer || !isLeft(points[placeIn(path)]!)),
+    )
+    await upstream.close()
 
-const points: readonly Point[] = [true, false].flatMap((withUsage): Point[] => {
-  const events = eventsWith(withUsage)
-  const streamed = { stream: true, withUsage, estimated: true }
-  return [
-    { ...streamed, at: 'before the first byte', script: hang(), nanoUsd: input },
-    { ...streamed, at: 'before the first byte', stream: false, script: hang(), nanoUsd: input },
-    { ...streamed, at: 'before the content', script: upTo(events, 1), nanoUsd: input },
-    { ...streamed, at: 'mid-stream', script: upTo(events, 3), sees: 'more', nanoUsd: input + 20 },
-    {
-      ...streamed,
-      at: 'after finish_reason',
-      script: upTo(events, events.length),
-      sees: withUsage ? '"prompt_tokens"' : '"stop"',
-      nanoUsd: withUsage ? said : input + 30,
-      estimated: !withUsage,
-    },
-  ]
-})
-
-/** What stands in the ledger and what stands in the budget: one and the same. */
-async function charged(router: Router): Promise<object> {
-  await eventually(() => [...router.ledger!.calls()].length > 0)
-  const rows = [...router.ledger!.attempts()]
-  const nanoUsd = rows.reduce((sum, { costNanoUsd = 0n }) => sum + costNanoUsd, 0n)
-  expect(await router.budgets()).toMatchObject([{ settledUsd: usdOf(nanoUsd), heldUsd: '0' }])
-  return { nanoUsd: Number(nanoUsd), estimated: rows.some(({ estimated }) => estimated) }
-}
-
-const routerTo = (upstream: { readonly baseUrl: string }, model: object = {}) =>
-  routerFor({
-    models: { first: modelAt(upstream, { price, ...model }) },
-    routes: { auto: { models: ['first'] } },
-    budgets: [{ per: 'all', window: 'month', limitUsd: 1 }],
-    ledger: 'memory',
-    retry: false,
+    const expected = points.map(({ name, charge }) => [name, charge(provider.name)])
+    const charges = points.map(async ({ name }) => [name, await charged(router, name)])
+    expect(Object.fromEntries(await Promise.all(charges))).toEqual(Object.fromEntries(expected))
   })
 
-describe.each(faces)('a caller who leaves, on %s', (_name, face) => {
-  it.each(points)(
-    '$at is charged $nanoUsd nano-USD (stream: $stream, the provider tells usage: $withUsage)',
-    async ({ stream, script, sees, nanoUsd, estimated }) => {
-      const upstream = await upstreamThat(script)
-      const router = routerTo(upstream)
-      const caller = (await face(router))(
-        chat({ stream, max_tokens: 100, ...(stream && { stream_options: { include_usage: true } }) }),
-      )
-      await eventually(() => upstream.requests[0]?.bodyComplete === true)
-      if (sees !== undefined) await caller.until(sees)
-
-      caller.leave()
-
-      expect(await charged(router)).toEqual({ nanoUsd, estimated })
-    },
-  )
-
-  it('before anything is sent is charged nothing', async () => {
-    const upstream = await upstreamThat(completion({ content: 'x' }))
+  it.each(everyPair)(`${title}: nothing before it is sent`, async (pair) => {
+    const upstream = await upstreamThat(hang())
     const gate = closedGate()
     let asked = false
     const apiKey = async () => {
@@ -137,32 +111,78 @@ describe.each(faces)('a caller who leaves, on %s', (_name, face) => {
       await gate.opened
       return 'k'
     }
-    const router = routerTo(upstream, { apiKey })
-    const caller = (await face(router))(chat({ stream: true, max_tokens: 100 }))
+    const router = routerTo({ auto: pair.provider.model(upstream, { price, apiKey }) })
+    const caller = (await reach(router))(pair.caller.path, pair.caller.request())
     await eventually(() => asked)
 
     caller.leave()
 
-    expect(await charged(router)).toEqual({ nanoUsd: 0, estimated: false })
+    await eventually(() => [...router.ledger!.calls()].length > 0)
+    expect(await charged(router, 'auto')).toEqual({ nanoUsd: 0, estimated: false })
     expect(upstream.requests).toHaveLength(0)
     gate.open()
   })
 
-  it('in the queue is charged nothing', async () => {
+  it.each(everyPair)(`${title}: nothing in the queue`, async (pair) => {
     const upstream = await upstreamThat(hang())
-    const router = routerTo(upstream, { limits: { concurrency: 1 } })
-    const call = await face(router)
-    const first = call(chat({ stream: true, max_tokens: 100 }))
+    const limits = { concurrency: 1 }
+    const router = routerTo({ auto: pair.provider.model(upstream, { price, limits }) }, { ahead: { models: ['auto'] } })
+    const ask = await reach(router)
+    const ahead = ask(pair.caller.path, pair.caller.request({ model: 'ahead' }))
     await eventually(() => upstream.requests.length === 1)
-    const second = call(chat({ stream: true, max_tokens: 100 }))
+    const caller = ask(pair.caller.path, pair.caller.request())
     await eventually(() => Object.keys(router.status().queue).length > 0)
 
-    second.leave()
+    caller.leave()
 
-    await eventually(() => [...router.ledger!.calls()].length === 1)
-    expect([...router.ledger!.attempts()]).toEqual([])
-    first.leave()
-    await eventually(() => [...router.ledger!.calls()].length === 2)
-    expect(await charged(router)).toEqual({ nanoUsd: input, estimated: true })
+    await eventually(() => [...router.ledger!.calls()].length > 0)
+    expect(await charged(router, 'auto')).toEqual({ nanoUsd: 0, estimated: false })
+    expect([...router.ledger!.attempts({ route: 'auto' })]).toEqual([])
+    ahead.leave()
   })
 })
+
+function routerTo(models: Parameters<typeof routerFor>[0]['models'], routes = {}): Router {
+  return routerFor({
+    models,
+    routes,
+    budgets: [{ per: 'route', window: 'month', limitUsd: 1 }],
+    ledger: 'memory',
+    retry: false,
+    breaker: false,
+  })
+}
+
+const requestAt = ({ name, stream }: Point, { caller }: Pair) =>
+  caller.request({ model: name, ...(stream && { stream }) })
+
+/** Whether something of the answer has reached the caller. */
+const commits = ({ written }: Point) => written === 'the content' || written === 'finish_reason'
+
+/** Whether the provider's work is ended at once: one that has said its last word may end by itself. */
+const isLeft = ({ ends, written }: Point) => ends === 'the caller leaves' && written !== 'finish_reason'
+
+/** Which model is asked: each has a path of its own. */
+const placeIn = (path: string) => Number(/^\/v1\/(\d+)\//.exec(path)![1])
+
+/** What stands in the ledger and what stands in the budget: one and the same. */
+async function charged(router: Router, route: string): Promise<Charge> {
+  const rows = [...router.ledger!.attempts({ route })]
+  const nanoUsd = rows.reduce((sum, { costNanoUsd = 0n }) => sum + costNanoUsd, 0n)
+  expect(await router.budgets({ route })).toMatchObject([{ settledUsd: usdOf(nanoUsd), heldUsd: '0' }])
+  return { nanoUsd: Number(nanoUsd), estimated: rows.some(({ estimated }) => estimated) }
+}
+
+/** Counts what the router has read of the answers' bodies, for each path that was asked. */
+function countReceived(): (place: number) => number {
+  const received = new Map<number, number>()
+  const channel = 'undici:request:bodyChunkReceived'
+  const count = (message: unknown) => {
+    const { request, chunk } = message as { request: { path: string }; chunk: Uint8Array }
+    const place = placeIn(request.path)
+    received.set(place, (received.get(place) ?? 0) + chunk.length)
+  }
+  subscribe(channel, count)
+  onTestFinished(() => void unsubscribe(channel, count))
+  return (place) => received.get(place) ?? 0
+}

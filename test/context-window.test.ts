@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
-import { completion, errorBody, jsonError } from '@signalbox/testkit'
+import { completion, errorBody, json, jsonError } from '@signalbox/testkit'
+import { wires } from './support/dialects.ts'
 import { chat, send } from './support/caller.ts'
 import { describeMounts } from './support/mounts.ts'
 import { modelAt, routerFor, upstreamThat } from './support/routers.ts'
@@ -71,6 +72,25 @@ describeMounts('a context window', (mount) => {
     expect(answered.headers['x-signalbox-model']).toBe('large')
     expect(upstreams['first']!.requests).toHaveLength(1)
     expect(upstreams['same']!.requests).toHaveLength(0)
+  })
+
+  it('that a provider finds exceeded, and says so in words only, moves on too, with the code that clients know', async () => {
+    const messages = wires.find(({ name }) => name === 'anthropic-messages')!
+    const error = { type: 'invalid_request_error', message: 'prompt is too long: 9353 tokens > 8000 maximum' }
+    const small = await upstreamThat(json({ type: 'error', error }, { status: 400 }))
+    const large = await upstreamThat(fine)
+    const models = {
+      small: messages.model(small, { contextWindow: 8_000 }),
+      large: modelAt(large, { contextWindow: 100_000 }),
+    }
+    const to = await mount.serve(routerFor({ models, routes: { auto: { models: ['small', 'large'] } } }))
+
+    const answered = await send(to, { body: chat() })
+    const refused = await send(to, { body: chat({ model: 'small' }) })
+
+    expect(answered.headers['x-signalbox-model']).toBe('large')
+    expect(refused.status).toBe(400)
+    expect(refused.json().error).toMatchObject({ code: 'context_length_exceeded', message: error.message })
   })
 
   it('stays exceeded when the larger one fails too: smaller ones are not tried after it', async () => {

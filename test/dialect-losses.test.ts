@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { type ModelOptions, anthropic, openaiCompatible } from '@signalbox/core'
-import { completion, json, stream, streamEvents } from '@signalbox/testkit'
+import { type ModelOptions, anthropic, openai, openaiCompatible } from '@signalbox/core'
+import { completion, json, sse, stream, streamEvents } from '@signalbox/testkit'
 import { chat, send } from './support/caller.ts'
 import { wires } from './support/dialects.ts'
 import { describeMounts } from './support/mounts.ts'
@@ -65,6 +65,23 @@ describeMounts('what the dialect of a model has no words for', (mount) => {
     expect(answer.headers['x-signalbox-dropped']).toBe('answer.content[].server_tool_use')
   })
 
+  it('is told of in a comment before the end of a stream, whose head is out before it is known', async () => {
+    const { opening, contents, ending } = messages.stream
+    const search = { type: 'server_tool_use', id: 'srvtoolu_1', name: 'web_search', input: {} }
+    const found =
+      sse({ type: 'content_block_start', index: 1, content_block: search }, { event: 'content_block_start' }) +
+      sse({ type: 'content_block_stop', index: 1 }, { event: 'content_block_stop' })
+    const upstream = await upstreamThat(stream([opening, ...contents, found, ending]))
+    const router = routerFor({ models: { auto: messages.model(upstream) } })
+
+    const answer = await send(await mount.serve(router), { body: chat({ stream: true }) })
+
+    const body = answer.body.toString()
+    expect(body).toContain('\n\n: x-signalbox-dropped: answer.content[].server_tool_use\n\n')
+    expect(body.indexOf(': x-signalbox-dropped')).toBeLessThan(body.indexOf('"finish_reason":"stop"'))
+    expect(body.endsWith('data: [DONE]\n\n')).toBe(true)
+  })
+
   it('is told of and no reason to refuse, where the answer is the same without it', async () => {
     const router = routerFor({ models: { auto: messages.model(await upstreamOfMessages()) } })
 
@@ -96,13 +113,13 @@ describe('an Anthropic model', () => {
     const router = routerFor({
       models: { auto: anthropic('claude-sonnet-4-5', { baseUrl, apiKey: 'sk-ant-1', ...(options as object) }) },
     })
-    await router.fetch('http://in.process/v1/messages', {
+    const answer = await router.fetch('http://in.process/v1/messages', {
       method: 'POST',
       body: JSON.stringify({ ...body, ...more }),
       headers: { 'anthropic-beta': 'a-beta', authorization: 'Bearer callers-own', 'x-api-key': 'callers-own' },
     })
     const { headers, path: url, body: sent } = upstream.requests[0]!
-    return { headers, url, sent: JSON.parse(sent.toString()) as Record<string, unknown> }
+    return { answer, headers, url, sent: JSON.parse(sent.toString()) as Record<string, unknown> }
   }
 
   it('is asked with its own key and version, never the caller’s key', async () => {
@@ -117,10 +134,66 @@ describe('an Anthropic model', () => {
     expect(JSON.stringify(headers)).not.toContain('callers-own')
   })
 
+  const use = { type: 'tool_use', id: 'toolu_1', name: 'f', input: {} }
+  const own = { type: 'thinking', thinking: 'Well.', signature: 'c2ln' }
+  const foreign = { type: 'thinking', thinking: 'Well.', signature: 'signalbox.none' }
+  const budget = { type: 'enabled', budget_tokens: 2_000 }
+
+  it.each([
+    ['of another provider that thought', [foreign, use], budget, undefined, 'thinking'],
+    ['of another provider', [use], budget, undefined, 'thinking'],
+    ['of its own', [own, use], budget, budget, null],
+    ['of another provider, where it may think as it likes', [use], { type: 'adaptive' }, { type: 'adaptive' }, null],
+    ['of nobody', [{ type: 'text', text: 'No.' }], budget, budget, null],
+  ])('is asked to think with a budget beside calls of tools %s only where it may', async (...row) => {
+    const [, content, thinking, expected, dropped] = row
+    const results = [{ type: 'tool_result', tool_use_id: 'toolu_1', content: 'done' }]
+    const talk = [...body.messages, { role: 'assistant', content }, { role: 'user', content: results }]
+
+    const { sent, answer } = await sentBy({}, { max_tokens: 9_000, messages: talk, thinking })
+
+    expect(sent['thinking']).toEqual(expected)
+    expect(answer.status).toBe(200)
+    expect(answer.headers.get('x-signalbox-dropped')).toBe(dropped)
+  })
+
   it('is told how much it may write where the caller does not say', async () => {
     expect((await sentBy({})).sent['max_tokens']).toBe(16_384)
     expect((await sentBy({ maxOutputTokens: 4_096 })).sent['max_tokens']).toBe(4_096)
     expect((await sentBy({ maxOutputTokens: 4_096 }, { max_tokens: 7 })).sent['max_tokens']).toBe(7)
+  })
+})
+
+describe('OpenAI’s responses', () => {
+  async function sentBy(model: string, asked: object) {
+    const upstream = await upstreamThat(json(wires[2]!.plain('Hello')))
+    const { baseUrl } = upstream
+    const router = routerFor({ models: { auto: openai(model, { baseUrl, apiKey: 'sk-key' }) } })
+    const body = JSON.stringify({ model: 'auto', input: 'hello', ...asked })
+    await router.fetch('http://in.process/v1/responses', { method: 'POST', body })
+    return upstream.requests[0]!.json() as { input: unknown; include?: string[]; store: boolean }
+  }
+
+  it('are asked for thoughts in cipher, since nothing is stored, where the model has them', async () => {
+    const cipher = ['reasoning.encrypted_content']
+    expect(await sentBy('gpt-5', {})).toMatchObject({ store: false, include: cipher })
+    expect(await sentBy('o4-mini', { store: null, include: ['a', ...cipher] })).toMatchObject({
+      include: ['a', ...cipher],
+    })
+    expect(await sentBy('gpt-5', { store: false })).not.toHaveProperty('include')
+    expect(await sentBy('gpt-4.1', {})).not.toHaveProperty('include')
+    expect(await sentBy('gpt-5-chat-latest', {})).not.toHaveProperty('include')
+  })
+
+  it('are not sent thoughts that stand nowhere, for which OpenAI would refuse the call', async () => {
+    const said = { type: 'message', role: 'assistant', content: [{ type: 'output_text', text: 'Hi' }] }
+    const own = { type: 'reasoning', id: 'rs_1', summary: [], encrypted_content: 'gAAAA' }
+    const stored = { type: 'reasoning', id: 'rs_2', summary: [] }
+    const foreign = { ...own, encrypted_content: 'signalbox.anthropic-messages.signature..c2ln' }
+    const unknown = { ...own, encrypted_content: null }
+    const input = [{ role: 'user', content: 'hi' }, own, said, stored, said, foreign, unknown, said]
+
+    expect((await sentBy('gpt-5', { input })).input).toEqual([input[0], own, said, said, said])
   })
 })
 
@@ -138,9 +211,34 @@ describe('an endpoint that is compatible with OpenAI’s, but for its quirks', (
     const { headers, path: url } = upstream.requests[0]!
     return { answer, headers, url, sent: upstream.requests[0]!.json() as Record<string, unknown> }
   }
+  /** An answer as OpenAI's client sends it back. */
+  const answered = { role: 'assistant', content: 'Hi', refusal: null, annotations: [] }
+
   it.each([
     { vendor: 'mistral', asked: { max_completion_tokens: 9, seed: 3 }, becomes: { max_tokens: 9, random_seed: 3 } },
     { vendor: 'mistral', asked: { store: true, user: 'u' }, becomes: {}, dropped: 'store, user' },
+    {
+      vendor: 'mistral',
+      asked: {
+        messages: [
+          { role: 'user', name: 'ada', content: 'hi' },
+          { ...answered, reasoning_content: 'Hm' },
+        ],
+      },
+      becomes: {
+        messages: [
+          { role: 'user', content: 'hi' },
+          { role: 'assistant', content: 'Hi' },
+        ],
+      },
+      dropped: 'messages[].name, messages[].reasoning_content',
+    },
+    {
+      vendor: 'groq',
+      asked: { messages: [{ ...answered, reasoning_content: 'Hm', reasoning: 'Hm' }] },
+      becomes: { messages: [{ ...answered, reasoning: 'Hm' }] },
+      dropped: 'messages[].reasoning_content',
+    },
     { vendor: 'groq', asked: { n: 2, logprobs: true }, becomes: {}, dropped: 'logprobs, n' },
     {
       vendor: 'groq',
@@ -158,6 +256,29 @@ describe('an endpoint that is compatible with OpenAI’s, but for its quirks', (
 
     expect(sent).toEqual({ model: 'm', messages: expect.any(Array), ...becomes })
     expect(answer.headers.get('x-signalbox-dropped')).toBe(dropped)
+  })
+
+  it('is Mistral: calls of tools have the ids that it takes, each its own, also those of other providers', async () => {
+    const call = (id: string) => ({ id, type: 'function', function: { name: 'f', arguments: '{}' } })
+    const ids = ['call_PTLP8xhu3uwZk4l3nlnrrJha', 'functions.f:0', 'abcDEF123']
+    const asked = [
+      { role: 'user', content: 'hi' },
+      { role: 'assistant', content: null, tool_calls: ids.map(call) },
+      ...ids.map((id) => ({ role: 'tool', tool_call_id: id, content: 'done' })),
+    ]
+
+    const { sent } = await sentTo({ vendor: 'mistral' }, { messages: asked })
+
+    const [question, { tool_calls: calls }, ...results] = sent['messages'] as [object, { tool_calls: { id: string }[] }]
+    expect(question).toEqual(asked[0])
+    expect(calls.map(({ id }) => id)).toEqual([
+      expect.stringMatching(/^[a-z\d]{9}$/),
+      expect.stringMatching(/^[a-z\d]{9}$/),
+      'abcDEF123',
+    ])
+    expect(calls[0]!.id).not.toBe(calls[1]!.id)
+    expect(results).toEqual(calls.map(({ id }) => ({ role: 'tool', tool_call_id: id, content: 'done' })))
+    expect((await sentTo({ vendor: 'groq' }, { messages: asked })).sent['messages']).toEqual(asked)
   })
 
   it('is not asked for the usage of a stream where it refuses to be, and tells it all the same', async () => {

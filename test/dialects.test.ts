@@ -226,11 +226,13 @@ describeReaches("Anthropic's client", (reach) => {
   it('counts tokens, and lists the models in its own shape', async () => {
     const client = anthropicClient(await reach(routerOfAll()))
 
-    const { input_tokens: tokens } = await client.messages.countTokens({ model: 'chat', messages: [question] })
+    const counted = await client.messages.countTokens({ model: 'chat', messages: [question] }).withResponse()
+    const { input_tokens: tokens } = counted.data
     const models = await collect(client.models.list())
 
     expect(tokens).toBeGreaterThan(5)
     expect(tokens).toBeLessThan(30)
+    expect(counted.response.headers.get('x-signalbox-estimated')).toBe('true')
     expect(models).toMatchObject([
       { id: 'chat', type: 'model' },
       { id: 'messages', type: 'model' },

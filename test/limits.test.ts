@@ -207,6 +207,11 @@ describeMounts('a cap', (mount) => {
       param: 'max_tokens',
     },
     { what: 'max_tokens: -1, which some servers take for endless', extra: { max_tokens: -1 }, param: 'max_tokens' },
+    {
+      what: 'a long input in the arguments of a tool',
+      extra: { messages: [{ role: 'assistant', tool_calls: [{ function: { arguments: 'word '.repeat(500) } }] }] },
+      param: 'messages',
+    },
     { what: 'a long input', extra: { messages: [{ role: 'user', content: 'word '.repeat(500) }] }, param: 'messages' },
   ])('refuses $what', async ({ extra, param }) => {
     const upstream = await upstreamThat(fine)

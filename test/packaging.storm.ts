@@ -1,10 +1,9 @@
-import { execFile } from 'node:child_process'
 import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { runProgram as run } from './support/run-program.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'signalbox-packages-'))
@@ -12,16 +11,6 @@ const scratch = join(folder, 'scratch')
 const packages = globSync('packages/*', { cwd: root })
   .map((path) => basename(path))
   .toSorted()
-
-/** Runs a program to its end and gives what it printed. What it prints when it fails is in the error. */
-async function run(program: string, args: readonly string[], cwd: string): Promise<string> {
-  const { stdout } = await promisify(execFile)(program, args, { cwd, maxBuffer: 64 * 1024 * 1024 }).catch(
-    (error: { stdout?: string; stderr?: string }) => {
-      throw new Error(`${program} ${args.join(' ')}\n${error.stdout}\n${error.stderr}`, { cause: error })
-    },
-  )
-  return stdout
-}
 
 const local = (name: string) => join(root, 'node_modules/.bin', name)
 const tarballOf = (name: string) => join(folder, `${name}.tgz`)
@@ -155,5 +144,42 @@ describe('the tarballs, installed', () => {
     const faults = compiled.split('\n').filter((line) => line.includes('error TS'))
     // Express and Koa's own declarations are not ours to mend.
     expect(faults.filter((fault) => !/^node_modules\/(?!@signalbox\/)/.test(fault))).toEqual([])
+  })
+})
+
+describe('a plugin that the tarballs make', () => {
+  const npm = (args: readonly string[], cwd: string) => run('npm', ['--engine-strict=false', ...args], cwd)
+  const install = (names: readonly string[], cwd: string) =>
+    npm(['install', '--prefer-offline', '--no-audit', '--no-fund', '--no-save', ...names.map(tarballOf)], cwd)
+  const maker = join(folder, 'maker')
+  let made: string
+  beforeAll(async () => {
+    mkdirSync(maker)
+    writeFileSync(join(maker, 'package.json'), '{ "private": true }')
+    await install(['core', 'plugin-hello', 'create-plugin'], maker)
+    await run(process.execPath, [join(maker, 'node_modules/.bin/create-plugin'), '@team/rate-card'], folder)
+    made = join(folder, 'signalbox-plugin-rate-card')
+    // Its own `npm install`, with the packages that are in no registry yet.
+    await install(['core', 'testkit'], made)
+  }, 300_000)
+
+  it.each([
+    ['lint', 'Found 0 warnings and 0 errors.'],
+    ['types', ''],
+    ['test', 'Tests  13 passed (13)'],
+  ])('passes its %s untouched', async (script, told) => {
+    expect(await npm(['run', script], made)).toContain(told)
+  })
+
+  it('holds the contract of plugins among its tests', async () => {
+    const told = await npm(['run', 'test', '--', '--reporter=verbose'], made)
+    expect(told).toContain('✓ src/index.test.ts > plugin contract: rate-card > keeps no stream back')
+  })
+
+  it('is packed with what it exports, and nothing else', async () => {
+    const [{ files }] = JSON.parse(await npm(['pack', '--json', '--silent'], made)) as [{ files: { path: string }[] }]
+    expect(files.map(({ path }) => path).toSorted()).toEqual(
+      ['README.md', 'dist/index.d.ts', 'dist/index.js', 'dist/index.js.map', 'package.json'].toSorted(),
+    )
   })
 })

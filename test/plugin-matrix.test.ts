@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import {
   type AttemptStage,
   type CallStage,
+  type DialectName,
   type Plugin,
   type Router,
   budgetGuard,
@@ -9,10 +10,13 @@ import {
   classifier,
   definePlugin,
   guard,
+  readBody,
 } from '@signalbox/core'
+import { json } from '@signalbox/testkit'
 import { send } from './support/caller.ts'
+import { speakers } from './support/dialects.ts'
 import { mounts } from './support/mounts.ts'
-import { modelAt, routerFor, simulatedProvider } from './support/routers.ts'
+import { modelAt, routerFor, simulatedProvider, upstreamThat } from './support/routers.ts'
 
 const callStages: readonly CallStage[] = ['observe', 'identify', 'guard', 'classify', 'cache', 'admit']
 const attemptStages: readonly AttemptStage[] = ['retry', 'budget', 'limiter', 'breaker', 'timeout', 'meter']
@@ -63,32 +67,63 @@ function everyKind(seen: string[]): { readonly plugins: readonly Plugin[]; reado
   }
 }
 
-const prompt = [{ role: 'user', content: 'What is 17 * 23?' }]
-/** What is asked on each surface. */
-const surfaces = [
-  { surface: 'chat completions', path: '/chat/completions', body: { messages: prompt } },
-  { surface: 'messages', path: '/messages', body: { messages: prompt, max_tokens: 100 } },
+/** What is asked on each surface, and what an answer says. Embeddings never stream. */
+const surfaces: readonly {
+  readonly surface: DialectName
+  readonly path: string
+  readonly body: object
+  readonly says: string
+  readonly streams: readonly boolean[]
+}[] = [
+  ...speakers.map(({ name, path, request }) => {
+    const body = JSON.parse(JSON.stringify(request()).replace('Say hello.', 'What is 17 * 23?')) as object
+    return { surface: name, path, body, says: '391', streams: [false, true] }
+  }),
+  { surface: 'openai-embeddings', path: '/embeddings', body: { input: 'a' }, says: '0.391', streams: [false] },
 ]
 
-type Ask = (router: Router, path: string, body: object) => Promise<{ status: number; text: string }>
+const embeddings = json({
+  object: 'list',
+  data: [{ object: 'embedding', index: 0, embedding: [0.391] }],
+  model: 'gpt-4.1',
+  usage: { prompt_tokens: 1, total_tokens: 1 },
+})
+
+/** What is asked, over HTTP and in process. */
+interface Question {
+  readonly path: string
+  readonly dialect: DialectName
+  readonly body: object
+}
+
+type Ask = (router: Router, question: Question) => Promise<{ status: number; text: string }>
 const faces: readonly { readonly face: string; readonly ask: Ask }[] = [
   ...mounts.map(({ name, serve }) => ({
     face: name,
-    ask: (async (router, path, body) => send(await serve(router), { path, body })) satisfies Ask,
+    ask: (async (router, question) => send(await serve(router), question)) satisfies Ask,
   })),
   {
     face: 'router.fetch',
-    ask: async (router, path, body) => {
+    ask: async (router, { path, body }) => {
       const answer = await router.fetch(`http://in.process/v1${path}`, { method: 'POST', body: JSON.stringify(body) })
       return { status: answer.status, text: await answer.text() }
+    },
+  },
+  {
+    face: 'router.handle',
+    ask: async (router, { dialect, body }) => {
+      const reply = await router.handle({ dialect, body })
+      return { status: reply.status, text: Buffer.from(await readBody(reply)).toString() }
     },
   },
 ]
 
 describe.each(faces)('on $face', ({ ask }) => {
-  describe.each(surfaces)('at $surface', ({ path, body }) => {
-    it.each([false, true])('every kind of hook runs once and in the declared order, streamed: %s', async (stream) => {
-      const provider = await simulatedProvider({ latencyScale: 0 })
+  describe.each(surfaces)('in $surface', ({ surface, path, body, says, streams }) => {
+    it.each(streams)('every kind of hook runs once and in the declared order, streamed: %s', async (stream) => {
+      const provider = await (surface === 'openai-embeddings'
+        ? upstreamThat(embeddings)
+        : simulatedProvider({ latencyScale: 0 }))
       const seen: string[] = []
       const { plugins, order } = everyKind(seen)
       for (const registered of [plugins, plugins.toReversed()]) {
@@ -97,9 +132,11 @@ describe.each(faces)('on $face', ({ ask }) => {
           plugins: registered,
           untranslatable: 'report',
         })
-        const { status, text } = await ask(router, path, { model: 'auto', stream, ...body })
+        const question = { path, dialect: surface, body: { ...body, model: 'auto', ...(stream && { stream }) } }
+        const { status, text } = await ask(router, question)
         expect(status, text).toBe(200)
-        expect(text).toContain('391')
+        expect(text).toContain(says)
+        expect(text.includes('data: ')).toBe(stream)
         expect(seen.splice(0)).toEqual(order)
         const hooks = router.order.map(({ plugin }) => plugin).filter((name) => order.includes(name))
         expect(hooks).toEqual(order.filter((name) => name !== 'route'))

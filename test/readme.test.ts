@@ -146,6 +146,20 @@ describe('the text of the READMEs', () => {
     expect(links.filter((link) => !existsSync(join(root, dirname(path), link)))).toEqual([])
   })
 
+  it('names every package, and no other', () => {
+    const names = [...readmes[0]!.text.matchAll(/^packages\/([\w-]+)(\*?) {2,}/gm)].map(([, name, rest]) => [
+      name!,
+      rest,
+    ])
+    const folders = globSync('packages/*', { cwd: root }).map((path) => basename(path))
+    const isNamed = (folder: string) =>
+      names.some(([name, rest]) => (rest ? folder.startsWith(name!) : folder === name))
+
+    expect(folders.filter((folder) => !isNamed(folder))).toEqual([])
+    expect(names.filter(([name, rest]) => !rest && !folders.includes(name!))).toEqual([])
+    expect(names.length).toBeGreaterThan(5)
+  })
+
   it('gives the defaults of the configuration schema', () => {
     const rows = [...readmes[0]!.text.matchAll(/^\| `(\w+)\.(\w+)` *\| (\S+) *\|/gm)]
     expect(rows.length).toBeGreaterThan(8)

@@ -73,6 +73,15 @@ const recordings: readonly Recording[] = [
     counts: [43, 128, 14],
   },
   {
+    file: 'mistral-reasoning',
+    dialect: 'openai-chat',
+    text: '2 + 2 = 4',
+    calls: [],
+    thought: 'The user is asking for 2+2.',
+    stop: 'end',
+    counts: [10, 0, 46],
+  },
+  {
     file: 'openai-reasoning',
     dialect: 'openai-responses',
     text: '',
@@ -114,6 +123,14 @@ type Delta = OpenAI.ChatCompletionChunk.Choice.Delta & {
   readonly reasoning_details?: readonly unknown[]
 }
 
+/** The text, or the thoughts, in a piece. Mistral writes its thoughts as parts of the content, which pass through as they came. */
+function partsOf({ content }: Delta, kind: 'text' | 'thinking'): string {
+  if (!Array.isArray(content)) return kind === 'text' ? (content ?? '') : ''
+  const parts = content as { type: string; text?: string; thinking?: { text: string }[] }[]
+  const own = parts.filter(({ type }) => type === kind)
+  return own.map(({ text = '', thinking = [] }) => text + thinking.map((part) => part.text).join('')).join('')
+}
+
 const reached = (router: Router) => ({ url: 'http://in.process/v1', fetch: router.fetch })
 const question = { role: 'user' as const, content: 'hello' }
 
@@ -133,7 +150,8 @@ const listeners: Readonly<Record<Wire['name'], (router: Router) => Promise<Heard
       const called = { name: of((piece) => piece.function?.name), arguments: of((piece) => piece.function?.arguments) }
       return { id: own[0]!.id!, type: 'function', function: called }
     })
-    const [text, thought] = [joined(({ content }) => content), joined((delta) => delta.reasoning_content)]
+    const text = joined((delta) => partsOf(delta, 'text'))
+    const thought = joined((delta) => delta.reasoning_content ?? partsOf(delta, 'thinking'))
     const details = deltas.flatMap((delta) => delta.reasoning_details ?? [])
     return {
       text,

@@ -1,5 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
 import { setTimeout as wait } from 'node:timers/promises'
+import type { HooksResult } from './load/hooks.ts'
 import type { LedgerResult } from './load/ledger.ts'
 import { node, sendRequests, sendStreams } from './load/send.ts'
 import { busyTicks, cpuMicroseconds, hasCommand, processors, residentKilobytes } from './machine.ts'
@@ -40,6 +41,8 @@ export interface Results {
   readonly samples: ReadonlyMap<string, ReadonlyMap<Phase, ReadonlyMap<number, Sample>>>
   /** How many calls a second one process can write into its ledger, by round. */
   readonly ledgered: readonly number[]
+  /** What plugins that do nothing add to a call in process, by round. */
+  readonly hooked: readonly HooksResult[]
   /** Why a row could not be measured. */
   readonly faults: ReadonlyMap<string, string>
   readonly slices: { total: number; repeated: number; noisy: number }
@@ -72,10 +75,12 @@ interface Standing {
 export async function measure(options: RunOptions): Promise<Results> {
   const samples = new Map<string, Map<Phase, Map<number, Sample>>>()
   const ledgered: number[] = []
+  const hooked: HooksResult[] = []
   const results = {
     options,
     samples,
     ledgered,
+    hooked,
     faults: new Map<string, string>(),
     slices: { total: 0, repeated: 0, noisy: 0 },
   }
@@ -107,10 +112,9 @@ export async function measure(options: RunOptions): Promise<Results> {
         put(samples, row.id, phase).set(round, sample)
       }
     }
-    if (options.rows.some(({ server }) => server?.endsWith('-money'))) {
-      const sample = await quietly(bench, () => ledgerAlone(options))
-      ledgered.push(sample.perSecond!)
-    }
+    const has = (server: string) => options.rows.some((row) => row.server?.endsWith(server))
+    if (has('-money')) ledgered.push((await quietly(bench, () => ledgerAlone(options))).perSecond)
+    if (has('-plugins')) hooked.push(await quietly(bench, () => alone<HooksResult>('hooks', options)))
   }
   for (const { child } of standing.values()) if (child) await stop(child)
   await upstreams.stop()
@@ -139,7 +143,7 @@ interface Bench {
 }
 
 /** Runs a slice, and once more when others were busy meanwhile; the quieter one counts. */
-async function quietly(bench: Bench, slice: () => Promise<Sample>): Promise<Sample> {
+async function quietly<T>(bench: Bench, slice: () => Promise<T>): Promise<T> {
   bench.slices.total++
   const first = await watched(slice)
   if (first.share <= bench.options.quietShare) return first.sample
@@ -156,7 +160,7 @@ async function quietly(bench: Bench, slice: () => Promise<Sample>): Promise<Samp
   return best.sample
 }
 
-async function watched(slice: () => Promise<Sample>): Promise<{ sample: Sample; share: number }> {
+async function watched<T>(slice: () => Promise<T>): Promise<{ sample: T; share: number }> {
   const busyBefore = busyTicks()
   const ownBefore = ownTicks()
   const startedAt = Date.now()
@@ -264,13 +268,14 @@ async function warmUp(row: Row, { port }: Standing, { options, upstreams }: Benc
   await repeat(wanted / 5, async () => (await sendStreams(port, shapeOf(row, upstreams, true), streamLoad)).chunks)
 }
 
-/** The ledger by itself, in a process of its own. */
-async function ledgerAlone({ nodeParameters, seconds }: RunOptions): Promise<Sample> {
-  const { calls, microseconds } = await run<LedgerResult>(
-    node('row', [...nodeParameters, fileOf('load/ledger.ts'), seconds]),
-  )
+async function ledgerAlone(options: RunOptions) {
+  const { calls, microseconds } = await alone<LedgerResult>('ledger', options)
   return { perSecond: (calls / microseconds) * 1e6 }
 }
+
+/** A part by itself, in a process of its own. */
+const alone = <T>(part: 'ledger' | 'hooks', { nodeParameters, seconds }: RunOptions) =>
+  run<T>(node('row', [...nodeParameters, fileOf(`load/${part}.ts`), seconds]))
 
 // Phases.
 

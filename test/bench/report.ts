@@ -32,6 +32,7 @@ export function report(results: Results): string {
     section(results, 'One request at a time', ['single'], latencyTable),
     section(results, 'Streams', ['first-chunk', 'chunks', 'hold'], streamTable),
     section(results, 'Failover', ['failover'], failoverTable),
+    hooksLine(results),
     ledgerLine(results),
     section(results, 'Node 22', ['busy'], olderNodeTable),
     [...results.faults].map(([row, fault]) => `${row} was not measured: ${fault}`).join('\n'),
@@ -161,6 +162,12 @@ function failoverTable(results: Results): string {
         number(ratioOf(results, [row.id, cpuPerFailover], [row.id, cpuPerRequest]), 2),
       ]),
   )
+}
+
+function hooksLine({ hooked }: Results): string {
+  if (hooked.length === 0) return ''
+  const of = (name: 'handedOn' | 'async') => number(median(hooked.map((one) => one[name])), 2)
+  return `### Hooks\n\nEight plugins that do nothing add ${of('handedOn')} µs of processor time to a call in process, ${of('async')} µs where they are async functions.`
 }
 
 function ledgerLine({ ledgered }: Results): string {

@@ -35,6 +35,8 @@ it.runIf(isLinux)('measures every row that starts quickly', { timeout: 60_000 },
   expect(samples.map(({ cpu }) => cpu! > 0)).toEqual([true, true, true, true])
   expect(results.ledgered).toEqual([expect.any(Number)])
   expect(results.ledgered[0]).toBeGreaterThan(100)
+  expect(results.hooked).toEqual([{ handedOn: expect.any(Number), async: expect.any(Number) }])
+  expect(report(results)).toMatch(/^Eight plugins that do nothing add -?\d+\.\d\d µs/m)
   expect(report(results)).toMatch(/^One process writes \d+ calls a second into its ledger/m)
   expect(report(results)).toMatch(/^\| CPU per request ÷ pipe +\| +≤ 1.35, ≤ 1.5, ≤ 0.7 \| +\d/m)
 })

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import type { ModelOptions } from '@signalbox/core'
 import {
   type Script,
   chunk,
@@ -17,13 +18,13 @@ import {
 import { type Speaker, type Wire, dataOf, otherThan, pairs, providersWords, wholeStream } from '../support/dialects.ts'
 import { send } from '../support/caller.ts'
 import { describeMounts } from '../support/mounts.ts'
-import { type OverOptions, listenTo, routerFor, upstreamThat } from '../support/routers.ts'
+import { listenTo, routerFor, upstreamThat } from '../support/routers.ts'
 
 /** A fault of a provider, in whatever dialect it fails. */
 interface Fault {
   readonly title: string
   script(wire: Wire): Script
-  readonly options?: OverOptions
+  readonly options?: Partial<ModelOptions>
   /** What the attempt is noted as, and what the caller is told when no model is left. */
   readonly code: string
   /** The provider's words, where it is they that the caller is told. */
@@ -125,10 +126,9 @@ async function routerThatFails(fault: Fault, provider: Wire, spare?: Wire, strea
   const first = await upstreamThat(fault.script(provider))
   const second = spare && (await upstreamThat(healthy(spare, streamed)))
   const router = routerFor({
-    models: { first: provider.model(first), ...(second && { second: spare.model(second) }) },
+    models: { first: provider.model(first, fault.options), ...(second && { second: spare.model(second) }) },
     routes: { auto: { models: second ? ['first', 'second'] : ['first'] } },
     retry: false,
-    ...fault.options,
   })
   return { router, second, told: listenTo(router) }
 }

@@ -10,7 +10,17 @@ export interface Line {
   readonly prompt: string
   readonly category: string
   readonly tools?: readonly string[]
-  readonly results: Readonly<Record<string, { readonly score: number; readonly cost_usd?: number }>>
+  readonly results: Readonly<Record<string, Result>>
+}
+
+/** What a model made of a prompt. */
+export interface Result {
+  readonly score: number
+  readonly cost_usd?: number
+  readonly input_tokens?: number
+  readonly output_tokens?: number
+  /** Its final answer, where there is such a thing. */
+  readonly pred?: string
 }
 
 /** Two models on some sources. */
@@ -30,6 +40,8 @@ export interface Pool {
 export interface RoutingData {
   readonly tracks: Readonly<Record<string, Track>>
   readonly pools: Readonly<Record<string, Pool>>
+  /** US dollars per million tokens of input and output. */
+  readonly prices: Readonly<Record<string, readonly [input: number, output: number]>>
   lines(split: Split, sources: readonly string[]): Line[]
 }
 
@@ -51,6 +63,7 @@ export async function openRoutingData(
   return {
     tracks: TRACKS,
     pools: POOLS,
+    prices: JSON.parse(readFileSync(`${folder}/prices.json`, 'utf8')).models,
     lines: (split, sources) => sources.flatMap((source) => linesOf(`${folder}/${split}/${source}.jsonl`)),
   }
 }

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { cascadeTable } from './cascade.ts'
 import { openRoutingData } from './data.ts'
 import { latencyTable } from './latency.ts'
 import { multilingualTable } from './multilingual.ts'
@@ -13,6 +14,7 @@ import { transferTable } from './transfer.ts'
 const sections = [
   ['Two models', trackTable],
   ['Pools of twelve models', poolTable],
+  ['Cascades by agreement', cascadeTable],
   ['Few labels', fewLabelsTable],
   ['Models that the weights never saw', transferTable],
   ['Other languages', multilingualTable],
@@ -29,7 +31,7 @@ const data = await openRoutingData(values.data).catch((error: unknown) => {
 })
 const parts: string[] = []
 for (const [title, table] of sections) {
-  const part = `### ${title}\n\n${table(data)}`
+  const part = `### ${title}\n\n${await table(data)}`
   console.log(`${part}\n`)
   parts.push(part)
 }

@@ -15,7 +15,7 @@ export const listen = listener(router)
 export const loaded = loadConfig('signalbox.json')
 export const provider = startSimulatedProvider()
 
-export const merged: CallState = { hello: 'Hello' }
+export const merged: Pick<CallState, 'hello'> = { hello: 'Hello' }
 export const greetingOf = (call: Call): string | undefined => call.state.hello
 // @ts-expect-error -- what a plugin adds may not be there yet
 export const certainGreetingOf = (call: Call): string => call.state.hello

@@ -88,6 +88,10 @@ tables by which it is done.
   and \`untranslatable\` where no other is left. With \`untranslatable: 'report'\` it is left out instead, and named in the
   header \`x-signalbox-dropped\`. A field that is in no table is lost too.
 - left out: the answer is the same without it. It is named in \`x-signalbox-dropped\`, and no reason to refuse.
+- What an answer holds that the caller's dialect has nothing for is named in the same header, as \`answer.…\`. The head of a
+  stream is out before that is known: there a comment before its end says \`: x-signalbox-dropped: …\`.
+- What stands inside a field, as \`cache_control\` does in a message, and has no words there, is left out and named likewise;
+  a tool of a kind that the other does not have, and citations that were asked for, are lost.
 - A value that asks for nothing but what is so anyway, such as \`n: 1\` or an empty list, is neither.
 - What a model thought goes to the provider that can read it, with its signature or in its cipher; to any other it is left
   out. Callers get it in their own dialect's field, where the other's proof is marked, and send it back there.

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import type { RouterOrder, RouterProcessOptions } from './billing-orders.ts'
+import type { CacheOrder } from './cache-orders.ts'
 import type { StoreOrder } from './store-orders.ts'
 
 /** A process that takes orders. */
@@ -28,6 +29,10 @@ export function temporaryFolder(): { folder: string; remove: () => void } {
 /** Starts a process over the store in `file`, ready for its first order. */
 export const startStoreProcess = (file: string, processLeaseMs = 2_000): Promise<StoreProcess> =>
   startProcess(fileURLToPath(new URL('store-process.ts', import.meta.url)), [file, String(processLeaseMs)])
+
+/** Starts a process over a router with a cache in `file`, ready for its first order. */
+export const startCacheProcess = (file: string, baseUrl: string): Promise<OrderedProcess<CacheOrder>> =>
+  startProcess(fileURLToPath(new URL('cache-process.ts', import.meta.url)), [file, baseUrl])
 
 /** Makes one file of what a process over a router runs, so that many can be started: it takes a quarter of the time. */
 export async function bundleRouterProcess(folder: string): Promise<string> {

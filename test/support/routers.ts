@@ -100,9 +100,9 @@ export function listenTo(router: Router): Told[] {
   return told
 }
 
-/** Waits, in turns of a few milliseconds, until something holds; fails after two seconds. */
+/** Waits, in turns of a few milliseconds, until something holds; fails after ten seconds. */
 export async function eventually(holds: () => boolean, what = holds.toString()): Promise<void> {
-  const until = performance.now() + 2_000
+  const until = performance.now() + 10_000
   while (!holds()) {
     if (performance.now() > until) throw new Error(`did not come true: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 2))

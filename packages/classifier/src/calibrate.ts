@@ -12,13 +12,23 @@ const least = 1e-6
 const most = 1e9
 
 /**
- * Searches the lambda for a target. Share, cost and quality all fall as lambda rises, so halving finds it: the least
- * lambda that keeps within a share or a cost, the greatest that keeps a quality.
+ * Searches the lambda for a target on prompts. Share, cost and quality all fall as lambda rises, so halving finds it: the
+ * least lambda that keeps within a share or a cost, the greatest that keeps a quality.
  */
 export function calibrateLambda(profile: Profile, { prompts, candidates, target }: Calibration): Calibrated {
   checkTarget(target)
   if (prompts.length === 0) throw new TypeError('prompts: expected at least one, got none')
-  const judged = prompts.map((prompt) => profile.rank(prompt, candidates))
+  return lambdaFor(
+    prompts.map((prompt) => profile.rank(prompt, candidates)),
+    target,
+  )
+}
+
+/** What is expected of a candidate for one prompt. */
+export type Judged = Pick<RankedCandidate, 'quality' | 'costUsd'>
+
+/** The lambda for a target on prompts whose candidates were judged, at least one. */
+export function lambdaFor(judged: readonly (readonly Judged[])[], target: CalibrationTarget): Calibrated {
   const wantsHigh = 'minQuality' in target
   const isMet = (result: Omit<Calibrated, 'reached'>) => meets(target, result)
   const free = expectedAt(judged, 0)
@@ -40,7 +50,7 @@ function meets(target: CalibrationTarget, { share, quality, costUsd }: Omit<Cali
   return 'minQuality' in target ? quality >= target.minQuality : costUsd <= target.maxCostUsd
 }
 
-function expectedAt(judged: readonly (readonly RankedCandidate[])[], lambda: number): Omit<Calibrated, 'reached'> {
+function expectedAt(judged: readonly (readonly Judged[])[], lambda: number): Omit<Calibrated, 'reached'> {
   let [dearest, quality, costUsd] = [0, 0, 0]
   for (const candidates of judged) {
     let taken = candidates[0]!
@@ -58,7 +68,8 @@ function expectedAt(judged: readonly (readonly RankedCandidate[])[], lambda: num
   return { lambda, share: dearest / count, quality: quality / count, costUsd: costUsd / count }
 }
 
-function checkTarget(target: CalibrationTarget): void {
+/** @throws TypeError for what is no target, saying what came instead */
+export function checkTarget(target: CalibrationTarget): void {
   const entries = Object.entries(target ?? {})
   const names = ['targetShare', 'minQuality', 'maxCostUsd']
   const [name, value] = entries[0] ?? []

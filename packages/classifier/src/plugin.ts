@@ -1,19 +1,16 @@
 import {
   type Call,
-  type CandidateView,
   type Labels,
   type LiftOptions,
   type Plugin,
-  type Ranked,
-  SignalboxError,
-  type Strategy,
   classifier,
+  complexityInConversation,
 } from '@signalbox/core'
 import type { PromptParts } from './features/features.ts'
 import type { Complexity } from './profile-file.ts'
 import { shippedProfile } from './shipped.ts'
 import { expectedLengthOf, taskOf } from './task.ts'
-import type { Candidate, Profile } from './types.ts'
+import type { Profile } from './types.ts'
 
 /** How calls are labelled. */
 export interface LearnedClassifierOptions extends LiftOptions {
@@ -28,7 +25,8 @@ export interface LearnedClassifierOptions extends LiftOptions {
 /**
  * A plugin that labels calls by what they ask: `domain`, `complexity` (`simple`, `moderate`, `complex`), `task` (`code`,
  * `maths`, `analysis`, `summarise`, `translate`, `write`, `extract`, `chat`) and `expectedLength` (`short`, `medium`,
- * `long`). Reads the last message of the user. Takes microseconds, never fails, and makes no call.
+ * `long`). Reads the last message of the user, and for `complexity` the ones before it: a conversation that was complex stays
+ * so, and a short message that goes on with one is at least moderate. Takes microseconds, never fails, and makes no call.
  *
  * @example
  * createRouter({ models, routes, plugins: [learnedClassifier()] })
@@ -42,7 +40,7 @@ export function learnedClassifier(options: LearnedClassifierOptions = {}): Plugi
       const found = profile.label(prompt, complexity)
       const labels = {
         domain: found.domain,
-        complexity: found.complexity,
+        complexity: complexityInConversation(found.complexity, prompt.text, earlier(call, profile, complexity)),
         task: taskOf(prompt.text),
         expectedLength: expectedLengthOf(prompt.text, call.request.parameters.maxOutputTokens),
       }
@@ -52,53 +50,18 @@ export function learnedClassifier(options: LearnedClassifierOptions = {}): Plugi
   )
 }
 
-/** How models are chosen by a profile. */
-export interface LearnedStrategyOptions {
-  readonly profile: Profile
-  /** The quality that a US dollar must buy; `profile.calibrate` finds it for a target. @default 0 */
-  readonly lambda?: number
-  /** For each model of the router, its name in the profile, or more. A model that is not here goes by its own name. */
-  readonly candidates?: Readonly<Record<string, Omit<Exclude<Candidate, string>, 'model'>>>
-}
+/** Earlier messages of the user that count. */
+const messagesLookedAt = 10
 
-/**
- * A strategy that takes the model with the highest expected quality less lambda times expected cost. Models that the
- * profile does not know stand behind those that it knows.
- *
- * @throws SignalboxError `invalid_config` when the profile is not enabled: it was not shown to be above the zero router.
- * @example
- * routes: { auto: { models: ['gpt-4.1', 'gpt-4.1-mini'], strategy: byLearned({ profile, lambda: 20 }) } }
- */
-export function byLearned({ profile, lambda = 0, candidates = {} }: LearnedStrategyOptions): Strategy {
-  if (!profile.enabled) {
-    throw new SignalboxError(
-      'invalid_config',
-      'The configuration has a fault:\n  byLearned, profile: expected an enabled profile, got one that was not above the zero router',
-    )
-  }
-  const candidateOf = ({ name, model }: CandidateView): Candidate => ({
-    model: name,
-    ...(!profile.models.includes(name) && profile.models.includes(model) && { like: model }),
-    ...candidates[name],
-  })
-  return {
-    name: 'learned',
-    rank(call, views): Ranked[] {
-      const ranked = profile.rank(promptOfCall(call), views.map(candidateOf), { lambda })
-      return ranked
-        .toSorted((a, b) => Number(b.known) - Number(a.known))
-        .map(({ model, quality, costUsd, known }) => ({
-          name: model,
-          reason: known
-            ? `expected quality ${quality.toFixed(3)} at ${costUsd.toPrecision(2)} USD, lambda ${lambda}`
-            : 'the profile does not know it',
-        }))
-    },
-  }
-}
+/** How hard the last messages of the user before the present one were, each alone. */
+const earlier = ({ request }: Call, profile: Profile, complexity: Complexity | undefined) =>
+  request.messages
+    .filter(({ role }) => role === 'user')
+    .slice(-1 - messagesLookedAt, -1)
+    .map(({ text }) => profile.label(text, complexity).complexity)
 
 /** What of a call is judged: the last message of its user, with how much stands before it. */
-function promptOfCall({ request }: Call): PromptParts {
+export function promptOfCall({ request }: Call): PromptParts {
   const { messages, tools } = request
   const last = messages.findLast(({ role }) => role === 'user') ?? messages.at(-1)
   return { text: last?.text ?? '', tools: tools.length, turns: Math.max(0, messages.length - 1) }

@@ -1,8 +1,21 @@
 import { parseArgs } from 'node:util'
+import { configFile } from './config-file.ts'
+import {
+  type ExplainOptions,
+  type ReplayOptions,
+  type SimulateOptions,
+  explainFlags,
+  explainOptions,
+  replayFlags,
+  replayOptions,
+  simulateFlags,
+  simulateOptions,
+} from './decision-arguments.ts'
 import { type KeysOptions, keysFlags, keysOptions } from './keys-arguments.ts'
 import { type ReportOptions, reportFlags, reportOptions } from './report-arguments.ts'
 import type { TrainOptions } from './train.ts'
 
+export type { ExplainOptions, ReplayOptions, SimulateOptions } from './decision-arguments.ts'
 export type { KeysOptions } from './keys-arguments.ts'
 export type { ReportOptions } from './report-arguments.ts'
 
@@ -37,12 +50,15 @@ export type Command =
   | { readonly kind: 'report'; readonly options: ReportOptions }
   | { readonly kind: 'keys'; readonly options: KeysOptions }
   | { readonly kind: 'tail'; readonly options: TailOptions }
+  | { readonly kind: 'explain'; readonly options: ExplainOptions }
+  | { readonly kind: 'replay'; readonly options: ReplayOptions }
+  | { readonly kind: 'simulate'; readonly options: SimulateOptions }
   | TrainOptions
   | PluginCommandLine
 
-const commands = ['serve', 'doctor', 'report', 'keys', 'tail', 'train'] as const
+const commands = ['serve', 'doctor', 'report', 'keys', 'tail', 'train', 'explain', 'replay', 'simulate'] as const
 
-/** A command of a plugin: `signalbox PLUGIN COMMAND --config FILE [ARGUMENTS]`. */
+/** A command of a plugin: `signalbox PLUGIN COMMAND [--config FILE] [ARGUMENTS]`. */
 export interface PluginCommandLine {
   readonly kind: 'plugin'
   readonly config: string
@@ -58,7 +74,7 @@ export function readArguments(args: readonly string[]): Command {
     if (values['help']) return { kind: 'help' }
     if (values['version']) return { kind: 'version' }
     const [command, ...rest] = positionals
-    if (command === undefined) throw new Error('expected a command: signalbox serve --config FILE')
+    if (command === undefined) throw new Error('expected a command, such as signalbox serve')
     const known = commands.find((name) => name === command)
     return known ? commandOf(known, values as Values, rest) : pluginCommand(command, values as Values, rest)
   } catch (error) {
@@ -67,9 +83,9 @@ export function readArguments(args: readonly string[]): Command {
 }
 
 function pluginCommand(plugin: string, { config }: Values, [command, ...args]: readonly string[]): PluginCommandLine {
-  if (config) return { kind: 'plugin', config, plugin, command, args }
   const own = `${commands.slice(0, -1).join(', ')} and ${commands.at(-1)}`
-  throw new Error(`there is no command "${plugin}"; there are ${own}, and with --config FILE those of its plugins`)
+  const asked = `there is no command "${plugin}" of its own (${own}), and that of a plugin`
+  return { kind: 'plugin', config: configFile(config, asked), plugin, command, args }
 }
 
 type Values = ReturnType<typeof parse<typeof serveFlags>>['values'] & Readonly<Record<string, string>>
@@ -78,9 +94,12 @@ function commandOf(command: (typeof commands)[number], values: Values, rest: rea
   if (command === 'report') return { kind: 'report', options: reportOptions(values, rest) }
   if (command === 'keys') return { kind: 'keys', options: keysOptions(values, rest) }
   if (command === 'train') return trainOptions(values, rest[0])
+  if (command === 'explain') return { kind: 'explain', options: explainOptions(values, rest) }
+  if (command === 'replay') return { kind: 'replay', options: replayOptions(values, rest) }
+  if (command === 'simulate')
+    return { kind: 'simulate', options: simulateOptions(values as Readonly<Record<string, string>>, rest) }
   if (rest[0] !== undefined) throw new Error(`"${rest[0]}" is one argument too many; a file is given by --config`)
-  const { config } = values
-  if (!config) throw new Error(`${command} needs --config FILE`)
+  const config = configFile(values.config, command)
   if (command === 'doctor') return { kind: 'doctor', config }
   if (command === 'serve') return { kind: 'serve', options: serveOptions(values, config) }
   const lines = wholeNumber('--lines', values['lines'] ?? '10', 10_000)
@@ -104,7 +123,6 @@ const serveFlags = {
 } as const
 
 const tailFlags = {
-  ...commonFlags,
   config: { type: 'string', short: 'c' },
   lines: { type: 'string', short: 'n' },
   json: { type: 'boolean' },
@@ -112,17 +130,28 @@ const tailFlags = {
 
 const trainFlags = {
   data: { type: 'string' },
+  ledger: { type: 'string' },
+  prompts: { type: 'string' },
   out: { type: 'string' },
 } as const
+
+/** The flags of commands that do not serve. */
+const ownFlags: Readonly<Record<string, Flags>> = {
+  report: reportFlags,
+  keys: keysFlags,
+  train: trainFlags,
+  tail: tailFlags,
+  explain: explainFlags,
+  replay: replayFlags,
+  simulate: simulateFlags,
+}
 
 type Flags = NonNullable<Parameters<typeof parseArgs>[0]>['options'] & object
 
 /** The flags of the command that stands first. */
 function flagsOf(command: string | undefined): Flags {
-  if (command === 'report') return { ...commonFlags, ...reportFlags }
-  if (command === 'keys') return { ...commonFlags, ...keysFlags }
-  if (command === 'train') return { ...commonFlags, ...trainFlags }
-  return command === 'tail' ? tailFlags : serveFlags
+  const own = command !== undefined && Object.hasOwn(ownFlags, command) ? ownFlags[command] : undefined
+  return own ? { ...commonFlags, ...own } : serveFlags
 }
 
 const parse = <F extends Flags>(args: readonly string[], options: F) =>
@@ -142,10 +171,15 @@ function serveOptions(values: Values, config: string): ServeOptions {
   }
 }
 
-function trainOptions({ data, out }: Readonly<Record<string, unknown>>, stray: string | undefined): TrainOptions {
+function trainOptions(values: Readonly<Record<string, string | undefined>>, stray: string | undefined): TrainOptions {
   if (stray !== undefined) throw new Error(`"${stray}" is one argument too many; a file is given by --data`)
-  if (typeof data !== 'string' || typeof out !== 'string') throw new Error('train needs --data FILE and --out FILE')
-  return { kind: 'train', data, out }
+  const { data, ledger, prompts, out } = values
+  if ((ledger === undefined) !== (prompts === undefined))
+    throw new Error('--ledger FILE needs --prompts FILE, and the other way: no prompt is in a ledger')
+  const rated = ledger === undefined ? undefined : { ledger, prompts: prompts! }
+  if ((data === undefined && !rated) || out === undefined)
+    throw new Error('train needs --data FILE (or --ledger FILE and --prompts FILE) and --out FILE')
+  return { kind: 'train', data, rated, out }
 }
 
 function wholeNumber(flag: string, text: string, most: number): number {

@@ -40,11 +40,4 @@ describe('doctor', () => {
     expect(await finished(['doctor', '--config', file])).toMatchObject({ code: 0, stderr: '' })
     expect(readdirSync(dirname(file)).filter((name) => /ledger|set-up/.test(name))).toEqual([])
   })
-
-  it('needs a configuration', async () => {
-    expect(await finished(['doctor'])).toMatchObject({
-      code: 2,
-      stderr: expect.stringContaining('doctor needs --config'),
-    })
-  })
 })

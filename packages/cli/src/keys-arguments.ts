@@ -1,4 +1,5 @@
 import type { parseArgs } from 'node:util'
+import { configFile } from './config-file.ts'
 
 const verbs = ['create', 'list', 'revoke'] as const
 const windows = ['minute', 'hour', 'day', 'week', 'month'] as const
@@ -49,8 +50,7 @@ export function keysOptions(given: object, [asked, ...rest]: readonly string[]):
   const values = given as Values
   const verb = verbs.find((one) => one === asked)
   if (!verb) throw new Error(`keys: expected one of ${verbs.join(', ')}, got "${asked ?? 'nothing'}"`)
-  const { config } = values
-  if (!config) throw new Error(`keys ${verb} needs --config FILE`)
+  const config = configFile(values.config, `keys ${verb}`)
   const [which, stray] = rest
   const extra = verb === 'revoke' ? stray : which
   if (extra !== undefined) throw new Error(`"${extra}" is one argument too many`)

@@ -1,4 +1,5 @@
 import type { parseArgs } from 'node:util'
+import { configFile } from './config-file.ts'
 
 const kinds = ['costs', 'savings', 'recommendations', 'projection', 'failovers'] as const
 const groups = ['model', 'user', 'key', 'team', 'route', 'tag', 'day'] as const
@@ -51,13 +52,11 @@ type Values = { readonly [Flag in keyof typeof reportFlags]?: string | undefined
 /** Reads what a report is asked for. Throws an Error that says what is wrong. */
 export function reportOptions(values: Values, [kind, stray]: readonly string[]): ReportOptions {
   if (stray !== undefined) throw new Error(`"${stray}" is one argument too many`)
-  if (!values.config) throw new Error('report needs --config FILE')
   return {
-    config: values.config,
+    config: configFile(values.config, 'report'),
     kind: oneOf('report', kind ?? 'costs', kinds),
     by: oneOf('--by', values.by ?? 'model', groups),
-    from: values.from === undefined ? undefined : timeOf('--from', values.from, 0),
-    to: values.to === undefined ? undefined : timeOf('--to', values.to, dayMs),
+    ...timesOf(values),
     format: oneOf('--format', values.format ?? 'table', formats),
     baseline: values.baseline,
     filter: Object.fromEntries(filters.flatMap((name) => (values[name] === undefined ? [] : [[name, values[name]]]))),
@@ -66,13 +65,20 @@ export function reportOptions(values: Values, [kind, stray]: readonly string[]):
   }
 }
 
-function oneOf<T extends string>(what: string, value: string, all: readonly T[]): T {
+/** One of several words. Throws an Error that names them all. */
+export function oneOf<T extends string>(what: string, value: string, all: readonly T[]): T {
   const found = all.find((one) => one === value)
   if (found) return found
   throw new Error(`${what}: expected one of ${all.join(', ')}, got "${value}"`)
 }
 
 const dayMs = 86_400_000
+
+/** A period, as `--from` and `--to` say it. */
+export const timesOf = ({ from, to }: Pick<Values, 'from' | 'to'>) => ({
+  from: from === undefined ? undefined : timeOf('--from', from, 0),
+  to: to === undefined ? undefined : timeOf('--to', to, dayMs),
+})
 
 /** A day (in UTC; the last one is included) or an instant. */
 function timeOf(flag: string, text: string, wholeDayMs: number): number {

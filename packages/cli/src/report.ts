@@ -47,21 +47,25 @@ function sums(ledger: OpenedLedger, options: ReportOptions, kind: 'costs' | 'sav
   return format === 'csv' ? reportCsv(made).trimEnd() : reportText(made, kind, screen())
 }
 
-function recommendations(ledger: OpenedLedger, _config: RouterOptions, options: ReportOptions): string {
+function recommendations(ledger: OpenedLedger, config: RouterOptions, options: ReportOptions): string {
   const found = ledger.recommendations(periodOf(options))
   if (options.format === 'json') return JSON.stringify(found, null, 2)
   if (options.format === 'csv') return csvOf(found, ['kind', 'message', 'savingsUsd', 'attempts', 'unknown'] as const)
-  if (found.length === 0) return 'Nothing in this period would have cost less by another choice.'
+  const { width } = screen()
+  const note = config.fingerprints ? [] : ['', ...wrapped(noFingerprints, width, '')]
+  if (found.length === 0) return ['Nothing in this period would have cost less by another choice.', ...note].join('\n')
   const lines = found.flatMap(({ message, savingsUsd, attempts, unknown }, index) => [
     `${index + 1}. ${printable(message)}.`,
     `   Saves ${dollars(savingsUsd)} USD on ${attempts} attempts, replayed. Not known: ${unknown}.`,
   ])
-  return ['What would have cost less', '', ...lines.flatMap((line) => wrapped(line, screen().width))].join('\n')
+  return ['What would have cost less', '', ...lines.flatMap((line) => wrapped(line, width)), ...note].join('\n')
 }
 
-function wrapped(text: string, width: number): string[] {
+const noFingerprints =
+  'Whether a cache would have hit is not known: the ledger keeps nothing of what was asked. With "fingerprints": true in the configuration it keeps a hash.'
+
+function wrapped(text: string, width: number, indent = '   '): string[] {
   const lines: string[] = []
-  const indent = '   '
   for (const word of text.split(' ')) {
     const last = lines.at(-1)
     if (last !== undefined && last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`

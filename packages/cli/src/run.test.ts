@@ -20,7 +20,7 @@ describe('--help and --version', () => {
   it('print to stdout and exit with 0', async () => {
     const [help, version] = await Promise.all([finished(['--help']), finished(['-v'])])
     expect(help).toMatchObject({ code: 0, stderr: '' })
-    expect(help.stdout).toContain('signalbox serve --config FILE')
+    expect(help.stdout).toContain('signalbox serve [--config FILE]')
     expect(version).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/), stderr: '' })
   })
 })

@@ -1,20 +1,26 @@
 import { readFileSync } from 'node:fs'
 import { createRouter, isSignalboxError, loadConfig } from '@signalbox/core'
 import {
+  type ExplainOptions,
   type KeysOptions,
+  type ReplayOptions,
   type ReportOptions,
   type ServeOptions,
+  type SimulateOptions,
   type TailOptions,
   readArguments,
 } from './arguments.ts'
 import { checkText } from './check.ts'
 import { doctor } from './doctor.ts'
+import { explain } from './explain.ts'
 import { help } from './help.ts'
 import { keys } from './keys.ts'
 import { orderText } from './order.ts'
+import { replay } from './replay.ts'
 import { report } from './report.ts'
 import { runPluginCommand } from './plugin-command.ts'
 import { serve } from './serve.ts'
+import { simulated } from './simulate.ts'
 import { tail } from './tail.ts'
 import { fail, print } from './terminal.ts'
 import { train } from './train.ts'
@@ -47,6 +53,12 @@ export async function run(args: readonly string[]): Promise<number> {
       return follow(command.options).catch(failed)
     case 'train':
       return (await train(command)) ? exitCodes.ok : exitCodes.failed
+    case 'explain':
+      return printExplanation(command.options).catch(failed)
+    case 'replay':
+      return replayLog(command.options).catch(failed)
+    case 'simulate':
+      return printSimulation(command.options).catch(failed)
     case 'plugin':
       return runPluginCommand(command).catch(failed)
   }
@@ -71,6 +83,20 @@ async function manageKeys(options: KeysOptions): Promise<number> {
 
 async function follow(options: TailOptions): Promise<number> {
   await tail(await loadConfig(options.config), options)
+  return exitCodes.ok
+}
+
+async function printExplanation(options: ExplainOptions): Promise<number> {
+  print(await explain(await loadConfig(options.config), options))
+  return exitCodes.ok
+}
+
+async function replayLog({ config, log }: ReplayOptions): Promise<number> {
+  return (await replay(await loadConfig(config), log)) ? exitCodes.ok : exitCodes.failed
+}
+
+async function printSimulation(options: SimulateOptions): Promise<number> {
+  print(await simulated(await loadConfig(options.policy), options))
   return exitCodes.ok
 }
 

@@ -89,6 +89,7 @@ const wide =
 
 /** The columns that a text takes in a terminal. */
 function displayWidth(text: string): number {
+  if (/^[ -~]*$/.test(text)) return text.length
   let width = 0
   for (const { segment } of segmenter.segment(text)) width += wide.test(segment) ? 2 : 1
   return width

@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type ProfileFile, parseProfile } from '@signalbox/classifier'
+import { createSqliteLedger, systemClock } from '@signalbox/core'
 import { describe, expect, it } from 'vitest'
 import { configFile, finished } from './testing/signalbox.ts'
 
@@ -16,6 +17,56 @@ function results({ count, learnable }: { count: number; learnable: boolean }): s
     lines.push(JSON.stringify({ prompt, model: 'large', score: knows(true), cost: 0.002 }))
   }
   return lines.join('\n')
+}
+
+/** A ledger in which calls were rated: large models know sums, and every model knows poems. */
+async function ratedLedger({ modelsOfPrompt }: { modelsOfPrompt: (at: number) => readonly string[] }) {
+  const lines: string[] = []
+  const prompts = configFile('', 'jsonl')
+  const file = join(
+    dirname(prompts),
+    `rated-${modelsOfPrompt(0).length}-${modelsOfPrompt(1).join('')}-${Date.now()}.db`,
+  )
+  const ledger = createSqliteLedger({ file, clock: systemClock })
+  const call = (callKey: string, model: string, domain: string) => {
+    const base = {
+      callKey,
+      callId: `id-of-${callKey}`,
+      time: Date.now(),
+      identity: {},
+      route: 'auto',
+      model,
+      outcome: 'ok',
+    }
+    const tokens = { inputTokens: 10, cachedInputTokens: 0, cacheWriteTokens: 0, outputTokens: 10, reasoningTokens: 0 }
+    const costNanoUsd = model === 'large' ? 2_000_000n : 100_000n
+    ledger.post({
+      ...base,
+      ...tokens,
+      place: 0,
+      provider: 'p',
+      latencyMs: 1,
+      costNanoUsd,
+      estimated: false,
+      overrun: false,
+    })
+    ledger.close({ ...base, durationMs: 1, failovers: 0, decision: { labels: { domain } } })
+  }
+  for (let at = 0; at < 200; at++) {
+    const isSum = at % 2 === 0
+    const prompt = isSum ? `What is ${at} plus ${at * 7}, and then half of it?` : `Write poem number ${at} on the sea`
+    for (const model of modelsOfPrompt(at)) {
+      const key = `${at}-${model}`
+      call(key, model, isSum ? 'sums' : 'poems')
+      ledger.rate({ callKey: key, time: Date.now(), score: Number(model === 'large' || !isSum) })
+      lines.push(JSON.stringify({ id: at % 3 === 0 ? key : `id-of-${key}`, prompt }))
+    }
+  }
+  call('forgotten', 'small', 'sums')
+  ledger.rate({ callKey: 'forgotten', time: Date.now(), score: 1 })
+  await ledger.end()
+  writeFileSync(prompts, lines.join('\n'))
+  return { ledger: file, prompts }
 }
 
 describe('train', () => {
@@ -56,10 +107,52 @@ describe('train', () => {
     expect(existsSync(out)).toBe(false)
   })
 
+  it('takes the rated calls of a ledger too, with the prompts that the host has kept', async () => {
+    const { ledger, prompts } = await ratedLedger({ modelsOfPrompt: () => ['small', 'large'] })
+    const out = join(dirname(prompts), 'rated.json')
+    const args = ['train', '--ledger', ledger, '--prompts', prompts, '--out', out]
+    const { code, stderr } = await finished(args)
+    expect(stderr).toContain('401 rated calls, 400 of them with a prompt')
+    expect(code).toBe(0)
+    const profile = parseProfile(JSON.parse(readFileSync(out, 'utf8')) as ProfileFile)
+    const [best] = profile.rank('What is 12 plus 19, and then half of it?', ['small', 'large'], { lambda: 100 })
+    expect(best).toMatchObject({ model: 'large', costUsd: expect.closeTo(0.002, 3) })
+  })
+
+  it('says that ratings alone prove nothing where no prompt went to every model, and counts them beside results', async () => {
+    const { ledger, prompts } = await ratedLedger({ modelsOfPrompt: (at) => [at % 4 < 2 ? 'small' : 'large'] })
+    const out = join(dirname(prompts), 'alone.json')
+    const rated = ['train', '--ledger', ledger, '--prompts', prompts, '--out', out]
+    expect(await finished(rated)).toMatchObject({ code: 1, stderr: expect.stringContaining('Nothing was measured') })
+    const data = configFile(results({ count: 300, learnable: true }), 'jsonl')
+    expect(await finished([...rated, '--data', data])).toMatchObject({ code: 0 })
+  })
+
+  it.each([
+    [['--ledger', 'x.db', '--out', 'y.json'], '--ledger FILE needs --prompts FILE'],
+    [['--prompts', 'x.jsonl', '--data', 'z.jsonl', '--out', 'y.json'], '--ledger FILE needs --prompts FILE'],
+  ])('refuses %j', async (args, fault) => {
+    expect(await finished(['train', ...args])).toMatchObject({ code: 2, stderr: expect.stringContaining(fault) })
+  })
+
+  it('says which ledger or line is wrong', async () => {
+    const prompts = configFile('{"id":"a","prompt":1}', 'jsonl')
+    const { ledger } = await ratedLedger({ modelsOfPrompt: () => ['small'] })
+    const ask = (...args: string[]) => finished(['train', '--out', join(dirname(prompts), 'no.json'), ...args])
+    expect(await ask('--ledger', ledger, '--prompts', prompts)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('expected lines of {"id", "prompt"}'),
+    })
+    const none = join(dirname(prompts), 'none.db')
+    expect((await ask('--ledger', none, '--prompts', configFile('', 'jsonl'))).stderr).toContain(
+      'there is no ledger at',
+    )
+  })
+
   it('needs data and a place to write to', async () => {
     expect(await finished(['train', '--data', 'x.jsonl'])).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('train needs --data FILE and --out FILE'),
+      stderr: expect.stringContaining('train needs --data FILE'),
     })
   })
 })

@@ -1,47 +1,56 @@
-import { createReadStream } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
-import { createInterface } from 'node:readline'
 import { styleText } from 'node:util'
 import type { Row } from '@signalbox/classifier'
+import { jsonLines } from './json-lines.ts'
+import { ratedRows } from './rated-rows.ts'
 import { fail, print, tell } from './terminal.ts'
 
 /** Options of `signalbox train`. */
 export interface TrainOptions {
   readonly kind: 'train'
-  readonly data: string
+  /** A file of results. */
+  readonly data: string | undefined
+  /** A ledger whose rated calls are rows too, and the file with their prompts. */
+  readonly rated: { readonly ledger: string; readonly prompts: string } | undefined
   readonly out: string
 }
 
 /**
- * Trains a profile from a file of results, one JSON object a line, prints what it came to, and writes it. True where the
- * profile may choose models; one that may not is written too, and refused by whoever is asked to use it.
+ * Trains a profile from results, one JSON object a line, and from the calls of a ledger that were rated; prints what it
+ * came to, and writes it. True where the profile may choose models; one that may not is written too, and refused by
+ * whoever is asked to use it.
  */
-export async function train({ data, out }: TrainOptions): Promise<boolean> {
-  const rows = await readRows(data)
+export async function train({ data, rated, out }: TrainOptions): Promise<boolean> {
+  const rows = await readRows({ data, rated })
   if (!rows) return false
   const { reportText, trainProfile } = await import('@signalbox/classifier')
-  const profile = trained(() => trainProfile(rows, { onProgress: progress }), data)
+  const profile = trained(() => trainProfile(rows, { onProgress: progress }), data ?? rated!.ledger)
   if (!profile) return false
   const text = JSON.stringify(profile)
   await writeFile(out, `${text}\n`)
   if (profile.report) print(reportText(profile.report))
   tell(`${out}: ${profile.models.length} models, ${profile.domains.length} domains, ${text.length} bytes`)
+  if (!profile.report)
+    tell('Nothing was measured: no prompt has a score of every model. Give some that have by --data.')
   if (!profile.enabled) fail(`${out} is not enabled: no strategy will take it`)
   return profile.enabled
 }
 
-/** The rows of a file; undefined where it can't be read, which is told. */
-async function readRows(file: string): Promise<Row[] | undefined> {
+/** All rows; undefined where a file can't be read, which is told. */
+async function readRows({ data, rated }: Pick<TrainOptions, 'data' | 'rated'>): Promise<Row[] | undefined> {
   const rows: Row[] = []
-  let number = 0
   try {
-    for await (const line of createInterface({ input: createReadStream(file) })) {
-      number++
-      if (line.trim() !== '') rows.push(JSON.parse(line) as Row)
+    if (data !== undefined) for await (const row of jsonLines(data)) rows.push(row as Row)
+    if (rated) {
+      const found = await ratedRows(rated.ledger, rated.prompts)
+      tell(
+        `${rated.ledger}: ${found.rated} rated calls, ${found.rows.length} of them with a prompt in ${rated.prompts}`,
+      )
+      rows.push(...found.rows)
     }
     return rows
   } catch (error) {
-    fail(number > 0 ? `${file}, line ${number}: ${(error as Error).message}` : (error as Error).message)
+    fail((error as Error).message)
     return undefined
   }
 }

@@ -1,21 +1,21 @@
 import type { CachedAnswer } from './cache/answer.ts'
 import { type Flights, createFlights } from './cache/flights.ts'
-import { keyOf } from './cache/key.ts'
 import type { AnswerLayer, LayerSize } from './cache/layer.ts'
 import { createMemoryLayer } from './cache/memory-layer.ts'
-import { type CacheOptions, type CacheScope, type CacheSettings, cacheDefaults } from './cache/settings.ts'
+import { type CacheOptions, type CacheSettings, cacheDefaults } from './cache/settings.ts'
 import { createSqliteLayer } from './cache/sqlite-layer.ts'
+import { createCallKeys } from './call-key.ts'
 import type { Clock } from './clock.ts'
 import type { RouterOptions } from './config/options.ts'
 import { dialects } from './dialects/index.ts'
-import { hasLongNumber } from './dialects/json.ts'
-import { bufferOf } from './buffer.ts'
 import { SignalboxError } from './errors.ts'
 import type { EventBus } from './events.ts'
 import { usdOf } from './money/usd.ts'
 import type { CacheRecord } from './record.ts'
 import type { RouteTable } from './route-table.ts'
-import type { Call, Identity } from './types.ts'
+import { after, isPromise } from './store/after.ts'
+import type { MaybePromise } from './store/store.ts'
+import type { Call } from './types.ts'
 
 /** How the cache has done since the router began. */
 export interface CacheStatus {
@@ -40,7 +40,8 @@ export interface AnswerCache {
   settingsOf(route: string): CacheSettings | undefined
   /** The key of a call: calls with one key may share an answer. */
   keyOf(call: Call): string
-  find(key: string): Promise<Found | undefined>
+  /** What is kept under a key: at once where it is in memory. */
+  find(key: string): MaybePromise<Found | undefined>
   keep(key: string, answer: CachedAnswer): void
   /** Writes down what the cache had to do with a call. */
   note(call: Call, outcome: CacheRecord): void
@@ -79,14 +80,17 @@ const messages = {
 } as const
 
 /** Makes the cache of a router; undefined where the configuration has none. */
-export function createAnswerCache(
-  { cache, routes = {}, plugins }: RouterOptions,
-  services: CacheServices,
-): AnswerCache | undefined {
+export function createAnswerCache(options: RouterOptions, services: CacheServices): AnswerCache | undefined {
+  const { cache, routes = {} } = options
   if (!cache) return undefined
   const { clock, events } = services
   const settings: CacheSettings = { ...cacheDefaults, ...cache }
-  const failed = (error: unknown) => {
+  const own = new Map(
+    Object.entries(routes).flatMap(([name, route]) =>
+      route.cache === undefined ? [] : [[name, route.cache ? { ...settings, ...route.cache } : undefined] as const],
+    ),
+  )
+  const failed = (error: unknown): undefined => {
     const why = error instanceof Error ? error.message : String(error)
     events.emit('warning', { kind: 'cache_failed', message: `The cache failed: ${why}` })
   }
@@ -94,16 +98,25 @@ export function createAnswerCache(
   const counted = { hits: 0, stale: 0, joined: 0, misses: 0, bypasses: 0, bytes: 0, savedNanoUsd: 0n, savedMs: 0 }
 
   function settingsOf(route: string): CacheSettings | undefined {
-    const own = Object.hasOwn(routes, route) ? routes[route]!.cache : undefined
-    return own === false ? undefined : own ? { ...settings, ...own } : settings
+    return own.has(route) ? own.get(route) : settings
   }
 
-  async function ask(layer: AnswerLayer, key: string): Promise<CachedAnswer | undefined> {
+  function find(key: string, from: number): MaybePromise<Found | undefined> {
+    const layer = layers[from]
+    if (!layer) return undefined
+    return after(ask(layer, key), (answer) => {
+      if (!answer) return find(key, from + 1)
+      for (const nearer of layers.slice(0, from)) void tell(nearer, key, answer)
+      return { answer, layer: layer.name }
+    })
+  }
+
+  function ask(layer: AnswerLayer, key: string): MaybePromise<CachedAnswer | undefined> {
     try {
-      return await layer.get(key)
+      const answer = layer.get(key)
+      return isPromise(answer) ? answer.catch(failed) : answer
     } catch (error) {
-      failed(error)
-      return undefined
+      return failed(error)
     }
   }
 
@@ -115,25 +128,16 @@ export function createAnswerCache(
     }
   }
 
+  let closing: Promise<void> | undefined
+  async function close(): Promise<void> {
+    for (const layer of layers) await layer.close?.()
+  }
+
   return {
     flights: createCallFlights(clock),
     settingsOf,
-    keyOf: (call) =>
-      keyOf([
-        tenantOf(call.identity, cache.per ?? cacheDefaults.per),
-        versionsOf([...(plugins || []), ...((Object.hasOwn(routes, call.route) && routes[call.route]!.plugins) || [])]),
-        modelsOf(services.routes, call.route),
-        requestOf(call),
-      ]),
-    async find(key) {
-      for (const [index, layer] of layers.entries()) {
-        const answer = await ask(layer, key)
-        if (!answer) continue
-        for (const nearer of layers.slice(0, index)) void tell(nearer, key, answer)
-        return { answer, layer: layer.name }
-      }
-      return undefined
-    },
+    keyOf: createCallKeys(options, cache, services.routes),
+    find: (key) => find(key, 0),
     keep: (key, answer) => layers.forEach((layer) => void tell(layer, key, answer)),
     note(call, outcome) {
       call.record.cache = outcome
@@ -148,9 +152,7 @@ export function createAnswerCache(
         layers: layers.map((layer) => ({ name: layer.name, ...layer.size?.() })),
       }
     },
-    async close() {
-      for (const layer of layers) await layer.close?.()
-    },
+    close: () => (closing ??= close()),
   }
 }
 
@@ -175,39 +177,6 @@ function layersOf(
       ]
     : []
   return [createMemoryLayer({ maximumBytes }), ...shared, ...layers]
-}
-
-/** Who shares: never two that the host tells apart, unless it says that they may. */
-export function tenantOf({ key, user, team, tier, tags, routes, maxCostUsd }: Identity, per: CacheScope): unknown {
-  if (per === 'all') return ['all']
-  if (per !== 'identity') {
-    const part = { key, user, team }[per]
-    if (part !== undefined) return [per, part]
-  }
-  return ['identity', { key, user, team, tier, tags, routes, maxCostUsd }]
-}
-
-const versionsOf = (plugins: readonly { readonly name: string; readonly version?: string }[]) =>
-  plugins.map(({ name, version }) => [name, version])
-
-function modelsOf(routes: RouteTable, route: string) {
-  return [...routes.find(route)!.candidates.values()].map(({ name, provider, model, account }) => [
-    name,
-    provider,
-    model,
-    account,
-  ])
-}
-
-/** Whether an answer comes as a stream is no part of what is asked. */
-const manner: ReadonlySet<string> = new Set(['stream', 'stream_options', 'model'])
-
-/** All of a request that changes its answer. Numbers that this machine would round count as they are written. */
-export function requestOf({ route, dialect, surface, request, headers }: Call): unknown {
-  const { traceparent: _parent, tracestate: _state, ...asked } = headers
-  const body = Object.entries(request.body).filter(([name]) => !manner.has(name))
-  const text = bufferOf(request.bytes).toString()
-  return [route, dialect, surface, asked, Object.fromEntries(body), hasLongNumber(text) ? text : undefined]
 }
 
 type Counted = { -readonly [Name in keyof Omit<CacheStatus, 'layers' | 'savedUsd'>]: number } & { savedNanoUsd: bigint }

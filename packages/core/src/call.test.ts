@@ -17,7 +17,7 @@ function make(init: Partial<CallInit> = {}, over: Partial<Services> = {}) {
     ...over,
   }
   const end = new AbortController()
-  return createCall({ body: { model: 'auto', messages: [] }, ...init }, routes, { ...services, end })
+  return createCall({ body: { model: 'auto', messages: [] }, ...init }, routes, { ...services, end, policy: 'p' })
 }
 
 function faultOf(init: Partial<CallInit>) {
@@ -66,6 +66,8 @@ describe('a call', () => {
       startedAt: 5_000,
       startedMs: 0,
       seed: 2 ** 31,
+      policy: 'p',
+      passedOver: [],
       labels: {},
       strategy: '',
       candidates: [],

@@ -3,6 +3,7 @@ import { seededRandom } from './clock.ts'
 import { dialects } from './dialects/index.ts'
 import { SignalboxError } from './errors.ts'
 import { nanoUsdOf } from './money/usd.ts'
+import { readIdentity } from './identity.ts'
 import { createRecord } from './record.ts'
 import type { RouteTable } from './route-table.ts'
 import type { Call, DialectName, Identity, Logger, Services } from './types.ts'
@@ -49,15 +50,22 @@ const noHeaders = Object.freeze({})
 export interface CallServices extends Services {
   /** Ends the call: with it the caller leaves, or the router closes. */
   readonly end: AbortController
+  /** Names the policy that decides. */
+  readonly policy: string
 }
 
 /**
  * Makes a call of what was given.
  *
- * @throws SignalboxError `invalid_json`, `invalid_body`, or `model_not_found`
+ * @throws SignalboxError `invalid_json`, `invalid_body`, `model_not_found`, or `internal_error` for an identity that is none
  */
-export function createCall(init: CallInit, routes: RouteTable, { clock, random, logger, end }: CallServices): Call {
-  const { dialect = 'openai-chat', identity = nobody, id = randomUUID(), parent, madeBy } = init
+export function createCall(
+  init: CallInit,
+  routes: RouteTable,
+  { clock, random, logger, end, policy }: CallServices,
+): Call {
+  const { dialect = 'openai-chat', id = randomUUID(), parent, madeBy } = init
+  const identity = init.identity ? readIdentity(init.identity) : nobody
   const { surface } = dialects[dialect]
   const request = dialects[dialect].parse(init.body)
   const route = routes.find(request.model)
@@ -73,6 +81,7 @@ export function createCall(init: CallInit, routes: RouteTable, { clock, random, 
     startedAt: clock.wallTime(),
     startedMs: now,
     seed: Math.floor(random() * 2 ** 32),
+    policy,
     ...(parent !== undefined && { parent }),
   })
   return {

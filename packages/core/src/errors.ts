@@ -75,6 +75,7 @@ export const errorVerdicts = {
   upstream_reset: again,
   upstream_timeout: next,
   bad_upstream_response: next,
+  answer_rejected: next,
 
   // A stream that broke after its first content was on its way to the caller.
   stream_interrupted: final,

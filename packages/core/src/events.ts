@@ -1,5 +1,6 @@
 import { EventEmitter } from 'eventemitter3'
 import type { BreakerChange } from './breaker/breaker.ts'
+import type { Feedback } from './feedback.ts'
 import type { BudgetScope } from './money/budget.ts'
 import type { AttemptRecord, CacheRecord, CallRecord, Failover } from './record.ts'
 import type { StoreChange } from './store/steady.ts'
@@ -50,6 +51,8 @@ export interface RouterEvents {
   'breaker.changed': BreakerChange & { readonly model: string }
   /** A call is safe in the ledger. */
   entry: { readonly callKey: string }
+  /** Somebody said how good the answer of a call was. */
+  feedback: Feedback
   /** The ledger could not be written. What was to be written is kept, and tried again. */
   'ledger.failed': { readonly error: unknown }
   /** The shared store cannot be reached, or can again. */

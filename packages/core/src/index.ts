@@ -37,6 +37,7 @@ export { loadConfig } from './config/load.ts'
 export type { AttemptFailure, SignalboxErrorCode, SignalboxErrorOptions, UpstreamAnswer } from './errors.ts'
 export { SignalboxError, isSignalboxError } from './errors.ts'
 export type { Alert, Events, RouterEvent, RouterEvents, Warning } from './events.ts'
+export type { Feedback } from './feedback.ts'
 export type { BudgetGuard, CacheLayer, Classify, Guard, Labels, LiftOptions, StoredAnswer } from './lifts.ts'
 export { budgetGuard, cacheLayer, classifier, guard, refuse } from './lifts.ts'
 export type {
@@ -63,15 +64,17 @@ export type {
   LedgerGroup,
   LedgerIdentity,
   LedgerQuery,
+  LedgerRating,
   LedgerReader,
   LedgerTotal,
+  RatedCall,
 } from './ledger/types.ts'
 export { createMemoryLedger } from './ledger/memory-ledger.ts'
 export { createSqliteLedger } from './ledger/sqlite-ledger.ts'
 export { exportCsv, exportJsonl } from './ledger/export.ts'
 export type { OpenedLedger } from './ledger/open-reader.ts'
 export { openLedger } from './ledger/open-reader.ts'
-export type { PriceSettings, UnitPrices } from './money/price.ts'
+export type { Price, PriceSettings, UnitPrices } from './money/price.ts'
 export { usdOf } from './money/usd.ts'
 export { csvLine } from './csv.ts'
 export type { Baseline, Report, ReportQuery, ReportRow } from './reports/types.ts'
@@ -90,8 +93,23 @@ export type { OpenAiOptions } from './providers/openai.ts'
 export { openai } from './providers/openai.ts'
 export type { Quirks, VendorName } from './providers/quirks.ts'
 export type { ConnectedModel, ModelContext, Provider } from './providers/provider.ts'
-export type { AttemptRecord, CacheRecord, CallRecord, CandidateRecord, Failover, HookTime } from './record.ts'
+export type {
+  AttemptRecord,
+  CacheRecord,
+  CallRecord,
+  CandidateRecord,
+  CascadeRecord,
+  Failover,
+  HookTime,
+} from './record.ts'
 export { plainReply, readBody, streamOf, streamReply } from './reply.ts'
+export type { Decision, RecordedCall, RequestFacts } from './decision.ts'
+export { recordedCall } from './decision.ts'
+export { offline } from './replay/offline.ts'
+export type { Redecided } from './replay/redecide.ts'
+export type { Rerouted } from './replay/reroute.ts'
+export type { Simulation, SimulatedCaller, SimulatedMove, SimulatedUnknown } from './replay/simulate.ts'
+export { simulate } from './replay/simulate.ts'
 export type { BudgetQuery, BudgetStatus } from './treasury.ts'
 export type {
   Attempt,
@@ -125,8 +143,18 @@ export type {
   UsageFault,
 } from './types.ts'
 export type { Complexity, ExpectedLength, HeuristicLabels, Task } from './classify/heuristic.ts'
-export { heuristicLabels } from './classify/heuristic.ts'
+export { complexityInConversation, heuristicLabels } from './classify/heuristic.ts'
+export { likelyCostNanoUsd } from './strategies/cheapest.ts'
 export { heuristicClassifier } from './classify/index.ts'
+export type { AgreementVerifierOptions } from './cascade/agreement.ts'
+export type { SchemaVerifierOptions } from './cascade/format.ts'
+export type { JudgeVerifierOptions } from './cascade/judge.ts'
+export type { RegexVerifierOptions } from './cascade/text.ts'
+export type { VerifiedAnswer } from './cascade/verifier.ts'
+export type { BanditOptions } from './strategies/bandit.ts'
+export { byBandit } from './strategies/bandit.ts'
+export type { CascadeOptions, VerifierSettings, VerifyFunction } from './strategies/cascade.ts'
+export { byCascade } from './strategies/cascade.ts'
 export type { ComplexityOptions } from './strategies/complexity.ts'
 export { byComplexity } from './strategies/complexity.ts'
 export type { NestedStrategy } from './strategies/index.ts'

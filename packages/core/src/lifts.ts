@@ -1,6 +1,6 @@
 import { SignalboxError } from './errors.ts'
 import { type HookOptions, type Plugin, type PluginServices, definePlugin } from './plugin.ts'
-import { cachedReply } from './plugins/cached-reply.ts'
+import { cachedReply } from './cached-reply.ts'
 import { bytesOf, noUsage } from './reply.ts'
 import type { Attempt, Call, DialectName, HeldMoney, Reply } from './types.ts'
 

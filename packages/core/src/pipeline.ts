@@ -12,6 +12,7 @@ import { breaker } from './plugins/breaker.ts'
 import { budget } from './plugins/budget.ts'
 import { cache } from './plugins/cache.ts'
 import { degrade } from './plugins/degrade.ts'
+import { fingerprint } from './plugins/fingerprint.ts'
 import { health } from './plugins/health.ts'
 import { hold } from './plugins/hold.ts'
 import { idempotency } from './plugins/idempotency.ts'
@@ -25,7 +26,7 @@ import { timeout } from './plugins/timeout.ts'
 import { translate } from './plugins/translate.ts'
 import type { RouteTable } from './route-table.ts'
 import type { Treasury } from './treasury.ts'
-import type { Services } from './types.ts'
+import type { Call, Services } from './types.ts'
 
 /** What built-in plugins are made with: what every plugin gets at `setup`, and the right to tell of events. */
 export interface BuiltInServices extends Services {
@@ -34,6 +35,8 @@ export interface BuiltInServices extends Services {
   readonly routes: RouteTable
   /** Answers of earlier calls; undefined where none are kept. */
   readonly cache: AnswerCache | undefined
+  /** The key of a call, as a cache makes it; undefined where nobody asks for fingerprints. */
+  readonly callKeyOf: ((call: Call) => string) | undefined
   /** Where every call is written, where there is such a thing. */
   readonly ledger: Ledger | undefined
   readonly prices: PriceBook
@@ -64,6 +67,7 @@ export const pipeline: readonly PipelineStep[] = [
   { ring: 'call', stage: 'classify' },
   { ring: 'call', stage: 'cache', builtIn: idempotency },
   { ring: 'call', stage: 'cache', builtIn: cache },
+  { ring: 'call', stage: 'cache', builtIn: fingerprint },
   { ring: 'call', stage: 'admit', builtIn: degrade },
   { ring: 'call', stage: 'admit', builtIn: admit },
 

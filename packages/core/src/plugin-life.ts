@@ -1,6 +1,7 @@
 import type { Clock } from './clock.ts'
 import { SignalboxError, isSignalboxError } from './errors.ts'
 import type { EventBus } from './events.ts'
+import type { Opened } from './opened.ts'
 import type { Plugin, PluginServices } from './plugin.ts'
 import { sleep } from './sleep.ts'
 
@@ -10,30 +11,28 @@ interface CloseContext {
   readonly events: EventBus
 }
 
+/** What plugins are set up with. */
+interface SetUpContext extends CloseContext {
+  readonly opened: Opened
+  servicesOf(plugin: Plugin): PluginServices
+}
+
 /**
- * Sets plugins up, in order. Where one fails, those before it are closed again.
+ * Sets plugins up, in order, and notes of each that it is to be closed. One that cannot be closed, or takes too long,
+ * does not keep the others open.
  *
  * @throws SignalboxError that names the plugin
  */
-export function setUpPlugins(
-  plugins: readonly Plugin[],
-  servicesOf: (plugin: Plugin) => PluginServices,
-  context: CloseContext,
-): void {
-  for (const [index, plugin] of plugins.entries()) {
+export function setUpPlugins(plugins: readonly Plugin[], { opened, servicesOf, clock, events }: SetUpContext): void {
+  for (const plugin of plugins) {
     try {
       const result: unknown = plugin.setup?.(servicesOf(plugin))
       if (result instanceof Promise) throw asynchronous(result)
     } catch (cause) {
-      void closePlugins(plugins.slice(0, index), context)
       throw setUpError(plugin, cause)
     }
+    if (plugin.close) opened.add(() => closePlugin(plugin, { clock, events }))
   }
-}
-
-/** Closes plugins, the last first. One that cannot be closed, or takes too long, does not keep the others open. */
-export async function closePlugins(plugins: readonly Plugin[], context: CloseContext): Promise<void> {
-  for (const plugin of plugins.toReversed()) if (plugin.close) await closePlugin(plugin, context)
 }
 
 /** How long one plugin may take to close. */

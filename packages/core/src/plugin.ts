@@ -49,7 +49,15 @@ export type Hook<C> = Middleware<C> | HookOptions<C>
 export interface TryCandidate {
   (
     candidate: Ranked | Candidate | string,
-    options?: { readonly signal?: AbortSignal; readonly mayWait?: boolean },
+    options?: {
+      readonly signal?: AbortSignal
+      readonly mayWait?: boolean
+      /**
+       * Asks besides, with these parts of the call changed. It is charged to the call like any attempt; what it comes to is
+       * no failover, and its answer is not the caller's: read it to its end, or cancel it.
+       */
+      readonly aside?: Partial<Pick<Call, 'request' | 'dialect' | 'headers'>>
+    },
   ): Promise<Reply>
   /** Every candidate of the route, by name. */
   readonly candidates: ReadonlyMap<string, CandidateView>

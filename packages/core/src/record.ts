@@ -1,8 +1,10 @@
 import type { BreakerState } from './breaker/breaker.ts'
+import type { RequestFacts } from './decision.ts'
 import type { SignalboxErrorCode } from './errors.ts'
 import type { HealthState } from './health/health-window.ts'
 import type { UnitPrices } from './money/price.ts'
-import type { Identity, Usage } from './types.ts'
+import type { Price } from './money/price.ts'
+import type { Identity, Ranked, Usage } from './types.ts'
 
 /** One attempt of a call, as it went. Times are milliseconds since the call began. */
 export interface AttemptRecord {
@@ -43,14 +45,17 @@ export interface Failover {
   readonly time: number
 }
 
-/** A candidate and why it stands where it does. */
-export interface CandidateRecord {
-  readonly name: string
+/** A candidate as it looked at the decision, and why it stands where it does. */
+export interface CandidateRecord extends Ranked {
   readonly reason: string
   readonly health: HealthState
   readonly breaker: BreakerState
   /** Its weight at that moment: rate limits cut it for a time. */
   readonly weight: number
+  /** Milliseconds until a call to it could start. */
+  readonly readyInMs: number
+  /** What its tokens cost, where the decision looked at that. */
+  readonly price?: Price
 }
 
 /** How long a hook took by itself: the time inside `next` is that of the hooks further in. */
@@ -76,6 +81,20 @@ export interface CacheRecord {
   readonly savedMs?: number
 }
 
+/** What a cascade made of the answer of a cheap model. */
+export interface CascadeRecord {
+  /** `skipped`: the cheap models were not asked, because nothing could verify their answer. */
+  readonly verdict: 'accepted' | 'rejected' | 'skipped'
+  /** The model whose answer was verified. */
+  readonly model?: string
+  /** The verifier that decided; all of them where all accept. */
+  readonly verifier?: string
+  /** What the verifier said. */
+  readonly reason: string
+  /** Whether the call went on to the strong models. */
+  readonly escalated: boolean
+}
+
 /** Everything a call decided and did, written as it happens. */
 export interface CallRecord {
   readonly id: string
@@ -90,10 +109,20 @@ export interface CallRecord {
   readonly startedMs: number
   /** Seeds the chance in the decision, so that it can be made again. */
   readonly seed: number
+  /** Names the policy that decides: the same for the same models, routes and plugins. */
+  readonly policy: string
   labels: Readonly<Record<string, string>>
   strategy: string
+  /** When it was decided, on the router's monotonic clock; absent until then. */
+  decidedMs?: number
+  /** What the decision may have gone by of the request; there in `explain`, and where somebody hears of `call.ended`. */
+  facts?: RequestFacts
   /** The order in which the models stood to be tried. */
   candidates: readonly CandidateRecord[]
+  /** The models of the route that were not to be tried, and why. */
+  passedOver: readonly CandidateRecord[]
+  /** What the strategy went by besides: what its `assess` gave. */
+  assessment?: unknown
   readonly attempts: AttemptRecord[]
   readonly failovers: Failover[]
   /** The model that answered. */
@@ -102,15 +131,22 @@ export interface CallRecord {
   durationMs?: number
   /** What a cache had to do with it; absent where there is none. */
   cache?: CacheRecord
+  /** Stands for what was asked; absent unless `fingerprints` asks for it, or where no cache could answer. */
+  fingerprint?: string
+  /** What a cascade made of a cheap answer; absent where none was verified. */
+  cascade?: CascadeRecord
   /** How long each hook took, in the order in which they began; absent unless `hookTimes` asks for it. */
   hookTimes?: HookTime[]
 }
 
 /** A record with nothing in it yet. */
 export function createRecord(
-  start: Pick<CallRecord, 'id' | 'key' | 'parent' | 'identity' | 'route' | 'startedAt' | 'startedMs' | 'seed'>,
+  start: Pick<
+    CallRecord,
+    'id' | 'key' | 'parent' | 'identity' | 'route' | 'startedAt' | 'startedMs' | 'seed' | 'policy'
+  >,
 ): CallRecord {
-  const { id, key, parent, identity, route, startedAt, startedMs, seed } = start
+  const { id, key, parent, identity, route, startedAt, startedMs, seed, policy } = start
   return {
     id,
     key,
@@ -119,9 +155,11 @@ export function createRecord(
     startedAt,
     startedMs,
     seed,
+    policy,
     labels: {},
     strategy: '',
     candidates: [],
+    passedOver: [],
     attempts: [],
     failovers: [],
     outcome: 'pending',

@@ -1,6 +1,7 @@
 import type { Clock } from './clock.ts'
 import { compose } from './compose.ts'
 import { configError } from './config/fault.ts'
+import { factsOf } from './decision.ts'
 import type { EventBus } from './events.ts'
 import { timeHook } from './hook-times.ts'
 import { type HookContext, runHook } from './hook.ts'
@@ -85,6 +86,7 @@ function buildRings(plugins: readonly Plugin[], parts: RingParts): Ringed {
     answer: compose(middleware('call', callHooks), answerByRoute),
     decide: compose(middleware('call', callHooks.filter(decides)), async (call) => {
       await rank(call, routes.find(call.route)!, clock)
+      call.record.facts = factsOf(call)
       return plainReply({ status: 200, headers: {}, dialect: call.dialect, model: '', body: new Uint8Array(0) })
     }),
     order: [...orderOf('call', callHooks), ...orderOf('attempt', attemptHooks)],

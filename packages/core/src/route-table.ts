@@ -7,12 +7,13 @@ import type { PriceBook } from './money/price-book.ts'
 import { nanoUsdOf } from './money/usd.ts'
 import type { Connections } from './providers/connections.ts'
 import { inAnyDialect } from './providers/any-dialect.ts'
-import { providerOf } from './providers/index.ts'
+import { heldToCount } from './providers/foreign.ts'
+import { isOwn, providerOf } from './providers/index.ts'
 import type { ConnectedModel } from './providers/provider.ts'
 import { parseRetryAfterMs } from './retry/retry-after.ts'
 import { createStrategy } from './strategies/index.ts'
 import { modelsOfRoute } from './strategies/named-models.ts'
-import type { Candidate, CandidateView, DialectName, Services, Strategy } from './types.ts'
+import type { Attempt, Candidate, CandidateView, DialectName, Handler, Services, Strategy } from './types.ts'
 
 /** A route, ready to be ranked. */
 export interface Route {
@@ -53,6 +54,7 @@ interface Model {
   readonly providerName: string
   readonly dialects: readonly DialectName[]
   readonly connected: ConnectedModel
+  readonly send: Handler<Attempt>
 }
 
 interface Parts {
@@ -95,8 +97,9 @@ function connectModel(name: string, options: ModelOptions, top: RouterOptions, s
       limiter.recheck(group)
     },
   })
+  const send = isOwn(provider) ? connected.send : heldToCount(connected.send)
   const dialects = Object.freeze([connected.dialects ?? provider.dialect].flat())
-  return { name, options, providerName: provider.name, dialects, connected }
+  return { name, options, providerName: provider.name, dialects, connected, send }
 }
 
 function createRoute(name: string, route: RouteOptions, parts: Parts): Route {
@@ -150,7 +153,7 @@ function createCandidate(
     account: connected.domain,
     dialects: model.dialects,
     quirks: connected.quirks,
-    send: inAnyDialect(connected.send, model.dialects, connected.quirks !== undefined),
+    send: inAnyDialect(model.send, model.dialects, connected.quirks !== undefined),
     verify: connected.verify,
     get price() {
       return services.prices.priceOf(name, services.clock.wallTime())

@@ -1,14 +1,13 @@
-import { chanceOf } from './call.ts'
 import type { Clock } from './clock.ts'
+import { decide, looksOf } from './decide.ts'
+import { factsOf } from './decision.ts'
 import { SignalboxError, type SignalboxErrorCode, isSignalboxError } from './errors.ts'
 import type { EventBus } from './events.ts'
 import type { RouteHook, TryCandidate } from './plugin.ts'
 import type { AttemptRecord } from './record.ts'
 import type { Route, RouteTable } from './route-table.ts'
-import { after } from './store/after.ts'
-import { tokensOf, withinWindow } from './tokens/request.ts'
 import { tryInTurn } from './try-in-turn.ts'
-import type { Attempt, Call, Candidate, CandidateView, Handler, Outcome, Ranked, Reply, Strategy } from './types.ts'
+import type { Attempt, Call, Candidate, Handler, Outcome, Ranked, Reply } from './types.ts'
 
 /** What the route is made of. */
 export interface RouteParts {
@@ -24,55 +23,40 @@ export interface RouteParts {
 /** The end of the call ring: ranks the models, then tries them in turn, each through the attempt ring. */
 export function createRouteHandler(parts: RouteParts): Handler<Call> {
   const run = parts.hook ?? tryInTurn
-  return function answerByRoute(call) {
+  return async function answerByRoute(call) {
     const route = parts.routes.find(call.route)!
+    let ranked: readonly Ranked[]
     try {
-      return after(rank(call, route, parts.clock), (ranked) => answerBy(call, route, ranked))
-    } catch (error) {
-      return Promise.reject(error)
+      const ranking = rank(call, route, parts.clock)
+      ranked = ranking instanceof Promise ? await ranking : ranking
+    } finally {
+      // After the decision: tokens are then counted where it needed them.
+      if (parts.events.heard('call.ended')) call.record.facts = factsOf(call)
     }
-  }
-
-  function answerBy(call: Call, route: Route, ranked: readonly Ranked[]): Promise<Reply> {
     const first = route.candidates.get(ranked[0]!.name)!
-    tellTaken(route, ranked, parts.events)
+    tellTaken(call, route, { ranked, events: parts.events })
     if (first.health === 'unhealthy' && parts.events.heard('last.resort')) {
       parts.events.emit('last.resort', { callId: call.id, route: route.name, model: first.name, health: first.health })
     }
-    return run(call, ranked, tryCandidates(call, route, ranked, parts))
+    const attempt = tryCandidates(call, route, ranked, parts)
+    return await (route.strategy.route?.(call, ranked, attempt, run) ?? run(call, ranked, attempt))
   }
 }
 
-/**
- * Ranks without touching anything: what `explain` shows and what a call then follows. Filters first (what the request
- * fits into), then ranks, then puts what does not look well behind what does. Writes it all into the record.
- */
-export function rank(call: Call, route: Route, clock: Clock): readonly Ranked[] | Promise<readonly Ranked[]> {
-  const fitting = route.views.filter((view) => withinWindow(call.request, view))
-  const failed = (cause: unknown) => {
-    throw strategyError(cause, route)
-  }
-  let ranking: ReturnType<Strategy['rank']>
-  try {
-    ranking = route.strategy.rank(call, fitting, { random: chanceOf(call), now: clock.now() })
-  } catch (cause) {
-    return failed(cause)
-  }
-  return ranking instanceof Promise
-    ? ranking.then((ranked) => settle(call, route, ranked), failed)
-    : settle(call, route, ranking)
-}
-
-function strategyError(cause: unknown, { strategy }: Route): SignalboxError {
-  if (isSignalboxError(cause)) return cause
-  return new SignalboxError('plugin_failed', `The strategy "${strategy.name}" failed`, { cause })
+/** Decides on a call as things look now. */
+export function rank(call: Call, route: Route, clock: Clock): ReturnType<typeof decide> {
+  return decide(call, route, { now: clock.now(), looks: looksOf(route) })
 }
 
 /**
  * Tells the strategy which of its models has the turn, and against which others: those that looked as well and could start.
  * So the turns of a model that is kept out go to all others alike, and it is owed none when it is back.
  */
-function tellTaken(route: Route, ranked: readonly Ranked[], events: EventBus): void {
+function tellTaken(
+  call: Call,
+  route: Route,
+  { ranked, events }: { readonly ranked: readonly Ranked[]; readonly events: EventBus },
+): void {
   if (!route.strategy.observe) return
   const listed = ranked.map(({ name }) => route.candidates.get(name)!).filter((one) => route.views.includes(one))
   const ready = listed.filter(({ readyInMs }) => readyInMs === 0)
@@ -80,11 +64,13 @@ function tellTaken(route: Route, ranked: readonly Ranked[], events: EventBus): v
   const [first] = able
   if (!first) return
   const candidates = able.filter(({ health }) => health === first.health)
-  tell(route, { type: 'taken', name: first.name, candidates }, events)
+  const { assessment } = call.record
+  const taken = { type: 'taken', name: first.name, candidates, call } as const
+  tell(route, assessment === undefined ? taken : { ...taken, assessment }, events)
 }
 
 /** Tells a strategy what happened. What it throws never touches the call. */
-function tell({ strategy }: Route, outcome: Outcome, events: EventBus): void {
+export function tell({ strategy }: Route, outcome: Outcome, events: EventBus): void {
   try {
     strategy.observe?.(outcome)
   } catch (error) {
@@ -96,69 +82,6 @@ function tell({ strategy }: Route, outcome: Outcome, events: EventBus): void {
   }
 }
 
-function settle(call: Call, route: Route, ranked: readonly Ranked[]): readonly Ranked[] {
-  const listed = route.fallback.length === 0 ? ranked : withFallback(ranked, route)
-  const { models: allowed } = call.identity
-  const reachable = allowed ? listed.filter(({ name }) => allowed.includes(name)) : listed
-  const fitting = reachable.filter((one) => withinWindow(call.request, viewOf(one, route)))
-  // How a model looks is worked out when it is asked for, so each is asked once.
-  const looks = fitting.map((one) => recordOf(one, viewOf(one, route)))
-  if (looks.some(({ health }) => health !== 'healthy')) {
-    const ailing = new Map(looks.map(({ name, health }) => [name, ailments[health]]))
-    const byHealth = (a: Ranked, b: Ranked) => ailing.get(a.name)! - ailing.get(b.name)!
-    fitting.sort(byHealth)
-    looks.sort(byHealth)
-  }
-  call.record.strategy = route.strategy.name
-  call.record.candidates = looks
-  if (fitting.length === 0) throw nothingLeft(call, route, { listed: listed.length, reachable: reachable.length })
-  return fitting
-}
-
-function withFallback(ranked: readonly Ranked[], { fallback }: Route): readonly Ranked[] {
-  const missing = fallback.filter((name) => !ranked.some((one) => one.name === name))
-  return [...ranked, ...missing.map((name) => ({ name, reason: 'fallback' }))]
-}
-
-function viewOf(ranked: Ranked, route: Route): CandidateView {
-  const view = route.candidates.get(ranked.name)
-  if (!view) throw strangerError(ranked, route)
-  return view
-}
-
-const ailments: Readonly<Record<CandidateView['health'], number>> = { healthy: 0, degraded: 1, unhealthy: 2 }
-
-const recordOf = ({ name, reason = '' }: Ranked, { health, breaker, weight }: CandidateView) => ({
-  name,
-  reason,
-  health,
-  breaker,
-  weight,
-})
-
-function strangerError({ name }: Ranked, { name: route, strategy }: Route): SignalboxError {
-  const message = `The strategy "${strategy.name}" ranked ${JSON.stringify(name)}, which is not on the route "${route}"`
-  return new SignalboxError('plugin_failed', message)
-}
-
-function nothingLeft(
-  call: Call,
-  { candidates }: Route,
-  { listed, reachable }: { readonly listed: number; readonly reachable: number },
-): SignalboxError {
-  if (listed > 0 && reachable === 0)
-    return new SignalboxError('route_not_allowed', 'This caller may use no model of the route', { param: 'model' })
-  const views = [...candidates.values()]
-  if (views.some((view) => withinWindow(call.request, view)) && listed === 0) {
-    return new SignalboxError('all_models_unavailable', 'No model of the route takes calls now')
-  }
-  const { inputTokens, outputTokens, choices } = tokensOf(call.request)
-  const answerTokens = outputTokens / choices
-  const largest = Math.max(...views.map(({ contextWindow = 0 }) => contextWindow))
-  const message = `The request needs about ${inputTokens + answerTokens} tokens (${inputTokens} in, ${answerTokens} out), and the largest context window is ${largest}`
-  return new SignalboxError('context_length_exceeded', message, { param: 'messages' })
-}
-
 /** Gives a route hook its way to try a candidate: it enters the attempt ring, and tells when one model takes over from another. */
 function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], parts: RouteParts): TryCandidate {
   let failed: { name: string; error: SignalboxError } | undefined
@@ -166,14 +89,15 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
   function attempt(...[which, options = {}]: Parameters<TryCandidate>): Promise<Reply> {
     const candidate = route.candidates.get(typeof which === 'string' ? which : which.name)
     if (!candidate) return Promise.reject(strangerTried(which, route))
+    const { aside } = options
     const { attempts } = call.record
     if (failed && attempts.length >= route.maxAttemptsPerCall) return Promise.reject(failed.error)
-    if (failed && failed.name !== candidate.name && candidate.readyInMs === 0)
+    if (failed && !aside && failed.name !== candidate.name && candidate.readyInMs === 0)
       tellFailover(failed.name, candidate.name, failed.error.code)
     const startedMs = parts.clock.now()
-    if (route.strategy.observe) tell(route, { type: 'started', name: candidate.name }, parts.events)
-    const reply = parts.tryOnce({
-      call,
+    if (route.strategy.observe) tell(route, { type: 'started', name: candidate.name, call }, parts.events)
+    const tried = parts.tryOnce({
+      call: aside ? { ...call, ...aside } : call,
       candidate,
       number: timesTried(candidate, attempts) + 1,
       alternatives: alternativesTo(candidate, ranked, route),
@@ -182,16 +106,16 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
       deadline: call.deadline,
       stallMs: Infinity,
     })
-    return reply.then(
-      (answer) => {
-        watch(candidate, answer, startedMs)
-        return answer
+    return tried.then(
+      (reply) => {
+        watch(candidate, reply, startedMs)
+        return reply
       },
       (error: unknown) => {
         if (!isSignalboxError(error)) throw error
-        failed = { name: candidate.name, error }
+        if (!aside) failed = { name: candidate.name, error }
         const latencyMs = parts.clock.now() - startedMs
-        tell(route, { type: 'ended', name: candidate.name, ok: false, code: error.code, latencyMs }, parts.events)
+        tell(route, { type: 'ended', call, name: candidate.name, ok: false, code: error.code, latencyMs }, parts.events)
         throw error
       },
     )
@@ -203,10 +127,10 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
   function watch({ name }: Candidate, reply: Reply, startedMs: number): void {
     if (!route.strategy.observe) return
     const committedMs = parts.clock.now() - startedMs
-    void reply.ended.then(({ how }) => {
+    void reply.ended.then(({ how, usage }) => {
       const latencyMs = parts.clock.now() - startedMs
       const left = how === 'cancelled' && { code: how }
-      const outcome = { name, ok: how === 'complete', ...left, latencyMs, firstTokenMs: committedMs }
+      const outcome = { call, name, ok: how === 'complete', ...left, latencyMs, firstTokenMs: committedMs, usage }
       tell(route, { type: 'ended', ...outcome }, parts.events)
     })
   }

@@ -1,39 +1,31 @@
-import { createAdmission } from './admission.ts'
-import { createAnswerCache } from './answer-cache.ts'
 import { type CallInit, childOf, createCall } from './call.ts'
-import { type Clock, systemClock } from './clock.ts'
 import type { RouterOptions } from './config/options.ts'
 import { validateConfig } from './config/validate.ts'
 import { defaultMaxBodyBytes } from './config/defaults.ts'
 import { SignalboxError, isSignalboxError } from './errors.ts'
-import { type EventBus, type Events, createEvents } from './events.ts'
+import type { Events } from './events.ts'
+import { type Feedback, createFeedback } from './feedback.ts'
 import { startProbes } from './health/prober.ts'
 import { type FaceFetch, createFetch } from './http/fetch.ts'
-import { createKeyRing } from './keys/key-ring.ts'
-import { createLifetime } from './lifetime.ts'
-import { createModelStates } from './model-state.ts'
-import { createOverdue } from './overdue.ts'
-import { builtInPlugins } from './pipeline.ts'
-import { type Plugin, type PluginServices, definePlugin } from './plugin.ts'
-import { closePlugins, setUpPlugins } from './plugin-life.ts'
-import { createMemoryLedger } from './ledger/memory-ledger.ts'
-import { createSqliteLedger } from './ledger/sqlite-ledger.ts'
-import { createContentLog } from './log-content.ts'
-import type { Ledger } from './ledger/types.ts'
-import { createBudgets } from './money/budget.ts'
+import { readIdentity } from './identity.ts'
+import { type Lifetime, createLifetime } from './lifetime.ts'
+import { type Opened, createOpened } from './opened.ts'
+import type { Plugin, PluginServices } from './plugin.ts'
+import { setUpPlugins } from './plugin-life.ts'
+import type { RecordedCall } from './decision.ts'
+import type { Ledger, LedgerAttempt } from './ledger/types.ts'
 import { costBoundNanoUsd } from './plugins/cost-bound.ts'
-import { createConnections } from './providers/connections.ts'
-import { priceBookOf, pricesOf } from './priced-models.ts'
 import type { CallRecord } from './record.ts'
-import type { KnownPrices } from './reports/baseline.ts'
-import { type OrderedHook, createRings } from './rings.ts'
-import { createRouteTable } from './route-table.ts'
+import { type Redecided, redecide } from './replay/redecide.ts'
+import { type Rerouted, reroute } from './replay/reroute.ts'
+import type { OrderedHook } from './rings.ts'
+import type { RouteTable } from './route-table.ts'
+import { type RouterParts, createParts } from './router-parts.ts'
 import { readOptions } from './standard-schema.ts'
-import { openStore } from './store/open.ts'
 import { type RouterStatus, createStatus } from './status.ts'
 import { strategyNames } from './strategies/index.ts'
 import type { Call, Identity, Reply } from './types.ts'
-import { type BudgetQuery, type BudgetStatus, createTreasury } from './treasury.ts'
+import type { BudgetQuery, BudgetStatus } from './treasury.ts'
 import { type Verified, probedModels, verifyModels } from './verify.ts'
 
 /** A call that has begun. */
@@ -73,6 +65,18 @@ export interface Router extends Events {
   as(identity: Identity): CallerRouter
   /** Decides on a call without sending it: its labels, and the models in their order with the reasons. Moves no state. */
   explain(init: CallInit): Promise<CallRecord>
+  /**
+   * Makes a recorded decision again, from what the ledger (or a log, by `recordedCall`) has of it: the same, byte for
+   * byte, as long as the policy is the same. Sends nothing, and moves no state.
+   */
+  replay(recorded: RecordedCall): Promise<Redecided>
+  /**
+   * Decides on a recorded call by this router's own policy, as if it came now, and lets its strategy learn from the
+   * attempts that were made. For a router that does nothing else: {@link simulate} makes one.
+   */
+  reroute(recorded: RecordedCall, attempts: readonly LedgerAttempt[]): Promise<Rerouted>
+  /** Names the policy that decides: the same for the same models, routes and plugins. */
+  readonly policy: string
   /** The hooks in the order in which they run, outermost first. */
   readonly order: readonly OrderedHook[]
   /** The same for each route that has plugins of its own. */
@@ -91,6 +95,15 @@ export interface Router extends Events {
   status(): RouterStatus
   /** How the budgets stand that a caller spends from: what is used, held and left. */
   budgets(query?: BudgetQuery): Promise<readonly BudgetStatus[]>
+  /**
+   * Takes in how good the answer of a call was, from 0 (useless) to 1. The call goes by its key (`record.key`) or its id
+   * (`x-request-id`, where of several calls the last counts). It is kept in the ledger with what was decided, told as the
+   * event `feedback`, and learned from by the route's strategy. What is said later holds.
+   *
+   * @throws SignalboxError `invalid_body` for what is no score; `not_found` where no ledger is kept, or none of its calls
+   * with this name was answered
+   */
+  feedback(call: string, score: number): Promise<Feedback>
   /** Asks every provider once, with a request that costs nothing, whether it is there and takes its key. */
   verify(): Promise<readonly Verified[]>
   /** Whether calls are taken: true until `close` is called. */
@@ -109,7 +122,6 @@ export interface Router extends Events {
 
 const nobody: Identity = Object.freeze({})
 const defaultCloseMs = 30_000
-const defaultMaximumWaiting = 1_000
 const shutdownRetryAfterMs = 5_000
 
 /**
@@ -124,67 +136,83 @@ const shutdownRetryAfterMs = 5_000
  */
 export function createRouter(given: RouterOptions): Router {
   const options = validateConfig(given, strategyNames)
-  const { clock = systemClock, random = Math.random, logger } = options
-  const events = createEvents(logger)
-  const opened = openStore(options.store || 'memory', {
-    clock,
-    onChange(change) {
-      if (change.isUp) logger?.info({}, 'the store can be reached again')
-      else logger?.warn({ err: change.error }, 'the store cannot be reached')
-      events.emit('store.changed', change)
-    },
-  })
-  const { store } = opened
-  const prices = priceBookOf(options)
-  const ledger = openLedger(options.ledger, { clock, events, prices: pricesOf(options, clock, prices) })
-  const treasury = createTreasury(createBudgets(options.budgets || [], store, clock), { store, events, clock })
-  const admission = createAdmission({
-    store,
-    clock,
-    models: options.models,
-    routes: options.routes ?? {},
-    tiers: options.tiers ?? {},
-    rules: options.limits || [],
-    maximumWaiting: options.queue?.maximumWaiting ?? defaultMaximumWaiting,
-  })
-  const services = {
-    clock,
-    random,
-    logger,
-    events,
-    admission,
-    ledger,
-    prices,
-    treasury,
-    capOutput: options.capOutput ?? true,
-    contentLog: options.logContent ? createContentLog(options.logContent) : undefined,
-    refusesLosses: options.untranslatable !== 'report',
-    rejectsUnknownPrices: options.unknownPrice === 'reject',
+  const opened = createOpened()
+  try {
+    return routerOf(createParts(options, opened), opened)
+  } catch (error) {
+    void opened.letGo()
+    throw error
   }
-  const keyRing = options.keys ? createKeyRing(options.keys, clock) : undefined
-  const connections = createConnections(clock)
-  const states = createModelStates(services)
-  const routes = createRouteTable(options, { ...services, connections, states })
-  const cache = createAnswerCache(options, { clock, events, routes })
-  const builtIns = builtInPlugins({ ...services, routes, cache })
-  const plugins = (options.plugins || []).map((plugin) => definePlugin(plugin))
-  const routePlugins = pluginsOfRoutes(options)
-  const everyPlugin = [...builtIns, ...plugins, ...[...routePlugins.values()].flat()]
-  const overdue = createOverdue(clock)
-  const hookTimes = options.hookTimes ?? false
-  const rings = createRings({ builtIns, plugins, routePlugins, routes, clock, events, overdue, hookTimes })
+}
 
-  const status = createStatus({ routes, events, admission, budgets: options.budgets || [], opened })
-  const stopProbes = startProbes(probedModels(routes.models), clock)
+function routerOf(parts: RouterParts, opened: Opened): Router {
+  const { options, services, routes, rings, plugins, cache, keyRing, policy } = parts
+  const { clock, events, treasury, ledger } = services
   const lifetime = createLifetime(clock, async (drained) => {
-    if (!drained) await connections.destroy()
-    stopProbes()
-    overdue.close()
-    await closePlugins(everyPlugin, services)
-    if (drained) await connections.close()
-    opened.close()
+    if (!drained) await parts.connections.destroy()
+    await opened.letGo()
   })
+  const { begin, start } = createCalls(parts, lifetime)
+  const giveFeedback = createFeedback({ ledger, routes, events, clock })
+  const status = createStatus({
+    routes,
+    events,
+    admission: services.admission,
+    budgets: options.budgets || [],
+    opened: parts.store,
+  })
+  setUpPlugins(parts.everyPlugin, { opened, clock, events, servicesOf: servicesFor(parts, start) })
+  opened.add(startProbes(probedModels(routes.models), clock))
 
+  const router: Router = {
+    begin,
+    handle: async (init) => begin(init).reply,
+    get fetch() {
+      return createFetch(router)
+    },
+    as: (identity) => ({
+      fetch: createFetch(router, identity),
+      handle: async (init) => begin({ ...init, identity }).reply,
+    }),
+    async explain(init) {
+      const call = createCall(init, routes, { ...services, policy, random: Math.random, end: new AbortController() })
+      await rings.decide(call)
+      return call.record
+    },
+    replay: (recorded) => redecide(recorded, routes),
+    reroute: (recorded, attempts) => reroute(recorded, attempts, routes),
+    policy,
+    order: rings.order,
+    routeOrders: rings.routeOrders,
+    plugins,
+    identify: (key) => keyRing?.identify(key) ?? nobody,
+    names: (identity) => namesFor(identity, routes),
+    status: () => ({ ready: !lifetime.isOver, ...status(), ...(cache && { cache: cache.status() }) }),
+    budgets: async ({ identity = nobody, ...query } = {}) =>
+      treasury.read({ ...query, identity: readIdentity(identity) }),
+    async feedback(call, score) {
+      if (lifetime.isOver) throw shuttingDown()
+      return giveFeedback(call, score)
+    },
+    verify: () => verifyModels(routes.models, clock),
+    get ready() {
+      return !lifetime.isOver
+    },
+    settings: settingsOf(options),
+    ledger,
+    on: events.on,
+    close: ({ timeoutMs = defaultCloseMs } = {}) => lifetime.close(timeoutMs, shuttingDown),
+  }
+  return router
+}
+
+type Start = (init: CallInit) => BegunCall
+
+/** What begins calls: those from outside until the router closes, and those of plugins as long as they are open. */
+function createCalls(
+  { services, routes, rings, policy }: RouterParts,
+  lifetime: Lifetime,
+): { begin: Start; start: Start } {
   async function run(call: Call, left: () => void): Promise<Reply> {
     try {
       const reply = await rings.answer(call)
@@ -204,7 +232,7 @@ export function createRouter(given: RouterOptions): Router {
   function start(init: CallInit): BegunCall {
     const active = lifetime.enter(init)
     try {
-      const call = createCall(init, routes, { ...services, end: active.end })
+      const call = createCall(init, routes, { ...services, policy, end: active.end })
       return { record: call.record, reply: run(call, active.left) }
     } catch (error) {
       active.left()
@@ -212,62 +240,25 @@ export function createRouter(given: RouterOptions): Router {
     }
   }
 
-  const router: Router = {
-    begin,
-    handle: async (init) => begin(init).reply,
-    get fetch() {
-      return createFetch(router)
-    },
-    as: (identity) => ({
-      fetch: createFetch(router, identity),
-      handle: async (init) => begin({ ...init, identity }).reply,
-    }),
-    async explain(init) {
-      const call = createCall(init, routes, { ...services, random: Math.random, end: new AbortController() })
-      await rings.decide(call)
-      return call.record
-    },
-    order: rings.order,
-    routeOrders: rings.routeOrders,
-    plugins,
-    identify: (key) => keyRing?.identify(key) ?? nobody,
-    names: ({ routes: allowed, models } = {}) =>
-      routes.names.filter(
-        (name) =>
-          (!allowed || allowed.includes(name)) &&
-          (!models || models.some((model) => routes.find(name)!.candidates.has(model))),
-      ),
-    status: () => ({ ready: !lifetime.isOver, ...status(), ...(cache && { cache: cache.status() }) }),
-    budgets: (query = {}) => treasury.read(query),
-    verify: () => verifyModels(routes.models, clock),
-    get ready() {
-      return !lifetime.isOver
-    },
-    settings: {
-      maxRequestBytes: options.maxRequestBytes ?? defaultMaxBodyBytes,
-      decisionHeaders: options.decisionHeaders ?? true,
-      costHeader: options.costHeader ?? false,
-    },
-    ledger,
-    on: events.on,
-    close: ({ timeoutMs = defaultCloseMs } = {}) => lifetime.close(timeoutMs, shuttingDown),
-  }
-  setUpPlugins(everyPlugin, servicesOf, services)
-  return router
+  return { begin, start }
+}
 
-  function servicesOf(plugin: Plugin): PluginServices {
-    return {
-      clock,
-      random,
-      events,
-      logger,
-      store,
-      ledger,
-      config: configOf(plugin, options),
-      costBoundNanoUsd: (attempt) => costBoundNanoUsd(attempt, services),
-      handle: async (parent, init) => start(childOf(parent, init, { by: plugin.name, now: clock.now() })).reply,
-    }
-  }
+function servicesFor(
+  { options, services, store: { store } }: RouterParts,
+  start: Start,
+): (plugin: Plugin) => PluginServices {
+  const { clock, random, events, logger, ledger } = services
+  return (plugin) => ({
+    clock,
+    random,
+    events,
+    logger,
+    store,
+    ledger,
+    config: configOf(plugin, options),
+    costBoundNanoUsd: (attempt) => costBoundNanoUsd(attempt, services),
+    handle: async (parent, init) => start(childOf(parent, init, { by: plugin.name, now: clock.now() })).reply,
+  })
 }
 
 /** What a plugin finds in the configuration under its name. */
@@ -275,24 +266,18 @@ function configOf({ name, config }: Plugin, options: RouterOptions): unknown {
   return config && readOptions(config, (options as unknown as Record<string, unknown>)[name], `plugin "${name}"`)
 }
 
-function pluginsOfRoutes({ routes = {} }: RouterOptions): ReadonlyMap<string, readonly Plugin[]> {
-  const given = Object.entries(routes).flatMap(([name, { plugins }]) => (plugins ? [[name, plugins] as const] : []))
-  return new Map(given.map(([name, plugins]) => [name, plugins.map((plugin) => definePlugin(plugin))]))
-}
+const namesFor = ({ routes: allowed, models }: Identity = nobody, routes: RouteTable) =>
+  routes.names.filter(
+    (name) =>
+      (!allowed || allowed.includes(name)) &&
+      (!models || models.some((model) => routes.find(name)!.candidates.has(model))),
+  )
 
-function openLedger(
-  place: RouterOptions['ledger'],
-  { clock, events, prices }: { clock: Clock; events: EventBus; prices: KnownPrices },
-): Ledger | undefined {
-  const onEntries = (callKeys: readonly string[]) => {
-    if (events.heard('entry')) for (const callKey of callKeys) events.emit('entry', { callKey })
-  }
-  const onError = (error: unknown) => events.emit('ledger.failed', { error })
-  if (!place) return undefined
-  return place === 'memory'
-    ? createMemoryLedger({ clock, prices, onEntries })
-    : createSqliteLedger({ file: place, clock, prices, onEntries, onError })
-}
+const settingsOf = ({ maxRequestBytes, decisionHeaders, costHeader }: RouterOptions): Router['settings'] => ({
+  maxRequestBytes: maxRequestBytes ?? defaultMaxBodyBytes,
+  decisionHeaders: decisionHeaders ?? true,
+  costHeader: costHeader ?? false,
+})
 
 const shuttingDown = () =>
   new SignalboxError('shutting_down', 'The server is shutting down', { retryAfterMs: shutdownRetryAfterMs })

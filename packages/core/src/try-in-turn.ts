@@ -1,5 +1,6 @@
 import { SignalboxError, isMoneyRefusal, isRefusal, isSignalboxError } from './errors.ts'
 import type { RouteHook, TryCandidate } from './plugin.ts'
+import { contextLengthExceeded } from './providers/failure.ts'
 import type { Ranked, Reply } from './types.ts'
 
 /**
@@ -32,7 +33,7 @@ async function tryRest(first: Promise<Reply>, ranked: readonly Ranked[], attempt
         if (!isRefusal(error)) failure = error
         else (refusals ??= new Map()).set(candidate.name, error)
         if (error.code === 'rate_limit_exceeded') waiting.push(candidate)
-        if (error.reason === contextLength) tooSmall = candidate.name
+        if (error.reason === contextLengthExceeded) tooSmall = candidate.name
         else if (!error.movesOn) throw error
       }
     }
@@ -43,9 +44,6 @@ async function tryRest(first: Promise<Reply>, ranked: readonly Ranked[], attempt
 function isLarger(name: string, than: string, { candidates }: TryCandidate): boolean {
   return (candidates.get(name)?.contextWindow ?? 0) > (candidates.get(than)?.contextWindow ?? Infinity)
 }
-
-/** The reason of a refusal that a model with a larger context window may not share. */
-const contextLength = 'context_length_exceeded'
 
 /** One error for a route on which nothing could be tried: it says when to come back. */
 function summary(refusals: readonly SignalboxError[]): SignalboxError {

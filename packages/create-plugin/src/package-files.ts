@@ -66,7 +66,14 @@ const types = {
 
 const build = {
   extends: './tsconfig.json',
-  compilerOptions: { noEmit: false, declaration: true, sourceMap: true, rootDir: 'src', outDir: 'dist' },
+  compilerOptions: {
+    noEmit: false,
+    declaration: true,
+    sourceMap: true,
+    inlineSources: true,
+    rootDir: 'src',
+    outDir: 'dist',
+  },
   exclude: ['src/**/*.test.ts'],
 }
 

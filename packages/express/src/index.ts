@@ -6,7 +6,7 @@ import type { ErrorRequestHandler, Request, RequestHandler } from 'express'
 export interface SignalboxOptions {
   /** Says who calls, from the app's own session. @default nobody in particular */
   readonly identify?: (req: Request) => Identity | undefined | Promise<Identity | undefined>
-  /** Says who may see `GET status` and `GET costs`. @default nobody: the paths are not there */
+  /** Says who may see `GET status` and `GET costs`, and `POST feedback`. @default nobody: the paths are not there */
   readonly authorise?: (req: Request) => boolean | Promise<boolean>
 }
 

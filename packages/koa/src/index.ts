@@ -6,7 +6,7 @@ import type { Context, Middleware } from 'koa'
 export interface SignalboxOptions {
   /** Says who calls, from the app's own session. @default nobody in particular */
   readonly identify?: (ctx: Context) => Identity | undefined | Promise<Identity | undefined>
-  /** Says who may see `GET status` and `GET costs`. @default nobody: the paths are not there */
+  /** Says who may see `GET status` and `GET costs`, and `POST feedback`. @default nobody: the paths are not there */
   readonly authorise?: (ctx: Context) => boolean | Promise<boolean>
   /** Where the router stands, unless koa-mount has taken that off the path already. @default '', and `/v1` */
   readonly prefix?: string

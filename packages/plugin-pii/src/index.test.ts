@@ -1,6 +1,5 @@
 import { type Call, type Plugin, createRouter, plainReply, readBody, streamOf, streamReply } from '@signalbox/core'
 import { pluginContract } from '@signalbox/testkit/plugin'
-import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import pii from './index.ts'
 
@@ -43,13 +42,6 @@ async function ask(content: unknown, answer: (prompt: string) => string | readon
   }
 }
 
-const said = (text: string) =>
-  text
-    .split('\n\n')
-    .filter((event) => event.startsWith('data: {'))
-    .map((event) => JSON.parse(event.slice(6)).choices[0].delta.content ?? '')
-    .join('')
-const event = (content: string) => `data: ${JSON.stringify({ choices: [{ index: 0, delta: { content } }] })}\n\n`
 const finish = `data: ${JSON.stringify({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] })}\n\ndata: [DONE]\n\n`
 
 describe('what goes to a provider', () => {
@@ -99,27 +91,6 @@ describe('what comes back', () => {
     const { sent, text } = await ask('[EMAIL_1] is not ada@example.com', () => '[EMAIL_1] [EMAIL_2]')
     expect(sent).toContain('[EMAIL_1] is not [EMAIL_2]')
     expect(JSON.parse(text).choices[0].message.content).toBe('[EMAIL_1] ada@example.com')
-  })
-
-  it('has them in a stream, wherever it is cut', async () => {
-    const answer = 'To [EMAIL_1], [EMAIL_2] and [EMAI or [X] or [EMAIL_1'
-    const whole = 'To a@example.com, b@example.com and [EMAI or [X] or [EMAIL_1'
-    await fc.assert(
-      fc.asyncProperty(
-        fc.array(fc.nat({ max: answer.length }), { maxLength: 12 }),
-        fc.nat({ max: 60 }),
-        async (cuts, size) => {
-          const ends = [...new Set([0, ...cuts, answer.length])].toSorted((one, other) => one - other)
-          const pieces = ends.slice(1).map((end, index) => answer.slice(ends[index], end))
-          const bytes = pieces.map(event).join('') + finish
-          const chunks = size === 0 ? [bytes] : bytes.match(new RegExp(`[^]{1,${size}}`, 'g'))!
-          const { text } = await ask('a@example.com b@example.com', () => chunks)
-          expect(said(text)).toBe(whole)
-          expect(text.endsWith(finish)).toBe(true)
-        },
-      ),
-      { numRuns: 150 },
-    )
   })
 
   it('has them for each choice by itself', async () => {

@@ -40,7 +40,8 @@ const pii = definePlugin({
         stage: 'guard',
         enforce: 'post',
         async run(call, next) {
-          const vault = new Vault(all, JSON.stringify(call.request.body))
+          let everything: string | undefined
+          const vault = new Vault(all, () => (everything ??= JSON.stringify(call.request.body)))
           const request = redactRequest(call.request, vault)
           if (vault.isEmpty) return next(call)
           const reply = await next({ ...call, request })

@@ -1,31 +1,57 @@
 import type { Request } from '@signalbox/core'
 import type { Vault } from './vault.ts'
 
-/** Fields of a body, in any dialect, that hold what people wrote. */
-const conversation = ['messages', 'system', 'input', 'instructions', 'prompt'] as const
+/**
+ * Fields of a body, in any dialect, that hold what people wrote. What changes least comes first: what a turn adds does not
+ * move the numbers in front of it, so that a provider finds the same beginning again.
+ */
+const conversation = ['system', 'instructions', 'messages', 'input', 'prompt'] as const
 /** Fields below those that hold text; all others are names, links and data. */
-const texts: ReadonlySet<string> = new Set([...conversation, 'content', 'text', 'arguments', 'output', 'refusal'])
+const texts: ReadonlySet<string> = new Set([
+  ...conversation,
+  'content',
+  'text',
+  'arguments',
+  'output',
+  'refusal',
+  'reasoning',
+  'reasoning_content',
+])
 
 /** The request with placeholders in the place of what the vault takes; the same one where it takes nothing. */
 export function redactRequest(request: Request, vault: Vault): Request {
   const patch: Record<string, unknown> = {}
   for (const field of conversation) {
     const given = request.body[field]
-    const redacted = mapText(given, field, (text) => vault.redact(text))
+    const redacted = mapText(given, texts.has(field), (text) => vault.redact(text))
     if (redacted !== given) patch[field] = redacted
   }
   return vault.isEmpty ? request : request.with(patch)
 }
 
 /** Copies only what changes. */
-function mapText(value: unknown, field: string, map: (text: string) => string): unknown {
-  if (typeof value === 'string') return texts.has(field) ? map(value) : value
+function mapText(value: unknown, isText: boolean, map: (text: string) => string): unknown {
+  if (typeof value === 'string') return isText ? map(value) : value
   if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) {
-    const items = value.map((item: unknown) => mapText(item, field, map))
+    const items = value.map((item: unknown) => mapText(item, isText, map))
     return items.some((item, index) => item !== value[index]) ? items : value
   }
   const before = Object.entries(value)
-  const after = before.map(([key, inner]) => [key, mapText(inner, key, map)] as const)
+  const after = before.map(([key, inner]) => {
+    const redacted = isToolInput(key, inner) ? mapEvery(inner, map) : mapText(inner, texts.has(key), map)
+    return [key, redacted] as const
+  })
   return after.some(([, inner], index) => inner !== before[index]![1]) ? Object.fromEntries(after) : value
+}
+
+/** What a model gave a tool, which is no text in Anthropic's words, and whose fields have any name. */
+const isToolInput = (key: string, value: unknown) =>
+  key === 'input' && typeof value === 'object' && value !== null && !Array.isArray(value)
+
+function mapEvery(value: unknown, map: (text: string) => string): unknown {
+  if (typeof value === 'string') return map(value)
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map((item) => mapEvery(item, map))
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, mapEvery(inner, map)]))
 }

@@ -7,9 +7,9 @@ export class Vault {
   private readonly values = new Map<string, string>()
   private readonly counts = new Map<string, number>()
   /** All text of the call: what stands in it already is no placeholder of ours. */
-  private readonly everything: string
+  private readonly everything: () => string
 
-  constructor(detectors: readonly Detector[], everything: string) {
+  constructor(detectors: readonly Detector[], everything: () => string) {
     this.detectors = detectors
     this.everything = everything
   }
@@ -47,12 +47,13 @@ export class Vault {
   private placeholderOf(value: string, label: string): string {
     const known = this.placeholders.get(value)
     if (known) return known
+    const everything = this.everything()
     let placeholder: string
     do {
       const count = (this.counts.get(label) ?? 0) + 1
       this.counts.set(label, count)
       placeholder = `[${label}_${count}]`
-    } while (this.everything.includes(placeholder))
+    } while (everything.includes(placeholder))
     this.placeholders.set(value, placeholder)
     this.values.set(placeholder, value)
     return placeholder

@@ -1,4 +1,5 @@
 export type { Clock, Timer } from './clock.ts'
+export { expectRoute, type ExpectRouteOptions, type ExplainsDecisions, type RouteExpectation } from './expect-route.ts'
 export { createFakeClock, type FakeClock, type FakeClockOptions } from './fake-clock.ts'
 export { seededRandom } from './seeded-random.ts'
 export {

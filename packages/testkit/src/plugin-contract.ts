@@ -1,16 +1,14 @@
-import { createServer, request as httpRequest } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import {
   type Plugin,
-  type Reply,
   type Router,
   createRouter,
   definePlugin,
   isSignalboxError,
   openaiCompatible,
+  readBody,
 } from '@signalbox/core'
-import { listener } from '@signalbox/core/http'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type Surface, faces, plainText, streamText, surfaces } from './plugin-contract-faces.ts'
 import { chunk, lastChunk, streamHead } from './programmable-upstream/http-steps.ts'
 import { completion, fixtureUsage, jsonError, streamEvents } from './programmable-upstream/openai-fixtures.ts'
 import { type Script, hang, waitFor } from './programmable-upstream/steps.ts'
@@ -53,7 +51,13 @@ export function pluginContract(make: () => Plugin, options: PluginContractOption
 
     const boxed = (...others: readonly Plugin[]) => {
       const model = openaiCompatible({ baseUrl: upstream.baseUrl, model: 'gpt-4.1', apiKey: 'any', price: false })
-      return createRouter({ models: { a: model }, retry: false, ...options.router, plugins: [...others, make()] })
+      return createRouter({
+        models: { a: model },
+        retry: false,
+        untranslatable: 'report',
+        ...options.router,
+        plugins: [...others, make()],
+      })
     }
 
     beforeEach(async () => {
@@ -86,13 +90,16 @@ export function pluginContract(make: () => Plugin, options: PluginContractOption
     })
 
     it.each(['in process', 'through fetch', 'over HTTP'] as const)(
-      'answers calls %s, plain and streamed',
+      'answers calls %s, plain and streamed, in every dialect',
       async (face) => {
         const ask = faces[face]
-        expect(contentOf(await ask(router, body()))).toBe(answer.read)
-        const text = await ask(router, body({ stream: true }))
-        expect(contentOf(text)).toBe(answer.read)
-        expect(text).toMatch(/data: \[DONE\]\s*$/)
+        for (const surface of surfaces) {
+          const asked = { model: 'a', ...surface.ask(prompt), ...options.request }
+          expect(plainText(await ask(router, surface, asked), surface), surface.dialect).toBe(answer.read)
+          const text = await ask(router, surface, { ...asked, stream: true })
+          expect(streamText(text, surface), surface.dialect).toBe(answer.read)
+          expect(text.trimEnd().split('\n').at(-1), surface.dialect).toContain(surface.end)
+        }
       },
     )
 
@@ -104,7 +111,7 @@ export function pluginContract(make: () => Plugin, options: PluginContractOption
     it('says what was used', async () => {
       for (const extra of [{}, { stream: true }]) {
         const reply = await router.handle({ body: body(extra) })
-        await readAll(reply)
+        await readBody(reply)
         expect((await reply.ended).how).toBe('complete')
       }
     })
@@ -150,9 +157,11 @@ export function pluginContract(make: () => Plugin, options: PluginContractOption
 
     it('can be set up and closed more than once, each time anew', async () => {
       const another = boxed()
-      expect(contentOf(await faces['in process'](another, body()))).toBe(answer.read)
+      const [chat] = surfaces as readonly [Surface]
+      const said = async (boxes: Router) => plainText(await faces['in process'](boxes, chat, body()), chat)
+      expect(await said(another)).toBe(answer.read)
       await another.close()
-      expect(contentOf(await faces['in process'](router, body()))).toBe(answer.read)
+      expect(await said(router)).toBe(answer.read)
     })
   })
 }
@@ -175,59 +184,6 @@ function deepFreeze(value: unknown): void {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return
   Object.freeze(value)
   for (const inner of Object.values(value)) deepFreeze(inner)
-}
-
-type Ask = (router: Router, body: object) => Promise<string>
-
-const faces: Readonly<Record<'in process' | 'through fetch' | 'over HTTP', Ask>> = {
-  'in process': async (router, body) => readAll(await router.handle({ body })),
-  'through fetch': async (router, body) =>
-    (
-      await router.fetch('http://in.process/v1/chat/completions', { method: 'POST', body: JSON.stringify(body) })
-    ).text(),
-  'over HTTP': overHttp,
-}
-
-async function overHttp(router: Router, body: object): Promise<string> {
-  const server = createServer(listener(router))
-  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  try {
-    return await new Promise<string>((resolve, reject) => {
-      const sent = httpRequest({ port, path: '/v1/chat/completions', method: 'POST' }, (res) => {
-        let text = ''
-        res.setEncoding('utf8').on('data', (piece: string) => (text += piece))
-        res.on('end', () => resolve(text)).on('error', reject)
-      })
-      sent.on('error', reject)
-      sent.end(JSON.stringify(body))
-    })
-  } finally {
-    server.closeAllConnections()
-    server.close()
-  }
-}
-
-async function readAll({ body }: Reply): Promise<string> {
-  if (body instanceof Uint8Array) return Buffer.from(body).toString()
-  const chunks: Uint8Array[] = []
-  for await (const piece of body) chunks.push(piece)
-  return Buffer.concat(chunks).toString()
-}
-
-interface Chunk {
-  readonly choices?: readonly { readonly delta?: { content?: string }; readonly message?: { content?: string } }[]
-}
-
-/** What an answer says, plain or streamed. */
-function contentOf(text: string): string {
-  const events = text.startsWith('data:')
-    ? text.split('\n\n').flatMap((event) => (event.startsWith('data: {') ? [event.slice('data: '.length)] : []))
-    : [text]
-  return events
-    .map((event) => (JSON.parse(event) as Chunk).choices?.[0])
-    .map((choice) => choice?.delta?.content ?? choice?.message?.content ?? '')
-    .join('')
 }
 
 async function until(holds: () => boolean): Promise<void> {

@@ -46,8 +46,9 @@ export function configFile(config: object | string, extension = 'json'): string 
 }
 
 /** Starts the command from its source. */
-function signalbox(args: readonly string[], env: Record<string, string> = {}): Signalbox {
+function signalbox(args: readonly string[], env: Record<string, string> = {}, cwd = folder): Signalbox {
   const child = spawn(process.execPath, ['--conditions=@signalbox/source', bin, ...args], {
+    cwd,
     env: { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? '', ...env },
   })
   children.add(child)
@@ -78,8 +79,8 @@ function signalbox(args: readonly string[], env: Record<string, string> = {}): S
 }
 
 /** Runs the command to its end. */
-export async function finished(args: readonly string[], env: Record<string, string> = {}) {
-  const running = signalbox(args, env)
+export async function finished(args: readonly string[], env: Record<string, string> = {}, cwd?: string) {
+  const running = signalbox(args, env, cwd)
   const code = await running.exited
   return { code, ...running.output() }
 }

@@ -4,10 +4,10 @@ import { bytesOf, noUsage, plainReply, streamReply } from '../reply.ts'
 import { endOf } from '../sleep.ts'
 import { PushStream } from '../stream.ts'
 import type { ByteStream, Ended, Reply } from '../types.ts'
-import type { FlightOptions, Passenger } from './flights.ts'
+import type { FlightOptions, Passenger, Rider } from './flights.ts'
 
 /** One that waits for the answer, or reads it. */
-export interface Member extends Pick<Passenger, 'signal' | 'deadline'> {
+export interface Member extends Rider {
   readonly leads: boolean
   readonly resolve: (reply: Reply) => void
   readonly reject: (error: unknown) => void
@@ -81,8 +81,8 @@ export class Flight {
       return
     }
     this.over()
-    for (const { member } of this.release()) member.resolve(member.leads ? reply : withoutUsage(reply, body))
     void reply.ended.then((ended) => this.complete(reply, body, ended))
+    for (const { member } of this.release()) member.resolve(member.leads ? reply : withoutUsage(reply, body))
   }
 
   private fail(error: unknown): void {
@@ -122,7 +122,7 @@ export class Flight {
     this.over()
     for (const { stream, settle, member } of this.release()) {
       stream!.end()
-      settle!(member.leads ? ended : { ...ended, usage: noUsage, estimated: false })
+      settle!(member.leads ? ended : unpaid(ended))
     }
     if (this.chunks) this.complete(reply, bytesOf(this.chunks), ended)
   }
@@ -193,6 +193,10 @@ export class Flight {
 
 const isBehind = (seat: Seat) => seat.isBehind
 
-function withoutUsage({ status, headers, dialect, model }: Reply, body: Uint8Array): Reply {
-  return plainReply({ status, headers, dialect, model, body: Buffer.from(body) })
+function withoutUsage({ status, headers, dialect, model, ended }: Reply, body: Uint8Array): Reply {
+  const own = plainReply({ status, headers, dialect, model, body: Buffer.from(body) })
+  return { ...own, ended: ended.then(unpaid) }
 }
+
+/** How it ended for one who does not pay for it. */
+const unpaid = (ended: Ended): Ended => ({ ...ended, usage: noUsage, estimated: false })

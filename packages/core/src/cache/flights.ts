@@ -1,13 +1,17 @@
 import type { Clock } from '../clock.ts'
 import type { Ended, Reply } from '../types.ts'
-import { Flight, type Member } from './flight.ts'
+import { Flight } from './flight.ts'
 
-/** One that wants an answer that others may want as well. */
-export interface Passenger {
+/** One that wants an answer that is under way. */
+export interface Rider {
   /** Aborted when it leaves. */
   readonly signal: AbortSignal
   /** When its own time is up, on the monotonic clock, in milliseconds. */
   readonly deadline: number
+}
+
+/** One that wants an answer that others may want as well. */
+export interface Passenger extends Rider {
   /** Asks for the answer, for all. The signal is aborted when the last has left. */
   start(signal: AbortSignal): Promise<Reply>
   /** Is given the whole of an answer that came to its end; never one that was cut, or is too large to be kept. */
@@ -33,6 +37,10 @@ export interface FlightOptions {
 /** Calls for the same answer at the same time are one. */
 export interface Flights {
   board(key: string, passenger: Passenger): Boarded
+  /** Joins what is under way; undefined where nothing is. */
+  join(key: string, rider: Rider): Promise<Reply> | undefined
+  /** Whether there is one to join. */
+  has(key: string): boolean
   /** How many are under way. */
   readonly size: number
 }
@@ -56,16 +64,20 @@ export function createFlights(options: FlightOptions): Flights {
     board(key, passenger) {
       const joined = underWay.get(key)
       const flight = joined ?? takeOff(key, passenger)
-      const reply = new Promise<Reply>((resolve, reject) => {
-        flight.join({ ...watching(passenger), leads: !joined, resolve, reject } satisfies Member)
-      })
+      const reply = seatIn(flight, passenger, !joined)
       if (!joined) flight.begin()
       return { leads: !joined, reply }
     },
+    join(key, rider) {
+      const flight = underWay.get(key)
+      return flight && seatIn(flight, rider, false)
+    },
+    has: (key) => underWay.has(key),
     get size() {
       return underWay.size
     },
   }
 }
 
-const watching = ({ signal, deadline }: Passenger) => ({ signal, deadline })
+const seatIn = (flight: Flight, { signal, deadline }: Rider, leads: boolean) =>
+  new Promise<Reply>((resolve, reject) => flight.join({ signal, deadline, leads, resolve, reject }))

@@ -21,8 +21,15 @@ export function createMemoryLayer({ maximumBytes }: { readonly maximumBytes: num
       // A copy: what one caller does to its bytes is not for the next one to see.
       return answer && { ...answer, body: Buffer.from(answer.body) }
     },
-    set: (key, answer) => void answers.set(key, { ...answer, body: Buffer.from(answer.body) }),
+    set: (key, answer) => void answers.set(key, { ...answer, body: ownBytes(answer.body) }),
     size: () => ({ entries: answers.size, bytes: answers.calculatedSize, maximumBytes }),
     close: () => answers.clear(),
   }
+}
+
+/** A copy with memory of its own: a small part of what Node's pool lends would keep all that was lent with it. */
+function ownBytes(bytes: Uint8Array): Uint8Array {
+  const copy = Buffer.allocUnsafeSlow(bytes.length)
+  copy.set(bytes)
+  return copy
 }

@@ -19,7 +19,7 @@ export interface HeuristicLabels {
 
 /** Of a message only so much is looked at, from its start: the time it takes is bounded. */
 const charactersLookedAt = 16_384
-/** Earlier messages that count. */
+/** Earlier messages of the user that count. */
 const messagesLookedAt = 10
 /** A last message below so many words goes on with what was said before. */
 const followUpWords = 12
@@ -46,10 +46,10 @@ const wantsShort = /\b(?:briefly?|short|one (?:word|line|sentence)|yes or no|onl
 export function heuristicLabels({ messages, parameters }: Pick<Request, 'messages' | 'parameters'>): HeuristicLabels {
   const asked = messages.filter(({ role }) => role === 'user')
   const last = shownOf(asked.at(-1))
-  const earlier = asked.slice(-1 - messagesLookedAt, -1)
+  const earlier = asked.slice(-1 - messagesLookedAt, -1).map((message) => complexityOf(shownOf(message)))
   const task = taskOf(last)
   return {
-    complexity: inConversation(complexityOf(last), last, earlier),
+    complexity: complexityInConversation(complexityOf(last), last, earlier),
     task,
     expectedLength: lengthOf(last, task, parameters.maxOutputTokens),
   }
@@ -80,12 +80,17 @@ const differentIn = (text: string, keywords: RegExp) =>
 
 const levels: readonly Complexity[] = ['simple', 'moderate', 'complex']
 
-/** A conversation that was complex stays so, and a short message that goes on with one is at least moderate. */
-function inConversation(own: Complexity, last: string, earlier: readonly Message[]): Complexity {
+/**
+ * How hard the last message is where it stands: a conversation that was complex stays so, and a short message that goes on
+ * with one is at least moderate.
+ *
+ * @param own how hard the message would be alone
+ * @param earlier how hard the messages of the user before it were, each alone
+ */
+export function complexityInConversation(own: Complexity, last: string, earlier: readonly Complexity[]): Complexity {
   if (earlier.length === 0) return own
-  const isFollowUp = wordsIn(last) <= followUpWords
-  const before = earlier.map((message) => complexityOf(shownOf(message)))
-  const least = before.includes('complex') ? 'complex' : isFollowUp ? 'moderate' : 'simple'
+  const isFollowUp = wordsIn(last.slice(0, charactersLookedAt)) <= followUpWords
+  const least = earlier.includes('complex') ? 'complex' : isFollowUp ? 'moderate' : 'simple'
   return levels[Math.max(levels.indexOf(own), levels.indexOf(least))]!
 }
 

@@ -5,12 +5,20 @@ it("takes relative paths from the file's folder", () => {
   const config = {
     ledger: 'signalbox.db',
     store: 'sqlite:shared/state.db',
-    plugins: ['./mine.ts', '@team/signalbox-plugin-x', { use: '../other.ts', options: {} }],
+    plugins: ['./mine.ts', '@team/signalbox-plugin-x', { use: '../other.ts', options: { file: './a.json' } }],
+    routes: { auto: { strategy: { use: 'of-a-plugin', files: ['../b.json', 'c'], nested: { d: './d' } } } },
   }
   expect(resolvePaths(config, '/etc/signalbox')).toEqual({
     ledger: '/etc/signalbox/signalbox.db',
     store: 'sqlite:/etc/signalbox/shared/state.db',
-    plugins: ['/etc/signalbox/mine.ts', '@team/signalbox-plugin-x', { use: '/etc/other.ts', options: {} }],
+    plugins: [
+      '/etc/signalbox/mine.ts',
+      '@team/signalbox-plugin-x',
+      { use: '/etc/other.ts', options: { file: '/etc/signalbox/a.json' } },
+    ],
+    routes: {
+      auto: { strategy: { use: 'of-a-plugin', files: ['/etc/b.json', 'c'], nested: { d: '/etc/signalbox/d' } } },
+    },
   })
 })
 

@@ -16,9 +16,13 @@ export function resolvePaths(config: unknown, folder: string): unknown {
   }
 
   function routeFrom(route: unknown): unknown {
-    return isRecord(route) && Array.isArray(route['plugins'])
-      ? { ...route, plugins: route['plugins'].map(pluginFrom) }
-      : route
+    if (!isRecord(route)) return route
+    const { plugins: own, strategy } = route
+    return {
+      ...route,
+      ...(Array.isArray(own) && { plugins: own.map(pluginFrom) }),
+      ...(isData(strategy) && { strategy: deeply(strategy) }),
+    }
   }
 
   function keysFrom(source: unknown): unknown {
@@ -32,8 +36,16 @@ export function resolvePaths(config: unknown, folder: string): unknown {
 
   function pluginFrom(plugin: unknown): unknown {
     if (typeof plugin === 'string') return moduleFrom(plugin)
-    const { use } = (plugin ?? {}) as { use?: unknown }
-    return typeof use === 'string' ? { ...(plugin as object), use: moduleFrom(use) } : plugin
+    const { use, options } = (plugin ?? {}) as { use?: unknown; options?: unknown }
+    if (typeof use !== 'string') return plugin
+    return { ...(plugin as object), use: moduleFrom(use), ...(options !== undefined && { options: deeply(options) }) }
+  }
+
+  /** What plugins and their strategies are told knows no schema here: a file stands in it as `./FILE` or `../FILE`. */
+  function deeply(value: unknown): unknown {
+    if (typeof value === 'string') return moduleFrom(value)
+    if (Array.isArray(value)) return value.map(deeply)
+    return isData(value) ? mapValues(value, deeply) : value
   }
 
   function moduleFrom(name: string): string {
@@ -46,6 +58,10 @@ const isFile = (ledger: string) => ledger !== 'memory' && !/^[a-z][a-z\d+.-]+:\/
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** Plain data, and nothing that has methods. */
+const isData = (value: unknown): value is Record<string, unknown> =>
+  isRecord(value) && [Object.prototype, null].includes(Object.getPrototypeOf(value) as null)
 
 const mapValues = (record: Record<string, unknown>, map: (value: unknown) => unknown) =>
   Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]))

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import { isAbsolute, join } from 'node:path'
+import { isAbsolute, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Plugin } from '../plugin.ts'
 import type { ConfigFault } from './fault.ts'
@@ -60,13 +60,17 @@ async function importFrom(use: string, from: NodeJS.Require): Promise<unknown> {
   }
 }
 
-/** A package beside the configuration; else one that Signalbox itself can see. */
+/** A package beside the configuration; else one that the program sees (the command `signalbox`), or Signalbox itself. */
 function locate(use: string, from: NodeJS.Require): string {
-  try {
-    return pathToFileURL(from.resolve(use)).href
-  } catch {
-    return use
+  const { 1: program } = process.argv
+  for (const requirer of [from, ...(program === undefined ? [] : [createRequire(resolve(program))])]) {
+    try {
+      return pathToFileURL(requirer.resolve(use)).href
+    } catch {
+      // It is not there: the next one may know it.
+    }
   }
+  return use
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null

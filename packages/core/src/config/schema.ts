@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { storeFault } from '../store/place.ts'
-import { baseUrl, count, name } from './schema/basics.ts'
+import { baseUrl, count, isExpression, name } from './schema/basics.ts'
 import { cacheOfRoute, cacheOfRouter } from './schema/cache.ts'
 import { callerKey } from './schema/keys.ts'
 import { adaptiveConcurrency, caps, limitRule, rates } from './schema/limits.ts'
@@ -16,7 +16,7 @@ import {
   retryBudget,
   times,
 } from './schema/settings.ts'
-import { strategy } from './schema/strategies.ts'
+import { strategyOf } from './schema/strategies.ts'
 
 const dialect = z
   .enum(['openai-chat', 'openai-responses'])
@@ -78,7 +78,7 @@ const expressions = z.array(z.string().refine(isExpression, 'expected a regular 
 const inFile: CodeParts = {
   apiKey: z.string(),
   model: {},
-  strategy,
+  strategy: strategyOf(),
   redact: expressions,
   plugin: z.union([
     z.string().min(1),
@@ -93,7 +93,7 @@ const inCode: CodeParts = {
   model: { dispatcher: z.custom(isObjectWith('dispatch'), 'expected an undici dispatcher').optional() },
   provider: z.custom(isObjectWith('connect'), "expected 'openai', 'anthropic', 'openai-compatible' or a provider"),
   strategy: z.union([
-    strategy,
+    strategyOf(z.custom(isFunction, 'expected a verifier or a function')),
     z.custom(isFunction, 'expected a strategy, its name or a rank function'),
     z.custom(isObjectWith('rank'), 'expected a strategy, its name or a rank function'),
   ]),
@@ -199,6 +199,10 @@ function build(parts: CodeParts) {
       .union([z.string().min(1), z.literal(false)])
       .optional()
       .describe('A SQLite file, or "memory".'),
+    fingerprints: z
+      .boolean()
+      .optional()
+      .describe('Whether the ledger keeps a hash of requests that a cache could answer. Default false.'),
     plugins: plugins.describe('Modules by package name or path, outermost first.'),
     hookTimes: z
       .boolean()
@@ -223,12 +227,4 @@ export const codeSchema = build(inCode)
 /** The JSON Schema of a configuration file, for editors. */
 export function configJsonSchema(): object {
   return z.toJSONSchema(fileSchema, { io: 'input' })
-}
-
-function isExpression(value: string): boolean {
-  try {
-    return Boolean(new RegExp(value, 'gu'))
-  } catch {
-    return false
-  }
 }

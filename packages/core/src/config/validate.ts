@@ -231,19 +231,22 @@ function repeated(names: readonly unknown[], path: Path): ConfigFault[] {
 }
 
 /** Strategies that say nothing without their options. */
-const withOptions = new Set(['complexity', 'rules'])
+const withOptions = new Set(['bandit', 'cascade', 'complexity', 'rules'])
 
 function strategyFaults(strategy: unknown, names: ReadonlySet<string>, path: Path): ConfigFault[] {
   const use = typeof strategy === 'string' ? strategy : record(strategy)['use']
   if (typeof use !== 'string') return []
   if (!names.has(use)) {
     const message = `no strategy is named ${JSON.stringify(use)}; there are ${[...names].join(', ')}`
-    return [{ path: dotted(path), message }]
+    return [{ path: dotted(path), message: message + hintFor(use) }]
   }
   if (typeof strategy === 'string' && withOptions.has(use))
     return [{ path: dotted(path), message: `expected an object with "use": "${use}" and its options, got its name` }]
   return nestedStrategies(strategy).flatMap((inner) => strategyFaults(inner.strategy, names, [...path, ...inner.path]))
 }
+
+const hintFor = (use: string) =>
+  use === 'learned' ? ', and "learned" with the plugin "@signalbox/classifier" among the plugins' : ''
 
 const record = (value: unknown): Record<string, unknown> =>
   typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}

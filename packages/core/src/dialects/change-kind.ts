@@ -5,6 +5,7 @@ import { isRecord, parseExactly } from './json.ts'
 import type { JsonBody } from './json-request.ts'
 import type { NeutralAnswer, OpenedPart, Part, StreamStep } from './neutral.ts'
 import { SseFramer, parseEvent } from './sse.ts'
+import { LossList } from './loss-list.ts'
 import type { Asked } from './translation.ts'
 
 /**
@@ -14,15 +15,19 @@ import type { Asked } from './translation.ts'
 export function collect(stream: Uint8Array, dialect: Dialect, asked: Asked, usage: Usage): Uint8Array | undefined {
   const { translation } = dialect
   if (!translation) return undefined
-  const answer = answerOf(eventsOf(stream).map(parseEvent).flatMap(translation.stepReader()), usage)
-  return answer && Buffer.from(JSON.stringify(translation.writeAnswer(answer, asked)))
+  const losses = new LossList()
+  const answer = answerOf(eventsOf(stream).map(parseEvent).flatMap(translation.stepReader(losses)), usage)
+  return answer && losses.names.size === 0
+    ? Buffer.from(JSON.stringify(translation.writeAnswer(answer, asked)))
+    : undefined
 }
 
 /** The stream that says a plain answer, in the same dialect. Undefined where it cannot be said. */
 export function replay(plain: Uint8Array, { translation }: Dialect, asked: Asked): Uint8Array | undefined {
   const body = parseExactly(bufferOf(plain).toString())
-  const answer = translation && isRecord(body) && hasOneChoice(body) ? translation.readAnswer(body) : undefined
-  if (!answer?.parts.every(isStreamed)) return undefined
+  const losses = new LossList()
+  const answer = translation && isRecord(body) && hasOneChoice(body) ? translation.readAnswer(body, losses) : undefined
+  if (!answer?.parts.every(isStreamed) || losses.names.size > 0) return undefined
   const writer = translation!.stepWriter(asked)
   return Buffer.from(
     stepsOf(answer)
@@ -92,9 +97,10 @@ function stepsOf({ id, model, parts, stop, stopSequence, usage }: NeutralAnswer)
 function stepsOfPart(part: StreamedPart): StreamStep[] {
   const opened: OpenedPart =
     part.type === 'tool-call' ? { type: part.type, id: part.id, name: part.name } : { type: part.type }
+  const said = part.type === 'tool-call' ? part.arguments : part.text
   return [
     { type: 'open', part: opened },
-    { type: 'delta', text: part.type === 'tool-call' ? part.arguments : part.text },
+    ...(said === '' ? [] : [{ type: 'delta', text: said } as const]),
     ...(part.type === 'reasoning' && part.proof ? [{ type: 'proof', proof: part.proof } as const] : []),
     { type: 'close' },
   ]

@@ -7,6 +7,12 @@ import { layoutOf, splice } from './splice.ts'
 /** A parsed JSON body. */
 export type JsonBody = Readonly<Record<string, unknown>>
 
+/** A message with what nobody said in it: names and arguments of tools that are called, and thoughts. */
+export function messageWith(role: string, text: string, unspoken: readonly unknown[]): Message {
+  const besides = unspoken.filter((one) => typeof one === 'string' && one !== '').join('\n')
+  return besides === '' ? { role, text } : { role, text, unspoken: besides }
+}
+
 /** How a dialect reads its own bodies. Each is total: it takes any body and throws at none. */
 export interface RequestView {
   messages(body: JsonBody): readonly Message[]

@@ -10,8 +10,15 @@ export function mapContent(content: unknown, map: TextMap): unknown {
   return content.map((part: unknown) => {
     if (!isRecord(part)) return part
     if (typeof part['text'] === 'string') return { ...part, text: map(part['text']) }
+    if (isRecord(part['source'])) return { ...part, source: mapSource(part['source'], map) }
     return 'content' in part ? { ...part, content: mapContent(part['content'], map) } : part
   })
+}
+
+/** A document of Anthropic's may be text, or content as that of a message. */
+function mapSource(source: Readonly<Record<string, unknown>>, map: TextMap): unknown {
+  if (source['type'] === 'text' && typeof source['data'] === 'string') return { ...source, data: map(source['data']) }
+  return source['type'] === 'content' ? { ...source, content: mapContent(source['content'], map) } : source
 }
 
 /** An object with the texts under some of its keys changed; a value that is no object stays. */

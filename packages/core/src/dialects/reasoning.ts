@@ -1,10 +1,37 @@
 import type { Reasoning } from './neutral.ts'
+import type { Target } from './translation.ts'
 
 /** The efforts that a dialect knows, from the least to the most. */
 export const efforts = {
   openai: ['minimal', 'low', 'medium', 'high', 'xhigh'],
   anthropic: ['low', 'medium', 'high', 'xhigh', 'max'],
 } as const
+
+/**
+ * Whether a model of OpenAI's can be told how much to think. Its older models refuse to be: 400 `unsupported_parameter`.
+ * What the configuration says of a model goes before what its name tells.
+ */
+export const openaiThinks = ({ model, reasoning }: Target): boolean =>
+  reasoning || !/(^|\/)(gpt-[34]|chatgpt-)/.test(model)
+
+/**
+ * How a model of Anthropic's is told to think: from 4.6 on adaptively, by effort; before that by a budget; before 3.7 not
+ * at all. https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking
+ */
+export function anthropicThinks({ model }: Target): 'adaptive' | 'budget' | 'never' {
+  if (/claude-(2|instant|3-(5|opus|sonnet|haiku))/.test(model)) return 'never'
+  return /claude-(3-7|(opus|sonnet|haiku)-4(-[0-5])?($|[^-\d]|-(\d{8}|latest)))/.test(model) ? 'budget' : 'adaptive'
+}
+
+/** The least budget that Anthropic takes. */
+const leastBudget = 1_024
+
+/** The budget in tokens that comes next to what was asked for; undefined where so little may be written that none fits. */
+export function budgetOf({ effort, budgetTokens }: Reasoning, maxOutputTokens: number): number | undefined {
+  const asked = budgetTokens ?? scale.find(([name]) => name === effort)?.[1] ?? leastBudget
+  const budget = Math.min(asked, Math.floor(maxOutputTokens / 2))
+  return budget < leastBudget ? undefined : budget
+}
 
 /** All efforts that any dialect knows, in their order, each with the budget in tokens up to which it stands for one. */
 const scale: readonly (readonly [string, number])[] = [

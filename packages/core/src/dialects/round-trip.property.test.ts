@@ -17,6 +17,8 @@ const word = fc.string({
   unit: fc.constantFrom('a', 'B', '7', ' ', 'é', '世', '🏯', '"', '\\', '\n', '{'),
   minLength: 1,
 })
+/** Anthropic takes no text that is blank. */
+const said = word.filter((text) => text.trim() !== '')
 const id = fc.stringMatching(/^[\w-]{1,20}$/)
 const json = fc.dictionary(fc.stringMatching(/^[a-z]{1,4}$/), fc.jsonValue({ maxDepth: 2 }), { maxKeys: 3 })
 /** Arguments as models write them; also with digits that a double does not hold. */
@@ -24,7 +26,7 @@ const given = fc.oneof(
   json.map((value) => JSON.stringify(value)),
   fc.constant('{"id":12345678901234567890123}'),
 )
-const textPart = word.map((text): Part => ({ type: 'text', text }))
+const textPart = said.map((text): Part => ({ type: 'text', text }))
 const image = fc.oneof(
   fc.constant<Part>({ type: 'image', source: { url: 'https://example.com/a.png' } }),
   fc.constant<Part>({ type: 'image', source: { mediaType: 'image/png', data: 'iVBORw0KGgo=' } }),
@@ -42,9 +44,9 @@ const call = fc
 const turn = fc
   .record({
     question: fc.array(fc.oneof(textPart, image, file), { minLength: 1, maxLength: 3 }),
-    answer: word,
+    answer: said,
     calls: fc.uniqueArray(call, { maxLength: 3, selector: ({ id: of }) => of }),
-    result: word,
+    result: said,
   })
   .map(({ question, answer, calls, result }): NeutralMessage[] => [
     { role: 'user', parts: question },
@@ -73,9 +75,9 @@ const tool = fc.record({
 
 const requests: fc.Arbitrary<NeutralRequest> = fc.record(
   {
-    system: word.map((text) => [{ type: 'text' as const, text }]),
+    system: said.map((text) => [{ type: 'text' as const, text }]),
     messages: fc
-      .tuple(fc.array(turn, { maxLength: 3 }), word)
+      .tuple(fc.array(turn, { maxLength: 3 }), said)
       .map(([turns, last]): NeutralMessage[] => [
         ...turns.flat(),
         { role: 'user', parts: [{ type: 'text', text: last }] },
@@ -86,7 +88,7 @@ const requests: fc.Arbitrary<NeutralRequest> = fc.record(
     maxOutputTokens: fc.integer({ min: 16, max: 100_000 }),
     temperature: fc.double({ min: 0, max: 1, noNaN: true }).map((value) => value || 0),
     topP: fc.double({ min: 0, max: 1, noNaN: true }).map((value) => value || 0),
-    stop: fc.array(word, { minLength: 1, maxLength: 4 }),
+    stop: fc.array(said, { minLength: 1, maxLength: 4 }),
     stream: fc.constant(true),
     responseFormat: fc.record({ type: fc.constant('json-schema' as const), schema: json }),
     reasoning: fc.record({ effort: fc.constantFrom('low', 'medium', 'high', 'xhigh') }),
@@ -153,7 +155,7 @@ const answers: fc.Arbitrary<NeutralAnswer> = fc
   .record({
     reasoning: fc.option(
       fc.record({
-        text: word,
+        text: fc.oneof(word, fc.constant('')),
         of: fc.constantFrom('anthropic-messages', 'openai-responses'),
         data: fc.stringMatching(/^[A-Za-z0-9+/=]{1,20}$/),
       }),
@@ -174,7 +176,10 @@ const answers: fc.Arbitrary<NeutralAnswer> = fc
               text: reasoning.text,
               proof: {
                 of: reasoning.of,
-                kind: reasoning.of === 'openai-responses' ? ('cipher' as const) : ('signature' as const),
+                kind:
+                  reasoning.of === 'openai-responses' || reasoning.text === ''
+                    ? ('cipher' as const)
+                    : ('signature' as const),
                 data: reasoning.data,
                 ...(reasoning.of === 'openai-responses' && { id: 'rs_1' }),
               },

@@ -5,7 +5,8 @@ import type { ByteStream, Reply, Sink } from '../types.ts'
 import type { Dialect } from './dialect.ts'
 import { isRecord, parseExactly, parseJson } from './json.ts'
 import { SseFramer, parseEvent } from './sse.ts'
-import type { Asked, Losses, Translation } from './translation.ts'
+import { type LossList, namesOfLosses } from './loss-list.ts'
+import type { Asked, Translation } from './translation.ts'
 
 /** A reply's way from the model's dialect to the caller's. */
 export interface ReplyTranslation {
@@ -14,8 +15,11 @@ export interface ReplyTranslation {
   readonly reader: Translation
   readonly writer: Translation
   readonly asked: Asked
-  /** Told of what a plain answer has that the caller's dialect has no words for. A stream's head is out before it is known. */
-  readonly losses: Losses
+  /**
+   * Takes what the answer has that the caller's dialect has no words for. The head of a stream is out before that is known:
+   * a comment before its end tells of it.
+   */
+  readonly losses: LossList
 }
 
 /**
@@ -69,8 +73,8 @@ function translateStream(body: ByteStream, { cancel }: Pick<Reply, 'cancel'>, wa
 }
 
 /** Makes what turns one event after the other into text of the other dialect. */
-function eventTranslator({ from, to, reader, writer, asked }: ReplyTranslation): (event: Uint8Array) => string {
-  const read = reader.stepReader()
+function eventTranslator({ from, to, reader, writer, asked, losses }: ReplyTranslation): (event: Uint8Array) => string {
+  const read = reader.stepReader(losses)
   const { write } = writer.stepWriter(asked)
   return (bytes) => {
     const event = parseEvent(bytes)
@@ -78,9 +82,14 @@ function eventTranslator({ from, to, reader, writer, asked }: ReplyTranslation):
     if (kind === 'malformed') return ''
     if (error) return to.toldEvent(error)
     if (event.data === undefined) return ': \n\n'
-    return read(event).map(write).join('')
+    return read(event)
+      .map((step) => (step.type === 'end' ? dropped(losses) : '') + write(step))
+      .join('')
   }
 }
+
+/** A comment of the stream, which no client shows. */
+const dropped = ({ names }: LossList) => (names.size === 0 ? '' : `: x-signalbox-dropped: ${namesOfLosses(names)}\n\n`)
 
 /** What a provider said that refused, in the caller's dialect. */
 export function translateError(
@@ -90,7 +99,10 @@ export function translateError(
   const { answer } = error
   if (!answer) return error
   const said = from.providerError(parseJson(bufferOf(answer.body).toString()))
-  const body = Buffer.from(JSON.stringify(to.told(said ?? { message: error.message })))
+  // Some providers say in words only what the caller's clients know by a code.
+  const code = said?.code ?? error.reason
+  const told = { ...(said ?? { message: error.message }), ...(code !== undefined && { code }) }
+  const body = Buffer.from(JSON.stringify(to.told(told)))
   error.answer = { status: answer.status, headers: plainHeaders, body }
   return error
 }

@@ -53,6 +53,12 @@ export function translationsOf(
   throw new SignalboxError('untranslatable', `The model does not serve ${from.path}`, { model })
 }
 
+/** What a request asks for in the neutral form, as far as that goes. */
+export const readNeutral = (request: Request, translation: Translation): NeutralRequest =>
+  readFields(request.body, translation, { lose: ignored, skip: ignored }).neutral
+
+const ignored = () => undefined
+
 interface FieldsRead {
   readonly neutral: NeutralRequest
   /** What to tell where a field cannot be written, by its neutral name. */

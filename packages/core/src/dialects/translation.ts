@@ -1,4 +1,5 @@
 import type { Candidate } from '../types.ts'
+import { hasValue } from './json.ts'
 import type { SseEvent } from './dialect.ts'
 import type { JsonBody } from './json-request.ts'
 import type { NeutralAnswer, NeutralRequest, Part, StopReason, StreamStep } from './neutral.ts'
@@ -64,7 +65,7 @@ export interface Translation {
   readAnswer(body: JsonBody, losses?: Losses): NeutralAnswer | undefined
   writeAnswer(answer: NeutralAnswer, asked: Asked): JsonBody
   /** Makes a reader for one stream. It must give `stop` and `end` once each. */
-  stepReader(): (event: SseEvent) => readonly StreamStep[]
+  stepReader(losses?: Losses): (event: SseEvent) => readonly StreamStep[]
   stepWriter(asked: Asked): StepWriter
 }
 
@@ -74,6 +75,11 @@ export interface Asked {
   readonly body: JsonBody
   /** Milliseconds since the Unix epoch. */
   readonly startedAt: number
+}
+
+/** Tells of the fields of something inside a request that are not carried: what they are in can be said without them. */
+export function tellOthers(at: string, given: JsonBody, known: readonly string[], { skip }: Losses): void {
+  for (const [name, value] of Object.entries(given)) if (!known.includes(name) && hasValue(value)) skip(`${at}.${name}`)
 }
 
 /** A field that is one neutral field: `read` gives undefined for a value that cannot be carried. */

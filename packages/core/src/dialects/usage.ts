@@ -10,6 +10,10 @@ export type UsageNormaliser = (raw: unknown) => Usage | undefined
 /** No provider counts more than this in one answer: one that says more is not believed. */
 const largestCount = 2 ** 31
 
+/** Whether a value can be what a provider counted. */
+export const isCount = (value: unknown): value is number =>
+  Number.isInteger(value) && (value as number) >= 0 && (value as number) <= largestCount
+
 /** The counts of one usage object, and what is odd about them. */
 export class Counts {
   readonly faults = new Set<UsageFault>()

@@ -29,6 +29,8 @@ export class StreamWatch {
   done = false
   /** What the provider said was used. */
   usage: Usage | undefined
+  /** Whether it said so with the end of the answer, or after: what it says before counts only as far as it had come. */
+  usageIsFinal = false
   /** The error that the stream reported. */
   error: ProviderError | undefined
   /** The first event that could not be read, before any content. */
@@ -106,14 +108,13 @@ export class StreamWatch {
       return
     }
     const read = this.dialect.classifyEvent(parseEvent(event))
-    if (read.usage) this.usage = read.usage
-    if (read.usagePiece) this.join(read.usagePiece)
+    if (read.finishes) this.finished = true
+    this.noteUsage(read)
     if (read.textLength) {
       this.deltas++
       this.textLength += read.textLength
     }
     if (read.kind === 'content') this.envelopeBytes = event.length - (read.textLength ?? 0)
-    if (read.finishes) this.finished = true
     if (read.kind === 'done') this.done = true
     if (contentKinds.has(read.kind) || read.finishes) this.committed = true
     if (read.kind === 'malformed') this.noteMalformed()
@@ -122,8 +123,13 @@ export class StreamWatch {
     this.out.push(read.kind === 'error' ? this.options.redact(event) : event)
   }
 
-  private join(piece: JsonBody): void {
-    this.usagePieces = { ...this.usagePieces, ...piece }
+  private noteUsage({ usage, usagePiece = {} }: EventClass): void {
+    const hasPiece = Object.keys(usagePiece).length > 0
+    if (!usage && !hasPiece) return
+    this.usageIsFinal = this.finished
+    if (usage) this.usage = usage
+    if (!hasPiece) return
+    this.usagePieces = { ...this.usagePieces, ...usagePiece }
     this.usage = this.dialect.joinUsage?.(this.usagePieces) ?? this.usage
   }
 

@@ -61,6 +61,7 @@ const table: Readonly<Record<SignalboxErrorCode, Row>> = {
   upstream_reset: { status: 502, type: 'upstream_error' },
   upstream_timeout: { status: 504, type: 'upstream_error' },
   bad_upstream_response: { status: 502, type: 'upstream_error' },
+  answer_rejected: { status: 502, type: 'upstream_error' },
 
   stream_interrupted: { status: 502, type: 'upstream_error' },
   stream_truncated: { status: 502, type: 'upstream_error' },

@@ -11,13 +11,13 @@ import { dialectOfCaller } from './dialect-of-caller.ts'
 import { pluginResources } from './plugin-paths.ts'
 import { health, modelByName, models } from './resources.ts'
 import { costUsd } from '../record-cost.ts'
-import { costs, status } from './pages.ts'
+import { costs, feedback, status } from './pages.ts'
 import { serverTiming } from '../hook-times.ts'
 import { toldError } from './told-error.ts'
 
 /** Options of {@link createFace}. */
 export interface FaceOptions {
-  /** Whether the router's own pages (`GET status`, `GET costs`) are there at all: where the host can say who may see them. */
+  /** Whether the router's own pages (`GET status`, `GET costs`, `POST feedback`) are there at all: where the host can say who may see them. */
   readonly pages?: boolean
 }
 
@@ -37,7 +37,7 @@ export function createFace(router: Router, { pages = false }: FaceOptions = {}):
     { method: 'GET', path: /^\/models$/, answer: (request) => models(router, request) },
     { method: 'GET', path: /^\/models\/(.+)$/, answer: (request, _id, name) => modelByName(router, request, name) },
     { method: 'GET', path: /^\/health(?:\/(live|ready))?$/, answer: (_request, _id, part) => health(router, part) },
-    ...(pages ? [statusPage(router), costsPage(router)] : []),
+    ...(pages ? [statusPage(router), costsPage(router), feedbackPage(router)] : []),
     ...pluginResources(router, pages),
   ]
 
@@ -97,6 +97,12 @@ const costsPage = (router: Router): Resource => ({
   method: 'GET',
   path: /^\/costs$/,
   answer: (request) => costs(router, request),
+})
+
+const feedbackPage = (router: Router): Resource => ({
+  method: 'POST',
+  path: /^\/feedback$/,
+  answer: (request) => feedback(router, request),
 })
 
 function addDecision(headers: Record<string, string>, { model, route, attempts }: CallRecord): void {

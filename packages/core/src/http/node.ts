@@ -76,7 +76,7 @@ export function brokenStream({ dialect = 'openai-chat' }: Pick<Endpoint, 'dialec
 export interface ListenerOptions {
   /** Says who calls. @default nobody in particular */
   readonly identify?: (req: IncomingMessage) => Identity | undefined | Promise<Identity | undefined>
-  /** Says who may see `GET status` and `GET costs`. @default nobody: the paths are not there */
+  /** Says who may see `GET status` and `GET costs`, and `POST feedback`. @default nobody: the paths are not there */
   readonly authorise?: (req: IncomingMessage) => boolean | Promise<boolean>
 }
 

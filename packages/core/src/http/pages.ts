@@ -1,3 +1,5 @@
+import { bufferOf } from '../buffer.ts'
+import { isRecord, parseJson } from '../dialects/json.ts'
 import { SignalboxError } from '../errors.ts'
 import { type LedgerGroup, ledgerGroups } from '../ledger/types.ts'
 import type { ReportQuery } from '../reports/types.ts'
@@ -16,6 +18,19 @@ export async function costs(router: Router, request: FaceRequest): Promise<FaceA
   if (!router.ledger) throw new SignalboxError('not_found', 'No ledger is kept')
   const asked = new URLSearchParams((request.url ?? '').split('?', 2)[1] ?? '')
   return json(router.ledger.report(queryOf(asked)))
+}
+
+/** `POST feedback` with `{ "id", "score" }`: how good the answer of a call was, from whom the host lets say so. */
+export async function feedback(router: Router, request: FaceRequest): Promise<FaceAnswer> {
+  await authorised(request, 'Feedback is not for this caller to give')
+  const { id, score } = fieldsOf(await request.body())
+  return json(await router.feedback(id as string, score as number))
+}
+
+function fieldsOf(body: Uint8Array | object): Readonly<Record<string, unknown>> {
+  const given = body instanceof Uint8Array ? parseJson(bufferOf(body).toString()) : body
+  if (isRecord(given)) return given
+  throw new SignalboxError('invalid_json', 'The body must be a JSON object with "id" and "score"')
 }
 
 async function authorised(request: FaceRequest, refusal: string): Promise<void> {

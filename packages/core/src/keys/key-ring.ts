@@ -51,7 +51,8 @@ export function createKeyRing(sources: readonly KeySource[], clock: Clock): KeyR
     identify(key) {
       const scope = key === undefined || key === '' ? undefined : find(key)
       if (!scope) throw invalidKey(key ? 'The API key is not valid' : 'An API key is needed')
-      if (scope.expiresAt !== undefined && Date.parse(scope.expiresAt) <= clock.wallTime())
+      // What cannot be read as a time has expired.
+      if (scope.expiresAt !== undefined && !(Date.parse(scope.expiresAt) > clock.wallTime()))
         throw invalidKey('The API key has expired')
       const { name, expiresAt: _expiresAt, ...rest } = scope
       return { ...rest, key: name }

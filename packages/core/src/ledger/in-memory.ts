@@ -2,14 +2,14 @@ import type { LedgerAttempt, LedgerCall, LedgerGroup, LedgerQuery, LedgerTotal }
 
 /** Whether a call or attempt is one that a query asks for. */
 export function matches(
-  { callKey, time, identity, route, model }: LedgerAttempt | LedgerCall,
+  { callKey, callId, time, identity, route, model }: LedgerAttempt | LedgerCall,
   query: LedgerQuery = {},
 ): boolean {
   const { user, key, team, tags = [] } = identity
   if (query.from !== undefined && time < query.from) return false
   if (query.to !== undefined && time >= query.to) return false
   if (query.tag !== undefined && !tags.includes(query.tag)) return false
-  const given = { callKey, model, user, key, team, route }
+  const given = { callKey, callId, model, user, key, team, route }
   return Object.entries(given).every(
     ([name, value]) => query[name as keyof typeof given] === undefined || query[name as keyof typeof given] === value,
   )

@@ -1,12 +1,15 @@
+import { randomUUID } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import type { LedgerIntent } from './types.ts'
 
 /**
- * Attempts that are about to be sent, written down before they are: one file for each process beside the ledger. A line
- * is in the system's hands when `begin` returns, so it outlives the process, and nothing waits for a disk.
+ * Attempts that are about to be sent, written down before they are: a file for each process beside the ledger. A line is
+ * in the system's hands when `begin` returns, so it outlives the process, and nothing waits for a disk. Each begins by
+ * ending the one before, which a full disk may have cut.
  */
 export interface Journal {
+  /** @throws Error when it cannot be written, or is closed */
   begin(intent: LedgerIntent): void
   /** The attempt is in the ledger. */
   settled(callKey: string, place: number): void
@@ -21,12 +24,12 @@ const leaveBytes = 8 * 1024 * 1024
 /** Opens this process's journal. */
 export function openJournal(ledgerFile: string): Journal {
   const place = `${ledgerFile}-intents-${process.pid}.${startOf(process.pid)}`
-  let opened = 0
+  let isOver = false
   let current = openGeneration()
 
   function openGeneration() {
-    const file = `${place}-${Date.now().toString(36)}-${opened++}`
-    return { file, descriptor: fs.openSync(file, 'a'), bytes: 0, pending: new Set<string>() }
+    const file = `${place}-${randomUUID()}`
+    return { file, descriptor: fs.openSync(file, 'ax'), bytes: 0, pending: new Set<string>() }
   }
   type Generation = ReturnType<typeof openGeneration>
   const left = new Set<Generation>()
@@ -49,19 +52,24 @@ export function openJournal(ledgerFile: string): Journal {
 
   return {
     begin(intent) {
+      if (isOver) throw new Error('The ledger is closed')
       if (current.bytes > leaveBytes) {
         left.add(current)
         current = openGeneration()
       }
-      const line = `${JSON.stringify(intent)}\n`
-      current.bytes += fs.writeSync(current.descriptor, line)
+      const line = Buffer.from(`\n${JSON.stringify(intent)}`)
+      const written = fs.writeSync(current.descriptor, line)
+      current.bytes += written
+      if (written < line.length) throw new Error(`${current.file} takes no more: the disk is full`)
       current.pending.add(nameOf(intent.callKey, intent.place))
     },
     settled(callKey, number) {
+      if (isOver) return
       const name = nameOf(callKey, number)
       for (const generation of [current, ...left]) if (generation.pending.delete(name)) return tidy(generation)
     },
     end() {
+      isOver = true
       for (const generation of [current, ...left]) {
         if (generation.pending.size === 0) drop(generation)
         else fs.closeSync(generation.descriptor)

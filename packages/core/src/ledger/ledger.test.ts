@@ -6,7 +6,7 @@ import { createFakeClock } from '@signalbox/testkit'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createMemoryLedger } from './memory-ledger.ts'
 import { createSqliteLedger } from './sqlite-ledger.ts'
-import type { Ledger, LedgerAttempt, LedgerCall, LedgerGroup, LedgerQuery, OnEntries } from './types.ts'
+import type { Ledger, LedgerAttempt, LedgerCall, LedgerGroup, LedgerIntent, LedgerQuery, OnEntries } from './types.ts'
 
 let folder: string
 let file: string
@@ -68,6 +68,8 @@ const call = (over: Partial<LedgerCall> = {}): LedgerCall => ({
   ...over,
 })
 
+const intent: LedgerIntent = { ...attempt(), boundNanoUsd: 60 }
+
 const day = 86_400_000
 const start = Date.UTC(2026, 0, 1)
 const many = [
@@ -122,6 +124,30 @@ describe.each([
     await ledger.flush()
     expect([...ledger.attempts()]).toEqual([attempt()])
     expect([...ledger.calls()]).toHaveLength(1)
+  })
+
+  it('keeps what was said of a call with the call: the last that was said', async () => {
+    const ledger = make()
+    for (const key of ['c1', 'c2', 'c3']) ledger.close(call({ callKey: key, route: key === 'c3' ? 'other' : 'auto' }))
+    ledger.rate({ callKey: 'c1', time: start + 5, score: 0.25 })
+    ledger.rate({ callKey: 'c3', time: start + 6, score: 1 })
+    await ledger.flush()
+    ledger.rate({ callKey: 'c1', time: start + 5, score: 0.75 })
+    expect([...ledger.ratings()]).toEqual([
+      { ...call({ callKey: 'c1' }), score: 0.75, ratedAt: start + 5 },
+      { ...call({ callKey: 'c3', route: 'other' }), score: 1, ratedAt: start + 6 },
+    ])
+    expect([...ledger.ratings({ route: 'auto' })].map(({ callKey }) => callKey)).toEqual(['c1'])
+    expect([...ledger.ratings({ callKey: 'c2' })]).toEqual([])
+    await ledger.flush()
+  })
+
+  it('finds calls by their id, which may come twice', () => {
+    const ledger = make()
+    ledger.close(call({ callKey: 'c1', callId: 'twice' }))
+    ledger.close(call({ callKey: 'c2', callId: 'once' }))
+    ledger.close(call({ callKey: 'c3', callId: 'twice' }))
+    expect([...ledger.calls({ callId: 'twice' })].map(({ callKey }) => callKey)).toEqual(['c1', 'c3'])
   })
 
   it('answers queries by each filter, the oldest first', () => {
@@ -252,6 +278,46 @@ describe('a ledger in SQLite', () => {
     expect([...ledger.calls()]).toHaveLength(1)
   })
 
+  it('leaves out a row that no database would take, tells of it, and writes the others', async () => {
+    const errors: Error[] = []
+    const ledger = sqlite({ onError: (error) => errors.push(error as Error) })
+    const unfit = [{ identity: { user: {} as string } }, { latencyMs: NaN }, { costNanoUsd: 2n ** 64n }]
+    for (const [place, over] of unfit.entries()) ledger.post(attempt({ callKey: `unfit ${place}`, ...over }))
+    ledger.close(call({ callKey: 'unfit 3', durationMs: NaN }))
+    ledger.post(attempt())
+    await expect(ledger.flush()).rejects.toThrow('cannot be written into the ledger')
+    expect(errors.map(({ message }) => message)).toEqual(
+      [0, 1, 2, 3].map((place) => `A row of the call unfit ${place} cannot be written into the ledger`),
+    )
+    await ledger.flush()
+    expect([...ledger.attempts()]).toEqual([attempt()])
+    expect([...ledger.calls()]).toEqual([])
+  })
+
+  it('writes a call whose decision is no JSON, and says so in its place', async () => {
+    const ledger = sqlite()
+    const circular: { self?: object } = {}
+    circular.self = circular
+    ledger.close(call({ decision: circular }))
+    ledger.close(call({ callKey: 'c2', decision: { propensity: 1n } }))
+    await ledger.flush()
+    expect([...ledger.calls()].map(({ decision }) => decision)).toEqual([
+      { unwritable: expect.stringContaining('circular') },
+      { unwritable: expect.stringContaining('BigInt') },
+    ])
+  })
+
+  it('writes what is posted while it ends, and takes nothing after', async () => {
+    const ledger = sqlite({ onEntries: () => ledger.post(attempt({ callKey: 'late' })) })
+    ledger.close(call())
+    await ledger.end()
+    ledger.post(attempt({ callKey: 'too late' }))
+    expect(() => ledger.begin(intent)).toThrow('closed')
+    await clock.advance(60_000)
+    expect(clock.pendingTimers()).toBe(0)
+    expect([...sqlite().attempts()].map(({ callKey }) => callKey)).toEqual(['late'])
+  })
+
   it('opens no file that is not a ledger, or is newer', () => {
     const foreign = new DatabaseSync(file)
     foreign.exec('create table theirs (a)')
@@ -289,9 +355,12 @@ describe('a ledger in SQLite', () => {
       { callKey: 'c1', usageFaults: ['audio'] },
       { callKey: 'old', costNanoUsd: 60n, usageFaults: undefined, identity: { user: 'u1' } },
     ])
+    expect(sqlite().report({ from: 0 }).total).toMatchObject({ attempts: 2 })
     const other = new DatabaseSync(file)
-    expect(other.prepare('pragma user_version').get()).toEqual({ user_version: 2 })
+    expect(other.prepare('pragma user_version').get()).not.toEqual({ user_version: 1 })
     expect(() => other.exec('delete from attempts')).toThrow('append-only')
+    other.exec("insert into ratings (call_key, time, score) values ('c', 1, 1)")
+    expect(() => other.exec('update ratings set score = 0')).toThrow('append-only')
     other.close()
   })
 

@@ -4,7 +4,16 @@ import { recommend } from '../reports/recommend.ts'
 import { makeReport } from '../reports/report.ts'
 import { memoryReportSource } from './memory-report.ts'
 import { inOrder, matches, totalsOf } from './in-memory.ts'
-import { type Ledger, type LedgerAttempt, type LedgerCall, type OnEntries, conflict, isSamePosting } from './types.ts'
+import {
+  type Ledger,
+  type LedgerAttempt,
+  type LedgerCall,
+  type LedgerRating,
+  type OnEntries,
+  type RatedCall,
+  conflict,
+  isSamePosting,
+} from './types.ts'
 
 /** What a ledger in memory may be given. */
 export interface MemoryLedgerOptions {
@@ -23,6 +32,7 @@ export function createMemoryLedger({
 }: MemoryLedgerOptions = {}): Ledger {
   const attempts = new Map<string, LedgerAttempt>()
   const calls = new Map<string, LedgerCall>()
+  const ratings = new Map<string, LedgerRating>()
   let failure: Error | undefined
   const source = memoryReportSource(
     () => attempts.values(),
@@ -42,6 +52,7 @@ export function createMemoryLedger({
       calls.set(call.callKey, call)
       onEntries?.([call.callKey])
     },
+    rate: (rating) => void ratings.set(rating.callKey, rating),
     async flush() {
       const error = failure
       failure = undefined
@@ -49,6 +60,13 @@ export function createMemoryLedger({
     },
     attempts: (query) => inOrder([...attempts.values()].filter((attempt) => matches(attempt, query))).values(),
     calls: (query) => inOrder([...calls.values()].filter((call) => matches(call, query))).values(),
+    ratings: (query) =>
+      inOrder([...calls.values()].filter((call) => ratings.has(call.callKey) && matches(call, query)))
+        .map((call): RatedCall => {
+          const { score, time } = ratings.get(call.callKey)!
+          return { ...call, score, ratedAt: time }
+        })
+        .values(),
     totals: (by, query) =>
       totalsOf(
         by,

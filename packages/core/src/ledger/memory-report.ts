@@ -29,14 +29,14 @@ export function memoryReportSource(attempts: Rows<LedgerAttempt>, calls: Rows<Le
             cost === undefined || !baseline
               ? 0n
               : BigInt(costNanoUsd(attempt, pricesFor(baseline, inputTokensOf(attempt)))),
-          ...(!into.countsCalls && { ...went(attempt, latencyMs), calls: Number(isFirst) }),
+          ...(!into.countsCalls && { ...went(attempt, latencyMs), calls: Number(attempt.place === 0) }),
         })
+        if (!into.countsCalls && isFirst && attempt.place > 0) into.addLaterCalls(model, 1)
       }
       if (!into.countsCalls) return
       for (const call of calls())
         if (matches(call, query)) into.add(nameOf(by, call), { ...went(call, call.durationMs), calls: 1 })
     },
-    countCalls: (query) => [...attempts()].filter((attempt) => attempt.place === 0 && matches(attempt, query)).length,
     recent: () => [...attempts()].toSorted((a, b) => b.time - a.time).slice(0, 1_000),
   }
 }

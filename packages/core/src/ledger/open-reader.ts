@@ -13,9 +13,6 @@ export interface OpenedLedger extends LedgerReader {
   end(): void
 }
 
-/** Pages of the file kept in memory while a report sorts, in KiB. */
-const cacheKib = 65_536
-
 /**
  * Opens the ledger that a configuration names, beside the processes that write it or when there are none. Its reports
  * compare with the prices of the configuration.
@@ -31,7 +28,6 @@ export function openLedger(
     throw new SignalboxError('invalid_config', 'ledger: expected a SQLite file to read, got ' + (file || 'none'))
   if (!fs.existsSync(file)) throw new SignalboxError('invalid_config', `ledger: there is no ledger at ${file} yet`)
   const database = openDatabase(file)
-  database.exec(`pragma cache_size = -${cacheKib}`)
   return {
     ...createSqliteReader(database, { clock, prices: pricesOf(config, clock) }),
     end: () => database.close(),

@@ -5,7 +5,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { createFakeClock } from '@signalbox/testkit'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { abandonedIntents, openJournal } from './journal.ts'
 import { createSqliteLedger } from './sqlite-ledger.ts'
 import type { LedgerIntent } from './types.ts'
@@ -108,6 +108,41 @@ it('finds the journal of an earlier process that had the same number, as one in 
   const [name] = fs.readdirSync(folder)
   fs.renameSync(path.join(folder, name!), path.join(folder, name!.replace(/\.\d+-/, '.1-')))
   expect(abandonedIntents(file).intents).toEqual([intent])
+})
+
+it('keeps the journals of two ledgers of one process apart', () => {
+  const [one, other] = [openJournal(file), openJournal(file)]
+  one.begin(intent)
+  other.begin({ ...intent, callKey: 'd' })
+  other.settled('d', 0)
+  other.end()
+  const [name] = fs.readdirSync(folder)
+  expect(fs.readFileSync(path.join(folder, name!), 'utf8')).toContain('"callKey":"c"')
+  one.end()
+})
+
+it('finds the attempts behind one that a full disk cut', () => {
+  const journal = openJournal(file)
+  const write = vi.spyOn(fs, 'writeSync').mockImplementationOnce((descriptor, bytes) => {
+    return fs.writeSync(descriptor, (bytes as unknown as Buffer).subarray(0, 20))
+  })
+  expect(() => journal.begin({ ...intent, callKey: 'cut' })).toThrow('the disk is full')
+  write.mockRestore()
+  journal.begin(intent)
+  journal.end()
+  const [name] = fs.readdirSync(folder)
+  fs.renameSync(path.join(folder, name!), path.join(folder, name!.replace(/\.\d+-/, '.1-')))
+  expect(abandonedIntents(file).intents).toEqual([intent])
+})
+
+it('posts what it can of a journal, whatever else stands in it', async () => {
+  const odd = { ...intent, callKey: 'odd', identity: { user: {} } }
+  fs.writeFileSync(`${file}-intents-999999.1-x`, [odd, intent].map((one) => `\n${JSON.stringify(one)}`).join(''))
+  const errors: unknown[] = []
+  const ledger = createSqliteLedger({ file, clock: createFakeClock(), onError: (error) => errors.push(error) })
+  expect([...ledger.attempts()].map(({ callKey }) => callKey)).toEqual(['c'])
+  expect(errors).toHaveLength(2)
+  await ledger.end().catch(() => undefined)
 })
 
 it('takes half a line for an attempt that was never sent', () => {

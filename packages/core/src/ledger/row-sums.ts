@@ -14,6 +14,10 @@ class ExactSum {
     this.small = 0
   }
 
+  addLarge(value: bigint): void {
+    this.large += value
+  }
+
   get total(): bigint {
     return this.large + BigInt(this.small)
   }
@@ -33,8 +37,7 @@ class Group {
   latencySumMs = 0
   lastTime = -Infinity
   readonly latencies = new Latencies()
-  readonly costHigh = new ExactSum()
-  readonly costLow = new ExactSum()
+  readonly cost = new ExactSum()
   readonly baseline = new ExactSum()
 
   use(isOk: number, latencyMs: number, time: number): void {
@@ -68,8 +71,7 @@ export class RowSums {
     cacheWrite: number,
     output: number,
     reasoning: number,
-    costHigh: number | null,
-    costLow: number | null,
+    cost: number | string | null,
     latencyMs: number,
     time: number,
   ): null => {
@@ -79,9 +81,9 @@ export class RowSums {
     group.cachedInputTokens += cachedInput
     group.outputTokens += output + reasoning
     group.reasoningTokens += reasoning
-    if (costHigh !== null && costLow !== null) {
-      group.costHigh.add(costHigh)
-      group.costLow.add(costLow)
+    if (cost !== null) {
+      if (typeof cost === 'number') group.cost.add(cost)
+      else group.cost.addLarge(BigInt(cost))
       if (this.baseline) {
         const prices = pricesFor(this.baseline, input + cachedInput + cacheWrite)
         group.baseline.add(costOf(prices, input, cachedInput, cacheWrite, output, reasoning))
@@ -102,10 +104,10 @@ export class RowSums {
   }
 
   all(): [RawName, Sums][] {
-    return [...this.groups].map(([name, { costHigh, costLow, baseline, ...counts }]) => {
-      const costNano = (costHigh.total << 32n) + costLow.total
-      return [name, { ...counts, costNanoUsd: costNano, baselineNanoUsd: baseline.total }]
-    })
+    return [...this.groups].map(([name, { cost, baseline, ...counts }]) => [
+      name,
+      { ...counts, costNanoUsd: cost.total, baselineNanoUsd: baseline.total },
+    ])
   }
 
   private groupOf(name: RawName): Group {

@@ -1,6 +1,6 @@
 import type { UnitPrices } from '../money/price.ts'
 import type { UsageFault } from '../types.ts'
-import type { LedgerAttempt, LedgerCall, LedgerIdentity } from './types.ts'
+import type { LedgerAttempt, LedgerCall, LedgerIdentity, RatedCall, SpentAttempt } from './types.ts'
 
 /** A value as SQLite takes it. */
 export type SqlValue = string | number | bigint | null
@@ -9,7 +9,10 @@ export type SqlValue = string | number | bigint | null
 export type SqlRow = Readonly<Record<string, unknown>>
 
 export const attemptColumns =
-  'call_key, place, call_id, time, key, user, team, tags, route, model, provider, outcome, status, latency_ms, first_token_ms, input, cached_input, cache_write, output, reasoning, cost_nano_usd, estimated, overrun, prices, price_source, usage_faults'
+  'call_key, place, call_id, time, key, user, team, tags, route, model, provider, outcome, status, latency_ms, first_token_ms, input, cached_input, cache_write, output, reasoning, cost_nano_usd, estimated, overrun, prices, price_source, usage_faults, fingerprint'
+/** What replaying reads of an attempt: no more than stands in the index by time. */
+export const spentColumns =
+  'call_key, place, time, model, outcome, latency_ms, input, cached_input, cache_write, output, reasoning, cost_nano_usd, fingerprint'
 export const callColumns =
   'call_key, call_id, parent, time, key, user, team, tags, route, model, outcome, duration_ms, failovers, decision'
 
@@ -55,6 +58,7 @@ export function attemptValues(attempt: LedgerAttempt): SqlValue[] {
     attempt.prices ? jsonOfPrices(attempt.prices) : null,
     attempt.priceSource ?? null,
     attempt.usageFaults ? JSON.stringify(attempt.usageFaults) : null,
+    attempt.fingerprint ?? null,
   ]
 }
 
@@ -71,35 +75,51 @@ export function callValues(call: LedgerCall): SqlValue[] {
     outcome,
     durationMs,
     failovers,
-    JSON.stringify(decision),
+    textOf(decision),
   ]
+}
+
+/** A decision may hold what a strategy of the user's gave, and that is not always JSON. */
+function textOf(decision: object): string {
+  try {
+    return JSON.stringify(decision)
+  } catch (error) {
+    return JSON.stringify({ unwritable: error instanceof Error ? error.message : String(error) })
+  }
 }
 
 export function attemptOf(row: SqlRow): LedgerAttempt {
   return {
-    callKey: String(row['call_key']),
-    place: Number(row['place']),
+    ...spentOf(row),
     callId: String(row['call_id']),
-    time: Number(row['time']),
     identity: identityOf(row),
     route: String(row['route']),
-    model: String(row['model']),
     provider: String(row['provider']),
-    outcome: String(row['outcome']),
     status: optionalNumber(row['status']),
-    latencyMs: Number(row['latency_ms']),
     firstTokenMs: optionalNumber(row['first_token_ms']),
+    estimated: Boolean(Number(row['estimated'])),
+    overrun: Boolean(Number(row['overrun'])),
+    prices: row['prices'] === null ? undefined : (JSON.parse(row['prices'] as string) as UnitPrices),
+    priceSource: optionalText(row['price_source']),
+    usageFaults: row['usage_faults'] === null ? undefined : (JSON.parse(row['usage_faults'] as string) as UsageFault[]),
+  }
+}
+
+export function spentOf(row: SqlRow): SpentAttempt {
+  return {
+    callKey: String(row['call_key']),
+    place: Number(row['place']),
+    time: Number(row['time']),
+    model: String(row['model']),
+    outcome: String(row['outcome']),
+    latencyMs: Number(row['latency_ms']),
     inputTokens: Number(row['input']),
     cachedInputTokens: Number(row['cached_input']),
     cacheWriteTokens: Number(row['cache_write']),
     outputTokens: Number(row['output']),
     reasoningTokens: Number(row['reasoning']),
     costNanoUsd: row['cost_nano_usd'] === null ? undefined : (row['cost_nano_usd'] as bigint),
-    estimated: Boolean(Number(row['estimated'])),
-    overrun: Boolean(Number(row['overrun'])),
-    prices: row['prices'] === null ? undefined : (JSON.parse(row['prices'] as string) as UnitPrices),
-    priceSource: optionalText(row['price_source']),
-    usageFaults: row['usage_faults'] === null ? undefined : (JSON.parse(row['usage_faults'] as string) as UsageFault[]),
+    fingerprint: optionalText(row['fingerprint']),
   }
 }
 
@@ -117,6 +137,10 @@ export function callOf(row: SqlRow): LedgerCall {
     failovers: Number(row['failovers']),
     decision: JSON.parse(String(row['decision'])) as object,
   }
+}
+
+export function ratedCallOf(row: SqlRow): RatedCall {
+  return { ...callOf(row), score: Number(row['score']), ratedAt: Number(row['rated_at']) }
 }
 
 function identityOf(row: SqlRow): LedgerIdentity {

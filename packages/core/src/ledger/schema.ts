@@ -34,6 +34,23 @@ const migrations: readonly string[] = [
    create index attempts_by_time on attempts (time);
    ${['calls', 'attempts'].flatMap((table) => ['update', 'delete'].map((verb) => appendOnly(table, verb))).join('\n')}`,
   'alter table attempts add column usage_faults text',
+  // The indexes by time hold all that reports read, so that those read nothing else.
+  `alter table attempts add column fingerprint text;
+   drop index attempts_by_time;
+   create index attempts_by_time on attempts (
+     time, call_key, place, model, route, user, key, team, tags, outcome, latency_ms,
+     input, cached_input, cache_write, output, reasoning, cost_nano_usd, fingerprint
+   );
+   drop index calls_by_time;
+   create index calls_by_time on calls (
+     time, call_key, model, route, user, key, team, tags, outcome, duration_ms, failovers
+   )`,
+  `create table ratings (
+     place integer primary key, call_key text not null, time integer not null, score real not null
+   ) strict;
+   create index ratings_by_call on ratings (call_key, place);
+   create index calls_by_id on calls (call_id);
+   ${['update', 'delete'].map((verb) => appendOnly('ratings', verb)).join('\n')}`,
 ]
 
 /**

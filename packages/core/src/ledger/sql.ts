@@ -16,6 +16,7 @@ const conditions: Readonly<Record<keyof LedgerQuery, string>> = {
   team: 'team = ?',
   route: 'route = ?',
   callKey: 'call_key = ?',
+  callId: 'call_id = ?',
   tag: 'exists (select 1 from json_each(tags) as tag where tag.value = ?)',
 }
 

@@ -1,14 +1,14 @@
 import fs from 'node:fs'
 import { promisify } from 'node:util'
-import type { StatementSync } from 'node:sqlite'
 import type { Clock, Timer } from '../clock.ts'
 import type { KnownPrices } from '../reports/baseline.ts'
+import { createBatches } from './batches.ts'
 import { abandonedIntents, openJournal } from './journal.ts'
 import { lostAttempt, lostCall } from './lost.ts'
-import { attemptColumns, attemptOf, attemptValues, callColumns, callValues } from './rows.ts'
+import { type Posted, createRowWriter } from './row-writer.ts'
 import { openDatabase } from './schema.ts'
 import { createSqliteReader } from './sqlite-reader.ts'
-import { type Ledger, type LedgerAttempt, type LedgerCall, type OnEntries, conflict, isSamePosting } from './types.ts'
+import type { Ledger, OnEntries } from './types.ts'
 
 /** How the ledger is kept. */
 export interface SqliteLedgerOptions {
@@ -24,75 +24,39 @@ export interface SqliteLedgerOptions {
   readonly batchMs?: number
 }
 
-type Posted = { readonly attempt: LedgerAttempt } | { readonly call: LedgerCall }
-
 const fdatasync = promisify(fs.fdatasync)
 
 /** How often the journals of processes that died are looked for. */
 const recoverMs = 30_000
-/** How soon a batch that could not be written is tried again. */
-const retryMs = 1_000
 
 /**
  * A ledger in a SQLite file. Rows are written in batches; a batch is acknowledged when the write-ahead log is synced to
  * disk, which is done off the main thread and is as much as `synchronous = full` does. Attempts whose process died are
  * found in its journal and posted at their upper bound, as estimated.
+ *
+ * @throws Error for a file that is no ledger, or cannot be written
  */
 export function createSqliteLedger(options: SqliteLedgerOptions): Ledger {
+  const files = openFiles(options.file)
+  try {
+    return ledgerIn(files, options)
+  } catch (error) {
+    closeFiles(files)
+    throw error
+  }
+}
+
+function ledgerIn(files: Files, options: SqliteLedgerOptions): Ledger {
+  const { database, journal, log } = files
   const { file, clock, prices, onEntries, onError, batchMs = 50 } = options
-  const database = openDatabase(file)
-  const journal = openJournal(file)
-  const log = fs.openSync(`${file}-wal`, 'a')
-  const insertAttempt = database.prepare(
-    `insert or ignore into attempts (${attemptColumns}) values (${marks(attemptColumns)})`,
-  )
-  const insertCall = database.prepare(`insert or ignore into calls (${callColumns}) values (${marks(callColumns)})`)
-  const findAttempt = database.prepare(`select ${attemptColumns} from attempts where call_key = ? and place = ?`)
-  let queue: Posted[] = []
-  let timer: Timer | undefined
   let failure: unknown
-  let syncing: Promise<void> = Promise.resolve()
-
-  function later(posted: Posted): void {
-    queue.push(posted)
-    timer ??= clock.setTimeout(() => void write(), batchMs)
+  const fail = (error: unknown) => {
+    failure = error
+    onError?.(error)
   }
-
-  /** Writes the batch at once and settles when it is on disk. */
-  function write(): Promise<void> {
-    clock.clearTimeout(timer)
-    timer = undefined
-    const batch = queue
-    queue = []
-    if (batch.length > 0 && commit(batch)) syncing = syncing.then(() => acknowledge(batch)).catch(fail)
-    return syncing
-  }
-
-  /** Writes all of a batch, or keeps it for the next time. */
-  function commit(batch: readonly Posted[]): boolean {
-    try {
-      database.exec('begin immediate')
-      for (const posted of batch) insert(posted)
-      database.exec('commit')
-      return true
-    } catch (error) {
-      if (database.isTransaction) database.exec('rollback')
-      queue = [...batch, ...queue]
-      timer = clock.setTimeout(() => void write(), retryMs)
-      fail(error)
-      return false
-    }
-  }
-
-  function insert(posted: Posted): void {
-    if ('call' in posted) {
-      insertCall.run(...callValues(posted.call))
-      return
-    }
-    const { attempt } = posted
-    if (insertAttempt.run(...attemptValues(attempt)).changes === 0n && !isSame(findAttempt, attempt))
-      fail(conflict(attempt))
-  }
+  const commit = createRowWriter(database, fail)
+  const batches = createBatches<Posted>({ clock, batchMs, commit, acknowledge, onError: fail })
+  const stopRecovering = startRecovering(() => recover(file, { commit, log }), { clock, onError: fail })
 
   async function acknowledge(batch: readonly Posted[]): Promise<void> {
     await fdatasync(log)
@@ -101,39 +65,8 @@ export function createSqliteLedger(options: SqliteLedgerOptions): Ledger {
     if (calls.length > 0) onEntries?.(calls)
   }
 
-  function fail(error: unknown): void {
-    failure = error
-    onError?.(error)
-  }
-
-  function recover(): void {
-    const { intents, drop } = abandonedIntents(file)
-    if (intents.length > 0) {
-      database.exec('begin immediate')
-      for (const intent of intents) {
-        insertAttempt.run(...attemptValues(lostAttempt(intent)))
-        insertCall.run(...callValues(lostCall(intent)))
-      }
-      database.exec('commit')
-      fs.fdatasyncSync(log)
-    }
-    drop()
-  }
-
-  recover()
-  let recovery: Timer
-  const recoverAgain = () => {
-    try {
-      recover()
-    } catch (error) {
-      fail(error)
-    }
-    recovery = clock.setTimeout(recoverAgain, recoverMs)
-  }
-  recovery = clock.setTimeout(recoverAgain, recoverMs)
-
   async function flush(): Promise<void> {
-    await write()
+    await batches.write()
     if (failure === undefined) return
     const cause = failure
     failure = undefined
@@ -142,31 +75,76 @@ export function createSqliteLedger(options: SqliteLedgerOptions): Ledger {
 
   let ending: Promise<void> | undefined
   async function end(): Promise<void> {
-    clock.clearTimeout(recovery)
+    stopRecovering()
     try {
-      await flush()
+      do await flush()
+      while (batches.isWaiting)
     } finally {
-      clock.clearTimeout(timer)
-      journal.end()
-      fs.closeSync(log)
-      database.close()
+      batches.end()
+      closeFiles(files)
     }
   }
 
   return {
     begin: journal.begin,
-    post: (attempt) => later({ attempt }),
-    close: (call) => later({ call }),
+    post: (attempt) => batches.add({ attempt }),
+    close: (call) => batches.add({ call }),
+    rate: (rating) => batches.add({ rating }),
     flush,
-    ...createSqliteReader(database, { clock, prices, beforeReading: () => void write() }),
+    ...createSqliteReader(database, { clock, prices, beforeReading: () => void batches.write() }),
     end: () => (ending ??= end()),
   }
 }
 
-const marks = (columns: string) => columns.split(',').fill('?').join(', ')
+type Files = ReturnType<typeof openFiles>
 
-function isSame(find: StatementSync, attempt: LedgerAttempt): boolean {
-  const row = find.get(attempt.callKey, attempt.place)
-  const before = row && attemptOf(row)
-  return before !== undefined && isSamePosting(before, attempt)
+function openFiles(file: string) {
+  const database = openDatabase(file)
+  try {
+    const log = fs.openSync(`${file}-wal`, 'a')
+    try {
+      return { database, log, journal: openJournal(file) }
+    } catch (error) {
+      fs.closeSync(log)
+      throw error
+    }
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+function closeFiles({ database, journal, log }: Files): void {
+  journal.end()
+  fs.closeSync(log)
+  database.close()
+}
+
+/** Posts what the journals of processes that are no more still hold. */
+function recover(file: string, { commit, log }: { commit: (rows: readonly Posted[]) => void; log: number }): void {
+  const { intents, drop } = abandonedIntents(file)
+  if (intents.length > 0) {
+    commit(intents.flatMap((intent) => [{ attempt: lostAttempt(intent) }, { call: lostCall(intent) }]))
+    fs.fdatasyncSync(log)
+  }
+  drop()
+}
+
+/** Does it at once, and then again and again, until the function returned is called. */
+function startRecovering(
+  run: () => void,
+  { clock, onError }: { clock: Clock; onError: (error: unknown) => void },
+): () => void {
+  run()
+  let timer: Timer
+  const again = () => {
+    try {
+      run()
+    } catch (error) {
+      onError(error)
+    }
+    timer = clock.setTimeout(again, recoverMs)
+  }
+  timer = clock.setTimeout(again, recoverMs)
+  return () => clock.clearTimeout(timer)
 }

@@ -3,7 +3,17 @@ import type { Clock } from '../clock.ts'
 import { type KnownPrices, noKnownPrices } from '../reports/baseline.ts'
 import { recommend } from '../reports/recommend.ts'
 import { makeReport } from '../reports/report.ts'
-import { type SqlRow, type SqlValue, attemptColumns, attemptOf, callColumns, callOf } from './rows.ts'
+import {
+  type SqlRow,
+  type SqlValue,
+  attemptColumns,
+  attemptOf,
+  callColumns,
+  callOf,
+  ratedCallOf,
+  spentColumns,
+  spentOf,
+} from './rows.ts'
 import { totalOf, totalsSql, where } from './sql.ts'
 import { sqliteReportSource } from './sqlite-report.ts'
 import type { LedgerQuery, LedgerReader } from './types.ts'
@@ -30,7 +40,10 @@ export function createSqliteReader(
     const order = ['time', ...place]
     let last: SqlValue[] | undefined
     for (;;) {
-      const { sql, values } = where(query, last && `(${order.join(', ')}) > (${order.map(() => '?').join(', ')})`)
+      // The time says it twice: by it alone SQLite finds the page without reading those before.
+      const from = last ? Number(last[0]) : query?.from
+      const after = last && `(${order.join(', ')}) > (${order.map(() => '?').join(', ')})`
+      const { sql, values } = where({ ...query, from }, after)
       const rows = database
         .prepare(`select ${columns} from ${table} ${sql} order by ${order.join(', ')} limit ${pageRows}`)
         .all(...values, ...(last ?? [])) as SqlRow[]
@@ -45,6 +58,7 @@ export function createSqliteReader(
   const reader: LedgerReader = {
     attempts: (query) => pages(attempts, query),
     calls: (query) => pages(calls, query),
+    ratings: (query) => pages(ratings, query),
     totals(by, query) {
       beforeReading()
       const { sql, values } = totalsSql(by, query)
@@ -57,7 +71,12 @@ export function createSqliteReader(
       beforeReading()
       return makeReport(reports, query, prices, clock.wallTime())
     },
-    recommendations: (query) => recommend(reader, query, { known: prices, nowMs: clock.wallTime() }),
+    recommendations: (query) =>
+      recommend(reader, query, {
+        known: prices,
+        nowMs: clock.wallTime(),
+        spent: (within) => pages(spent, within),
+      }),
   }
   return reader
 }
@@ -71,4 +90,16 @@ interface Source<T> {
 }
 
 const attempts = { table: 'attempts', columns: attemptColumns, place: ['call_key', 'place'], read: attemptOf }
+const spent = { ...attempts, columns: spentColumns, read: spentOf }
+/** Calls with the last that was said of each. */
+const ratedCalls = `(
+  select calls.*, said.score, said.time as rated_at from ratings as said join calls on calls.call_key = said.call_key
+  where said.place = (select max(place) from ratings as any_said where any_said.call_key = said.call_key)
+)`
+const ratings = {
+  table: ratedCalls,
+  columns: `${callColumns}, score, rated_at`,
+  place: ['call_key'],
+  read: ratedCallOf,
+}
 const calls = { table: 'calls', columns: callColumns, place: ['call_key'], read: callOf }

@@ -31,18 +31,21 @@ const laterCalls = (query: LedgerQuery) => {
 
 const ok = "(outcome = 'ok')"
 
-/** What is handed to the functions that count: see {@link RowSums}. A cost is split, since a number holds 53 bits of it. */
+/** What is handed to the functions that count: see {@link RowSums}. A cost of more than a number holds is text. */
 const attemptArguments = [
   `${ok} + 2 * (place = 0)`,
   'input, cached_input, cache_write, output, reasoning',
-  'cost_nano_usd >> 32, cost_nano_usd & 4294967295',
+  `iif(cost_nano_usd > ${2 ** 52}, cast(cost_nano_usd as text), cost_nano_usd)`,
   'latency_ms, time',
 ]
 const callArguments = [ok, 'duration_ms, time']
 
+/** A period is read in so many slices: Node holds all that a query hands to a function until the query ends. */
+const slices = 64
+
 /**
  * Makes reports from a ledger's database. To group, SQLite sorts whole rows; handing each to a function that counts takes
- * half of the time.
+ * half of the time. All that is read stands in the indexes by time.
  */
 export function sqliteReportSource(database: DatabaseSync): ReportSource {
   function countWith(name: string, step: (state: null, ...values: never[]) => null): void {
@@ -50,26 +53,28 @@ export function sqliteReportSource(database: DatabaseSync): ReportSource {
   }
 
   function count(table: string, call: string, query: LedgerQuery): void {
-    const { sql, values } = where(query)
-    const from = `${table} ${isMost(table, query) ? 'not indexed' : ''}`
-    database.prepare(`select ${call} from ${from} ${sql}`).get(...values)
+    const conditions = [...slicesOf(table, query)].map((slice) => where({ ...query, ...slice }))
+    if (!conditions[0]) return
+    const statement = database.prepare(`select ${call} from ${table} ${conditions[0].sql}`)
+    for (const { values } of conditions) statement.get(...values)
   }
 
-  /** A period that is most of the ledger is read faster from its beginning to its end than by the index. */
-  function isMost(table: string, { from, to }: LedgerQuery): boolean {
-    const within = countOf(
-      database,
-      `select count(*) from ${table} where time >= ? and time < ?`,
-      from ?? 0,
-      to ?? Number.MAX_SAFE_INTEGER,
+  function* slicesOf(table: string, { from = 0, to = Infinity }: LedgerQuery) {
+    const ends = database.prepare(
+      `select (select min(time) from ${table}) as first, (select max(time) from ${table}) as last`,
     )
-    return within * 4 > countOf(database, `select count(*) from ${table}`)
+    const { first, last } = ends.get()!
+    if (first === null) return
+    const end = Math.min(to, Number(last) + 1)
+    const begin = Math.max(from, Number(first))
+    const lengthMs = Math.ceil((end - begin) / slices)
+    for (let at = begin; at < end; at += lengthMs) yield { from: at, to: Math.min(at + lengthMs, end) }
   }
 
   function addLaterCalls(query: LedgerQuery, into: Gatherer): void {
     const { sql, values } = laterCalls(query)
     for (const { name, calls } of database.prepare(sql).all(...values) as SqlRow[])
-      into.add(name as RawName, { calls: Number(calls) })
+      into.addLaterCalls(name as RawName, Number(calls))
   }
 
   return {
@@ -82,10 +87,6 @@ export function sqliteReportSource(database: DatabaseSync): ReportSource {
       for (const [name, found] of sums.all()) into.add(name, found)
       if (!into.countsCalls) addLaterCalls(query, into)
     },
-    countCalls(query) {
-      const { sql, values } = where(query, 'place = 0')
-      return Number(database.prepare(`select count(*) as calls from attempts ${sql}`).get(...values)!['calls'])
-    },
     recent() {
       const newest = database.prepare(`select ${attemptColumns} from attempts order by time desc limit 1000`)
       newest.setReadBigInts(true)
@@ -93,6 +94,3 @@ export function sqliteReportSource(database: DatabaseSync): ReportSource {
     },
   }
 }
-
-const countOf = (database: DatabaseSync, sql: string, ...values: readonly number[]) =>
-  Number(Object.values(database.prepare(sql).get(...values)!)[0])

@@ -47,7 +47,26 @@ export interface LedgerAttempt extends AttemptKey {
   /** The unit prices that were used, so that history never changes. */
   readonly prices?: UnitPrices | undefined
   readonly priceSource?: string | undefined
+  /** Stands for what was asked, where fingerprints are kept and a cache could have answered: the same for the same request. */
+  readonly fingerprint?: string | undefined
 }
+
+/** What an attempt used and cost, and when: what replaying reads. */
+export type SpentAttempt = Pick<
+  LedgerAttempt,
+  | keyof AttemptKey
+  | 'time'
+  | 'model'
+  | 'outcome'
+  | 'latencyMs'
+  | 'inputTokens'
+  | 'cachedInputTokens'
+  | 'cacheWriteTokens'
+  | 'outputTokens'
+  | 'reasoningTokens'
+  | 'costNanoUsd'
+  | 'fingerprint'
+>
 
 /** One call that ended. What it used and cost is the sum of its attempts. */
 export interface LedgerCall {
@@ -83,6 +102,23 @@ export interface LedgerIntent extends AttemptKey {
   readonly priceSource?: string | undefined
 }
 
+/** What somebody said of the answer of a call. Of several the last holds. */
+export interface LedgerRating {
+  readonly callKey: string
+  /** When it was said, in milliseconds since the Unix epoch. */
+  readonly time: number
+  /** From 0 to 1. */
+  readonly score: number
+}
+
+/** A call that was rated, with what was decided for it. */
+export interface RatedCall extends LedgerCall {
+  /** From 0 to 1. */
+  readonly score: number
+  /** When it was rated, in milliseconds since the Unix epoch. */
+  readonly ratedAt: number
+}
+
 /** What a query asks for. Everything given must hold. */
 export interface LedgerQuery {
   /** From this time on, in milliseconds since the Unix epoch. */
@@ -97,6 +133,8 @@ export interface LedgerQuery {
   readonly tag?: string | undefined
   /** One call. */
   readonly callKey?: string | undefined
+  /** Calls with this id: it may have come twice. */
+  readonly callId?: string | undefined
 }
 
 /** What totals are taken by. */
@@ -129,6 +167,8 @@ export interface LedgerReader {
   attempts(query?: LedgerQuery): IterableIterator<LedgerAttempt>
   /** Calls, oldest first. */
   calls(query?: LedgerQuery): IterableIterator<LedgerCall>
+  /** Calls that were rated, oldest first. */
+  ratings(query?: LedgerQuery): IterableIterator<RatedCall>
   totals(by: LedgerGroup, query?: LedgerQuery): LedgerTotal[]
   /** What was used and spent in a period (the last 30 days where none is named), against what a baseline would have cost. */
   report(query?: ReportQuery): Report
@@ -148,6 +188,8 @@ export interface Ledger extends LedgerReader {
   post(attempt: LedgerAttempt): void
   /** Posts a call that ended. */
   close(call: LedgerCall): void
+  /** Writes down what somebody said of the answer of a call. */
+  rate(rating: LedgerRating): void
   /** Settles when everything posted before is safe on disk. */
   flush(): Promise<void>
   /** Flushes and lets go of the file. */

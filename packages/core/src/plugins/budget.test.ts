@@ -12,7 +12,8 @@ import {
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { RouterOptions } from '../config/options.ts'
 import type { RouterEvents } from '../events.ts'
-import type { Identity } from '../types.ts'
+import type { Plugin } from '../plugin.ts'
+import type { Identity, Reply } from '../types.ts'
 import { createRouter } from '../router.ts'
 
 let upstream: ProgrammableUpstream
@@ -246,6 +247,20 @@ describe('the most a call may cost', () => {
       await expect(async () => ask({}, { identity: { maxCostUsd: wrong } })).rejects.toMatchObject(error)
     }
     expect(upstream.requests).toHaveLength(0)
+  })
+
+  it('bounds the sum of attempts that begin at one time', async () => {
+    const both: Plugin = {
+      name: 'both',
+      async route(_call, ranked, attempt) {
+        const [one, other] = await Promise.allSettled(ranked.map((name) => attempt(name)))
+        expect(other).toMatchObject({ status: 'rejected', reason: { code: 'max_cost_exceeded' } })
+        return (one as PromiseFulfilledResult<Reply>).value
+      },
+    }
+    const { ask } = setUp({ plugins: [both] })
+    expect((await ask({ model: 'auto' }, { maxCostUsd: 800 * nanoUsd })).status).toBe(200)
+    expect(upstream.requests).toHaveLength(1)
   })
 
   it('bounds the sum of its attempts', async () => {

@@ -54,12 +54,15 @@ export function budget(services: BuiltInServices): Plugin {
     if (bound.nanoUsd > left && !shrink(bound, left)) throw tooDear(bound.nanoUsd, left, candidate.name)
 
     const accounts = treasury.accountsOf(call, candidate.name)
-    return after(take(attempt, accounts, bound), (hold) => {
-      const held: HeldMoney = { nanoUsd: bound.nanoUsd }
-      underWay?.add(held)
+    // Before anything is waited for: another attempt of the call may begin meanwhile.
+    const held: Writable<HeldMoney> = { nanoUsd: bound.nanoUsd }
+    underWay?.add(held)
+    const hold = underWay ? caught(() => take(attempt, accounts, bound), letGo) : take(attempt, accounts, bound)
+    return after(hold, (taken) => {
+      held.nanoUsd = bound.nanoUsd
       const settle = () => {
         underWay?.delete(held)
-        return settled(hold, held, accounts)
+        return settled(taken, held, accounts)
       }
       const capped = bound.caps && { call: limitOutput(call, candidate, bound.outputTokens / bound.choices) }
       return next({ ...attempt, held, ...capped }).then(
@@ -73,6 +76,11 @@ export function budget(services: BuiltInServices): Plugin {
         },
       )
     })
+
+    function letGo(error: unknown): never {
+      underWay?.delete(held)
+      throw error
+    }
   }
 
   /** Posts what an attempt has cost. A store that fails then is told of, and fails no call. */
@@ -119,6 +127,8 @@ const longestLeaseMs = 3_600_000
 const maximumShrinks = 3
 /** Less than this is no answer. */
 const leastOutputTokens = 16
+
+type Writable<T> = { -readonly [Name in keyof T]: T[Name] }
 
 interface Bound {
   readonly inputTokens: number

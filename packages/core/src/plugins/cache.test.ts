@@ -96,7 +96,15 @@ describe('how long an answer is given', () => {
 describe('who shares an answer', () => {
   const text = fc.constantFrom('', 'a', 'b', 'ada', '["identity"', 'team', '\u0000')
   const identity: fc.Arbitrary<Identity> = fc.record(
-    { key: text, user: text, team: text, tier: text, tags: fc.array(text, { maxLength: 2 }) },
+    {
+      key: text,
+      user: text,
+      team: text,
+      tier: text,
+      tags: fc.array(text, { maxLength: 2 }),
+      routes: fc.constantFrom(['a'], ['a', 'b']),
+      models: fc.constantFrom(['a'], ['a', 'b']),
+    },
     { requiredKeys: [] },
   )
   const request = fc.record(
@@ -145,6 +153,14 @@ describe('who shares an answer', () => {
     expect(await outcomeOf(router.handle(ask({}, { identity: { user: 'bob' } })))).toBe('miss')
     expect(await outcomeOf(router.handle(ask({}, { identity: { user: 't' } })))).toBe('miss')
     expect(asked).toHaveBeenCalledTimes(4)
+  })
+
+  it.each(['all', 'team', 'identity'] as const)('is not one whom other models may answer, per %s', async (per) => {
+    const { router } = boxed(undefined, { cache: { per } })
+    const by = (models: readonly string[]) => router.handle(ask({}, { identity: { team: 't', models } }))
+    expect(await outcomeOf(by(['a', 'b']))).toBe('miss')
+    expect(await outcomeOf(by(['a']))).toBe('miss')
+    expect(await outcomeOf(by(['a', 'b']))).toBe('hit')
   })
 
   it('is not one who asks another route, with other plugins or another version of them', async () => {
@@ -439,7 +455,7 @@ describe('layers', () => {
       body: Buffer.alloc(100),
     }
     let most = 0
-    for (let key = 0; key < 1_000_000; key++) {
+    for (let key = 0; key < 20_000; key++) {
       void layer.set(`key ${key}`, answer)
       if (key % 1_000 === 0) most = Math.max(most, layer.size!().bytes)
     }

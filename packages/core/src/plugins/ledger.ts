@@ -1,3 +1,4 @@
+import { decisionOf } from '../decision.ts'
 import type { LedgerAttempt, LedgerCall, LedgerIntent } from '../ledger/types.ts'
 import { boundNanoUsd } from '../money/price.ts'
 import type { BuiltInServices } from '../pipeline.ts'
@@ -38,7 +39,8 @@ export function ledger({ ledger: book, prices, clock, events: bus }: BuiltInServ
     }
   }
 
-  function intentOf({ call, candidate }: Attempt): LedgerIntent {
+  function intentOf(attempt: Attempt): LedgerIntent {
+    const { call, candidate } = attempt
     const time = clock.wallTime()
     const { record, identity } = call
     const bounds = {
@@ -48,7 +50,7 @@ export function ledger({ ledger: book, prices, clock, events: bus }: BuiltInServ
     const price = prices.priceOf(candidate.name, time)
     return {
       callKey: record.key,
-      place: record.attempts.length - 1,
+      place: placeOf(attempt),
       callId: call.id,
       time,
       identity,
@@ -62,6 +64,10 @@ export function ledger({ ledger: book, prices, clock, events: bus }: BuiltInServ
     }
   }
 }
+
+/** Where an attempt stands in its call's record: others of the call may have begun since it was written down. */
+const placeOf = ({ call, candidate, number }: Attempt) =>
+  call.record.attempts.findLastIndex((one) => one.model === candidate.name && one.number === number)
 
 function attemptRow(record: CallRecord, attempt: AttemptRecord): LedgerAttempt {
   const { usage, costNanoUsd } = attempt
@@ -90,27 +96,12 @@ function attemptRow(record: CallRecord, attempt: AttemptRecord): LedgerAttempt {
     prices: attempt.prices,
     priceSource: attempt.priceSource,
     usageFaults: usage?.faults,
+    fingerprint: record.fingerprint,
   }
 }
 
 function callRow(record: CallRecord): LedgerCall {
-  const {
-    key,
-    id,
-    parent,
-    startedAt,
-    identity,
-    route,
-    model,
-    outcome,
-    durationMs,
-    failovers,
-    labels,
-    strategy,
-    candidates,
-    seed,
-    cache,
-  } = record
+  const { key, id, parent, startedAt, identity, route, model, outcome, durationMs, failovers, cache, cascade } = record
   return {
     callKey: key,
     callId: id,
@@ -122,6 +113,6 @@ function callRow(record: CallRecord): LedgerCall {
     outcome,
     durationMs: durationMs ?? 0,
     failovers: failovers.length,
-    decision: { labels, strategy, candidates, seed, failovers, ...(cache && { cache }) },
+    decision: { ...decisionOf(record), failovers, ...(cache && { cache }), ...(cascade && { cascade }) },
   }
 }

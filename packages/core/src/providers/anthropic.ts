@@ -2,6 +2,8 @@ import type { AnthropicModelOptions } from '../config/options.ts'
 import { connectEndpoint } from './endpoint.ts'
 import type { HeaderStyle } from './outgoing.ts'
 import type { Provider } from './provider.ts'
+import type { Quirks } from './quirks.ts'
+import { withoutBarredThinking } from './barred-thinking.ts'
 
 /** Options of {@link anthropic}, besides the model's name. */
 export type AnthropicOptions = Omit<AnthropicModelOptions, 'provider' | 'model'>
@@ -25,6 +27,8 @@ const headers: HeaderStyle = {
   defaults: { 'anthropic-version': '2023-06-01' },
 }
 
+const quirks: Quirks = { mend: withoutBarredThinking }
+
 /** Anthropic itself. https://platform.claude.com/docs/en/api/messages */
 export const anthropicProvider: Provider<AnthropicModelOptions> = {
   name: 'anthropic',
@@ -33,7 +37,7 @@ export const anthropicProvider: Provider<AnthropicModelOptions> = {
   connect(options, context) {
     const apiKey = options.apiKey ?? process.env['ANTHROPIC_API_KEY']
     return connectEndpoint(
-      { baseUrl: options.baseUrl ?? anthropicBaseUrl, headers, dialects: ['anthropic-messages'] },
+      { baseUrl: options.baseUrl ?? anthropicBaseUrl, headers, dialects: ['anthropic-messages'], quirks },
       { ...options, apiKey },
       context,
     )

@@ -1,4 +1,5 @@
 import { dialects } from '../dialects/index.ts'
+import { LossList, nameInAnswer, namesOfLosses } from '../dialects/loss-list.ts'
 import { translateError, translateReply } from '../dialects/translate-reply.ts'
 import { type TranslatedRequest, translateRequest, translationsOf } from '../dialects/translate.ts'
 import { isSignalboxError } from '../errors.ts'
@@ -29,17 +30,13 @@ async function sendTranslated(send: Handler<Attempt>, attempt: Attempt): Promise
       call: { ...call, dialect: from.name, request, headers: shared(call.headers) },
     })
     const asked = { body: call.request.body, startedAt: call.record.startedAt }
-    const ofAnswer: string[] = []
-    const losses = { lose: (name: string) => void ofAnswer.push(nameInAnswer(name)), skip: () => undefined }
+    const losses = new LossList(nameInAnswer)
     const translated = translateReply(reply, { from, to, reader, writer, asked, losses })
-    return withDropped(translated, [...lost, ...skipped, ...ofAnswer])
+    return withDropped(translated, [...lost, ...skipped, ...losses.names])
   } catch (error) {
     throw isSignalboxError(error) ? translateError(error, { from, to }) : error
   }
 }
-
-/** Parts of an answer are read as those of a message in a request. */
-const nameInAnswer = (name: string) => `answer.${name.replace(/^messages\[\]\./, '')}`
 
 async function sendAdapted(send: Handler<Attempt>, attempt: Attempt): Promise<Reply> {
   const { call, candidate } = attempt
@@ -79,12 +76,7 @@ function shared(headers: Call['headers']): Call['headers'] {
   return Object.fromEntries(names.map((name) => [name, headers[name]!]))
 }
 
-/** Names in the header at the most, and characters in each: they are the caller's own. */
-const mostNames = 20
-const longestName = 60
-
 function withDropped(reply: Reply, names: readonly string[]): Reply {
   if (names.length === 0) return reply
-  const shown = names.slice(0, mostNames).map((name) => name.slice(0, longestName).replaceAll(/[^\w.[\]-]/g, '?'))
-  return { ...reply, headers: { ...reply.headers, 'x-signalbox-dropped': shown.join(', ') } }
+  return { ...reply, headers: { ...reply.headers, 'x-signalbox-dropped': namesOfLosses(names) } }
 }

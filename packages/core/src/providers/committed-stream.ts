@@ -124,7 +124,7 @@ export class CommittedStream implements Flow {
     const { watch, attempt, clock, source } = this.parts
     clock.clearTimeout(this.timer)
     const seen = { textBytes: watch.textLength, deltas: watch.deltas }
-    const billed = billedFor(watch.usage, attempt.call.request, { seen, whole: watch.finished })
+    const billed = billedFor(watch.usage, attempt.call.request, { seen, whole: watch.usageIsFinal })
     source.streamIsOver(how === 'complete')
     this.body.end()
     this.settle({ how, ...billed })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { SignalboxError, type SignalboxErrorCode, errorVerdicts } from '../errors.ts'
-import { codeOfRefusal, failureOfConnection, impliedStatus } from './failure.ts'
+import { codeOfRefusal, failureOfConnection, impliedStatus, withCode } from './failure.ts'
 
 const refusal = (status: number, error: { type?: string; code?: string } = {}) =>
   codeOfRefusal({ status, error: { message: 'm', ...error } })
@@ -44,6 +44,35 @@ describe("a provider's refusal", () => {
     [302, {}, 'bad_upstream_response'],
   ])('of %i %j is %s', (status, error, code) => {
     expect(refusal(status, error)).toBe(code)
+  })
+
+  it.each([
+    'prompt is too long: 209353 tokens > 199999 maximum',
+    'input length and `max_tokens` exceed context limit: 188240 + 21333 > 200000, decrease input length',
+    "This model's maximum context length is 65536 tokens. However, you requested 70000 tokens",
+    'Prompt contains 40000 tokens and 0 draft tokens, too large for model with 32768 maximum context length',
+    'Your input exceeds the context window of this model. Please adjust your input and try again.',
+    'The input token count (1196265) exceeds the maximum number of tokens allowed (1048575).',
+    "This model's maximum prompt length is 131072 but the request contains 537812 tokens.",
+    'the request exceeds the available context size, try increasing it',
+  ])('that says "%s" is of a window too small, unless it is a rate limit', (message) => {
+    expect(withCode({ message }, 400).code).toBe('context_length_exceeded')
+    expect(withCode({ message, code: '3051' }, 422).code).toBe('context_length_exceeded')
+    expect(withCode({ message }, 429).code).toBeUndefined()
+  })
+
+  it.each([
+    'Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade.',
+    'You have reached your specified API usage limits. You will regain access on 2026-12-01 at 00:00 UTC.',
+    'You have reached your specified workspace API usage limits.',
+  ])('that says "%s" is of money', (message) => {
+    const error = withCode({ message, type: 'invalid_request_error' }, 400)
+    expect(codeOfRefusal({ status: 400, error })).toBe('upstream_quota_exhausted')
+  })
+
+  it('keeps its code where its words say nothing of that', () => {
+    const error = { message: 'max_tokens: 70000 > 64000, which is the maximum allowed number of output tokens' }
+    expect(withCode(error, 400)).toBe(error)
   })
 
   it('is told by its status where its body said nothing', () => {

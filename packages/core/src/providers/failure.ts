@@ -1,6 +1,9 @@
 import type { ProviderError } from '../dialects/dialect.ts'
 import { SignalboxError, type SignalboxErrorCode, isSignalboxError } from '../errors.ts'
 
+/** What a refusal is called that a model with a larger context window may not share. */
+export const contextLengthExceeded = 'context_length_exceeded'
+
 /** Codes and types that say: no more money, or no more quota. Waiting does not help, so nothing is retried. */
 const exhausted: ReadonlySet<string> = new Set([
   'insufficient_quota',
@@ -40,6 +43,26 @@ const statusOfName: Readonly<Record<string, number>> = {
 }
 
 const overloaded: ReadonlySet<string> = new Set(['server_is_overloaded', 'overloaded_error'])
+
+/**
+ * What some say in words only, with the code that others have for it. The first is Anthropic's when there is no money or a
+ * limit of one's own is reached. In turn, those after it are of Anthropic (two); of OpenAI, vLLM, DeepSeek, Mistral and
+ * OpenRouter; of OpenAI's responses; of Gemini; of xAI; and of llama.cpp.
+ */
+const wordings: readonly (readonly [RegExp, string])[] = [
+  [/^your credit balance is too low|^you have reached your specified .{0,20}usage limits/i, 'credit_balance_exhausted'],
+  [/prompt is too long|exceed context limit|maximum context length|exceeds the context window/i, contextLengthExceeded],
+  [/exceeds the maximum number of tokens|maximum prompt length|exceeds the available context/i, contextLengthExceeded],
+]
+
+/** Statuses that may mean any of it. Too many tokens in a minute are a 429. */
+const vague: ReadonlySet<number> = new Set([400, 403, 413, 422])
+
+/** An error with the code that its words stand for. */
+export function withCode(error: ProviderError, status: number): ProviderError {
+  const found = vague.has(status) ? wordings.find(([words]) => words.test(error.message)) : undefined
+  return found ? { ...error, code: found[1] } : error
+}
 
 /** A provider's refusal, as it came. */
 export interface Refusal {

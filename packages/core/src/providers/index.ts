@@ -15,3 +15,6 @@ const providers: Readonly<Record<string, Provider<never>>> = {
 export function providerOf(model: ModelOptions): Provider<ModelOptions> {
   return (typeof model.provider === 'string' ? providers[model.provider] : model.provider) as Provider<ModelOptions>
 }
+
+/** Whether a provider is one of this package. */
+export const isOwn = (provider: Provider<never>): boolean => Object.values(providers).includes(provider)

@@ -1,6 +1,8 @@
 import type { Request } from '../types.ts'
 import type { TranslatedRequest } from '../dialects/translate.ts'
-import { list, record } from '../dialects/json.ts'
+import { hasValue, list, record } from '../dialects/json.ts'
+import type { JsonBody } from '../dialects/json-request.ts'
+import { withShortToolIds } from './tool-ids.ts'
 
 /** Who runs an endpoint that is compatible with OpenAI's. */
 export type VendorName = 'deepseek' | 'mistral' | 'groq' | 'ollama' | 'vllm' | 'openrouter' | 'azure' | 'gemini'
@@ -17,7 +19,20 @@ export interface Quirks {
   readonly refusesHints?: readonly string[]
   /** Fields of a message that it refuses. */
   readonly lacksInMessages?: readonly string[]
+  /** Changes what it would refuse for another reason; undefined where there is nothing to change. */
+  mend?(body: JsonBody): Mended | undefined
 }
+
+/** What has to be changed for an endpoint. */
+export interface Mended {
+  /** The fields with their new values; undefined for one that goes. */
+  readonly patch: JsonBody
+  /** What is left out by it. */
+  readonly skipped?: readonly string[]
+}
+
+/** The fields in which a message may hold what a model thought. */
+const thoughts = ['reasoning_content', 'reasoning', 'reasoning_details']
 
 /**
  * Where it is known from stands behind each. Fields that an endpoint refuses would be a 400 or a 422 of the whole call,
@@ -45,12 +60,16 @@ const quirksOf: Readonly<Record<VendorName, Quirks>> = {
       'prompt_cache_key',
       'safety_identifier',
     ],
+    // charmbracelet/crush#1590, Gage-Technologies/mistral-go#2: also what clients send back of an answer as it came.
+    lacksInMessages: ['name', ...thoughts, 'refusal', 'annotations', 'audio', 'function_call'],
+    mend: withShortToolIds,
   },
   // https://console.groq.com/docs/openai: 400 for each of these.
   groq: {
     hosts: /(^|\.)groq\.com$/,
     lacks: ['logit_bias', 'logprobs', 'top_logprobs', 'n'],
-    lacksInMessages: ['name'],
+    // janhq/jan#8136, NousResearch/hermes-agent#11089: 400, `property 'reasoning_content' is unsupported`.
+    lacksInMessages: ['name', 'reasoning_content', 'reasoning_details'],
   },
   // https://docs.ollama.com/api/openai-compatibility: what is not in its list is not heeded.
   ollama: { renames: { max_completion_tokens: 'max_tokens' }, lacks: ['n', 'logit_bias'] },
@@ -80,12 +99,21 @@ export function adapted(request: Request, quirks: Quirks): TranslatedRequest | u
     patch[field] = undefined
     patch[name] = body[field]
   }
-  const messages = withoutFields(body['messages'], quirks.lacksInMessages ?? [])
+  const refused = quirks.lacksInMessages ?? []
+  const messages = withoutFields(body['messages'], refused)
   if (messages) patch['messages'] = messages
+  const mended = quirks.mend?.({ ...body, ...patch })
+  Object.assign(patch, mended?.patch)
+  skipped.push(...(mended?.skipped ?? []))
   if (Object.keys(patch).length === 0) return undefined
-  const told = messages ? [...skipped, ...quirks.lacksInMessages!.map((field) => `messages[].${field}`)] : skipped
+  const inMessages = list(messages && body['messages']).map(record)
+  const dropped = refused.filter((field) => inMessages.some((one) => one['role'] !== 'tool' && tells(one[field])))
+  const told = [...skipped, ...dropped.map((field) => `messages[].${field}`)]
   return { request: request.with(patch), lost, skipped: told.filter((field) => field !== 'stream_options') }
 }
+
+/** Whether there is anything in a field. */
+const tells = (value: unknown) => hasValue(value) && value !== '' && !(Array.isArray(value) && value.length === 0)
 
 /** Whether a field asks for nothing but what is so anyway. */
 const isIdle = (field: string, value: unknown) =>

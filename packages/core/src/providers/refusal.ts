@@ -4,7 +4,7 @@ import { SignalboxError, type SignalboxErrorCode, type SignalboxErrorOptions } f
 import type { EventBus } from '../events.ts'
 import { parseRetryAfterMs } from '../retry/retry-after.ts'
 import { redact, redactBytes } from '../secrets.ts'
-import { codeOfRefusal, impliedStatus } from './failure.ts'
+import { codeOfRefusal, impliedStatus, withCode } from './failure.ts'
 
 /** A provider's refusal as it came over the wire. */
 export interface RefusalParts {
@@ -30,8 +30,9 @@ const operatorsOwn: Partial<Record<SignalboxErrorCode, string>> = {
 export function refusalError(parts: RefusalParts): SignalboxError {
   const { headers, dialect, secrets, model, clock, events } = parts
   const body = parts.body && parseJson(parts.body)
-  const error = parts.error ?? dialect.providerError(body)
-  const status = parts.status === 200 && error ? impliedStatus(error) : parts.status
+  const given = parts.error ?? dialect.providerError(body)
+  const status = parts.status === 200 && given ? impliedStatus(given) : parts.status
+  const error = given && withCode(given, status)
   const meant = codeOfRefusal({ status, error })
   const isMute = meant === 'upstream_error' && !error
   const code = isMute ? 'bad_upstream_response' : meant

@@ -15,7 +15,7 @@ export interface Seen {
 }
 
 /** Counts what was used where the provider does not say: an estimate, and marked as one wherever it goes. */
-function estimateUsage(request: Request, { textBytes, deltas = 0 }: Seen): Usage {
+export function estimateUsage(request: Request, { textBytes, deltas = 0 }: Seen): Usage {
   const { inputTokens, outputTokens } = tokensOf(request)
   const seen = Math.max(Math.ceil(textBytes / bytesPerToken), deltas)
   return { ...noUsage, inputTokens, outputTokens: outputTokens > 0 ? Math.min(seen, Math.ceil(outputTokens)) : seen }

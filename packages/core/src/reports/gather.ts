@@ -1,4 +1,4 @@
-import type { LedgerGroup } from '../ledger/types.ts'
+import type { LedgerGroup, LedgerQuery } from '../ledger/types.ts'
 import { usdOf } from '../money/usd.ts'
 import { Latencies } from './latencies.ts'
 import type { ReportRow } from './types.ts'
@@ -35,9 +35,11 @@ export class Gatherer {
   private readonly groups = new Map<string, Sums[]>()
   private readonly all: Sums[] = []
   private readonly by: LedgerGroup
+  private readonly isOfOneModel: boolean
 
-  constructor(by: LedgerGroup) {
+  constructor(by: LedgerGroup, { model }: LedgerQuery = {}) {
     this.by = by
+    this.isOfOneModel = model !== undefined
   }
 
   /** Whether calls are counted by themselves: a model has attempts only. */
@@ -47,6 +49,16 @@ export class Gatherer {
 
   add(name: RawName, sums: Sums): void {
     this.all.push(sums)
+    this.addToGroups(name, sums)
+  }
+
+  /** Counts calls that came to a model after another one: a total of every model has them by their first attempt. */
+  addLaterCalls(model: RawName, calls: number): void {
+    if (this.isOfOneModel) this.add(model, { calls })
+    else this.addToGroups(model, { calls })
+  }
+
+  private addToGroups(name: RawName, sums: Sums): void {
     for (const group of namesOf(this.by, name)) {
       const known = this.groups.get(group)
       if (known) known.push(sums)

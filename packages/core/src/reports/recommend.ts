@@ -1,4 +1,4 @@
-import type { LedgerAttempt, LedgerQuery, LedgerReader } from '../ledger/types.ts'
+import type { LedgerAttempt, LedgerQuery, LedgerReader, SpentAttempt } from '../ledger/types.ts'
 import { usdOf } from '../money/usd.ts'
 import type { Price } from '../money/price.ts'
 import { type KnownPrices, paidPrice, sizeOf } from './baseline.ts'
@@ -8,7 +8,7 @@ import type { Report, ReportRow } from './types.ts'
 
 /** A change that would have cost less, with what it would have saved in the period. */
 export interface Recommendation {
-  readonly kind: 'expensive_model' | 'cheap_model_underused' | 'costly_failures' | 'high_mean_cost'
+  readonly kind: 'expensive_model' | 'cheap_model_underused' | 'cache_would_hit' | 'costly_failures' | 'high_mean_cost'
   readonly message: string
   /** What was replayed: {@link replay} gives the same saving. */
   readonly change: Change
@@ -24,12 +24,21 @@ const littleUse = 0.2
 const shortTokens = 1_000
 const highUsdPerMillionTokens = 5
 const fitSuccessRate = 0.95
+const cacheMs = 3_600_000
+
+/** What recommendations are made with. */
+export interface RecommendOptions {
+  readonly known: KnownPrices
+  readonly nowMs: number
+  /** The attempts to replay, oldest first. @default those of the ledger */
+  readonly spent?: (query: LedgerQuery) => Iterable<SpentAttempt>
+}
 
 /** What would have cost less in a period: each found by replaying the ledger's attempts under another choice. */
 export function recommend(
   ledger: LedgerReader,
   query: LedgerQuery = {},
-  { known, nowMs }: { readonly known: KnownPrices; readonly nowMs: number },
+  { known, nowMs, spent = ledger.attempts }: RecommendOptions,
 ): Recommendation[] {
   const within = { ...query, ...periodOf(query, nowMs) }
   const report = ledger.report({ ...within, by: 'model' })
@@ -37,11 +46,12 @@ export function recommend(
   const ideas = [
     expensiveModel(report, prices),
     cheapModelUnderused(report, prices),
+    cacheWouldHit,
     ...costlyFailures(report),
     highMeanCost(report, prices),
   ].filter((idea) => idea !== undefined)
   const changes = ideas.map(({ change }) => change)
-  const results = replay(ledger.attempts(within), changes, (model) => prices.get(model))
+  const results = replay(spent(within), changes, (model) => prices.get(model))
   return ideas
     .map((idea, index) => ({ ...idea, ...results[index]! }))
     .filter(({ savedNanoUsd }) => savedNanoUsd > 0n)
@@ -52,7 +62,7 @@ export function recommend(
 type Idea = Omit<Recommendation, 'attempts' | 'savingsUsd'>
 type Prices = ReadonlyMap<string, Price>
 
-/** The prices of the models in a report: as configured, or as they last were. */
+/** The prices of the models in a report: as configured, or as they were in the period. */
 function pricesIn(report: Report, ledger: LedgerReader, query: LedgerQuery, known: KnownPrices): Prices {
   const paid = (model: string) => {
     const first = ledger.attempts({ ...query, model }).next().value as LedgerAttempt | undefined
@@ -99,6 +109,14 @@ function cheapModelUnderused(report: Report, prices: Prices): Idea | undefined {
   const message = `${cheap.key} gets ${percent(share)} of the attempts: send it the requests of up to ${shortTokens} tokens`
   const change = { models, to: cheap.key, maxTokens: shortTokens }
   return { kind: 'cheap_model_underused', message, change, unknown: unknownQuality }
+}
+
+/** Never found in a ledger without fingerprints: nothing in it says what was asked. */
+const cacheWouldHit: Idea = {
+  kind: 'cache_would_hit',
+  message: 'The same callers asked the same again within an hour: keep answers for as long in a cache',
+  change: { cacheMs },
+  unknown: 'whether an answer of up to an hour ago would still have been right',
 }
 
 function costlyFailures({ rows }: Report): Idea[] {

@@ -8,8 +8,6 @@ import type { Report, ReportQuery } from './types.ts'
 export interface ReportSource {
   /** Sums every attempt up, and every call where the gatherer counts them. */
   gather(by: LedgerGroup, query: LedgerQuery, into: Gatherer, baseline: Price | undefined): void
-  /** The calls that have attempts at models. */
-  countCalls(query: LedgerQuery): number
   /** The last attempts of all, the newest first: a thousand at the most. */
   recent(): Iterable<LedgerAttempt>
 }
@@ -26,14 +24,13 @@ export function periodOf({ from, to }: LedgerQuery, nowMs: number): { readonly f
 export function makeReport(source: ReportSource, query: ReportQuery, known: KnownPrices, nowMs: number): Report {
   const { by = 'model', baseline, ...rest } = query
   const within = { ...rest, ...periodOf(query, nowMs) }
-  const gatherer = new Gatherer(by)
+  const gatherer = new Gatherer(by, query)
   source.gather(by, within, gatherer, baselinePrice(baseline, known, source.recent))
-  const total = gatherer.total()
   return {
     from: new Date(within.from).toISOString(),
     to: new Date(within.to).toISOString(),
     by,
     rows: gatherer.rows(),
-    total: gatherer.countsCalls ? total : { ...total, calls: source.countCalls(within) },
+    total: gatherer.total(),
   }
 }

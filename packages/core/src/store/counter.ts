@@ -134,10 +134,10 @@ function slotFor(counter: Counter, now: number): Slot {
   return slot
 }
 
-/** Frees the places of the slots that have left, all at once when they are many. */
+/** Frees the slots that have left, many at once, but before they are more than an eighth of all. */
 function dropHead(counter: Counter) {
   const { slots, head } = counter
-  if (head < slots.length && (head < 64 || head * 2 < slots.length)) return
+  if (head < slots.length && (head < 64 || head * 8 < slots.length)) return
   slots.splice(0, head)
   counter.head = 0
 }

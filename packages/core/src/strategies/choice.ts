@@ -6,24 +6,76 @@ export interface Choice {
   readonly strategy: Strategy
 }
 
-/** Ranks the models of a choice by its own strategy; each place says why the choice was made. */
+/** Choices by name. */
+export type Choices = Readonly<Record<string, Choice>>
+
+/** What a choice is ranked with. */
+interface Place {
+  readonly call: Call
+  readonly candidates: readonly CandidateView[]
+  readonly context: RankContext
+}
+
+/** What the strategies of choices go by besides, by the names of the choices. */
+export interface Parts {
+  readonly parts: Readonly<Record<string, unknown>>
+}
+
+/** What the strategies of some choices go by besides. */
+export function assessChoices(
+  choices: Choices,
+  { call, candidates, context }: Omit<Place, 'context'> & { readonly context: Pick<RankContext, 'now'> },
+): Parts {
+  const parts = Object.entries(choices).flatMap(([name, { models, strategy }]) => {
+    const part = strategy.assess?.(call, listedOf(models, candidates), context)
+    return part === undefined ? [] : [[name, part] as const]
+  })
+  return { parts: Object.fromEntries(parts) }
+}
+
+const listedOf = (models: readonly string[], candidates: readonly CandidateView[]) =>
+  models.flatMap((name) => candidates.find((view) => view.name === name) ?? [])
+
+/** Ranks the models of the choice of a name by its own strategy; each place says why the choice was made. */
 export function rankChoice(
-  { models, strategy }: Choice,
-  why: string,
-  { call, candidates, context }: { call: Call; candidates: readonly CandidateView[]; context: RankContext },
+  choices: Choices,
+  { name, why }: { readonly name: string; readonly why: string },
+  { call, candidates, context }: Place,
 ): Ranked[] | Promise<Ranked[]> {
-  const listed = models.flatMap((name) => candidates.find((view) => view.name === name) ?? [])
-  const ranked = strategy.rank(call, listed, context)
-  const withWhy = (all: readonly Ranked[]) =>
-    all.map(({ name, reason }) => ({ name, reason: reason ? `${why}; ${reason}` : why }))
+  const { models, strategy } = choices[name]!
+  const { assessment: all, ...rest } = context
+  const assessment = partOf(all, name)
+  const ranked = strategy.rank(call, listedOf(models, candidates), {
+    ...rest,
+    ...(assessment !== undefined && { assessment }),
+  })
+  const withWhy = (every: readonly Ranked[]) =>
+    every.map(({ reason, ...one }) => ({ ...one, reason: reason ? `${why}; ${reason}` : why }))
   return ranked instanceof Promise ? ranked.then(withWhy) : withWhy(ranked)
 }
 
+const partOf = (assessment: unknown, name: string): unknown => (assessment as Partial<Parts> | undefined)?.parts?.[name]
+
 /** Tells the strategies of choices what happened to a model of theirs. */
-export function observeChoices(choices: readonly Choice[], outcome: Outcome): void {
-  for (const { models, strategy } of choices) {
+export function observeChoices(choices: Choices, outcome: Outcome): void {
+  for (const [name, { models, strategy }] of Object.entries(choices)) {
     if (!models.includes(outcome.name)) continue
-    if (outcome.type !== 'taken') strategy.observe?.(outcome)
-    else strategy.observe?.({ ...outcome, candidates: outcome.candidates.filter(({ name }) => models.includes(name)) })
+    if (outcome.type === 'taken') {
+      const { assessment: all, ...taken } = outcome
+      const assessment = partOf(all, name)
+      const candidates = outcome.candidates.filter((view) => models.includes(view.name))
+      strategy.observe?.({ ...taken, candidates, ...(assessment !== undefined && { assessment }) })
+    } else strategy.observe?.(outcome)
   }
+}
+
+/** Rankings one behind the other; every model once, where it stands first. */
+export function joined(parts: readonly (Ranked[] | Promise<Ranked[]>)[]): Ranked[] | Promise<Ranked[]> {
+  const there = parts.flatMap((part) => (part instanceof Promise ? [] : [part]))
+  return there.length === parts.length ? once(there) : Promise.all(parts.map(async (part) => part)).then(once)
+}
+
+function once(parts: readonly (readonly Ranked[])[]): Ranked[] {
+  const seen = new Set<string>()
+  return parts.flat().filter(({ name }) => !seen.has(name) && seen.add(name))
 }

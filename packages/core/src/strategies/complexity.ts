@@ -1,6 +1,6 @@
 import { type Complexity, heuristicLabels } from '../classify/heuristic.ts'
-import type { Call, Ranked, Strategy } from '../types.ts'
-import { type Choice, observeChoices, rankChoice } from './choice.ts'
+import type { Call, Strategy } from '../types.ts'
+import { type Choice, type Parts, assessChoices, joined, observeChoices, rankChoice } from './choice.ts'
 import type { MakeStrategy, NestedStrategy } from './index.ts'
 
 /** Options of the strategy `complexity`: models for each level, from the first to be tried to the last. */
@@ -10,6 +10,12 @@ export interface ComplexityOptions {
   readonly complex?: readonly string[] | undefined
   /** How the models of a level are ordered. @default 'ordered' */
   readonly strategy?: NestedStrategy | undefined
+}
+
+/** The level of a call, and who says so. */
+interface Level {
+  readonly level: Complexity
+  readonly by: string
 }
 
 /** Which levels serve a call of a level: its own, then stronger ones, then weaker ones. */
@@ -32,24 +38,22 @@ export function complexity(options: ComplexityOptions, make: MakeStrategy): Stra
   }
   return {
     name: 'complexity',
+    assess: (call, candidates, context): Level & Parts => ({
+      ...levelOf(call),
+      ...assessChoices(choices, { call, candidates, context }),
+    }),
     rank(call, candidates, context) {
-      const { level, by } = levelOf(call)
+      const { level, by } = (context.assessment as Level | undefined) ?? levelOf(call)
       const why = (one: Complexity) => (one === level ? `${level} ${by}` : `behind ${level}: ${one}`)
-      const parts = chains[level].map((one) => rankChoice(choices[one], why(one), { call, candidates, context }))
-      const there = parts.flatMap((part) => (part instanceof Promise ? [] : [part]))
-      return there.length === parts.length ? each(there) : Promise.all(parts.map(async (part) => part)).then(each)
+      return joined(
+        chains[level].map((name) => rankChoice(choices, { name, why: why(name) }, { call, candidates, context })),
+      )
     },
-    observe: (outcome) => observeChoices(Object.values(choices), outcome),
+    observe: (outcome) => observeChoices(choices, outcome),
   }
 }
 
-/** Every model once, where it stands first. */
-function each(parts: readonly (readonly Ranked[])[]): readonly Ranked[] {
-  const seen = new Set<string>()
-  return parts.flat().filter(({ name }) => !seen.has(name) && seen.add(name))
-}
-
-function levelOf({ labels, request }: Call): { readonly level: Complexity; readonly by: string } {
+function levelOf({ labels, request }: Call): Level {
   const label = labels['complexity']
   if (label !== undefined && Object.hasOwn(chains, label)) return { level: label as Complexity, by: 'by its label' }
   return { level: heuristicLabels(request).complexity, by: 'by the heuristic' }

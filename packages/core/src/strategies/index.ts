@@ -1,6 +1,8 @@
 import type { RouteOptions } from '../config/options.ts'
 import type { Plugin, StrategyFactory } from '../plugin.ts'
 import type { Services, Strategy } from '../types.ts'
+import { type BanditOptions, bandit } from './bandit.ts'
+import { type CascadeOptions, cascade } from './cascade.ts'
 import { cheapest } from './cheapest.ts'
 import { complexity } from './complexity.ts'
 import { leastLatency } from './least-latency.ts'
@@ -23,6 +25,8 @@ const factories: ReadonlyMap<string, Factory> = new Map<string, Factory>([
   ['weighted', weighted],
   ['least-latency', (options, services) => leastLatency(options, services)],
   ['cheapest', cheapest],
+  ['bandit', (options, services, make) => bandit(options as BanditOptions, services, make)],
+  ['cascade', (options, services, make) => cascade(options as CascadeOptions, services, make)],
   ['complexity', (options, _services, make) => complexity(options, make)],
   ['rules', (options, _services, make) => rules(options as RulesOptions, make)],
 ])

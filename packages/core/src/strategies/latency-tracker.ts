@@ -31,6 +31,8 @@ export interface LatencyTracker {
    * known. In milliseconds, but good for comparing only.
    */
   score(name: string, moment: RankingMoment): number | undefined
+  /** What each of `names` is compared by, in milliseconds; what is not known yet stands at a tie with the best. */
+  standings(names: readonly string[], moment: RankingMoment): number[]
   /** All of `names`, the one to try first in front. Moves no state. */
   rank(names: readonly string[], moment: RankingMoment & { readonly random: Random }): string[]
 }
@@ -148,18 +150,10 @@ export function createLatencyTracker(options: LatencyTrackerOptions, clock: Cloc
     return valueMs * load(one, now)
   }
 
-  function rank(names: readonly string[], { random, now, streaming }: RankingMoment & { random: Random }) {
+  function standings(names: readonly string[], { now, streaming }: RankingMoment) {
     const kind = kindOf(streaming)
     const best = bestMs(names, kind)
-    const ranked: string[] = []
-    const scores: number[] = []
-    for (const name of names) insert(ranked, scores, name, scoreBeside(best, candidates.get(name), kind, now))
-    const first = drawFirst(scores, random)
-    const name = ranked[first]
-    if (name === undefined || first === 0) return ranked
-    ranked.copyWithin(1, 0, first)
-    ranked[0] = name
-    return ranked
+    return names.map((name) => scoreBeside(best, candidates.get(name), kind, now))
   }
 
   return {
@@ -167,8 +161,22 @@ export function createLatencyTracker(options: LatencyTrackerOptions, clock: Cloc
     end: (name) => void (candidate(name).inFlight = Math.max(0, candidate(name).inFlight - 1)),
     record,
     score,
-    rank,
+    standings,
+    rank: (names, { random, ...moment }) => rankByLatency(names, standings(names, moment), random),
   }
+}
+
+/** Sorts by standing, and draws the first place: of two random contenders the one with the lower standing. */
+export function rankByLatency(names: readonly string[], standings: readonly number[], random: Random): string[] {
+  const ranked: string[] = []
+  const scores: number[] = []
+  for (const [place, name] of names.entries()) insert(ranked, scores, name, standings[place]!)
+  const first = drawFirst(scores, random)
+  const name = ranked[first]
+  if (name === undefined || first === 0) return ranked
+  ranked.copyWithin(1, 0, first)
+  ranked[0] = name
+  return ranked
 }
 
 const kindOf = (streaming: boolean): Kind => (streaming ? 'firstToken' : 'answer')

@@ -1,11 +1,13 @@
-import type { Outcome, Services, Strategy } from '../types.ts'
-import { createLatencyTracker } from './latency-tracker.ts'
+import type { Call, CandidateView, Outcome, Services, Strategy } from '../types.ts'
+import { createLatencyTracker, rankByLatency } from './latency-tracker.ts'
 
 /** Options of the strategy `least-latency`. */
 export interface LeastLatencyOptions {
   /** How long a sample counts, in milliseconds: after it hardly anything of it is left. @default 30_000 */
   readonly windowMs?: number
 }
+
+type Standings = Readonly<Record<string, { readonly ms: number; readonly ownMs?: number }>>
 
 /** A sample fades exponentially; after three time constants a twentieth is left. */
 const timeConstantsPerWindow = 3
@@ -32,14 +34,34 @@ export function leastLatency({ windowMs = 30_000 }: LeastLatencyOptions, { clock
     tracker.record(name, { ok, latencyMs, ...(firstTokenMs !== undefined && { firstTokenMs }) })
   }
 
+  /** What each candidate is compared by, and its own score where it has one. */
+  function assess(
+    { request }: Call,
+    candidates: readonly CandidateView[],
+    { now }: { readonly now: number },
+  ): Standings {
+    const names = candidates.map(({ name }) => name)
+    const moment = { now, streaming: request.parameters.stream }
+    const standings = tracker.standings(names, moment)
+    return Object.fromEntries(
+      names.map((name, place) => {
+        const ownMs = tracker.score(name, moment)
+        return [name, { ms: standings[place]!, ...(ownMs !== undefined && { ownMs }) }]
+      }),
+    )
+  }
+
   return {
     name: 'least-latency',
-    rank(call, candidates, { random, now }) {
-      const streaming = call.request.parameters.stream
+    assess,
+    rank(call, candidates, { random, now, assessment = assess(call, candidates, { now }) }) {
+      const known = assessment as Standings
       const names = candidates.map(({ name }) => name)
-      return tracker.rank(names, { random, now, streaming }).map((name) => {
-        const score = tracker.score(name, { now, streaming })
-        return { name, reason: score === undefined ? 'not known yet' : `score ${Math.round(score)} ms` }
+      const standings = names.map((name) => known[name]?.ms ?? Infinity)
+      return rankByLatency(names, standings, random).map((name) => {
+        const score = known[name]?.ownMs
+        if (score === undefined) return { name, reason: 'not known yet' }
+        return { name, score, reason: `score ${Math.round(score)} ms` }
       })
     },
     observe(outcome) {

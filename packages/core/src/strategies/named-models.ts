@@ -11,12 +11,27 @@ export function namedModels(strategy: unknown): readonly NamedModel[] {
   const options = record(strategy)
   if (options['use'] === 'complexity')
     return ['simple', 'moderate', 'complex'].flatMap((level) => namesIn(options[level], [level]))
+  if (options['use'] === 'bandit') return namesIn(options['arms'], ['arms'])
+  if (options['use'] === 'cascade') return namedByCascade(options)
   if (options['use'] !== 'rules') return []
   const rules = Array.isArray(options['rules']) ? options['rules'] : []
   return [
     ...rules.flatMap((rule, index) => namesIn(record(rule)['models'], ['rules', index, 'models'])),
     ...namesIn(options['otherwise'], ['otherwise']),
   ]
+}
+
+function namedByCascade({ cheap, strong, verify }: Readonly<Record<string, unknown>>): readonly NamedModel[] {
+  const verifiers = Array.isArray(verify) ? (verify as unknown[]) : [verify]
+  const asked = verifiers.flatMap((one, index) => {
+    const { with: partner, model } = record(one)
+    const path = Array.isArray(verify) ? ['verify', index] : ['verify']
+    return [
+      { path: [...path, 'with'], name: partner },
+      { path: [...path, 'model'], name: model },
+    ].flatMap(({ path: at, name }) => (typeof name === 'string' ? [{ path: at, name }] : []))
+  })
+  return [...namesIn(cheap, ['cheap']), ...namesIn(strong, ['strong']), ...asked]
 }
 
 /** The names of a route's models: as listed, or as its strategy names them. */
@@ -32,11 +47,14 @@ export function nestedStrategies(
   const options = record(strategy)
   const rules = options['use'] === 'rules' && Array.isArray(options['rules']) ? options['rules'] : []
   const places = [
-    ...(options['use'] === 'complexity' ? [{ path: ['strategy'], strategy: options['strategy'] }] : []),
+    ...(withStrategy.has(options['use']) ? [{ path: ['strategy'], strategy: options['strategy'] }] : []),
     ...rules.map((rule, index) => ({ path: ['rules', index, 'strategy'], strategy: record(rule)['strategy'] })),
   ]
   return places.filter((place) => place.strategy !== undefined)
 }
+
+/** Strategies that order their models by another one. */
+const withStrategy: ReadonlySet<unknown> = new Set(['bandit', 'cascade', 'complexity'])
 
 const namesIn = (list: unknown, path: NamedModel['path']): readonly NamedModel[] =>
   (Array.isArray(list) ? list : []).flatMap((name, index) =>

@@ -1,5 +1,7 @@
 import type { CandidateView, Strategy } from '../types.ts'
 
+type Balances = Readonly<Record<string, number>>
+
 /**
  * Smooth weighted round-robin: each model in turn, in proportion to its weight, and never in bursts. Each choice raises
  * every model's balance by its weight and lowers the chosen one's by the sum. Balances go by name, so a model that
@@ -8,15 +10,18 @@ import type { CandidateView, Strategy } from '../types.ts'
 export function roundRobin(): Strategy {
   const balances = new Map<string, number>()
   const balance = ({ name, weight }: CandidateView) => (balances.get(name) ?? 0) + weight
+  const balancesOf = (candidates: readonly CandidateView[]): Balances =>
+    Object.fromEntries(candidates.map((candidate) => [candidate.name, balance(candidate)]))
 
   return {
     name: 'round-robin',
-    rank(_call, candidates) {
+    assess: (_call, candidates) => balancesOf(candidates),
+    rank(_call, candidates, { assessment = balancesOf(candidates) }) {
       const usable = candidates.filter(({ weight }) => weight > 0)
       return usable
-        .map((candidate, index) => ({ name: candidate.name, balance: balance(candidate), index }))
-        .toSorted((a, b) => b.balance - a.balance || a.index - b.index)
-        .map(({ name }, place) => ({ name, reason: place === 0 ? 'its turn' : `turn ${place + 1}` }))
+        .map(({ name }, index) => ({ name, score: (assessment as Balances)[name] ?? 0, index }))
+        .toSorted((a, b) => b.score - a.score || a.index - b.index)
+        .map(({ name, score }, place) => ({ name, score, reason: place === 0 ? 'its turn' : `turn ${place + 1}` }))
     },
     observe(outcome) {
       if (outcome.type !== 'taken') return

@@ -1,6 +1,6 @@
 import { tokensOf } from '../tokens/request.ts'
 import type { Call, Strategy } from '../types.ts'
-import { type Choice, observeChoices, rankChoice } from './choice.ts'
+import { type Choice, type Choices, assessChoices, observeChoices, rankChoice } from './choice.ts'
 import type { MakeStrategy, NestedStrategy } from './index.ts'
 
 type OneOrMore = string | readonly string[]
@@ -67,20 +67,28 @@ export interface RulesOptions {
 
 /** The models of the first rule that holds for a call. Pure: the same call at the same time goes the same way. */
 export function rules(options: RulesOptions, make: MakeStrategy): Strategy {
-  const all = options.rules.map((rule) => ({
+  const all = options.rules.map((rule, place) => ({
+    name: String(place),
     why: `rule ${JSON.stringify(rule.name ?? textOf(rule.when ?? {}))}`,
     holds: conditionsOf(rule.when ?? {}),
     choice: { models: rule.models, strategy: make(rule.strategy) } satisfies Choice,
   }))
-  const otherwise: Choice = { models: options.otherwise, strategy: make(undefined) }
+  const otherwise = { name: 'otherwise', why: 'no rule holds' }
+  const choices: Choices = {
+    ...Object.fromEntries(all.map(({ name, choice }) => [name, choice])),
+    [otherwise.name]: { models: options.otherwise, strategy: make(undefined) },
+  }
+  const ruleFor = (call: Call) => all.find(({ holds }) => holds(call)) ?? otherwise
   return {
     name: 'rules',
-    rank(call, candidates, context) {
-      const rule = all.find(({ holds }) => holds(call))
-      const place = { call, candidates, context }
-      return rule ? rankChoice(rule.choice, rule.why, place) : rankChoice(otherwise, 'no rule holds', place)
-    },
-    observe: (outcome) => observeChoices([...all.map(({ choice }) => choice), otherwise], outcome),
+    ...(Object.values(choices).some(({ strategy }) => strategy.assess) && {
+      assess(call, candidates, context) {
+        const { name } = ruleFor(call)
+        return assessChoices({ [name]: choices[name]! }, { call, candidates, context })
+      },
+    }),
+    rank: (call, candidates, context) => rankChoice(choices, ruleFor(call), { call, candidates, context }),
+    observe: (outcome) => observeChoices(choices, outcome),
   }
 }
 

@@ -3,6 +3,8 @@ import { createFakeClock, seededRandom } from '@signalbox/testkit'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Call, CandidateView, Ranked, Strategy } from '../types.ts'
+import { byBandit } from './bandit.ts'
+import { byCascade } from './cascade.ts'
 import { byComplexity } from './complexity.ts'
 import { createStrategy, strategyNames } from './index.ts'
 import { ordered } from './ordered.ts'
@@ -44,7 +46,7 @@ const namesOf = (ranking: readonly Ranked[]) => ranking.map(({ name }) => name)
 /** Takes the first, and tells the strategy so. */
 function take(strategy: Strategy, candidates: readonly CandidateView[], random?: () => number): string {
   const { name } = ranked(strategy, candidates, random)[0]!
-  strategy.observe?.({ type: 'taken', name, candidates })
+  strategy.observe?.({ type: 'taken', name, candidates, call })
   return name
 }
 
@@ -68,6 +70,8 @@ const optionsOf: Readonly<Record<string, { use: string }>> = {
     complex: ['d', 'e', 'f'],
     strategy: 'weighted',
   }),
+  bandit: byBandit({ arms: ['a', 'b', 'c', 'd', 'e', 'f'] }),
+  cascade: byCascade({ cheap: ['a', 'b'], strong: ['c', 'd', 'e', 'f'], verify: 'schema' }),
   rules: byRules({ rules: [{ when: { labels: { task: 'code' } }, models: ['a'] }], otherwise: letters }),
 }
 
@@ -104,7 +108,7 @@ describe('every strategy', () => {
     const strategy = createStrategy(optionsOf[name] ?? name, services)
     const candidates = views(3, 2, 1)
     const first = ranked(strategy, candidates)
-    strategy.observe?.({ type: 'ended', name: 'a', ok: false, code: 'upstream_error', latencyMs: 5 })
+    strategy.observe?.({ type: 'ended', call, name: 'a', ok: false, code: 'upstream_error', latencyMs: 5 })
     expect(ranked(strategy, candidates)).toEqual(first)
   })
 })
@@ -201,7 +205,7 @@ describe('round-robin', () => {
   it('moves only when it is told that one was taken', () => {
     const strategy = roundRobin()
     for (let times = 0; times < 10; times++) expect(ranked(strategy, views(1, 1))[0]!.name).toBe('a')
-    strategy.observe!({ type: 'taken', name: 'a', candidates: views(1, 1) })
+    strategy.observe!({ type: 'taken', name: 'a', candidates: views(1, 1), call })
     expect(ranked(strategy, views(1, 1))[0]!.name).toBe('b')
   })
 

@@ -22,7 +22,8 @@ export function weighted(): Strategy {
       for (let total = sum(weights); total > 0; total = sum(weights)) {
         const place = draw(weights, random() * total)
         const { name } = candidates[place]!
-        ranked.push({ name, reason: reasonFor(name, weights[place]!, total) })
+        const score = weights[place]!
+        ranked.push({ name, score, reason: reasonFor(name, score, total) })
         weights[place] = 0
       }
       return ranked
@@ -42,7 +43,8 @@ function sum(weights: readonly number[]): number {
   return total
 }
 
-function draw(weights: readonly number[], at: number): number {
+/** The place that a draw falls on, where each is as long as its weight. */
+export function draw(weights: readonly number[], at: number): number {
   let passed = 0
   const found = weights.findIndex((weight) => (passed += weight) > at)
   return found < 0 ? weights.findLastIndex((weight) => weight > 0) : found

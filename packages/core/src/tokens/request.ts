@@ -1,5 +1,5 @@
 import type { CandidateView, Request } from '../types.ts'
-import { inputTokensUpperBound } from './bounds.ts'
+import { type MediaPart, inputTokensUpperBound } from './bounds.ts'
 import { estimateTokens } from './estimate.ts'
 
 /** What a request asks for in tokens: its input as estimated, its output as it limits it. */
@@ -14,21 +14,36 @@ export interface RequestTokens {
 /** Tokens that stand around each message in every provider's own format. */
 const tokensPerMessage = 4
 
-const counted = new WeakMap<Request, RequestTokens>()
+/** A picture of a million pixels, and a page of a document: nobody opens them here to see how large they are. */
+const typicalTokens: Readonly<Partial<Record<MediaPart['kind'], number>>> = { image: 1_300, file: 2_000 }
+
+/** What tokens are counted in. */
+export type Countable = Pick<Request, 'messages' | 'tools' | 'parameters' | 'media'>
+
+const counted = new WeakMap<Countable, RequestTokens>()
 
 /** Estimates a request's tokens, once for each request. */
-export function tokensOf(request: Request): RequestTokens {
+export function tokensOf(request: Countable): RequestTokens {
   const known = counted.get(request)
   if (known) return known
   const { messages, tools, parameters } = request
-  const said = messages.reduce((sum, { text }) => sum + estimateTokens(text) + tokensPerMessage, 0)
+  const said = messages.reduce((sum, { text, unspoken = '' }) => {
+    return sum + estimateTokens(text) + estimateTokens(unspoken) + tokensPerMessage
+  }, 0)
+  const shown = request.media.parts.reduce((sum, { kind }) => sum + (typicalTokens[kind] ?? 0), 0)
   const offered = tools.length === 0 ? 0 : estimateTokens(JSON.stringify(tools))
   const choices = counts(parameters.choices, 1)
   const outputTokens = counts(outputOf(request) * choices, 0)
-  const tokens = { inputTokens: said + offered, outputTokens, choices }
+  const tokens = { inputTokens: said + shown + offered, outputTokens, choices }
   counted.set(request, tokens)
   return tokens
 }
+
+/** A request's tokens where they were counted already. */
+export const countedTokens = (request: Request): RequestTokens | undefined => counted.get(request)
+
+/** Takes a request's tokens as they were counted at another time. */
+export const rememberTokens = (request: Request, tokens: RequestTokens): void => void counted.set(request, tokens)
 
 /** More than any model writes; sums of such counts stay exact. */
 const mostCounted = 2 ** 40
@@ -38,7 +53,7 @@ const counts = (asked: number | undefined, least: number) =>
   Math.min(Math.max(least, Math.ceil(asked ?? least)), mostCounted)
 
 /** The most output one choice may have; 0 where the request does not say. */
-const outputOf = ({ parameters }: Request) => counts(parameters.maxOutputTokens, 0)
+const outputOf = ({ parameters }: Countable) => counts(parameters.maxOutputTokens, 0)
 
 /**
  * Whether a request and the output it asks for fit into a model's context window. A token is at least a byte, so a body

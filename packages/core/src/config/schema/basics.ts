@@ -16,3 +16,12 @@ function isTimeZone(value: string): boolean {
     return false
   }
 }
+
+/** Whether a text is a regular expression, in the unicode mode and so without doubtful escapes. */
+export function isExpression(value: string): boolean {
+  try {
+    return Boolean(new RegExp(value, 'gu'))
+  } catch {
+    return false
+  }
+}

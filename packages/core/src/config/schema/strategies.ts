@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { days } from '../../strategies/rules.ts'
-import { count, milliseconds, name, timeZone } from './basics.ts'
+import { count, isExpression, milliseconds, name, timeZone } from './basics.ts'
 
 const strategyName = z.string().min(1)
 const builtInStrategies = new Set([
@@ -9,6 +9,8 @@ const builtInStrategies = new Set([
   'weighted',
   'least-latency',
   'cheapest',
+  'bandit',
+  'cascade',
   'complexity',
   'rules',
 ])
@@ -39,36 +41,105 @@ const conditions = z.strictObject({
     })
     .optional(),
 })
-export const strategy = z.union([
-  strategyName,
+const expression = z.string().refine(isExpression, 'expected a regular expression')
+const verifier = z.union([
+  z.enum(['schema', 'tools']),
   z.discriminatedUnion('use', [
-    z.strictObject({ use: z.enum(['ordered', 'round-robin', 'weighted', 'cheapest']) }),
     z.strictObject({
-      use: z.literal('complexity'),
-      simple: modelNames.optional(),
-      moderate: modelNames.optional(),
-      complex: modelNames.optional(),
-      strategy: nestedStrategy,
+      use: z.literal('schema'),
+      schema: z
+        .union([z.record(z.string(), z.unknown()), z.boolean()])
+        .optional()
+        .describe('A JSON Schema. Default: the one that the request asks for.'),
+    }),
+    z.strictObject({ use: z.literal('tools') }),
+    z
+      .strictObject({
+        use: z.literal('regex'),
+        accept: expression.optional().describe('The text must match it.'),
+        reject: expression.optional().describe('The text must not match it.'),
+      })
+      .refine(({ accept, reject }) => accept !== undefined || reject !== undefined, 'expected accept, reject or both'),
+    z.strictObject({
+      use: z.literal('agreement'),
+      with: name.describe('The model whose answer is the second opinion.'),
+      extract: expression.optional().describe('What is compared, where it matches last. Default: the whole text.'),
     }),
     z.strictObject({
-      use: z.literal('rules'),
-      rules: z.array(
-        z.strictObject({
-          name: z.string().min(1).optional().describe('Stands in the reason of each decision.'),
-          when: conditions.optional().describe('What a call must be like. Default: holds for every call.'),
-          models: modelNames,
-          strategy: nestedStrategy,
-        }),
-      ),
-      otherwise: modelNames.describe('Serves calls for which no rule holds.'),
-    }),
-    z.strictObject({
-      use: z.literal('least-latency'),
-      windowMs: milliseconds.optional().describe('How long a sample counts. Default 30000.'),
+      use: z.literal('judge'),
+      model: name,
+      criteria: z.string().min(1).optional().describe('What makes an answer good enough.'),
+      maxOutputTokens: count.optional().describe('The most that the judge may write. Default 1024.'),
     }),
   ]),
-  z
-    .looseObject({ use: strategyName })
-    .refine(({ use }) => !builtInStrategies.has(use), { abort: true })
-    .describe("A plugin's strategy, with its options."),
 ])
+const verifyOf = (own?: z.ZodType) => {
+  const one = own ? z.union([verifier, own]) : verifier
+  return z.union([one, z.array(one).min(1)])
+}
+
+const bandit = z
+  .strictObject({
+    use: z.literal('bandit'),
+    arms: z
+      .array(name)
+      .min(2)
+      .max(4)
+      .refine((arms) => new Set(arms).size === arms.length, 'expected each model once')
+      .describe('Two to four models to choose among.'),
+    share: z.number().positive().max(1).optional().describe('The share of calls an arm is drawn for. Default 1.'),
+    strategy: nestedStrategy.describe('How the arms are ordered for the rest. Default: the best so far first.'),
+    label: z.string().min(1).optional().describe('Rewards are kept apart by it. Default "domain".'),
+    lambda: z.number().nonnegative().optional().describe('The score that a US dollar must buy. Default 0.'),
+    halfLifeMs: milliseconds.optional().describe('After this time a reward counts half. Default 86400000.'),
+    prior: z.record(name, z.number()).optional().describe('The reward expected of each arm at first. Default 0.5.'),
+    unrated: z.enum(['success', 'ignore']).optional().describe('What an answer nobody rated counts as.'),
+  })
+  .refine(({ arms, prior = {} }) => Object.keys(prior).every((arm) => arms.includes(arm)), {
+    path: ['prior'],
+    message: 'expected rewards of its arms only',
+  })
+
+/** What a strategy may be in a file, and in code with functions for verifiers. */
+export const strategyOf = (ownVerifier?: z.ZodType) =>
+  z.union([
+    strategyName,
+    z.discriminatedUnion('use', [
+      z.strictObject({ use: z.enum(['ordered', 'round-robin', 'weighted', 'cheapest']) }),
+      z.strictObject({
+        use: z.literal('complexity'),
+        simple: modelNames.optional(),
+        moderate: modelNames.optional(),
+        complex: modelNames.optional(),
+        strategy: nestedStrategy,
+      }),
+      bandit,
+      z.strictObject({
+        use: z.literal('cascade'),
+        cheap: modelNames.describe('Asked first.'),
+        strong: modelNames.describe('Asked where the answer of a cheap model is rejected.'),
+        verify: verifyOf(ownVerifier).describe('What verifies the answer of a cheap model.'),
+        strategy: nestedStrategy,
+      }),
+      z.strictObject({
+        use: z.literal('rules'),
+        rules: z.array(
+          z.strictObject({
+            name: z.string().min(1).optional().describe('Stands in the reason of each decision.'),
+            when: conditions.optional().describe('What a call must be like. Default: holds for every call.'),
+            models: modelNames,
+            strategy: nestedStrategy,
+          }),
+        ),
+        otherwise: modelNames.describe('Serves calls for which no rule holds.'),
+      }),
+      z.strictObject({
+        use: z.literal('least-latency'),
+        windowMs: milliseconds.optional().describe('How long a sample counts. Default 30000.'),
+      }),
+    ]),
+    z
+      .looseObject({ use: strategyName })
+      .refine(({ use }) => !builtInStrategies.has(use), { abort: true })
+      .describe("A plugin's strategy, with its options."),
+  ])

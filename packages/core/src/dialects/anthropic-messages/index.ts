@@ -5,12 +5,9 @@ import { hasValue, isText } from '../json.ts'
 import { JsonRequest, parseJsonRequest } from '../json-request.ts'
 import { classifyAnswer, classifyEvent, providerError } from './answer.ts'
 import { withoutForeignThoughts } from './foreign-thoughts.ts'
-import { messagesView } from './request.ts'
+import { messagesView, usualMaxTokens } from './request.ts'
 import { normaliseUsage } from './usage.ts'
 import { messagesTranslation } from './translation.ts'
-
-/** The output that a model may write of which nobody said how much it may: the field cannot be left out. */
-const usualMaxTokens = 16_384
 
 /** Anthropic's messages. https://platform.claude.com/docs/en/api/messages */
 export const anthropicMessages: Dialect = {

@@ -1,7 +1,7 @@
 import { isRecord, isText, list, parseExactly, record, text } from '../json.ts'
 import type { NeutralMessage, Part, Source, TextPart } from '../neutral.ts'
 import { sealed, unsealed } from '../proof.ts'
-import type { Losses, WriteContext } from '../translation.ts'
+import { type Losses, type WriteContext, tellOthers } from '../translation.ts'
 
 const dialect = 'anthropic-messages'
 
@@ -41,9 +41,29 @@ export function readSystem(value: unknown, { skip }: Losses): readonly TextPart[
 export function readMessages(value: unknown, losses: Losses): readonly NeutralMessage[] {
   return list(value).map((message) => {
     const { role, content } = record(message)
+    for (const block of list(content)) tellOfBlock(record(block), losses)
     const parts = readContent(content, losses)
     return { role: role === 'assistant' || role === 'system' ? role : 'user', parts }
   })
+}
+
+/** The fields of a block that are read, by its type, and those that say only what is known anyway. */
+const ofBlock: Readonly<Record<string, readonly string[]>> = {
+  text: ['text', 'citations'],
+  image: ['source'],
+  document: ['source', 'title', 'citations'],
+  tool_use: ['id', 'name', 'input', 'caller'],
+  tool_result: ['tool_use_id', 'content', 'is_error'],
+  thinking: ['thinking', 'signature'],
+  redacted_thinking: ['data'],
+}
+
+function tellOfBlock(block: Block, losses: Losses): void {
+  const type = text(block['type'])
+  const known = Object.hasOwn(ofBlock, type) ? ofBlock[type]! : Object.keys(block)
+  tellOthers('messages[].content[]', block, ['type', ...known], losses)
+  if (record(block['citations'])['enabled'] === true) losses.lose('messages[].content[].citations')
+  if (type === 'tool_result') for (const inner of list(block['content'])) tellOfBlock(record(inner), losses)
 }
 
 /** Reads the content of a message, or of an answer. */
@@ -53,10 +73,10 @@ export function readContent(content: unknown, losses?: Losses): Part[] {
 }
 
 function readBlock(block: Block, losses: Losses | undefined): Part[] {
-  if (block['cache_control']) losses?.skip('messages[].content[].cache_control')
   const { type } = block
   switch (type) {
     case 'text':
+      if (list(block['citations']).length > 0) losses?.skip('messages[].content[].citations')
       return [{ type, text: text(block['text']) }]
     case 'tool_use':
       return [
@@ -151,8 +171,8 @@ function writeBlock(part: Part, losses: Losses): object[] {
   switch (part.type) {
     case 'text':
     case 'refusal':
-      // Anthropic refuses a block without text.
-      return part.text === '' ? [] : [{ type: 'text', text: part.text }]
+      // Anthropic refuses a block of text that is blank.
+      return part.text.trim() === '' ? [] : [{ type: 'text', text: part.text }]
     case 'image':
       if (part.detail) losses.skip('messages[].content[].image_url.detail')
       return [{ type: 'image', source: writeSource(part.source) }]
@@ -191,7 +211,7 @@ const writeSource = (source: Source) =>
     : { type: 'base64', media_type: source.mediaType, data: source.data }
 
 /** A thought with its proof, be it Anthropic's own or marked as another's. */
-export function writeThought(thought: string, proof: Parameters<typeof sealed>[0]): object {
+export function writeThought(thought: string, proof: Parameters<typeof sealed>[0]): Block {
   return proof?.kind === 'cipher' && thought === ''
     ? { type: 'redacted_thinking', data: sealed(proof, dialect) }
     : { type: 'thinking', thinking: thought, signature: sealed(proof, dialect) }

@@ -2,7 +2,10 @@ import type { MediaPart } from '../../tokens/bounds.ts'
 import type { Message, Modality, Parameters, Tool } from '../../types.ts'
 import { count, isText, list, number, record, text } from '../json.ts'
 import { mapContent, mapFields } from '../map-text.ts'
-import type { JsonBody, RequestView } from '../json-request.ts'
+import { type JsonBody, type RequestView, messageWith } from '../json-request.ts'
+
+/** The output that a model may write of which nobody said how much it may: the field cannot be left out. */
+export const usualMaxTokens = 16_384
 
 /** How a body of Anthropic's messages is read. */
 export const messagesView: RequestView = {
@@ -30,15 +33,23 @@ function systemOf({ system }: JsonBody): Message[] {
 
 function messageOf(value: unknown): Message {
   const { role, content } = record(value)
-  return { role: text(role), text: textOf(content) }
+  return messageWith(text(role), textOf(content), list(content).map(record).flatMap(unspokenIn))
 }
 
-/** All text in content: of its blocks, and of the results of tools. */
+const unspokenIn = ({ type, name, input, thinking }: JsonBody): unknown[] =>
+  type === 'thinking' ? [thinking] : input === undefined ? [] : [name, JSON.stringify(input)]
+
+/** All text in content: of its blocks, of the results of tools, and of documents that are text. */
 function textOf(content: unknown): string {
   if (typeof content === 'string') return content
   return list(content)
     .map(record)
-    .map((block) => (block['type'] === 'tool_result' ? textOf(block['content']) : text(block['text'])))
+    .map((block) => {
+      if (block['type'] === 'tool_result') return textOf(block['content'])
+      if (block['type'] !== 'document') return text(block['text'])
+      const { type, data, content: inner } = record(block['source'])
+      return type === 'text' ? text(data) : textOf(inner)
+    })
     .filter((said) => said !== '')
     .join('\n')
 }

@@ -1,18 +1,19 @@
 import type { SseEvent } from '../dialect.ts'
 import { isText, parseJson, record, text } from '../json.ts'
 import type { JsonBody } from '../json-request.ts'
-import type { OpenedPart, StopReason, StreamStep } from '../neutral.ts'
+import type { OpenedPart, Proof, StopReason, StreamStep } from '../neutral.ts'
 import { sealed, unsealed } from '../proof.ts'
-import type { StepWriter } from '../translation.ts'
+import type { Losses, StepWriter } from '../translation.ts'
 import type { Usage } from '../../types.ts'
 import { pieceOf } from './answer.ts'
 import { normaliseUsage } from './usage.ts'
+import { writeThought } from './messages.ts'
 import { stopOf, writeUsage, writesStops } from './translate-answer.ts'
 
 const dialect = 'anthropic-messages'
 
 /** Reads the events of a streamed message. Its blocks come one after the other. */
-export function stepReader(): (event: SseEvent) => readonly StreamStep[] {
+export function stepReader(losses?: Losses): (event: SseEvent) => readonly StreamStep[] {
   let counted: JsonBody = {}
   /** Whether the block that is open has words in other dialects. */
   let isCarried = false
@@ -29,11 +30,14 @@ export function stepReader(): (event: SseEvent) => readonly StreamStep[] {
       const block = record(body['content_block'])
       const opened = openedBy(block)
       isCarried = opened.length > 0
+      if (!isCarried) losses?.lose(`messages[].content[].${text(block['type'])}`)
       unwritten = block['type'] === 'tool_use' ? JSON.stringify(block['input'] ?? {}) : undefined
       return opened
     },
     content_block_delta(body) {
-      const said = isCarried ? readDelta(record(body['delta'])) : []
+      const delta = record(body['delta'])
+      if (delta['type'] === 'citations_delta') losses?.lose('messages[].content[].citations')
+      const said = isCarried ? readDelta(delta) : []
       if (said.length > 0) unwritten = undefined
       return said
     },
@@ -84,64 +88,92 @@ function readDelta({ type, text: said, thinking, partial_json: json, signature }
 
 const event = (type: string, body: JsonBody) => `event: ${type}\ndata: ${JSON.stringify({ type, ...body })}\n\n`
 
+/** A piece of a part, as the delta of its block. */
+const deltas: Readonly<Record<OpenedPart['type'], (piece: string) => JsonBody>> = {
+  text: (piece) => ({ type: 'text_delta', text: piece }),
+  refusal: (piece) => ({ type: 'text_delta', text: piece }),
+  reasoning: (piece) => ({ type: 'thinking_delta', thinking: piece }),
+  'tool-call': (piece) => ({ type: 'input_json_delta', partial_json: piece }),
+}
+
 /** Writes the events of a streamed message. */
 export function stepWriter(): StepWriter {
-  let index = -1
-  let open: OpenedPart['type'] | undefined
-  let proven = false
-  let stop: { readonly reason: StopReason; readonly sequence?: string } = { reason: 'stop' }
-  let usage: Usage | undefined
+  const writer = new MessageWriter()
+  return { write: (step) => writer.write(step) }
+}
 
-  const begin = (block: JsonBody) => event('content_block_start', { index, content_block: block })
-  const delta = (body: JsonBody) => event('content_block_delta', { index, delta: body })
-  const deltas: Readonly<Record<OpenedPart['type'], (piece: string) => JsonBody>> = {
-    text: (piece) => ({ type: 'text_delta', text: piece }),
-    refusal: (piece) => ({ type: 'text_delta', text: piece }),
-    reasoning: (piece) => ({ type: 'thinking_delta', thinking: piece }),
-    'tool-call': (piece) => ({ type: 'input_json_delta', partial_json: piece }),
-  }
-  const sign = (signature: string) => delta({ type: 'signature_delta', signature })
+class MessageWriter {
+  private index = -1
+  private open: OpenedPart['type'] = 'text'
+  /** How far a thought has come: one that is in cipher only is a block of another type. */
+  private thought: 'unsaid' | 'said' | 'proven' = 'unsaid'
+  private stop: { readonly reason: StopReason; readonly sequence?: string } = { reason: 'stop' }
+  private usage: Usage | undefined
 
-  return {
-    write(step) {
-      switch (step.type) {
-        case 'start': {
-          const { id, model } = step
-          const head = { id, type: 'message', role: 'assistant', model, content: [], stop_reason: null }
-          return event('message_start', { message: { ...head, stop_sequence: null, usage: writeUsage(undefined) } })
-        }
-        case 'open': {
-          index++
-          proven = false
-          const { part } = step
-          open = part.type
-          if (part.type === 'tool-call') return begin({ type: 'tool_use', id: part.id, name: part.name, input: {} })
-          return begin(
-            open === 'reasoning' ? { type: 'thinking', thinking: '', signature: '' } : { type: 'text', text: '' },
-          )
-        }
-        case 'delta':
-          return delta(deltas[open!](step.text))
-        case 'proof':
-          proven = true
-          return sign(sealed(step.proof, dialect))
-        case 'close': {
-          const unsigned = open === 'reasoning' && !proven
-          return `${unsigned ? sign(sealed(undefined, dialect)) : ''}${event('content_block_stop', { index })}`
-        }
-        case 'usage':
-          usage = step.usage
-          return ''
-        case 'stop':
-          stop = step
-          return ''
-        case 'end': {
-          const ended = { stop_reason: writesStops[stop.reason], stop_sequence: stop.sequence ?? null }
-          return event('message_delta', { delta: ended, usage: writeUsage(usage) }) + event('message_stop', {})
-        }
-        default:
-          return step satisfies never
+  write(step: StreamStep): string {
+    switch (step.type) {
+      case 'start': {
+        const { id, model } = step
+        const head = { id, type: 'message', role: 'assistant', model, content: [], stop_reason: null }
+        return event('message_start', { message: { ...head, stop_sequence: null, usage: writeUsage(undefined) } })
       }
-    },
+      case 'open':
+        return this.openPart(step.part)
+      case 'delta':
+        return this.beginThought() + this.delta(deltas[this.open](step.text))
+      case 'proof':
+        return this.prove(step.proof)
+      case 'close':
+        return this.close()
+      case 'usage':
+        this.usage = step.usage
+        return ''
+      case 'stop':
+        this.stop = step
+        return ''
+      case 'end': {
+        const { reason, sequence = null } = this.stop
+        const ended = { stop_reason: writesStops[reason], stop_sequence: sequence }
+        return event('message_delta', { delta: ended, usage: writeUsage(this.usage) }) + event('message_stop', {})
+      }
+      default:
+        return step satisfies never
+    }
+  }
+
+  private begin(block: JsonBody): string {
+    return event('content_block_start', { index: this.index, content_block: block })
+  }
+
+  private delta(body: JsonBody): string {
+    return event('content_block_delta', { index: this.index, delta: body })
+  }
+
+  private openPart(part: OpenedPart): string {
+    this.index++
+    this.open = part.type
+    this.thought = 'unsaid'
+    if (part.type === 'tool-call') return this.begin({ type: 'tool_use', id: part.id, name: part.name, input: {} })
+    return part.type === 'reasoning' ? '' : this.begin({ type: 'text', text: '' })
+  }
+
+  private beginThought(): string {
+    if (this.open !== 'reasoning' || this.thought !== 'unsaid') return ''
+    this.thought = 'said'
+    return this.begin({ type: 'thinking', thinking: '', signature: '' })
+  }
+
+  private prove(proof: Proof | undefined): string {
+    const isHidden = this.thought === 'unsaid' && proof?.kind === 'cipher'
+    const written = isHidden
+      ? this.begin(writeThought('', proof))
+      : this.beginThought() + this.delta({ type: 'signature_delta', signature: sealed(proof, dialect) })
+    this.thought = 'proven'
+    return written
+  }
+
+  private close(): string {
+    const isUnsigned = this.open === 'reasoning' && this.thought !== 'proven'
+    return (isUnsigned ? this.prove(undefined) : '') + event('content_block_stop', { index: this.index })
   }
 }

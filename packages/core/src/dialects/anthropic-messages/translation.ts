@@ -1,4 +1,4 @@
-import { efforts, effortOf } from '../reasoning.ts'
+import { anthropicThinks, budgetOf, efforts, effortOf } from '../reasoning.ts'
 import { isText, list, number, record, text } from '../json.ts'
 import type { JsonBody } from '../json-request.ts'
 import type { NeutralRequest, NeutralTool, Reasoning, ResponseFormat } from '../neutral.ts'
@@ -7,12 +7,15 @@ import {
   type FieldWriters,
   type Losses,
   type Translation,
+  type WriteContext,
   hint,
   notCarried,
   reads,
+  tellOthers,
   writesAs,
   writesNothing,
 } from '../translation.ts'
+import { usualMaxTokens } from './request.ts'
 import { readMessages, readSystem, readsParts, writeConversation, writesParts } from './messages.ts'
 import { readAnswer, readsStops, writeAnswer, writesStops } from './translate-answer.ts'
 import { stepReader, stepWriter } from './translate-stream.ts'
@@ -73,18 +76,25 @@ const writesFields: FieldWriters = {
   },
   topP: writesAs('top_p'),
   topK: writesAs('top_k'),
-  stop: { to: 'stop_sequences', write: (words) => (words.length === 0 ? {} : { stop_sequences: words }) },
+  stop: {
+    to: 'stop_sequences',
+    note: 'none that is blank',
+    write(words) {
+      if (words.some((word) => word.trim() === '')) return undefined
+      return words.length === 0 ? {} : { stop_sequences: words }
+    },
+  },
   stream: { to: 'stream', write: (stream) => (stream ? { stream } : {}) },
   streamUsage: writesNothing('usage', 'always told'),
   responseFormat: {
     to: 'output_config.format',
     note: 'JSON without a schema is asked for in words',
-    write: (_format, { request }) => writeOutputConfig(request),
+    write: (_format, context) => writeOutputConfig(context),
   },
   reasoning: {
     to: 'thinking, output_config.effort',
-    note: 'a budget as a budget; an effort as adaptive thinking of that effort',
-    write: (reasoning, { request }) => ({ ...writeThinking(reasoning), ...writeOutputConfig(request) }),
+    note: 'adaptive thinking of that effort; before Claude 4.6 a budget, where one may be set; before 3.7 left out',
+    write: (reasoning, context) => ({ ...writeThinking(reasoning, context), ...writeOutputConfig(context) }),
   },
   user: { to: 'metadata.user_id', write: (user) => ({ metadata: { user_id: user } }) },
 }
@@ -103,13 +113,15 @@ export const messagesTranslation: Translation = {
   stepWriter,
 }
 
-function readTool(tool: Readonly<Record<string, unknown>>, { lose, skip }: Losses): NeutralTool[] {
+const ofTool = ['type', 'name', 'description', 'input_schema', 'strict']
+
+function readTool(tool: Readonly<Record<string, unknown>>, losses: Losses): NeutralTool[] {
   const { type, name, description, input_schema: inputSchema, strict } = tool
   if (isText(type) && type !== 'custom') {
-    lose(`tools[].${type}`)
+    losses.lose(`tools[].${type}`)
     return []
   }
-  if (tool['cache_control']) skip('tools[].cache_control')
+  tellOthers('tools[]', tool, ofTool, losses)
   return [
     {
       name: text(name),
@@ -157,13 +169,19 @@ function readThinking(value: unknown): Reasoning | undefined {
   return type === 'adaptive' ? {} : undefined
 }
 
-function writeThinking(reasoning: Reasoning): JsonBody {
-  if (reasoning.isOff) return { thinking: { type: 'disabled' } }
-  const { budgetTokens } = reasoning
-  return {
-    thinking: budgetTokens === undefined ? { type: 'adaptive' } : { type: 'enabled', budget_tokens: budgetTokens },
-  }
+function writeThinking(reasoning: Reasoning, { target, request, skip }: WriteContext): JsonBody {
+  const style = anthropicThinks(target)
+  if (reasoning.isOff) return style === 'never' ? {} : { thinking: { type: 'disabled' } }
+  if (style === 'adaptive') return { thinking: { type: 'adaptive' } }
+  const limit = request.maxOutputTokens ?? target.maxOutputTokens ?? usualMaxTokens
+  const budget = style === 'budget' && mayThink(request) ? budgetOf(reasoning, limit) : undefined
+  if (budget === undefined) skip('reasoning')
+  return budget === undefined ? {} : { thinking: { type: 'enabled', budget_tokens: budget } }
 }
+
+/** With a budget, a model does not think where it is told which tool to call, or how to sample. */
+const mayThink = ({ toolChoice = 'auto', temperature = 1, topK }: NeutralRequest) =>
+  (toolChoice === 'auto' || toolChoice === 'none') && temperature === 1 && topK === undefined
 
 function readOutputConfig(value: unknown): NeutralRequest | undefined {
   const { effort, format } = record(value)
@@ -177,8 +195,9 @@ function readFormat(value: unknown): ResponseFormat | undefined {
   return type === 'json_schema' && schema !== undefined ? { type: 'json-schema', schema } : undefined
 }
 
-function writeOutputConfig({ reasoning, responseFormat }: NeutralRequest): JsonBody {
-  const effort = reasoning && reasoning.budgetTokens === undefined ? effortOf(reasoning, efforts.anthropic) : undefined
+function writeOutputConfig({ target, request: { reasoning, responseFormat } }: WriteContext): JsonBody {
+  const isByEffort = reasoning?.budgetTokens === undefined && anthropicThinks(target) === 'adaptive'
+  const effort = reasoning && isByEffort ? effortOf(reasoning, efforts.anthropic) : undefined
   const schema = responseFormat?.type === 'json-schema' ? responseFormat.schema : undefined
   if (effort === undefined && schema === undefined) return {}
   return {

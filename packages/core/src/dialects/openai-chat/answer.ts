@@ -1,6 +1,8 @@
 import { bufferOf } from '../../buffer.ts'
 import type { Usage } from '../../types.ts'
-import { isRecord, isText, parseJson } from '../json.ts'
+import { isRecord, isText, parseJson, record } from '../json.ts'
+import type { JsonBody } from '../json-request.ts'
+import { thoughtIn } from './messages.ts'
 import type { AnswerClass, EventClass, ProviderError, SseEvent } from '../dialect.ts'
 import { normaliseUsage } from './usage.ts'
 
@@ -45,10 +47,17 @@ function classifyChoices(choices: readonly Choice[], hasUsage: boolean): EventCl
   return { kind, textLength, ...(finishes && { finishes }) }
 }
 
+/** The content of a piece as parts: Mistral's models that think write lists of them, all others text. */
+export function contentOf({ content }: Pick<Delta, 'content'>): JsonBody[] {
+  return isText(content) ? [{ type: 'text', text: content }] : Array.isArray(content) ? content.map(record) : []
+}
+
 function kindOf(deltas: readonly Delta[]): EventClass['kind'] | undefined {
   const some = (test: (delta: Delta) => boolean) => deltas.some(test)
-  if (some(({ content, refusal, audio }) => isText(content) || isText(refusal) || isRecord(audio))) return 'content'
-  if (some(({ reasoning, reasoning_content }) => isText(reasoning) || isText(reasoning_content))) return 'reasoning'
+  const speaks = (delta: Delta) => contentOf(delta).some((part) => isText(part['text']))
+  const thinks = (delta: Delta) => contentOf(delta).some((part) => isText(thoughtIn(part)))
+  if (some((delta) => isText(delta.refusal) || isRecord(delta.audio) || speaks(delta))) return 'content'
+  if (some((delta) => isText(delta.reasoning) || isText(delta.reasoning_content) || thinks(delta))) return 'reasoning'
   if (
     some(
       ({ tool_calls, function_call }) =>
@@ -60,7 +69,8 @@ function kindOf(deltas: readonly Delta[]): EventClass['kind'] | undefined {
 }
 
 function lengthOf(delta: Delta): number {
-  const texts = [delta.content, delta.refusal, delta.reasoning, delta.reasoning_content]
+  const parts = contentOf(delta).flatMap((part) => [part['text'], thoughtIn(part)])
+  const texts = [...parts, delta.refusal, delta.reasoning, delta.reasoning_content]
   const spoken = texts.reduce<number>((sum, text) => sum + (typeof text === 'string' ? Buffer.byteLength(text) : 0), 0)
   const calls = delta.tool_calls ?? delta.function_call
   return spoken + (calls ? Buffer.byteLength(JSON.stringify(calls)) : 0)

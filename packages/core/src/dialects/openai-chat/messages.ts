@@ -1,6 +1,6 @@
 import { isText, list, record, text } from '../json.ts'
 import type { NeutralMessage, NeutralRequest, Part, ReasoningPart, Source } from '../neutral.ts'
-import type { Losses, WriteContext } from '../translation.ts'
+import { type Losses, type WriteContext, tellOthers } from '../translation.ts'
 import { readDetails, writeDetails } from './reasoning-details.ts'
 
 /** The parts of a message by the wire's `type`, or by the field in which they stand. */
@@ -34,9 +34,34 @@ export function readConversation(value: unknown, losses: Losses): NeutralRequest
   return { system: first.parts.filter((part) => part.type === 'text'), messages: rest }
 }
 
+/** The fields of a message that are read, or told of by themselves. */
+const ofMessage = [
+  'role',
+  'content',
+  'name',
+  'tool_calls',
+  'tool_call_id',
+  'refusal',
+  'function_call',
+  'audio',
+  'reasoning_content',
+  'reasoning',
+  'reasoning_details',
+]
+
+function tellOfMessage(message: Readonly<Record<string, unknown>>, losses: Losses): void {
+  tellOthers('messages[]', message, ofMessage, losses)
+  for (const part of list(message['content']).map(record)) {
+    const type = text(part['type'])
+    // A part has one field, which is called as its type is.
+    if (Object.hasOwn(readsParts, type)) tellOthers('messages[].content[]', part, ['type', type], losses)
+  }
+}
+
 function readMessage(message: Readonly<Record<string, unknown>>, losses: Losses): NeutralMessage {
   const { role, content, name } = message
   if (isText(name) && role !== 'tool') losses.skip('messages[].name')
+  tellOfMessage(message, losses)
   const parts = readContent(content, losses)
   if (role === 'tool')
     return { role: 'user', parts: [{ type: 'tool-result', id: text(message['tool_call_id']), parts }] }
@@ -75,6 +100,14 @@ export function readReasoning(message: Readonly<Record<string, unknown>>): Reaso
   return readDetails(message['reasoning_details'], thought)
 }
 
+/** What a model thought, in content as Mistral has it: a part that holds parts. */
+export const thoughtIn = ({ type, thinking }: Readonly<Record<string, unknown>>): string | undefined =>
+  type === 'thinking'
+    ? list(thinking)
+        .map((part) => text(record(part)['text']))
+        .join('')
+    : undefined
+
 /** Reads the content of a message. */
 export function readContent(content: unknown, losses?: Losses): Part[] {
   if (typeof content === 'string') return content === '' ? [] : [{ type: 'text', text: content }]
@@ -84,6 +117,7 @@ export function readContent(content: unknown, losses?: Losses): Part[] {
 function readPart(part: Readonly<Record<string, unknown>>, losses: Losses | undefined): Part[] {
   const { type } = part
   if (type === 'text') return [{ type, text: text(part['text']) }]
+  if (type === 'thinking') return [{ type: 'reasoning', text: thoughtIn(part)! }]
   if (type === 'refusal') return [{ type, text: text(part['refusal']) }]
   if (type === 'image_url') return readImage(record(part['image_url']))
   if (type === 'input_audio') {
@@ -120,7 +154,7 @@ export function writeMessages(context: WriteContext): object[] {
 }
 
 function writeMessage({ role, parts }: NeutralMessage, context: WriteContext): object[] {
-  if (role === 'assistant') return [writeAssistant(parts, context)]
+  if (role === 'assistant') return writeAssistant(parts, context)
   if (role !== 'user') {
     const known = role === 'developer' && context.target.provider !== 'openai' ? 'system' : role
     return [{ role: known, content: writeContent(parts, context) }]
@@ -138,18 +172,22 @@ function writeMessage({ role, parts }: NeutralMessage, context: WriteContext): o
   ]
 }
 
-function writeAssistant(parts: readonly Part[], context: WriteContext): object {
+/** None where only thoughts were in it: OpenAI refuses a message that says nothing. */
+function writeAssistant(parts: readonly Part[], context: WriteContext): object[] {
   const calls = parts.filter((part) => part.type === 'tool-call')
   const reasoning = parts.filter((part) => part.type === 'reasoning')
   const own = reasoning.filter(({ proof }) => proof === undefined || proof.of === 'openai-chat')
   if (own.length < reasoning.length) context.skip('messages[].content[].thinking')
   const said = parts.filter(({ type }) => type === 'text' || type === 'refusal')
-  return {
-    role: 'assistant',
-    content: said.length === 0 ? null : writeContent(said, context),
-    ...(own.length > 0 && calls.length > 0 && { reasoning_content: own.map((part) => part.text).join('') }),
-    ...(calls.length > 0 && { tool_calls: calls.map(writeCall) }),
-  }
+  if (said.length + calls.length === 0) return []
+  return [
+    {
+      role: 'assistant',
+      content: said.length === 0 ? null : writeContent(said, context),
+      ...(own.length > 0 && calls.length > 0 && { reasoning_content: own.map((part) => part.text).join('') }),
+      ...(calls.length > 0 && { tool_calls: calls.map(writeCall) }),
+    },
+  ]
 }
 
 /** Writes a tool call. */

@@ -2,7 +2,7 @@ import type { MediaPart } from '../../tokens/bounds.ts'
 import type { Media, Message, Modality, Parameters, Tool } from '../../types.ts'
 import { count, list, number, record, text } from '../json.ts'
 import { mapFields } from '../map-text.ts'
-import type { JsonBody, RequestView } from '../json-request.ts'
+import { type JsonBody, type RequestView, messageWith } from '../json-request.ts'
 
 /** How a body of OpenAI's chat completions is read. */
 export const chatView: RequestView = {
@@ -32,9 +32,13 @@ const partModalities: Readonly<Record<string, Modality>> = {
 }
 
 function messageOf(value: unknown): Message {
-  const { role, content } = record(value)
-  return { role: typeof role === 'string' ? role : '', text: textOf(content) }
+  const { role, content, tool_calls: calls, function_call: call, reasoning_content: thought, reasoning } = record(value)
+  const called = [...list(calls).flatMap((one) => callsIn(record(one))), call].map(record)
+  const unspoken = called.flatMap(({ name, arguments: given, input }) => [name, given, input])
+  return messageWith(text(role), textOf(content), [...unspoken, thought ?? reasoning])
 }
+
+const callsIn = ({ function: called, custom }: JsonBody) => [called, custom]
 
 function textOf(content: unknown): string {
   if (typeof content === 'string') return content

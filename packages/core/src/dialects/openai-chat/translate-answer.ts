@@ -30,11 +30,18 @@ export function stopOf(reason: unknown, hasCalls: boolean): StopReason {
   return known === 'stop' && hasCalls ? 'tool-calls' : known
 }
 
+/** What a message, or a piece of one, may say that no other dialect has. */
+export function tellLosses(said: JsonBody, losses: Losses | undefined): void {
+  for (const name of ['audio', 'function_call']) if (isRecord(said[name])) losses?.lose(`messages[].${name}`)
+  if (list(said['annotations']).length > 0) losses?.lose('messages[].annotations')
+}
+
 /** Reads a completion: its first choice. */
 export function readAnswer(body: JsonBody, losses?: Losses): NeutralAnswer | undefined {
   if (!Array.isArray(body['choices'])) return undefined
   const { message, finish_reason: reason } = record(list(body['choices'])[0])
   const said = record(message)
+  tellLosses(said, losses)
   const calls = readCalls(said['tool_calls'], losses?.lose)
   const refusal = text(said['refusal'])
   return {

@@ -3,14 +3,15 @@ import { isText, list, number, parseJson, record, text } from '../json.ts'
 import type { JsonBody } from '../json-request.ts'
 import type { OpenedPart, StopReason, StreamStep } from '../neutral.ts'
 import { PartSequencer } from '../part-sequencer.ts'
-import type { Asked, StepWriter } from '../translation.ts'
+import type { Asked, Losses, StepWriter } from '../translation.ts'
 import type { Usage } from '../../types.ts'
-import { classifyUsage } from './answer.ts'
+import { classifyUsage, contentOf } from './answer.ts'
+import { thoughtIn } from './messages.ts'
 import { readDetails, writeDetail } from './reasoning-details.ts'
-import { stopOf, writeUsage, writesStops } from './translate-answer.ts'
+import { stopOf, tellLosses, writeUsage, writesStops } from './translate-answer.ts'
 
 /** Reads the chunks of a streamed completion: of its first choice. */
-export function stepReader(): (event: SseEvent) => readonly StreamStep[] {
+export function stepReader(losses?: Losses): (event: SseEvent) => readonly StreamStep[] {
   const parts = new PartSequencer()
   let started = false
   let hasCalls = false
@@ -20,12 +21,13 @@ export function stepReader(): (event: SseEvent) => readonly StreamStep[] {
     isText(value) ? parts.piece(type, { type }, value) : []
 
   function readDelta(delta: JsonBody): StreamStep[] {
+    tellLosses(delta, losses)
     return [
       ...said('reasoning', delta['reasoning_content'] ?? delta['reasoning']),
       ...readDetails(delta['reasoning_details'], undefined).flatMap(({ proof }): StreamStep[] =>
         proof ? [...parts.piece('reasoning', { type: 'reasoning' }, ''), { type: 'proof', proof }] : [],
       ),
-      ...said('text', delta['content']),
+      ...contentOf(delta).flatMap((part) => [...said('reasoning', thoughtIn(part)), ...said('text', part['text'])]),
       ...said('refusal', delta['refusal']),
       ...list(delta['tool_calls']).flatMap((call) => readCall(record(call))),
     ]

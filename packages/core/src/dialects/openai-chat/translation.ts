@@ -9,13 +9,18 @@ import {
   hintUnless,
   notCarried,
   reads,
+  tellOthers,
   writesAs,
   writesNothing,
 } from '../translation.ts'
-import { efforts, effortOf } from '../reasoning.ts'
+import { efforts, effortOf, openaiThinks } from '../reasoning.ts'
+import { writesUser } from '../openai-user.ts'
 import { readConversation, readsParts, writeMessages, writesParts } from './messages.ts'
 import { readAnswer, readsStops, writeAnswer, writesStops } from './translate-answer.ts'
 import { stepReader, stepWriter } from './translate-stream.ts'
+
+/** Words at which OpenAI stops. */
+const mostStops = 4
 
 const isZero = (value: unknown) => value === 0
 const isEmpty = (value: unknown) => Object.keys(record(value)).length === 0 && list(value).length === 0
@@ -68,9 +73,13 @@ const writesFields: FieldWriters = {
   tools: { to: 'tools[].function', write: (tools) => (tools.length === 0 ? {} : { tools: tools.map(writeTool) }) },
   toolChoice: {
     to: 'tool_choice',
-    write: (choice) => ({
-      tool_choice: typeof choice === 'string' ? choice : { type: 'function', function: { name: choice.name } },
-    }),
+    note: 'only beside tools',
+    write(choice, { request }) {
+      if (!request.tools?.length) return {}
+      return {
+        tool_choice: typeof choice === 'string' ? choice : { type: 'function', function: { name: choice.name } },
+      }
+    },
   },
   parallelTools: {
     to: 'parallel_tool_calls',
@@ -86,7 +95,14 @@ const writesFields: FieldWriters = {
   },
   temperature: writesAs('temperature'),
   topP: writesAs('top_p'),
-  stop: { to: 'stop', write: (words) => (words.length === 0 ? {} : { stop: words }) },
+  stop: {
+    to: 'stop',
+    note: 'up to 4 at OpenAI',
+    write(words, { target }) {
+      if (words.length > mostStops && target.provider === 'openai') return undefined
+      return words.length === 0 ? {} : { stop: words }
+    },
+  },
   stream: { to: 'stream', write: (stream) => (stream ? { stream, stream_options: { include_usage: true } } : {}) },
   streamUsage: writesNothing('stream_options.include_usage', 'always asked for'),
   seed: writesAs('seed'),
@@ -94,16 +110,19 @@ const writesFields: FieldWriters = {
   responseFormat: { to: 'response_format', write: (format) => ({ response_format: writeFormat(format) }) },
   reasoning: {
     to: 'reasoning_effort',
-    note: 'a budget in tokens becomes the effort next to it; nothing where thinking is off or left to the model',
-    write(reasoning) {
+    note: 'a budget becomes the effort next to it; nothing where that is left to the model; left out for GPT-4 and older',
+    write(reasoning, { target, skip }) {
       const effort = effortOf(reasoning, efforts.openai)
-      return effort === undefined ? {} : { reasoning_effort: effort }
+      if (effort === undefined) return {}
+      if (openaiThinks(target)) return { reasoning_effort: effort }
+      skip('reasoning')
+      return {}
     },
   },
   verbosity: writesAs('verbosity'),
   frequencyPenalty: writesAs('frequency_penalty'),
   presencePenalty: writesAs('presence_penalty'),
-  user: writesAs('user'),
+  user: writesUser('user'),
 }
 
 /** OpenAI's chat completions in the neutral form. */
@@ -120,12 +139,14 @@ export const chatTranslation: Translation = {
   stepWriter,
 }
 
-function readTool(value: unknown, { lose }: Losses): NeutralTool[] {
+function readTool(value: unknown, losses: Losses): NeutralTool[] {
   const { type, function: declared } = record(value)
   if (type !== undefined && type !== 'function') {
-    lose(`tools[].${text(type)}`)
+    losses.lose(`tools[].${text(type)}`)
     return []
   }
+  tellOthers('tools[]', record(value), ['type', 'function'], losses)
+  tellOthers('tools[].function', record(declared), ['name', 'description', 'parameters', 'strict'], losses)
   const { name, description, parameters, strict } = record(declared)
   return [
     {

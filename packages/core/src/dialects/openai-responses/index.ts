@@ -1,6 +1,6 @@
 import type { SignalboxError } from '../../errors.ts'
 import type { Dialect, ProviderError } from '../dialect.ts'
-import { isText, record } from '../json.ts'
+import { isText, list, record } from '../json.ts'
 import { JsonRequest, parseJsonRequest } from '../json-request.ts'
 import { providerError } from '../openai-chat/answer.ts'
 import { errorBody, jsonBytes, toldBody } from '../openai-error.ts'
@@ -27,11 +27,13 @@ export const openaiResponses: Dialect = {
   patch(request, { model }) {
     const patch: Record<string, unknown> = {}
     if (request.model !== model) patch['model'] = model
+    const { input, include, store } = request.body
     // The next turn may be another provider's: nothing that it would need is left with this one.
-    if (request.body['store'] !== false) patch['store'] = false
-    const { input } = request.body
-    if (Array.isArray(input) && input.some(isForeignThought))
-      patch['input'] = input.filter((item) => !isForeignThought(item))
+    if (store !== false) {
+      patch['store'] = false
+      if (givesCiphers.test(model)) patch['include'] = [...new Set([...list(include), cipherOfThoughts])]
+    }
+    if (Array.isArray(input) && input.some(isLostThought)) patch['input'] = input.filter((item) => !isLostThought(item))
     return request instanceof JsonRequest ? request.spliced(patch) : request.with(patch).bytes
   },
   limitOutput: (request, tokens) => request.with({ max_output_tokens: tokens }),
@@ -47,10 +49,17 @@ export const openaiResponses: Dialect = {
   providerError,
 }
 
-/** A thought that another provider proved: OpenAI refuses it. */
-function isForeignThought(item: unknown): boolean {
+/** The models that give their thoughts in cipher, by which the next turn can go on with them. All others refuse to be asked. */
+const givesCiphers = /^(o\d|gpt-[5-9](?!.*chat))/
+const cipherOfThoughts = 'reasoning.encrypted_content'
+
+/**
+ * A thought that another provider proved, or one that stands nowhere: OpenAI answers with 404 that it kept none. Without it
+ * the conversation goes on.
+ */
+function isLostThought(item: unknown): boolean {
   const { type, encrypted_content: cipher } = record(item)
-  return type === 'reasoning' && isText(cipher) && isForeign(cipher)
+  return type === 'reasoning' && (!isText(cipher) || isForeign(cipher))
 }
 
 function ownError(error: SignalboxError): ProviderError {

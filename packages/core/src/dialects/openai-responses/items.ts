@@ -3,7 +3,7 @@ import type { JsonBody } from '../json-request.ts'
 import type { NeutralMessage, Part } from '../neutral.ts'
 import { sourceOf, urlOf } from '../openai-chat/messages.ts'
 import { sealed, unsealed } from '../proof.ts'
-import type { Losses, WriteContext } from '../translation.ts'
+import { type Losses, type WriteContext, tellOthers } from '../translation.ts'
 import { itemsOf } from './request.ts'
 
 const dialect = 'openai-responses'
@@ -49,8 +49,38 @@ export function readItems(input: unknown, losses: Losses): readonly NeutralMessa
 
 const isResults = ({ parts }: NeutralMessage) => parts.every(({ type }) => type === 'tool-result')
 
+/** The fields of an item that are read, by its type; of what a model said also those that it said besides. */
+const ofItem: Readonly<Record<string, readonly string[]>> = {
+  message: ['role', 'content', 'phase'],
+  function_call: ['call_id', 'name', 'arguments'],
+  function_call_output: ['call_id', 'output'],
+  reasoning: ['summary', 'content', 'encrypted_content'],
+}
+const ofPart = [
+  'type',
+  'text',
+  'annotations',
+  'logprobs',
+  'refusal',
+  'image_url',
+  'detail',
+  'input_audio',
+  'file_data',
+  'file_url',
+  'filename',
+  'file_id',
+]
+
+function tellOfItem(type: string, item: JsonBody, losses: Losses): void {
+  if (!Object.hasOwn(ofItem, type)) return
+  tellOthers('input[]', item, ['type', 'id', 'status', ...ofItem[type]!], losses)
+  for (const part of [...list(item['content']), ...list(item['output'])])
+    tellOthers('input[].content[]', record(part), ofPart, losses)
+}
+
 function readItem(item: JsonBody, losses: Losses): NeutralMessage | undefined {
   const { type = 'message', role } = item
+  tellOfItem(text(type), item, losses)
   if (type === 'message') {
     const known = role === 'assistant' || role === 'system' || role === 'developer' ? role : 'user'
     return { role: known, parts: readContent(item['content'], losses) }
@@ -101,8 +131,10 @@ function readContent(content: unknown, losses?: Losses): Part[] {
 
 function readPart(part: JsonBody, losses: Losses | undefined): Part[] {
   const { type, image_url: image, detail, file_data: data, file_url: url, filename } = part
-  if (type === 'input_text' || type === 'output_text' || type === 'text')
+  if (type === 'input_text' || type === 'output_text' || type === 'text') {
+    if (list(part['annotations']).length > 0) losses?.skip('output[].content[].annotations')
     return [{ type: 'text', text: text(part['text']) }]
+  }
   if (type === 'refusal') return [{ type, text: text(part['refusal']) }]
   if (type === 'input_image' && isText(image)) {
     return [{ type: 'image', source: sourceOf(image), ...(isText(detail) && detail !== 'auto' && { detail }) }]

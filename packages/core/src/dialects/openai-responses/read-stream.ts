@@ -4,13 +4,14 @@ import type { JsonBody } from '../json-request.ts'
 import type { OpenedPart, StreamStep } from '../neutral.ts'
 import { PartSequencer } from '../part-sequencer.ts'
 import { unsealed } from '../proof.ts'
+import type { Losses } from '../translation.ts'
 import { stopOf } from './translate-answer.ts'
 import { normaliseUsage } from './usage.ts'
 
 const keyOf = (body: JsonBody) => String(number(body['output_index']))
 
 /** Reads the events of a streamed response. */
-export function stepReader(): (event: SseEvent) => readonly StreamStep[] {
+export function stepReader(losses?: Losses): (event: SseEvent) => readonly StreamStep[] {
   const parts = new PartSequencer()
   const calls = new Map<string, OpenedPart>()
   const spoken = new Set<string>()
@@ -27,7 +28,10 @@ export function stepReader(): (event: SseEvent) => readonly StreamStep[] {
 
   function added(body: JsonBody): StreamStep[] {
     const { type, call_id: id, name } = record(body['item'])
-    if (type !== 'function_call') return []
+    if (type !== 'function_call') {
+      if (type !== 'message' && type !== 'reasoning') losses?.lose(`output[].${text(type)}`)
+      return []
+    }
     calls.set(keyOf(body), { type: 'tool-call', id: text(id), name: text(name) })
     return argue(body, '')
   }
@@ -62,6 +66,10 @@ export function stepReader(): (event: SseEvent) => readonly StreamStep[] {
     'response.output_item.added': added,
     'response.output_item.done': done,
     'response.output_text.delta': (body) => said({ type: 'text' }, body),
+    'response.output_text.annotation.added'() {
+      losses?.lose('output[].content[].annotations')
+      return []
+    },
     'response.refusal.delta': (body) => said({ type: 'refusal' }, body),
     'response.reasoning_summary_part.added': (body) => (body['summary_index'] ? think(body, '\n\n') : []),
     'response.reasoning_summary_text.delta': (body) => think(body, text(body['delta'])),

@@ -1,7 +1,7 @@
 import type { Message, Modality, Parameters, Tool } from '../../types.ts'
 import { count, isText, list, number, record, text } from '../json.ts'
 import { mapFields } from '../map-text.ts'
-import type { JsonBody, RequestView } from '../json-request.ts'
+import { type JsonBody, type RequestView, messageWith } from '../json-request.ts'
 
 /** How a body of OpenAI's responses is read. */
 export const responsesView: RequestView = {
@@ -36,9 +36,11 @@ const instructionsOf = ({ instructions }: JsonBody): Message[] =>
 
 function messageOf(item: JsonBody): Message {
   const { type, role, content, output, name } = item
-  if (type === 'function_call') return { role: 'assistant', text: `${text(name)}${text(item['arguments'])}` }
-  if (type === 'function_call_output') return { role: 'tool', text: textOf(output) }
-  if (type === 'reasoning') return { role: 'assistant', text: textOf(item['summary']) }
+  if (type === 'function_call' || type === 'custom_tool_call')
+    return messageWith('assistant', '', [name, item['arguments'], item['input']])
+  if (type === 'function_call_output' || type === 'custom_tool_call_output')
+    return { role: 'tool', text: textOf(output) }
+  if (type === 'reasoning') return messageWith('assistant', '', [textOf(item['summary'])])
   return { role: text(role), text: textOf(content) }
 }
 

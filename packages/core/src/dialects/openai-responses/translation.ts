@@ -1,4 +1,5 @@
-import { efforts, effortOf } from '../reasoning.ts'
+import { efforts, effortOf, openaiThinks } from '../reasoning.ts'
+import { writesUser } from '../openai-user.ts'
 import { isText, list, number, record, text } from '../json.ts'
 import type { JsonBody } from '../json-request.ts'
 import type { NeutralRequest, NeutralTool, ResponseFormat } from '../neutral.ts'
@@ -11,6 +12,7 @@ import {
   hintUnless,
   notCarried,
   reads,
+  tellOthers,
   writesAs,
   writesNothing,
 } from '../translation.ts'
@@ -58,9 +60,11 @@ const writesFields: FieldWriters = {
   tools: { to: 'tools', write: (tools) => (tools.length === 0 ? {} : { tools: tools.map(writeTool) }) },
   toolChoice: {
     to: 'tool_choice',
-    write: (choice) => ({
-      tool_choice: typeof choice === 'string' ? choice : { type: 'function', name: choice.name },
-    }),
+    note: 'only beside tools',
+    write(choice, { request }) {
+      if (!request.tools?.length) return {}
+      return { tool_choice: typeof choice === 'string' ? choice : { type: 'function', name: choice.name } }
+    },
   },
   parallelTools: {
     to: 'parallel_tool_calls',
@@ -80,17 +84,21 @@ const writesFields: FieldWriters = {
   verbosity: { to: 'text.verbosity', write: (_verbosity, { request }) => writeText(request) },
   reasoning: {
     to: 'reasoning.effort, include',
-    note: 'a budget in tokens becomes the effort next to it; thoughts come back in cipher',
-    write(reasoning) {
+    note: 'a budget becomes the effort next to it; thoughts come back in cipher; left out for GPT-4 and older',
+    write(reasoning, { target, skip }) {
       const effort = effortOf(reasoning, efforts.openai)
       if (reasoning.isOff) return {}
+      if (!openaiThinks(target)) {
+        skip('reasoning')
+        return {}
+      }
       return {
         reasoning: { ...(effort !== undefined && { effort }), summary: 'auto' },
         include: ['reasoning.encrypted_content'],
       }
     },
   },
-  user: writesAs('safety_identifier'),
+  user: writesUser('safety_identifier'),
 }
 
 /** OpenAI's responses in the neutral form. */
@@ -107,11 +115,15 @@ export const responsesTranslation: Translation = {
   stepWriter,
 }
 
-function readTool({ type, name, description, parameters, strict }: JsonBody, { lose }: Losses): NeutralTool[] {
+const ofTool = ['type', 'name', 'description', 'parameters', 'strict']
+
+function readTool(tool: JsonBody, losses: Losses): NeutralTool[] {
+  const { type, name, description, parameters, strict } = tool
   if (type !== 'function') {
-    lose(`tools[].${text(type)}`)
+    losses.lose(`tools[].${text(type)}`)
     return []
   }
+  tellOthers('tools[]', tool, ofTool, losses)
   return [
     {
       name: text(name),

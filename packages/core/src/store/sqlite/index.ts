@@ -34,7 +34,7 @@ import { createHolds, type Part } from '../holds.ts'
 import { createAsks } from './asks.ts'
 import { createAttempt } from './attempt.ts'
 import { createCounterRows } from './counters.ts'
-import { openSqliteFile, type SqliteFile } from './file.ts'
+import { openSqliteFile } from './file.ts'
 import { createProcessLease, type Desk } from './process.ts'
 import { readKey } from './read.ts'
 import { hasFree, mustTell, type Share } from './share.ts'
@@ -97,8 +97,8 @@ export function createSqliteStore(options: SqliteStoreOptions): SqliteStore {
   const { clock } = options
   const { processLeaseMs, askTimeoutMs, correctableMs, busyTimeoutMs } = checkedOptions(options)
   const holds = createHolds<Share>(correctableMs)
-  const file = openSqliteFile(options.file, busyTimeoutMs)
-  const desk = createDesk(file, clock)
+  const desk = openDesk(options.file, { clock, busyTimeoutMs })
+  const { file } = desk
   const { shares, time } = desk
   const own = createProcessLease(desk, { leaseMs: processLeaseMs, correctableMs, onForgotten: forgetAll })
   const asks = createAsks({ desk, own, timeoutMs: askTimeoutMs, retry: reserveInFile })
@@ -224,9 +224,15 @@ export function createSqliteStore(options: SqliteStoreOptions): SqliteStore {
 /** How many keys one sweep forgets at most. */
 const mostForgotten = 100_000
 
-function createDesk(file: SqliteFile, clock: Clock): Desk {
-  const counters = createCounterRows(file)
-  return { file, counters, slices: createSliceRows(file), time: joinTimeLine(file, clock), shares: new Map() }
+function openDesk(name: string, { clock, busyTimeoutMs }: { clock: Clock; busyTimeoutMs: number }): Desk {
+  const file = openSqliteFile(name, busyTimeoutMs)
+  try {
+    const counters = createCounterRows(file)
+    return { file, counters, slices: createSliceRows(file), time: joinTimeLine(file, clock), shares: new Map() }
+  } catch (error) {
+    file.close()
+    throw error
+  }
 }
 
 function checkedOptions({

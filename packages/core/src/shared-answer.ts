@@ -1,7 +1,8 @@
-import type { Flights } from '../cache/flights.ts'
-import type { Clock } from '../clock.ts'
-import { type SignalboxErrorCode, errorForAnother, isSignalboxError } from '../errors.ts'
-import type { Call, Ended, Handler, Reply } from '../types.ts'
+import type { Flights } from './cache/flights.ts'
+import type { Clock } from './clock.ts'
+import { type SignalboxErrorCode, errorForAnother, isSignalboxError } from './errors.ts'
+import { endOf } from './sleep.ts'
+import type { Call, Ended, Handler, Reply } from './types.ts'
 
 /** How calls become one. */
 export interface Sharing {
@@ -42,5 +43,24 @@ export async function answerTogether(
       if (leads || !isSignalboxError(error) || call.signal.aborted) throw error
       if (!ofItsOwn.has(error.code) || clock.now() >= call.deadline) throw errorForAnother(error)
     }
+  }
+}
+
+/**
+ * Waits for the whole of an answer that is under way under another key, and says whether it came whole. Nothing is asked
+ * where nothing is under way, nor where it fails the one who asked alone.
+ */
+export async function joinAnswer(key: string, { signal, deadline }: Call, flights: Flights): Promise<boolean> {
+  try {
+    const reply = await flights.join(key, { signal, deadline })
+    if (!reply) return false
+    if (!(reply.body instanceof Uint8Array)) for await (const _ of reply.body);
+    const { how } = await reply.ended
+    if (signal.aborted) throw endOf(signal)
+    return how === 'complete'
+  } catch (error) {
+    if (signal.aborted || !isSignalboxError(error)) throw error
+    if (!ofItsOwn.has(error.code)) throw errorForAnother(error)
+    return false
   }
 }

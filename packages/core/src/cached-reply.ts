@@ -1,9 +1,9 @@
-import type { CachedAnswer } from '../cache/answer.ts'
-import type { Clock } from '../clock.ts'
-import { collect, replay, withoutUsage } from '../dialects/change-kind.ts'
-import { dialects } from '../dialects/index.ts'
-import { plainReply, streamOf, streamReply } from '../reply.ts'
-import type { Call, Ended, Reply } from '../types.ts'
+import type { CachedAnswer } from './cache/answer.ts'
+import type { Clock } from './clock.ts'
+import { collect, replay, withoutUsage } from './dialects/change-kind.ts'
+import { dialects } from './dialects/index.ts'
+import { plainReply, streamOf, streamReply } from './reply.ts'
+import type { Call, Ended, Reply } from './types.ts'
 
 /** The answer as a cache keeps it. */
 export function cachedAnswer(
@@ -58,8 +58,8 @@ export function cachedReply(call: Call, answer: CachedAnswer): Reply | undefined
 const plainHeaders = { 'content-type': 'application/json' }
 const streamHeaders = { 'content-type': 'text/event-stream; charset=utf-8' }
 
-/** What an answer may hold that is lost on the way from a stream to a plain one, or back. */
-function canChangeKind({ request: { body, parameters } }: Call): boolean {
+/** Whether an answer may become plain from a stream, or the other way: some of what it may hold is lost on that way. */
+export function canChangeKind({ request: { body, parameters } }: Call): boolean {
   const { logprobs, audio } = body
   return !logprobs && !audio && (parameters.choices ?? 1) === 1
 }

@@ -1,0 +1,124 @@
+import { type Call, type CandidateView, SignalboxError, type Strategy, likelyCostNanoUsd } from '@signalbox/core'
+import { type Judged, checkTarget } from './calibrate.ts'
+import { createCalibration } from './calibration.ts'
+import { promptOfCall } from './plugin.ts'
+import type { Prompt } from './features/features.ts'
+import type { CalibrationTarget, Candidate, CandidateOptions, Profile } from './types.ts'
+
+/** How models are chosen by a profile. */
+export interface LearnedStrategyOptions {
+  readonly profile: Profile
+  /** The quality that a US dollar must buy. With a target it is where the search begins. @default 0 */
+  readonly lambda?: number
+  /** What is to be reached: lambda is then found from the last calls of the route, and found again as they change. */
+  readonly target?: CalibrationTarget
+  /** Prompts that stand for the traffic until there are calls. @default none: `lambda` holds for the first ones */
+  readonly prompts?: readonly string[]
+  /**
+   * For each model of the router the one of the profile that it is most like, and what a call to it costs. A model that is
+   * not here goes by its own name or its provider's, and costs what its price says.
+   */
+  readonly candidates?: Readonly<Record<string, Omit<CandidateOptions, 'model'>>>
+}
+
+/** What a decision goes by. */
+interface Assessed {
+  readonly lambda: number
+  readonly models: Readonly<Record<string, Judged & { readonly known: boolean }>>
+}
+
+/**
+ * A strategy that takes the model with the highest expected quality less lambda times expected cost. Models that the
+ * profile does not know stand behind those that it knows.
+ *
+ * @throws SignalboxError `invalid_config` when the profile is not enabled: it was not shown to be above the zero router.
+ * @example
+ * routes: { auto: { models: ['gpt-4.1', 'gpt-4.1-mini'], strategy: byLearned({ profile, target: { targetShare: 0.2 } }) } }
+ */
+export function byLearned(options: LearnedStrategyOptions): Strategy {
+  const { profile, lambda = 0, candidates = {}, target, prompts = [] } = options
+  if (!profile.enabled)
+    throw new SignalboxError(
+      'invalid_config',
+      'The configuration has a fault:\n  byLearned, profile: expected an enabled profile, got one that was not above the zero router',
+    )
+  if (target) checkTarget(target)
+  const calibration = createCalibration(lambda, target)
+
+  function candidateOf(view: CandidateView, call: Costed): Candidate {
+    const { name, model } = view
+    const nanoUsd = candidates[name]?.costUsd === undefined ? likelyCostNanoUsd(call, view) : undefined
+    return {
+      model: name,
+      ...(!profile.models.includes(name) && profile.models.includes(model) && { like: model }),
+      ...(nanoUsd !== undefined && { costUsd: nanoUsd / 1e9 }),
+      ...candidates[name],
+    }
+  }
+
+  function judge(prompt: Prompt, judged: readonly Candidate[]): Assessed['models'] {
+    const found = profile.rank(prompt, judged)
+    return Object.fromEntries(found.map(({ model, quality, costUsd, known }) => [model, { quality, costUsd, known }]))
+  }
+
+  /** Prompts stand for calls once the candidates are known: from the first call on. */
+  function begin(views: readonly CandidateView[]): void {
+    if (calibration.hasBegun) return
+    const judged = prompts.map((text) =>
+      judge(
+        text,
+        views.map((view) => candidateOf(view, callOf(text))),
+      ),
+    )
+    calibration.begin(judged.map(knownOf))
+  }
+
+  function assess(call: Call, views: readonly CandidateView[]): Assessed {
+    begin(views)
+    const judged = views.map((view) => candidateOf(view, call))
+    return { lambda: calibration.lambda, models: judge(promptOfCall(call), judged) }
+  }
+
+  return {
+    name: 'learned',
+    assess,
+    rank(call, views, { assessment = assess(call, views) }) {
+      const { lambda: worth, models } = assessment as Assessed
+      return views
+        .flatMap(({ name }) => {
+          const judged = models[name]
+          return judged ? [{ name, ...judged, score: judged.quality - worth * judged.costUsd }] : []
+        })
+        .toSorted((a, b) => Number(b.known) - Number(a.known) || b.score - a.score)
+        .map(({ name, score, known, quality, costUsd }) => ({
+          name,
+          score,
+          reason: known
+            ? `expected quality ${quality.toFixed(3)} at ${costUsd.toPrecision(2)} USD, lambda ${shown(worth)}`
+            : 'the profile does not know it',
+        }))
+    },
+    observe(outcome) {
+      if (outcome.type !== 'taken' || outcome.assessment === undefined) return
+      calibration.learn(knownOf((outcome.assessment as Assessed).models))
+    },
+  }
+}
+
+/** What the cost of a call is reckoned from. */
+type Costed = Parameters<typeof likelyCostNanoUsd>[0]
+
+/** A prompt as a call that is nothing but it. */
+const callOf = (text: string): Costed => ({
+  labels: {},
+  request: {
+    messages: [{ role: 'user', text }],
+    tools: [],
+    parameters: { stream: false },
+    media: { parts: [], bytes: 0 },
+  },
+})
+
+const knownOf = (models: Assessed['models']): readonly Judged[] => Object.values(models).filter(({ known }) => known)
+
+const shown = (lambda: number) => String(Number(lambda.toPrecision(4)))

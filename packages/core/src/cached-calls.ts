@@ -1,0 +1,169 @@
+import type { AnswerCache, Found } from './answer-cache.ts'
+import { type CacheWishes, readCacheControl } from './cache/cache-control.ts'
+import type { CacheSettings } from './cache/settings.ts'
+import { cachedAnswer, cachedReply, canChangeKind } from './cached-reply.ts'
+import type { Clock } from './clock.ts'
+import { dialects } from './dialects/index.ts'
+import type { CacheRecord } from './record.ts'
+import { readBody } from './reply.ts'
+import type { RouteTable } from './route-table.ts'
+import { type Sharing, answerTogether, joinAnswer } from './shared-answer.ts'
+import { after } from './store/after.ts'
+import type { Call, Ended, Handler, Middleware, Reply } from './types.ts'
+
+/** What calls are answered from a cache with. */
+export interface CachedCallsOptions {
+  readonly answers: AnswerCache
+  readonly clock: Clock
+  readonly routes: RouteTable
+  /** Aborted when nobody is answered any more. */
+  readonly end: AbortSignal
+}
+
+/**
+ * Answers calls from a cache, and hands on those that it has no answer to: of those that ask the same at the same time only
+ * the first.
+ */
+export function createCachedCalls(options: CachedCallsOptions): Middleware<Call> {
+  const { answers, clock, routes, end } = options
+
+  return function answerFromCache(call, next) {
+    const settings = answers.settingsOf(call.route)
+    const wishes = readCacheControl(call.cacheControl)
+    if (!settings || !mayBeCached(call, settings, wishes)) {
+      answers.note(call, { outcome: 'bypass' })
+      return next(call).then((reply) => told(reply, 'bypass'))
+    }
+    const key = answers.keyOf(call)
+    if (wishes.noCache) return askTogether(`${key} ${call.key}`, { key, call, next })
+    const answered = after(answers.find(key), (found) => {
+      const ageMs = found ? Math.max(0, clock.wallTime() - found.answer.storedAt) : Infinity
+      const reply = found && isFresh(ageMs, settings, wishes) ? cachedReply(call, found.answer) : undefined
+      if (!reply) return askTogether(key, { key, call, next })
+      const isStale = ageMs > settings.ttlMs
+      answers.note(call, hit(isStale ? 'stale' : 'hit', found!, { ageMs, tookMs: tookOf(call) }))
+      if (isStale) refresh({ key, call, next })
+      return told(reply, 'hit', ageMs)
+    })
+    return Promise.resolve(answered)
+  }
+
+  async function askTogether(flight: string, asking: Asking): Promise<Reply> {
+    const { key, call, next } = asking
+    const kind = kindOf(flight, call)
+    const other = answers.flights.has(kind) ? undefined : otherKind(flight, call)
+    const changed = other && (await joinOtherKind(other, asking))
+    if (changed) return changed
+    const { leads, reply } = await answerTogether(kind, call, next, sharing(asking))
+    if (leads) {
+      answers.note(call, { outcome: 'miss' })
+      return told(reply, 'miss')
+    }
+    call.record.cache = { outcome: 'joined' }
+    const tookMs = tookOf(call)
+    void reply.ended.then(async () => {
+      const found = await answers.find(key)
+      answers.note(call, found ? hit('joined', found, { ageMs: 0, tookMs }) : { outcome: 'joined' })
+    })
+    return told(reply, 'hit', 0)
+  }
+
+  /** What a call may wait for: a stream for no other stream, for it would not be one any more. */
+  function otherKind(flight: string, call: Call): string | undefined {
+    if (!canChangeKind(call)) return undefined
+    const kinds = call.request.parameters.stream ? (['plain'] as const) : (['stream with usage', 'stream'] as const)
+    return kinds.map((kind) => flightOf(flight, kind)).find((kind) => answers.flights.has(kind))
+  }
+
+  /** Waits for a stream under way where a plain answer is wanted, or the other way, and gives it as it is wanted. */
+  async function joinOtherKind(kind: string, { key, call }: Asking): Promise<Reply | undefined> {
+    if (!(await joinAnswer(kind, call, answers.flights))) return undefined
+    const found = await answers.find(key)
+    const reply = found && cachedReply(call, found.answer)
+    if (!reply) return undefined
+    answers.note(call, hit('joined', found, { ageMs: 0, tookMs: tookOf(call) }))
+    return told(reply, 'hit', 0)
+  }
+
+  /** Makes a new answer behind the back of the call that got an old one, and that pays for it. */
+  function refresh(asking: Asking): void {
+    const { key, call, next } = asking
+    const { reply } = answers.flights.board(kindOf(key, call), {
+      signal: end,
+      deadline: call.deadline,
+      start: (ending) => next({ ...call, signal: ending }),
+      onComplete: sharing(asking).onComplete,
+    })
+    reply.then(readBody).catch(() => undefined)
+  }
+
+  function sharing({ key, call }: Asking): Sharing {
+    return {
+      flights: answers.flights,
+      clock,
+      onComplete(reply: Reply, body: Uint8Array, ended: Ended) {
+        // A budget near its end may have sent the call by another route: that answer is not this route's.
+        const isOwn = routes.find(call.route)?.candidates.has(reply.model)
+        if (reply.status === 200 && isOwn) answers.keep(key, cachedAnswer(call, reply, { body, ended }, clock))
+      },
+    }
+  }
+
+  function tookOf({ record }: Call): number {
+    return clock.now() - record.startedMs
+  }
+}
+
+interface Asking {
+  readonly key: string
+  readonly call: Call
+  readonly next: Handler<Call>
+}
+
+type Kind = 'plain' | 'stream' | 'stream with usage'
+
+/** Streams are joined at once by streams that tell as much, plain answers by plain ones. */
+function kindOf(flight: string, { dialect, request }: Call): string {
+  if (!request.parameters.stream) return flightOf(flight, 'plain')
+  return flightOf(flight, dialects[dialect].wantsUsage(request) ? 'stream with usage' : 'stream')
+}
+
+const flightOf = (flight: string, kind: Kind) => `${flight} ${kind}`
+
+function isFresh(
+  ageMs: number,
+  { ttlMs, staleWhileRevalidateMs }: CacheSettings,
+  { maximumAgeMs }: CacheWishes,
+): boolean {
+  return ageMs <= Math.min(ttlMs + staleWhileRevalidateMs, maximumAgeMs)
+}
+
+/** Whether an answer may be kept for the next who ask: some ask for another one each time. */
+export function mayBeCached(
+  { request: { parameters } }: Call,
+  { deterministicOnly }: Pick<CacheSettings, 'deterministicOnly'>,
+  { noStore }: CacheWishes,
+): boolean {
+  if (noStore) return false
+  return !deterministicOnly || parameters.temperature === 0 || parameters.seed !== undefined
+}
+
+function hit(
+  outcome: CacheRecord['outcome'],
+  { answer, layer }: Found,
+  { ageMs, tookMs }: { ageMs: number; tookMs: number },
+): CacheRecord {
+  return {
+    outcome,
+    layer,
+    ageMs,
+    bytes: answer.body.length,
+    savedNanoUsd: answer.costNanoUsd,
+    savedMs: Math.max(0, answer.tookMs - tookMs),
+  }
+}
+
+function told(reply: Reply, outcome: 'hit' | 'miss' | 'bypass', ageMs?: number): Reply {
+  const age = ageMs === undefined ? {} : { age: String(Math.floor(ageMs / 1_000)) }
+  return { ...reply, headers: { ...reply.headers, ...age, 'x-signalbox-cache': outcome } }
+}

@@ -1,0 +1,179 @@
+import { describe, expect, it } from 'vitest'
+import type { DialectName } from '../types.ts'
+import { dialects } from './index.ts'
+import { translateRequest } from './translate.ts'
+import type { Target } from './translation.ts'
+
+const messages = [{ role: 'user', content: 'hello' }]
+const inputSchema = { type: 'object' }
+const search = { type: 'web_search_20250305', name: 'web_search' }
+
+/** What a request becomes, and what of it is told. */
+function translated(from: DialectName, to: DialectName, fields: object, target: Partial<Target> = {}) {
+  const there = { provider: 'openai', model: 'gpt-5', maxOutputTokens: undefined, reasoning: false, ...target }
+  const request = dialects[from].parse({ model: 'auto', ...fields })
+  const { request: written, lost, skipped } = translateRequest(request, dialects[from], dialects[to], there)
+  return { body: written.body, told: [...lost, ...skipped] }
+}
+
+const fromMessages = (to: DialectName, fields: object, target?: Partial<Target>) =>
+  translated('anthropic-messages', to, { max_tokens: 9_000, messages, ...fields }, target)
+const toMessages = (fields: object, model = 'claude-opus-4-6', target: Partial<Target> = {}) =>
+  translated('openai-chat', 'anthropic-messages', { messages, ...fields }, { ...target, provider: 'anthropic', model })
+
+describe.each(['openai-chat', 'openai-responses'] as const)('a request from Anthropic to %s', (to) => {
+  const user = to === 'openai-chat' ? 'user' : 'safety_identifier'
+  const reasoning = to === 'openai-chat' ? 'reasoning_effort' : 'reasoning'
+
+  it('says nothing of the choice of a tool where no tool is left to be chosen', () => {
+    const { body, told } = fromMessages(to, { tools: [search], tool_choice: { type: 'any' } })
+
+    expect(body).not.toHaveProperty('tool_choice')
+    expect(told).toEqual(['tools[].web_search_20250305'])
+    expect(fromMessages(to, { tools: [{ name: 'f' }], tool_choice: { type: 'any' } }).body['tool_choice']).toBe(
+      'required',
+    )
+  })
+
+  it('has no message in which nothing is said: of one that was only thought, nothing is left', () => {
+    const thought = { role: 'assistant', content: [{ type: 'thinking', thinking: 'Well.', signature: 'c2ln' }] }
+    const { body } = fromMessages(to, { messages: [...messages, thought, ...messages] })
+
+    expect((body['messages'] ?? body['input']) as object[]).toHaveLength(2)
+  })
+
+  it('tells who asks where the id is short enough for OpenAI', () => {
+    const asked = (length: number) => fromMessages(to, { metadata: { user_id: 'u'.repeat(length) } })
+
+    expect(asked(64)).toMatchObject({ body: { [user]: 'u'.repeat(64) }, told: [] })
+    expect(asked(65).body).not.toHaveProperty(user)
+    expect(asked(65).told).toEqual(['metadata'])
+  })
+
+  it.each([
+    ['gpt-4.1', false, false],
+    ['gpt-4o-mini', false, false],
+    ['openai/gpt-3.5-turbo', false, false],
+    ['gpt-4.1', true, true],
+    ['gpt-5', false, true],
+    ['gpt-oss-120b', false, true],
+    ['o4-mini', false, true],
+    ['deepseek-chat', false, true],
+  ])('asks %s, which the configuration says reasons: %s, to think: %s', (model, isSaidTo, asks) => {
+    const { body, told } = fromMessages(
+      to,
+      { thinking: { type: 'enabled', budget_tokens: 2_000 } },
+      { model, reasoning: isSaidTo },
+    )
+
+    expect(reasoning in body).toBe(asks)
+    expect(told).toEqual(asks ? [] : ['reasoning'])
+  })
+})
+
+describe('a request from Anthropic to OpenAI’s chat', () => {
+  const five = { stop_sequences: ['a', 'b', 'c', 'd', 'e'] }
+
+  it('loses words at which to stop where they are more than OpenAI takes', () => {
+    expect(fromMessages('openai-chat', five).told).toEqual(['stop_sequences'])
+    expect(fromMessages('openai-chat', five, { provider: 'openai-compatible' }).body['stop']).toHaveLength(5)
+  })
+})
+
+describe('a request from OpenAI’s chat to Anthropic', () => {
+  it('has no block of text that is blank, and no blank word at which to stop', () => {
+    const blank = {
+      role: 'user',
+      content: [
+        { type: 'text', text: ' \n' },
+        { type: 'text', text: 'hello' },
+      ],
+    }
+    const { body, told } = toMessages({ messages: [blank], stop: ['end', '\n'] })
+
+    expect(body['messages']).toEqual([{ role: 'user', content: [{ type: 'text', text: 'hello' }] }])
+    expect(body).not.toHaveProperty('stop_sequences')
+    expect(told).toEqual(['stop'])
+  })
+
+  const adaptive = { thinking: { type: 'adaptive' }, output_config: { effort: 'low' } }
+  const budget = (tokens: number) => ({ thinking: { type: 'enabled', budget_tokens: tokens } })
+  it.each([
+    ['claude-opus-4-6', adaptive],
+    ['claude-opus-4-10', adaptive],
+    ['claude-sonnet-5', adaptive],
+    ['claude-sonnet-4-5', budget(4_096)],
+    ['claude-sonnet-4-5-20250929', budget(4_096)],
+    ['claude-sonnet-4-20250514', budget(4_096)],
+    ['claude-opus-4-0', budget(4_096)],
+    ['anthropic.claude-haiku-4-5-20251001-v1:0', budget(4_096)],
+    ['claude-3-7-sonnet-latest', budget(4_096)],
+    ['claude-3-5-haiku-latest', {}],
+  ])('asks %s to think as that model is asked', (model, expected) => {
+    const { body, told } = toMessages({ reasoning_effort: 'low' }, model)
+
+    expect({ ...body, model: undefined, messages: undefined }).toEqual(expected)
+    expect(told).toEqual(Object.keys(expected).length === 0 ? ['reasoning'] : [])
+  })
+
+  it.each([
+    ['half of what may be written', { max_completion_tokens: 5_000 }, {}, 2_500],
+    ['half of what the model can write', {}, { maxOutputTokens: 4_096 }, 2_048],
+    ['no budget where the answer is too short for one', { max_completion_tokens: 2_000 }, {}, undefined],
+    ['no budget beside a tool that must be called', { tool_choice: 'required' }, {}, undefined],
+    ['no budget beside a temperature', { temperature: 0 }, {}, undefined],
+  ])('gives a model before Claude 4.6 %s', (_what, asked, target, tokens) => {
+    const tools = [{ type: 'function', function: { name: 'f', parameters: inputSchema } }]
+    const { body, told } = toMessages({ reasoning_effort: 'high', tools, ...asked }, 'claude-sonnet-4-5', target)
+
+    expect(body['thinking']).toEqual(tokens === undefined ? undefined : budget(tokens).thinking)
+    expect(told).toEqual(tokens === undefined ? ['reasoning'] : [])
+  })
+})
+
+describe('what stands inside a field and has no words elsewhere', () => {
+  const base64 = { type: 'base64', media_type: 'application/pdf', data: 'JVBERi0=' }
+  const document = { type: 'document', source: base64 }
+  const cached = { cache_control: { type: 'ephemeral' } }
+  const said = (content: unknown) => [{ role: 'user', content }]
+
+  it.each<[DialectName, object, readonly string[], readonly string[]]>([
+    ['anthropic-messages', { messages: said([{ ...document, citations: { enabled: true } }]) }, ['citations'], []],
+    ['anthropic-messages', { messages: said([{ ...document, citations: { enabled: false } }]) }, [], []],
+    ['anthropic-messages', { messages: said([{ ...document, context: 'A page.' }]) }, [], ['context']],
+    ['anthropic-messages', { messages: said([{ type: 'text', text: 'hi', ...cached }]) }, [], ['cache_control']],
+    [
+      'anthropic-messages',
+      {
+        messages: said([{ type: 'tool_result', tool_use_id: 't', content: [{ type: 'text', text: 'hi', ...cached }] }]),
+      },
+      [],
+      ['cache_control'],
+    ],
+    ['openai-chat', { messages: said([{ type: 'text', text: 'hi', ...cached }]) }, [], ['cache_control']],
+    ['openai-responses', { input: said([{ type: 'input_text', text: 'hi', ...cached }]) }, [], ['cache_control']],
+  ])('is told of in content from %s: %o', (from, fields, lost, skipped) => {
+    const to = from === 'openai-chat' ? 'openai-responses' : 'openai-chat'
+    const at = from === 'openai-responses' ? 'input[].content[]' : 'messages[].content[]'
+
+    expect(translated(from, to, fields)).toMatchObject({ told: [...lost, ...skipped].map((name) => `${at}.${name}`) })
+  })
+
+  it.each<[DialectName, object, string]>([
+    ['anthropic-messages', { name: 'f', input_schema: inputSchema, defer_loading: true }, 'tools[].defer_loading'],
+    ['openai-chat', { type: 'function', function: { name: 'f', extra: 1 } }, 'tools[].function.extra'],
+    ['openai-responses', { type: 'function', name: 'f', parameters: inputSchema, extra: 1 }, 'tools[].extra'],
+  ])('is told of in a tool from %s, and no reason to refuse', (from, tool, name) => {
+    const to = from === 'openai-chat' ? 'openai-responses' : 'openai-chat'
+
+    expect(translated(from, to, { messages, tools: [tool] }).told).toContain(name)
+  })
+
+  it('is told of in a message, but not what clients send back of an answer as it came', () => {
+    const answer = { role: 'assistant', content: 'Hi', refusal: null, annotations: null, audio: null }
+    const messagesOf = (more: object) => [...messages, { ...answer, ...more }, ...messages]
+
+    expect(toMessages({ messages: messagesOf({}) }).told).toEqual([])
+    expect(toMessages({ messages: messagesOf({ prefix: true }) }).told).toEqual(['messages[].prefix'])
+  })
+})

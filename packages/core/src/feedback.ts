@@ -1,0 +1,79 @@
+import { type Clock } from './clock.ts'
+import { SignalboxError } from './errors.ts'
+import type { EventBus } from './events.ts'
+import type { Ledger, LedgerCall } from './ledger/types.ts'
+import type { CallRecord } from './record.ts'
+import { tell } from './route.ts'
+import type { RouteTable } from './route-table.ts'
+
+/** What somebody said of the answer of a call. */
+export interface Feedback {
+  readonly callKey: string
+  readonly callId: string
+  readonly route: string
+  /** The model that answered. */
+  readonly model: string
+  /** From 0 (useless) to 1. */
+  readonly score: number
+}
+
+/** Takes in what is said of the answer of a call. */
+export type GiveFeedback = (call: string, score: number) => Feedback
+
+/** What feedback needs. */
+export interface FeedbackParts {
+  readonly ledger: Ledger | undefined
+  readonly routes: RouteTable
+  readonly events: EventBus
+  readonly clock: Clock
+}
+
+/** Keeps feedback in the ledger, tells of it, and lets the strategy of the call's route learn from it. */
+export function createFeedback({ ledger, routes, events, clock }: FeedbackParts): GiveFeedback {
+  return (name, score) => {
+    if (!(typeof score === 'number' && score >= 0 && score <= 1))
+      throw new SignalboxError('invalid_body', `score: expected a number from 0 to 1, got ${shown(score)}`, {
+        param: 'score',
+      })
+    if (typeof name !== 'string' || name === '')
+      throw new SignalboxError('invalid_body', `id: expected the id of a call, got ${shown(name)}`, { param: 'id' })
+    if (!ledger) throw new SignalboxError('not_found', 'No ledger is kept, and so no call is known', { param: 'id' })
+    const call = callOf(ledger, name)
+    if (call?.model === undefined)
+      throw new SignalboxError('not_found', 'No call with this id was answered', { param: 'id' })
+    const { callKey, callId, route, model } = call
+    const time = clock.wallTime()
+    ledger.rate({ callKey, time, score })
+    const feedback = { callKey, callId, route, model, score }
+    events.emit('feedback', feedback)
+    teach(call, feedback, time)
+    return feedback
+  }
+
+  function teach(call: LedgerCall, { callKey, route: name, model, score }: Feedback, time: number): void {
+    const route = routes.find(name)
+    if (!route?.strategy.observe) return
+    const { labels = {}, candidates = [] } = call.decision as Partial<Pick<CallRecord, 'labels' | 'candidates'>>
+    const costNanoUsd = costAt(model, ledger!, callKey)
+    const ageMs = Math.max(0, time - call.time)
+    tell(route, { type: 'rated', callKey, name: model, score, labels, candidates, costNanoUsd, ageMs }, events)
+  }
+}
+
+const shown = (value: unknown) => (JSON.stringify(value) ?? String(value)).slice(0, 100)
+
+/** The call with this key, or else the last one with this id: an id may come twice. */
+function callOf(ledger: Ledger, name: string): LedgerCall | undefined {
+  const [byKey] = ledger.calls({ callKey: name })
+  return byKey ?? [...ledger.calls({ callId: name })].at(-1)
+}
+
+/** What the attempts of a call at one model cost; undefined where one has no known price. */
+function costAt(model: string, ledger: Ledger, callKey: string): number | undefined {
+  let sum = 0n
+  for (const { costNanoUsd } of ledger.attempts({ callKey, model })) {
+    if (costNanoUsd === undefined) return undefined
+    sum += costNanoUsd
+  }
+  return Number(sum)
+}

@@ -1,0 +1,53 @@
+import { createFakeClock } from '@signalbox/testkit'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { readIdentity } from './identity.ts'
+import { plainReply } from './reply.ts'
+import { createRouter } from './router.ts'
+import type { Identity } from './types.ts'
+
+/** What a host hands over that is not held to our types. */
+const handed = (identity: object) => identity as Identity
+
+describe('an identity', () => {
+  it('is taken as it is where its names are texts', () => {
+    const identity = { key: 'k', user: 'u', tags: ['x'], routes: ['auto'] }
+    expect(readIdentity(identity)).toBe(identity)
+  })
+
+  it('may have numbers for names, which stand for their digits, and null for nobody', () => {
+    const identity = handed({ user: 42, team: 7n, key: null, tier: undefined, tags: [1, 'x', null], maxCostUsd: 2 })
+    expect(readIdentity(identity)).toEqual({ user: '42', team: '7', tags: ['1', 'x'], maxCostUsd: 2 })
+    expect(readIdentity(handed({ tags: null }))).toEqual({})
+  })
+
+  it.each([
+    [{ user: {} }, 'identity.user: expected text, got object'],
+    [{ key: true }, 'identity.key: expected text, got boolean'],
+    [{ team: ['t'] }, 'identity.team: expected text, got a list'],
+    [{ tags: 'x' }, 'identity.tags: expected a list of texts, got string'],
+    [{ tags: [{}] }, 'identity.tags: expected text, got object'],
+  ])('is refused as %o, and the host is told why', (identity, why) => {
+    const error = { code: 'internal_error', cause: expect.objectContaining({ message: why }) }
+    expect(() => readIdentity(handed(identity))).toThrow(expect.objectContaining(error))
+  })
+
+  it('is one and the same in the budgets and in the ledger', async () => {
+    const reply = plainReply({ status: 200, headers: {}, dialect: 'openai-chat', model: 'a', body: Buffer.from('{}') })
+    const provider = {
+      name: 'own',
+      dialect: 'openai-chat',
+      connect: () => ({ domain: 'd', send: async () => reply }),
+    } as const
+    const router = createRouter({
+      models: { a: { provider, price: { input: 1, output: 1 } } },
+      budgets: [{ per: 'user', window: 'day', limitUsd: 1 }],
+      ledger: 'memory',
+      clock: createFakeClock(),
+    })
+    onTestFinished(() => router.close())
+    const identity = handed({ user: 42, team: null })
+    await router.as(identity).handle({ body: { model: 'a', messages: [] } })
+    expect(await router.budgets({ identity })).toMatchObject([{ bucket: '42' }])
+    expect([...router.ledger!.calls({ user: '42' })]).toMatchObject([{ identity: { user: '42' } }])
+  })
+})

@@ -1,0 +1,45 @@
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { expect, it, onTestFinished, vi } from 'vitest'
+import type { LedgerIntent } from '../ledger/types.ts'
+import type { Plugin } from '../plugin.ts'
+import type { Provider } from '../providers/provider.ts'
+import { createRouter } from '../router.ts'
+
+const silent: Provider = {
+  name: 'silent',
+  dialect: 'openai-chat',
+  connect: () => ({ domain: 'd', send: () => new Promise(() => undefined) }),
+}
+
+/** Sends all models at one time, each after a while in which the others begin. */
+const together: Plugin = {
+  name: 'together',
+  route: (_call, ranked, attempt) => Promise.race(ranked.map((model) => attempt(model))),
+  attempt: { stage: 'meter', run: (attempt, next) => Promise.resolve().then(() => next(attempt)) },
+}
+
+it('writes each of the attempts down that begin at one time, before they are sent', async () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'intents-'))
+  onTestFinished(() => fs.rmSync(folder, { recursive: true, force: true }))
+  const router = createRouter({
+    models: { a: { provider: silent }, b: { provider: silent } },
+    routes: { auto: { models: ['a', 'b'] } },
+    plugins: [together],
+    ledger: path.join(folder, 'ledger.db'),
+  })
+  onTestFinished(() => router.close({ timeoutMs: 1 }))
+  router.handle({ body: { model: 'auto', messages: [] } }).catch(() => undefined)
+
+  const journal = () => {
+    const [file] = fs.readdirSync(folder).filter((name) => name.includes('-intents-'))
+    const lines = fs.readFileSync(path.join(folder, file!), 'utf8').split('\n')
+    return lines.filter(Boolean).map((line) => JSON.parse(line) as LedgerIntent)
+  }
+  await vi.waitFor(() => expect(journal()).toHaveLength(2))
+  expect(journal().map(({ model, place }) => [model, place])).toEqual([
+    ['a', 0],
+    ['b', 1],
+  ])
+})

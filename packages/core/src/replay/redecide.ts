@@ -1,0 +1,64 @@
+import { Look, decide } from '../decide.ts'
+import type { RecordedCall } from '../decision.ts'
+import type { CandidateRecord, CallRecord } from '../record.ts'
+import type { Route, RouteTable } from '../route-table.ts'
+import { NotRecorded, type Redecidable, callOf, redecidable } from './recorded-call.ts'
+
+/** What came of making a recorded decision again. */
+export type Redecided =
+  /** The same, byte for byte. */
+  | { readonly outcome: 'same' }
+  /** Another one. Both are JSON. */
+  | { readonly outcome: 'different'; readonly was: string; readonly is: string }
+  /** It went by something that is not recorded. */
+  | { readonly outcome: 'unknown'; readonly why: string }
+  /** None was made: a cache answered, or the call was refused before. */
+  | { readonly outcome: 'undecided' }
+
+/** Makes a recorded decision again, from what is recorded of it alone. Moves no state. */
+export async function redecide(recorded: RecordedCall, routes: RouteTable): Promise<Redecided> {
+  const decision = redecidable(recorded)
+  if (!decision) return { outcome: 'undecided' }
+  const route = routes.find(decision.facts.route)
+  if (!route) return unknown(`there is no route named ${JSON.stringify(decision.facts.route)}`)
+  if (route.strategy.assess && route.strategy.name === decision.strategy && decision.assessment === undefined)
+    return unknown(`what the strategy "${route.strategy.name}" went by is not recorded`)
+  const made = await decideAgain(recorded, route, decision)
+  if ('why' in made) return unknown(made.why)
+  const [was, is] = [textOf(decision), textOf(made.record)]
+  return was === is ? { outcome: 'same' } : { outcome: 'different', was, is }
+}
+
+const unknown = (why: string) => ({ outcome: 'unknown', why }) as const
+
+/** The record of a decision, or why it could not be made. */
+export type Remade = { readonly record: CallRecord } | { readonly why: string }
+
+/** How candidates looked, and what the strategy went by. */
+type Recorded = Pick<Redecidable, 'candidates' | 'passedOver' | 'assessment'>
+
+/** Decides on a recorded call by a route: with candidates as they were, where they were there. */
+export async function decideAgain(
+  recorded: RecordedCall,
+  route: Route,
+  decision: Redecidable,
+  { candidates, passedOver, assessment }: Recorded = decision,
+): Promise<Remade> {
+  const call = callOf(recorded, decision)
+  const seen = new Map<string, CandidateRecord>([...candidates, ...passedOver].map((one) => [one.name, one]))
+  const looks = new Map([...route.candidates].map(([name, view]) => [name, new Look(view, seen.get(name))]))
+  try {
+    await decide(call, route, { now: decision.decidedMs, looks, assessment })
+  } catch (error) {
+    const { cause } = error as Error
+    const missing = [error, cause].find((one) => one instanceof NotRecorded)
+    if (missing) return { why: missing.message }
+    // A call for which nothing was left is a decision too; what fails in another way is a fault of the strategy.
+    if ((error as { code?: string }).code === 'plugin_failed') return { why: (error as Error).message }
+  }
+  return { record: call.record }
+}
+
+/** The part of a decision that is made again. */
+const textOf = ({ strategy, candidates, passedOver }: Pick<CallRecord, 'strategy' | 'candidates' | 'passedOver'>) =>
+  JSON.stringify({ strategy, candidates, passedOver })
