@@ -53,7 +53,7 @@ it('a process that is killed while it writes leaves a file that the other goes o
   const [victim, survivor] = processes
   await victim.tell({ do: 'flood', from: 1_000 })
   await eventually(() => entriesIn('killed.db') > 100)
-  victim.kill()
+  await victim.kill()
   const seeds = seedsFrom(1_000)
   const answers = await survivor.tell<CacheAnswer[]>({ do: 'ask', seeds })
   expect(outcomes(answers)).toEqual(['hit'])

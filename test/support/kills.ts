@@ -34,7 +34,7 @@ export async function runKills({ kills, lanes, callers, seed }: KillsOptions) {
       const enough = Math.floor(random() * mostAcknowledged)
       while (one.acknowledged().length < enough) await sleep(5)
       await sleep(random() * 30)
-      one.kill()
+      await one.kill()
     }
   }
 

@@ -49,7 +49,7 @@ export async function createPlace(limitUsd: number, price: BillingPrice = billin
       return rows
     },
     close() {
-      for (const one of started) one.kill()
+      for (const one of started) void one.kill()
       upstream.close()
       remove()
     },
@@ -138,7 +138,7 @@ export async function runMoneyStorm(options: MoneyStormOptions): Promise<MoneySt
     const isKilled =
       isToDie && (await Promise.race([over.then(() => false), sleep(300 + random() * 1_500).then(() => true)]))
     if (!isKilled) return over.then(() => one.tell({ do: 'close' }))
-    one.kill()
+    await one.kill()
     await over.catch(() => {})
     return stormInOne()
   }

@@ -13,8 +13,8 @@ import type { StoreOrder } from './store-orders.ts'
 export interface OrderedProcess<Order> {
   /** Gives it an order; its answer. Rejects when it dies before. */
   tell<T = void>(order: Order): Promise<T>
-  /** Ends it with SIGKILL. */
-  kill(): void
+  /** Ends it with SIGKILL, and settles when it is no more. */
+  kill(): Promise<void>
 }
 
 /** A process over a store that it shares with others. */
@@ -76,5 +76,10 @@ async function startProcess<Order extends object>(
     return answer as T
   }
 
-  return { tell, kill: () => void child.kill('SIGKILL') }
+  async function kill(): Promise<void> {
+    child.kill('SIGKILL')
+    await died.catch(() => {})
+  }
+
+  return { tell, kill }
 }

@@ -52,7 +52,7 @@ export async function runStorm({ processes, callers, limits, kills, seed }: Stor
       sleep(100 + random() * 900).then(() => killsLeft-- > 0),
     ])
     if (!isKilled) return over.then(() => one.tell({ do: 'close' }))
-    one.kill()
+    await one.kill()
     await over.catch(() => {})
     return stormInOne()
   }
@@ -66,7 +66,7 @@ export async function runStorm({ processes, callers, limits, kills, seed }: Stor
     return { calls: logs.flatMap(readLog), sampled, left: readAll(file) }
   } finally {
     killsLeft = 0
-    for (const one of started) one.kill()
+    for (const one of started) void one.kill()
     remove()
   }
 }

@@ -86,35 +86,39 @@ export function tell({ strategy }: Route, outcome: Outcome, events: EventBus): v
 function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], parts: RouteParts): TryCandidate {
   let failed: { name: string; error: SignalboxError } | undefined
 
-  async function attempt(...[which, options = {}]: Parameters<TryCandidate>) {
-    const candidate = candidateOf(which, route)
+  function attempt(...[which, options = {}]: Parameters<TryCandidate>): Promise<Reply> {
+    const candidate = route.candidates.get(typeof which === 'string' ? which : which.name)
+    if (!candidate) return Promise.reject(strangerTried(which, route))
     const { aside } = options
     const { attempts } = call.record
-    if (failed && attempts.length >= route.maxAttemptsPerCall) throw failed.error
+    if (failed && attempts.length >= route.maxAttemptsPerCall) return Promise.reject(failed.error)
     if (failed && !aside && failed.name !== candidate.name && candidate.readyInMs === 0)
       tellFailover(failed.name, candidate.name, failed.error.code)
     const startedMs = parts.clock.now()
     if (route.strategy.observe) tell(route, { type: 'started', name: candidate.name, call }, parts.events)
-    try {
-      const reply = await parts.tryOnce({
-        call: aside ? { ...call, ...aside } : call,
-        candidate,
-        number: timesTried(candidate, attempts) + 1,
-        alternatives: alternativesTo(candidate, ranked, route),
-        mayWait: options.mayWait ?? true,
-        signal: options.signal ? AbortSignal.any([call.signal, options.signal]) : call.signal,
-        deadline: call.deadline,
-        stallMs: Infinity,
-      })
-      watch(candidate, reply, startedMs)
-      return reply
-    } catch (error) {
-      if (!isSignalboxError(error)) throw error
-      if (!aside) failed = { name: candidate.name, error }
-      const latencyMs = parts.clock.now() - startedMs
-      tell(route, { type: 'ended', call, name: candidate.name, ok: false, code: error.code, latencyMs }, parts.events)
-      throw error
-    }
+    const tried = parts.tryOnce({
+      call: aside ? { ...call, ...aside } : call,
+      candidate,
+      number: timesTried(candidate, attempts) + 1,
+      alternatives: alternativesTo(candidate, ranked, route),
+      mayWait: options.mayWait ?? true,
+      signal: options.signal ? AbortSignal.any([call.signal, options.signal]) : call.signal,
+      deadline: call.deadline,
+      stallMs: Infinity,
+    })
+    return tried.then(
+      (reply) => {
+        watch(candidate, reply, startedMs)
+        return reply
+      },
+      (error: unknown) => {
+        if (!isSignalboxError(error)) throw error
+        if (!aside) failed = { name: candidate.name, error }
+        const latencyMs = parts.clock.now() - startedMs
+        tell(route, { type: 'ended', call, name: candidate.name, ok: false, code: error.code, latencyMs }, parts.events)
+        throw error
+      },
+    )
   }
 
   attempt.candidates = route.candidates
@@ -144,11 +148,9 @@ function timesTried({ name }: Candidate, attempts: readonly AttemptRecord[]): nu
   return times
 }
 
-function candidateOf(which: Ranked | Candidate | string, route: Route): Candidate {
+function strangerTried(which: Ranked | Candidate | string, route: Route): SignalboxError {
   const name = typeof which === 'string' ? which : which.name
-  const candidate = route.candidates.get(name)
-  if (candidate) return candidate
-  throw new SignalboxError(
+  return new SignalboxError(
     'plugin_failed',
     `A route hook tried ${JSON.stringify(name)}, which is not on the route "${route.name}"`,
   )

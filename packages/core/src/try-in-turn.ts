@@ -1,13 +1,20 @@
 import { SignalboxError, isMoneyRefusal, isRefusal, isSignalboxError } from './errors.ts'
 import type { RouteHook, TryCandidate } from './plugin.ts'
 import { contextLengthExceeded } from './providers/failure.ts'
-import type { Ranked } from './types.ts'
+import type { Ranked, Reply } from './types.ts'
 
 /**
  * What a route does unless a plugin takes its place: first those candidates that can start now, in order; then those that
  * only had to wait their turn.
  */
-export const tryInTurn: RouteHook = async (call, ranked, attempt) => {
+export const tryInTurn: RouteHook = (call, ranked, attempt) => {
+  const first = attempt(ranked[0]!, { mayWait: false })
+  // Nearly every call ends with its first model: only one that fails pays for the loop.
+  return first.catch(() => tryRest(first, ranked, attempt))
+}
+
+/** Goes on after the first candidate has failed. */
+async function tryRest(first: Promise<Reply>, ranked: readonly Ranked[], attempt: TryCandidate): Promise<Reply> {
   let refusals: Map<string, SignalboxError> | undefined
   let failure: SignalboxError | undefined
   let tooSmall: string | undefined
@@ -19,7 +26,8 @@ export const tryInTurn: RouteHook = async (call, ranked, attempt) => {
     for (const candidate of candidates) {
       if (tooSmall !== undefined && !isLarger(candidate.name, tooSmall, attempt)) continue
       try {
-        return await attempt(candidate, { mayWait })
+        const isFirst = !mayWait && candidate === ranked[0]
+        return await (isFirst ? first : attempt(candidate, { mayWait }))
       } catch (error) {
         if (!isSignalboxError(error)) throw error
         if (!isRefusal(error)) failure = error

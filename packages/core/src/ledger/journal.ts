@@ -114,15 +114,20 @@ function isAlive(writer: string): boolean {
   return startOf(pid) === start
 }
 
-/** When a process began, in ticks since the system did; 0 on systems that do not say. */
+/**
+ * When a process began, in ticks since the system did; 0 on systems that do not say. NaN for one that is dead and still has
+ * its number, because nobody has waited for it: in a container nobody may ever.
+ */
 function startOf(pid: number): number {
   try {
     const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1')
-    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[startField])
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return 'ZX'.includes(fields[stateField]!) ? NaN : Number(fields[startField])
   } catch {
     return 0
   }
 }
 
-/** The place of the start among the fields after the name: proc_pid_stat(5). */
+/** Places among the fields after the name: proc_pid_stat(5). */
+const stateField = 0
 const startField = 19

@@ -5,7 +5,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { createFakeClock } from '@signalbox/testkit'
-import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest'
 import { abandonedIntents, openJournal } from './journal.ts'
 import { createSqliteLedger } from './sqlite-ledger.ts'
 import type { LedgerIntent } from './types.ts'
@@ -162,6 +162,18 @@ it('drops a journal only when what stood in it is on disk', async () => {
 
 it('takes half a line for an attempt that was never sent', () => {
   fs.writeFileSync(`${file}-intents-999999.1-x-0`, `${JSON.stringify(intent)}\n{"callKey":"d","pl`)
+  expect(abandonedIntents(file).intents).toEqual([intent])
+})
+
+it.runIf(process.platform === 'linux')('takes a process for dead that died and was never waited for', async () => {
+  // The shell becomes a program that waits for nobody, and its child keeps its number.
+  const parent = spawn('sh', ['-c', 'sleep 0 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  onTestFinished(() => void parent.kill('SIGKILL'))
+  const [told] = (await once(parent.stdout, 'data')) as [Buffer]
+  const pid = Number(String(told))
+  const fields = () => fs.readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]!.split(' ')
+  await vi.waitFor(() => expect(fields()[0]).toBe('Z'))
+  fs.writeFileSync(`${file}-intents-${pid}.${fields()[19]}-x`, JSON.stringify(intent))
   expect(abandonedIntents(file).intents).toEqual([intent])
 })
 

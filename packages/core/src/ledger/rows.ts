@@ -30,7 +30,7 @@ const identityValues = ({ key, user, team, tags = [] }: LedgerIdentity): SqlValu
 const writtenPrices = new WeakMap<UnitPrices, string>()
 
 /** The JSON of unit prices. They are the same object for all attempts until the price changes. */
-export function jsonOfPrices(prices: UnitPrices): string {
+function jsonOfPrices(prices: UnitPrices): string {
   let json = writtenPrices.get(prices)
   if (json === undefined) writtenPrices.set(prices, (json = JSON.stringify(prices)))
   return json

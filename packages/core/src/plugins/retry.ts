@@ -3,7 +3,7 @@ import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
 import { fullJitterDelayMs } from '../retry/backoff.ts'
 import { sleep } from '../sleep.ts'
-import type { Attempt } from '../types.ts'
+import type { Attempt, Handler, Reply } from '../types.ts'
 
 const baseMs = 500
 /** The first wait after a rate limit or an overload, which need longer to pass than a slip. */
@@ -19,24 +19,29 @@ export function retry({ clock, random }: BuiltInServices): Plugin {
     name: 'retry',
     attempt: {
       stage: 'retry',
-      async run(first, next) {
-        for (let attempt = first; ; attempt = { ...attempt, number: attempt.number + 1 }) {
-          const { retryBudget, state } = attempt.candidate
-          if (attempt.number === 1) retryBudget.recordRequest()
-          try {
-            return await next(attempt)
-          } catch (error) {
-            if (!isSignalboxError(error) || isRefusal(error)) throw error
-            const backoffMs = fullJitterDelayMs({ attempt: attempt.number, baseMs: baseOf(error), maxMs, random })
-            const waitMs = Math.max(error.retryAfterMs ?? 0, backoffMs, state.readyInMs())
-            if (clock.now() + waitMs >= attempt.call.deadline) throw tooLate(error)
-            if (!mayRetry(error, attempt) || !retryBudget.tryTake()) throw error
-            await sleep(waitMs, attempt.signal, clock)
-          }
-        }
-      },
+      run: tryAgain,
     },
   })
+
+  // Nearly no attempt fails: what waits for one costs less than a function that waits in a loop.
+  function tryAgain(attempt: Attempt, next: Handler<Attempt>): Promise<Reply> {
+    if (attempt.number === 1) attempt.candidate.retryBudget.recordRequest()
+    return next(attempt).catch(async (error: unknown) => {
+      await untilNext(error, attempt)
+      return tryAgain({ ...attempt, number: attempt.number + 1 }, next)
+    })
+  }
+
+  /** Waits until an attempt may be made after one that failed so. Throws where none may. */
+  async function untilNext(error: unknown, attempt: Attempt): Promise<void> {
+    if (!isSignalboxError(error) || isRefusal(error)) throw error
+    const { retryBudget, state } = attempt.candidate
+    const backoffMs = fullJitterDelayMs({ attempt: attempt.number, baseMs: baseOf(error), maxMs, random })
+    const waitMs = Math.max(error.retryAfterMs ?? 0, backoffMs, state.readyInMs())
+    if (clock.now() + waitMs >= attempt.call.deadline) throw tooLate(error)
+    if (!mayRetry(error, attempt) || !retryBudget.tryTake()) throw error
+    await sleep(waitMs, attempt.signal, clock)
+  }
 }
 
 function mayRetry(error: SignalboxError, { number, candidate, call, alternatives }: Attempt): boolean {

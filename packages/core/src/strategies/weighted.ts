@@ -2,6 +2,17 @@ import type { Ranked, Strategy } from '../types.ts'
 
 /** By chance, in proportion to weight; the places behind the first are drawn from the rest in the same way. */
 export function weighted(): Strategy {
+  /** The reasons given last, by name: weights seldom change, and to write numbers costs more than all the rest. */
+  const given = new Map<string, Reason>()
+
+  function reasonFor(name: string, weight: number, total: number): string {
+    const last = given.get(name)
+    if (last?.weight === weight && last.total === total) return last.text
+    const text = `drawn with weight ${weight} of ${total}`
+    given.set(name, { weight, total, text })
+    return text
+  }
+
   return {
     name: 'weighted',
     rank(_call, candidates, { random }) {
@@ -10,16 +21,20 @@ export function weighted(): Strategy {
       const ranked: Ranked[] = []
       for (let total = sum(weights); total > 0; total = sum(weights)) {
         const place = draw(weights, random() * total)
-        ranked.push({
-          name: candidates[place]!.name,
-          score: weights[place]!,
-          reason: `drawn with weight ${weights[place]} of ${total}`,
-        })
+        const { name } = candidates[place]!
+        const score = weights[place]!
+        ranked.push({ name, score, reason: reasonFor(name, score, total) })
         weights[place] = 0
       }
       return ranked
     },
   }
+}
+
+interface Reason {
+  readonly weight: number
+  readonly total: number
+  readonly text: string
 }
 
 function sum(weights: readonly number[]): number {
