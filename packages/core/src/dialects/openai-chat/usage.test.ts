@@ -13,7 +13,7 @@ interface Recorded {
   readonly faults?: Usage['faults']
 }
 
-/** Usage objects as providers gave them, each with the place where somebody published it. */
+/** Usage objects as providers gave them, each with the place where somebody published it; the last one has only their form. */
 const recorded: readonly Recorded[] = [
   {
     source: 'OpenAI, gpt-4o: https://github.com/Arize-ai/openinference/pull/1453',
