@@ -161,8 +161,8 @@ describe('the text of the READMEs', () => {
   })
 
   it('gives the defaults of the configuration schema', () => {
-    const rows = [...readmes[0]!.text.matchAll(/^\| `(\w+)\.(\w+)` *\| (\S+) *\|/gm)]
-    expect(rows.length).toBeGreaterThan(8)
+    const rows = readmes.flatMap(({ text }) => [...text.matchAll(/^\| `(\w+)\.(\w+)` *\| (\S+) *\|/gm)])
+    expect(rows.length).toBeGreaterThan(12)
     for (const [, group = '', key = '', value] of rows) {
       expect(descriptionOf(group, key), `${group}.${key}`).toContain(`Default ${value}.`)
     }
