@@ -4,7 +4,8 @@ import { fitsNone, misfit } from './fit.ts'
 import type { Price } from './money/price.ts'
 import type { CandidateRecord } from './record.ts'
 import type { Route } from './route-table.ts'
-import type { Call, CandidateView, Ranked, Strategy } from './types.ts'
+import type { Call, CandidateView } from './types.ts'
+import type { Ranked, Strategy } from './strategy.ts'
 
 /** A candidate as it looks at one instant: it may look otherwise at the next. A price is looked up when it is asked for. */
 export class Look implements CandidateView {

@@ -130,20 +130,16 @@ export type {
   Message,
   Middleware,
   Modality,
-  Outcome,
   Parameters,
-  Ranked,
-  RankContext,
-  RankFunction,
   Reply,
   Request,
   Sink,
-  Strategy,
   Surface,
   Tool,
   Usage,
   UsageFault,
 } from './types.ts'
+export type { Outcome, Ranked, RankContext, RankFunction, Strategy } from './strategy.ts'
 export type { Complexity, ExpectedLength, HeuristicLabels, Task } from './classify/heuristic.ts'
 export { complexityInConversation, heuristicLabels } from './classify/heuristic.ts'
 export { likelyCostNanoUsd } from './strategies/cheapest.ts'

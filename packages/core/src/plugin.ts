@@ -7,18 +7,8 @@ import type { Ledger } from './ledger/types.ts'
 import type { PluginCommand, PluginPath } from './plugin-edges.ts'
 import { readOptions } from './standard-schema.ts'
 import type { Store } from './store/store.ts'
-import type {
-  Attempt,
-  Call,
-  Candidate,
-  CandidateView,
-  Logger,
-  Middleware,
-  RankFunction,
-  Ranked,
-  Reply,
-  Strategy,
-} from './types.ts'
+import type { Attempt, Call, Candidate, CandidateView, Logger, Middleware, Reply } from './types.ts'
+import type { RankFunction, Ranked, Strategy } from './strategy.ts'
 
 /** A step of the call ring. `pipeline.ts` shows their order. */
 export type CallStage = 'observe' | 'identify' | 'guard' | 'classify' | 'cache' | 'admit'

@@ -3,7 +3,8 @@ import type { RequestFacts } from './decision.ts'
 import type { SignalboxErrorCode } from './errors.ts'
 import type { HealthState } from './health/health-window.ts'
 import type { Price, UnitPrices } from './money/price.ts'
-import type { Ended, Identity, Ranked, Usage } from './types.ts'
+import type { Ended, Identity, Usage } from './types.ts'
+import type { Ranked } from './strategy.ts'
 
 /** One attempt of a call, as it went. Times are milliseconds since the call began. */
 export interface AttemptRecord {

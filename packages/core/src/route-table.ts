@@ -13,7 +13,8 @@ import type { ConnectedModel } from './providers/provider.ts'
 import { parseRetryAfterMs } from './retry/retry-after.ts'
 import { createStrategy } from './strategies/index.ts'
 import { modelsOfRoute } from './strategies/named-models.ts'
-import type { Attempt, Candidate, CandidateView, DialectName, Handler, Services, Strategy } from './types.ts'
+import type { Attempt, Candidate, CandidateView, DialectName, Handler, Services } from './types.ts'
+import type { Strategy } from './strategy.ts'
 
 /** A route, ready to be ranked. */
 export interface Route {

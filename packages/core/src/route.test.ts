@@ -8,7 +8,8 @@ import type { Plugin, RouteHook } from './plugin.ts'
 import type { Provider } from './providers/provider.ts'
 import { plainReply } from './reply.ts'
 import { createRouter } from './router.ts'
-import type { Attempt, Handler, Outcome, Reply, Strategy } from './types.ts'
+import type { Attempt, Handler, Reply } from './types.ts'
+import type { Outcome, Strategy } from './strategy.ts'
 
 const reply = (model: string): Reply =>
   plainReply({ status: 200, headers: {}, dialect: 'openai-chat', model, body: Buffer.from(model) })

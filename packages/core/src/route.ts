@@ -7,7 +7,8 @@ import type { RouteHook, TryCandidate } from './plugin.ts'
 import type { AttemptRecord } from './record.ts'
 import type { Route, RouteTable } from './route-table.ts'
 import { tryInTurn } from './try-in-turn.ts'
-import type { Attempt, Call, Candidate, Handler, Outcome, Ranked, Reply } from './types.ts'
+import type { Attempt, Call, Candidate, Handler, Reply } from './types.ts'
+import type { Outcome, Ranked } from './strategy.ts'
 
 /** What the route is made of. */
 export interface RouteParts {

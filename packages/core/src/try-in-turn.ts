@@ -1,7 +1,8 @@
 import { SignalboxError, isMoneyRefusal, isRefusal, isSignalboxError } from './errors.ts'
 import type { RouteHook, TryCandidate } from './plugin.ts'
 import { contextLengthExceeded } from './providers/failure.ts'
-import type { Ranked, Reply } from './types.ts'
+import type { Reply } from './types.ts'
+import type { Ranked } from './strategy.ts'
 
 /**
  * What a route does unless a plugin takes its place: first those candidates that can start now, in order; then those that

@@ -1,6 +1,7 @@
 import type { RouteOptions } from '../config/options.ts'
 import type { Plugin, StrategyFactory } from '../plugin.ts'
-import type { Services, Strategy } from '../types.ts'
+import type { Services } from '../types.ts'
+import type { Strategy } from '../strategy.ts'
 import { type BanditOptions, bandit } from './bandit.ts'
 import { type CascadeOptions, cascade } from './cascade.ts'
 import { cheapest } from './cheapest.ts'

@@ -1,4 +1,5 @@
-import type { Call, CandidateView, Outcome, Services, Strategy } from '../types.ts'
+import type { Call, CandidateView, Services } from '../types.ts'
+import type { Outcome, Strategy } from '../strategy.ts'
 import { createLatencyTracker, rankByLatency } from './latency-tracker.ts'
 
 /** Options of the strategy `least-latency`. */

@@ -1,4 +1,5 @@
-import type { CandidateView, Strategy } from '../types.ts'
+import type { CandidateView } from '../types.ts'
+import type { Strategy } from '../strategy.ts'
 
 type Balances = Readonly<Record<string, number>>
 

@@ -1,5 +1,6 @@
 import { tokensOf } from '../tokens/request.ts'
-import type { Call, Strategy } from '../types.ts'
+import type { Call } from '../types.ts'
+import type { Strategy } from '../strategy.ts'
 import { type Choice, type Choices, assessChoices, observeChoices, rankChoice } from './choice.ts'
 import type { MakeStrategy, NestedStrategy } from './index.ts'
 
