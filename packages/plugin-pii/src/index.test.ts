@@ -53,7 +53,7 @@ describe('what goes to a provider', () => {
     ['from 192.168.10.254 and 999.1.1.1', 'from [IP_1] and 999.1.1.1'],
     ['on 2026-11-21 there were 1234567 of 12, 13 and 14', 'on 2026-11-21 there were 1234567 of 12, 13 and 14'],
     ['a@example.com, b@example.com, a@example.com', '[EMAIL_1], [EMAIL_2], [EMAIL_1]'],
-  ])('has placeholders: %s', async (prompt, redacted) => {
+  ])('has pseudonyms: %s', async (prompt, redacted) => {
     const { sent, bytes } = await ask(prompt, () => 'ok')
     expect(JSON.parse(sent)[0].content).toBe(redacted)
     expect(bytes).toContain(JSON.stringify(redacted).slice(1, -1))
@@ -94,7 +94,7 @@ describe('what goes to a provider', () => {
 })
 
 describe('what comes back', () => {
-  it('has the values again, and no placeholder that its caller wrote is taken for one', async () => {
+  it('has the values again, and no pseudonym that its caller wrote is taken for one', async () => {
     const { sent, text } = await ask('[EMAIL_1] is not ada@example.com', () => '[EMAIL_1] [EMAIL_2]')
     expect(sent).toContain('[EMAIL_1] is not [EMAIL_2]')
     expect(JSON.parse(text).choices[0].message.content).toBe('[EMAIL_1] ada@example.com')

@@ -18,7 +18,7 @@ const texts: ReadonlySet<string> = new Set([
   'reasoning_content',
 ])
 
-/** The request with placeholders in the place of what the vault takes; the same one where it takes nothing. */
+/** The request with pseudonyms in the place of what the vault takes; the same one where it takes nothing. */
 export function redactRequest(request: Request, vault: Vault): Request {
   const patch: Record<string, unknown> = {}
   for (const field of conversation) {

@@ -5,11 +5,11 @@ import type { Vault } from './vault.ts'
 interface Waiting {
   /** What is written, once nothing in it is open. */
   write(): string
-  /** How many of its texts may end in the beginning of a placeholder. */
+  /** How many of its texts may end in the beginning of a pseudonym. */
   open: number
 }
 
-/** The end of a text that may be the beginning of a placeholder. */
+/** The end of a text that may be the beginning of a pseudonym. */
 interface OpenEnd {
   readonly event: Waiting
   readonly lanes: readonly string[]
@@ -22,8 +22,8 @@ interface OpenEnd {
 const mostWaiting = 32
 
 /**
- * Restores a stream event by event. An event whose text may be cut inside a placeholder waits for the next piece of that
- * text, which then has the placeholder whole; all others behind it wait with it, so that none is overtaken.
+ * Restores a stream event by event. An event whose text may be cut inside a pseudonym waits for the next piece of that
+ * text, which then has the pseudonym whole; all others behind it wait with it, so that none is overtaken.
  */
 export class StreamRestorer {
   private readonly vault: Vault

@@ -161,7 +161,7 @@ const eventsOf = (text: string): Json[] =>
   text.split('\n\n').flatMap((event) => (event.startsWith('data: {') ? [JSON.parse(event.slice(6))] : []))
 
 const prompt = 'mail ada@example.com and bob@example.com about "Ada" '
-/** What the model says. Not all of it that looks like a placeholder is one. */
+/** What the model says. Not all of it that looks like a pseudonym is one. */
 const said = 'Où 😀 [EMAIL_1], [EMAIL_2][EMAIL_1] and [EMAI or [X] or [EMAIL_1'
 const read = 'Où 😀 ada@example.com, bob@example.comada@example.com and [EMAI or [X] or [EMAIL_1'
 const written = '{"to":"[EMAIL_2]","about":"[NAME_1]"}'
@@ -214,7 +214,7 @@ describe.each(wires)('an answer in $dialect', (wire) => {
     )
   })
 
-  it('comes as soon as it may: only what may be cut inside a placeholder waits', async () => {
+  it('comes as soon as it may: only what may be cut inside a pseudonym waits', async () => {
     const events = wire.events(['Hi [EMA', 'IL_1] there', ' and on'], ['{}']).filter((event) => !isPing(event))
     const writes: string[] = []
     const chunks = (async function* chunksSeen() {
@@ -287,7 +287,7 @@ describe('the next turn', () => {
     expect(JSON.stringify(sent)).toContain('[EMAIL_2]')
   })
 
-  it('does not move the placeholders of what came before it', async () => {
+  it('does not move the pseudonyms of what came before it', async () => {
     const wire = wires.find(({ dialect }) => dialect === 'anthropic-messages')!
     const turn = (...contents: readonly string[]) =>
       ask(

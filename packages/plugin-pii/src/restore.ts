@@ -3,7 +3,7 @@ import { type Json, eachText, parse } from './json.ts'
 import { StreamRestorer } from './restore-stream.ts'
 import type { Vault } from './vault.ts'
 
-/** The reply with the values of the vault in the place of its placeholders. */
+/** The reply with the values of the vault in the place of its pseudonyms. */
 export function restoreReply(reply: Reply, vault: Vault): Reply {
   const { status, headers, dialect, model, body, ended } = reply
   if (!(body instanceof Uint8Array)) return { ...reply, body: streamOf(restoreStream(body, vault)) }
