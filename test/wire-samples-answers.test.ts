@@ -1,28 +1,22 @@
 import { readFileSync } from 'node:fs'
-import type Anthropic from '@anthropic-ai/sdk'
 import type OpenAI from 'openai'
 import { describe, expect, it } from 'vitest'
 import type { Router } from '@signalbox/core'
 import { json } from '@signalbox/testkit'
 import { type Wire, wires } from './support/dialects.ts'
 import { anthropicClient, openaiClient } from './support/mounts.ts'
-import { listenTo, routerFor, upstreamThat } from './support/routers.ts'
-import { type Counts, countsOf } from './support/wire-samples.ts'
-
-/** What is in an answer, as any client hears it. */
-interface Heard {
-  readonly text: string
-  readonly calls: readonly { readonly name: string; readonly input: object }[]
-  readonly thought: string
-  readonly stop: 'end' | 'tools'
-  readonly counts: Counts
-}
-
-/** A sample (fixtures/wire/README.md), and what is in it. */
-interface Sample extends Heard {
-  readonly file: string
-  readonly dialect: Wire['name']
-}
+import {
+  type Heard,
+  type Sample,
+  contentOf,
+  counted,
+  countsOfCompletion,
+  heardInMessage,
+  heardInResponse,
+  question,
+  reached,
+  routerPlaying,
+} from './support/wire-samples.ts'
 
 const samples: readonly Sample[] = [
   {
@@ -108,15 +102,7 @@ const samples: readonly Sample[] = [
 const bodyOf = ({ file }: Sample) =>
   readFileSync(new URL(`fixtures/wire/${file}-plain.jsonl`, import.meta.url), 'utf8').trim()
 
-async function giving(sample: Sample) {
-  const upstream = await upstreamThat(json(JSON.parse(bodyOf(sample))))
-  const wire = wires.find(({ name }) => name === sample.dialect)!
-  const router = routerFor({ models: { auto: wire.model(upstream) } })
-  return { router, told: listenTo(router) }
-}
-
-const reached = (router: Router) => ({ url: 'http://in.process/v1', fetch: router.fetch })
-const question = { role: 'user' as const, content: 'hello' }
+const giving = (sample: Sample) => routerPlaying(sample, json(JSON.parse(bodyOf(sample))))
 
 type Message = OpenAI.ChatCompletionMessage & { readonly reasoning_content?: string }
 
@@ -134,35 +120,15 @@ const clients: Readonly<Record<Wire['name'], (router: Router) => Promise<Heard>>
       calls: functions.map(({ name, arguments: input }) => ({ name, input: JSON.parse(input) as object })),
       thought: thought ?? '',
       stop: choices[0]!.finish_reason === 'tool_calls' ? 'tools' : 'end',
-      counts: countsOf.completion(usage),
+      counts: countsOfCompletion(usage),
     }
   },
   async 'anthropic-messages'(router) {
     const asked = { model: 'auto', max_tokens: 99, messages: [question] }
-    const { content, stop_reason: reason, usage } = await anthropicClient(reached(router)).messages.create(asked)
-    const joined = (read: (block: Anthropic.ContentBlock) => string) => content.map(read).join('')
-    return {
-      text: joined((block) => (block.type === 'text' ? block.text : '')),
-      calls: content.flatMap((block) =>
-        block.type === 'tool_use' ? [{ name: block.name, input: block.input as object }] : [],
-      ),
-      thought: joined((block) => (block.type === 'thinking' ? block.thinking : '')),
-      stop: reason === 'tool_use' ? 'tools' : 'end',
-      counts: countsOf.message(usage),
-    }
+    return heardInMessage(await anthropicClient(reached(router)).messages.create(asked))
   },
   async 'openai-responses'(router) {
-    const client = openaiClient(reached(router))
-    const { output, output_text: text, usage } = await client.responses.create({ model: 'auto', input: [question] })
-    const calls = output.flatMap((item) => (item.type === 'function_call' ? [item] : []))
-    const thoughts = output.flatMap((item) => (item.type === 'reasoning' ? item.summary : []))
-    return {
-      text,
-      calls: calls.map((call) => ({ name: call.name, input: JSON.parse(call.arguments) as object })),
-      thought: thoughts.map((part) => part.text).join(''),
-      stop: calls.length > 0 ? 'tools' : 'end',
-      counts: countsOf.response(usage),
-    }
+    return heardInResponse(await openaiClient(reached(router)).responses.create({ model: 'auto', input: [question] }))
   },
 }
 
@@ -172,12 +138,8 @@ describe.each(samples)('a sample answer: $file', (sample) => {
 
     const heard = await clients[name](router)
 
-    const { text, calls, thought, stop, counts } = sample
-    expect(heard).toEqual({ text, calls, thought, stop, counts })
-    const { usage, estimated } = told.find(({ event }) => event === 'call.ended')!.payload.ended
-    expect(estimated).toBe(false)
-    const { inputTokens, cachedInputTokens, outputTokens, reasoningTokens } = usage
-    expect([inputTokens, cachedInputTokens, outputTokens + reasoningTokens]).toEqual(counts)
+    expect(heard).toEqual(contentOf(sample))
+    expect(counted(told)).toEqual({ counts: sample.counts, estimated: false })
   })
 
   it('passes through as it came where the caller speaks the same', async () => {

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import type Anthropic from '@anthropic-ai/sdk'
 import type OpenAI from 'openai'
 import { describe, expect, it } from 'vitest'
 import type { Router } from '@signalbox/core'
@@ -7,24 +6,19 @@ import { chunk, cut, json, lastChunk, sse, streamHead } from '@signalbox/testkit
 import { collect } from './support/caller.ts'
 import { type Wire, wires } from './support/dialects.ts'
 import { anthropicClient, openaiClient } from './support/mounts.ts'
-import { listenTo, routerFor, upstreamThat } from './support/routers.ts'
-import { type Counts, countsOf } from './support/wire-samples.ts'
-
-interface Call {
-  readonly name: string
-  readonly input: object
-}
-
-/** A sample (fixtures/wire/README.md), and what is in it. */
-interface Sample {
-  readonly file: string
-  readonly dialect: Wire['name']
-  readonly text: string
-  readonly calls: readonly Call[]
-  readonly thought: string
-  readonly stop: 'end' | 'tools'
-  readonly counts: Counts
-}
+import { routerFor, upstreamThat } from './support/routers.ts'
+import {
+  type Heard,
+  type Sample,
+  contentOf,
+  counted,
+  countsOfCompletion,
+  heardInMessage,
+  heardInResponse,
+  question,
+  reached,
+  routerPlaying,
+} from './support/wire-samples.ts'
 
 const samples: readonly Sample[] = [
   {
@@ -116,15 +110,10 @@ function eventsOf({ file, dialect }: Sample): string {
 }
 
 /** A router to an upstream that plays the sample, its bytes cut everywhere. */
-async function playing(sample: Sample) {
-  const script = [streamHead(), cut(eventsOf(sample), { every: 11 }).map(chunk), lastChunk()]
-  const upstream = await upstreamThat(script)
-  const wire = wires.find(({ name }) => name === sample.dialect)!
-  const router = routerFor({ models: { auto: wire.model(upstream) } })
-  return { router, upstream, told: listenTo(router) }
-}
+const playing = (sample: Sample) =>
+  routerPlaying(sample, [streamHead(), cut(eventsOf(sample), { every: 11 }).map(chunk), lastChunk()])
 
-interface Heard extends Pick<Sample, 'text' | 'calls' | 'thought' | 'stop' | 'counts'> {
+interface HeardStream extends Heard {
   /** What the caller sends back in the next turn. */
   readonly said: unknown
 }
@@ -143,16 +132,13 @@ function partsOf({ content }: Delta, kind: 'text' | 'thinking'): string {
   return own.map(({ text = '', thinking = [] }) => text + thinking.map((part) => part.text).join('')).join('')
 }
 
-const reached = (router: Router) => ({ url: 'http://in.process/v1', fetch: router.fetch })
-const question = { role: 'user' as const, content: 'hello' }
-
 /** Each official client as it hears a stream. */
-const listeners: Readonly<Record<Wire['name'], (router: Router) => Promise<Heard>>> = {
+const listeners: Readonly<Record<Wire['name'], (router: Router) => Promise<HeardStream>>> = {
   async 'openai-chat'(router) {
     const client = openaiClient(reached(router))
-    const counted = { stream: true, stream_options: { include_usage: true } } as const
+    const withUsage = { stream: true, stream_options: { include_usage: true } } as const
     const chunks = await collect(
-      await client.chat.completions.create({ model: 'auto', messages: [question], ...counted }),
+      await client.chat.completions.create({ model: 'auto', messages: [question], ...withUsage }),
     )
     const deltas = chunks.flatMap(({ choices }) => (choices[0] ? [choices[0].delta as Delta] : []))
     const joined = (read: (delta: Delta) => string | null | undefined) => deltas.map((one) => read(one) ?? '').join('')
@@ -171,7 +157,7 @@ const listeners: Readonly<Record<Wire['name'], (router: Router) => Promise<Heard
       calls: sent.map((call) => ({ name: call.function.name, input: JSON.parse(call.function.arguments) as object })),
       thought,
       stop: chunks.some(({ choices }) => choices[0]?.finish_reason === 'tool_calls') ? 'tools' : 'end',
-      counts: countsOf.completion(chunks.findLast(({ usage }) => usage)?.usage),
+      counts: countsOfCompletion(chunks.findLast(({ usage }) => usage)?.usage),
       said: {
         role: 'assistant',
         content: text,
@@ -182,39 +168,14 @@ const listeners: Readonly<Record<Wire['name'], (router: Router) => Promise<Heard
     }
   },
   async 'anthropic-messages'(router) {
-    const client = anthropicClient(reached(router))
-    const message = await client.messages.stream({ model: 'auto', max_tokens: 99, messages: [question] }).finalMessage()
-    const { content, stop_reason: reason, usage } = message
-    const joined = (read: (block: Anthropic.ContentBlock) => string) => content.map(read).join('')
-    return {
-      text: joined((block) => (block.type === 'text' ? block.text : '')),
-      calls: content.flatMap((block) =>
-        block.type === 'tool_use' ? [{ name: block.name, input: block.input as object }] : [],
-      ),
-      thought: joined((block) => (block.type === 'thinking' ? block.thinking : '')),
-      stop: reason === 'tool_use' ? 'tools' : 'end',
-      counts: countsOf.message(usage),
-      said: { role: 'assistant', content },
-    }
+    const asked = { model: 'auto', max_tokens: 99, messages: [question] }
+    const message = await anthropicClient(reached(router)).messages.stream(asked).finalMessage()
+    return { ...heardInMessage(message), said: { role: 'assistant', content: message.content } }
   },
   async 'openai-responses'(router) {
-    const client = openaiClient(reached(router))
-    const {
-      output,
-      output_text: text,
-      usage,
-    } = await client.responses.stream({ model: 'auto', input: [question] }).finalResponse()
-    const calls = output.flatMap((item) => (item.type === 'function_call' ? [item] : []))
-    return {
-      text,
-      calls: calls.map((call) => ({ name: call.name, input: JSON.parse(call.arguments) as object })),
-      thought: output
-        .flatMap((item) => (item.type === 'reasoning' ? item.summary.map((part) => part.text) : []))
-        .join(''),
-      stop: calls.length > 0 ? 'tools' : 'end',
-      counts: countsOf.response(usage),
-      said: output,
-    }
+    const asked = { model: 'auto', input: [question] }
+    const response = await openaiClient(reached(router)).responses.stream(asked).finalResponse()
+    return { ...heardInResponse(response), said: response.output }
   },
 }
 
@@ -224,12 +185,8 @@ describe.each(samples)('a sample stream: $file', (sample) => {
 
     const { said: _said, ...heard } = await listeners[name](router)
 
-    const { text, calls, thought, stop, counts } = sample
-    expect(heard).toEqual({ text, calls, thought, stop, counts })
-    const { usage, estimated } = told.find(({ event }) => event === 'call.ended')!.payload.ended
-    expect(estimated).toBe(false)
-    const { inputTokens, cachedInputTokens, outputTokens, reasoningTokens } = usage
-    expect([inputTokens, cachedInputTokens, outputTokens + reasoningTokens]).toEqual(counts)
+    expect(heard).toEqual(contentOf(sample))
+    expect(counted(told)).toEqual({ counts: sample.counts, estimated: false })
   })
 
   it('passes through byte for byte where the caller speaks the same', async () => {
