@@ -60,12 +60,14 @@ export function createCachedCalls(options: CachedCallsOptions): Middleware<Call>
       return told(reply, 'miss')
     }
     call.record.cache = { outcome: 'joined' }
-    const tookMs = tookOf(call)
-    void reply.ended.then(async () => {
+    // The call has not ended before its record says what it saved.
+    const ended = reply.ended.then(async (how) => {
+      const tookMs = tookOf(call)
       const found = await answers.find(key)
       answers.note(call, found ? hit('joined', found, { ageMs: 0, tookMs }) : { outcome: 'joined' })
+      return how
     })
-    return told(reply, 'hit', 0)
+    return told({ ...reply, ended }, 'hit', 0)
   }
 
   /** What a call may wait for: a stream for no other stream, for it would not be one any more. */
