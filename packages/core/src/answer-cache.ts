@@ -2,7 +2,7 @@ import type { CachedAnswer } from './cache/answer.ts'
 import { type Flights, createFlights } from './cache/flights.ts'
 import type { AnswerLayer, LayerSize } from './cache/layer.ts'
 import { createMemoryLayer } from './cache/memory-layer.ts'
-import { type CacheOptions, type CacheSettings, cacheDefaults } from './cache/settings.ts'
+import { type CacheOptions, type CacheScope, type CacheSettings, cacheDefaults } from './cache/settings.ts'
 import { createSqliteLayer } from './cache/sqlite-layer.ts'
 import { createCallKeys } from './call-key.ts'
 import type { Clock } from './clock.ts'
@@ -36,6 +36,8 @@ export interface CacheStatus {
 /** The cache as calls meet it. */
 export interface AnswerCache {
   readonly flights: Flights
+  /** Who shares answers. */
+  readonly per: CacheScope
   /** What holds on a route; undefined where nothing is cached. */
   settingsOf(route: string): CacheSettings | undefined
   /** The key of a call: calls with one key may share an answer. */
@@ -135,6 +137,7 @@ export function createAnswerCache(options: RouterOptions, services: CacheService
 
   return {
     flights: createCallFlights(clock),
+    per: cache.per ?? cacheDefaults.per,
     settingsOf,
     keyOf: createCallKeys(options, cache, services.routes),
     find: (key) => find(key, 0),

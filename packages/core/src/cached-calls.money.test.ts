@@ -1,11 +1,11 @@
-import { createFakeClock } from '@signalbox/testkit'
+import { completionBody, createFakeClock, streamEvents } from '@signalbox/testkit'
 import { describe, expect, it } from 'vitest'
 import type { RouterOptions } from './config/options.ts'
 import type { Provider } from './providers/provider.ts'
 import { noUsage, plainReply, readBody, streamReply } from './reply.ts'
 import { createRouter } from './router.ts'
 import { PushStream } from './stream.ts'
-import type { Attempt, Ended, Reply } from './types.ts'
+import type { Attempt, Ended, Reply, Usage } from './types.ts'
 
 const clock = createFakeClock()
 const head = { status: 200, headers: {}, dialect: 'openai-chat', model: 'a' } as const
@@ -18,6 +18,8 @@ const costNanoUsd = 300
 class Upstream {
   readonly reply: Promise<Reply>
   readonly attempt: Attempt
+  private whole: Uint8Array = Buffer.from('whole')
+  private commit = () => undefined as void
   private settle: ((ended: Ended) => void) | undefined
   private readonly body: PushStream
 
@@ -28,17 +30,30 @@ class Upstream {
     this.body = new PushStream({ pause: () => undefined, resume: () => undefined, cancel })
     attempt.signal.addEventListener('abort', cancel)
     this.reply = attempt.call.request.parameters.stream
-      ? Promise.resolve(streamReply({ ...head, body: this.body, ended, cancel }))
-      : ended.then((how) => ({ ...plainReply({ ...head, body: Buffer.from('whole') }), ended: Promise.resolve(how) }))
+      ? new Promise((resolve) => (this.commit = () => resolve(streamReply({ ...head, body: this.body, ended, cancel }))))
+      : ended.then((how) => ({ ...plainReply({ ...head, body: this.whole }), ended: Promise.resolve(how) }))
+  }
+
+  /** The most that it may write. */
+  get maximum(): number | undefined {
+    return this.attempt.call.request.parameters.maxOutputTokens
+  }
+
+  /** Says this, and why it stopped. */
+  say(content: string, finishReason: string): void {
+    this.whole = Buffer.from(JSON.stringify(completionBody({ content, finishReason })))
+    for (const event of streamEvents({ content: [content], finishReason })) this.push(event)
+    this.end()
   }
 
   push(text: string): void {
+    this.commit()
     this.body.push(Buffer.from(text))
   }
 
-  end(how: Ended['how'] = 'complete'): void {
+  end(how: Ended['how'] = 'complete', used: Usage = usage): void {
     this.body.end()
-    this.settle!({ how, usage, estimated: false })
+    this.settle!({ how, usage: used, estimated: false })
   }
 }
 
@@ -187,5 +202,111 @@ describe('an answer made anew behind the back of a call', () => {
     ])
     expect(await spentBy('second')).toEqual([costNanoUsd, 0])
     expect(await spentBy('third')).toEqual([0, 0])
+  })
+})
+
+/** A router at which some callers have money for 100 tokens, and all others for many. */
+async function withPoor(poor: readonly string[], options: Partial<RouterOptions> = {}) {
+  const box = boxed({ budgets: [{ per: 'user', limitUsd: 1e-3, window: 'day' }], ...options })
+  for (const [index, user] of poor.entries()) {
+    const spent = box.ask(user, { seed: index, max_tokens: 99_900 })
+    await clock.settle()
+    box.upstreams[index]!.end('complete', { ...noUsage, outputTokens: 99_900 })
+    await spent
+  }
+  await clock.settle()
+  box.upstreams.length = 0
+  /** Asks without a limit of its own. */
+  const ask = (user: string, stream: boolean) => textOf(box.ask(user, { max_tokens: undefined, stream }))
+  return { ...box, ask }
+}
+
+describe.each([{ stream: false }, { stream: true }])('an answer that stops where the money did, %j', ({ stream }) => {
+  it('is not kept for those who have more', async () => {
+    const { upstreams, router, ask } = await withPoor(['poor'])
+    const short = ask('poor', stream)
+    await clock.settle()
+    upstreams[0]!.say('Once', 'length')
+    expect(await short).toContain('Once')
+    const whole = ask('rich', stream)
+    await clock.settle()
+    expect(upstreams.map(({ maximum }) => maximum)).toEqual([100, 16_384])
+    upstreams[1]!.say('Once upon a time', 'stop')
+    expect(await whole).toContain('Once upon a time')
+    expect(await ask('poor', stream)).toContain('Once upon a time')
+    expect(router.status().cache).toMatchObject({ hits: 1 })
+  })
+
+  it('is kept where the model came to its end before', async () => {
+    const { upstreams, ask } = await withPoor(['poor'])
+    const short = ask('poor', stream)
+    await clock.settle()
+    upstreams[0]!.say('No.', 'stop')
+    await short
+    expect(await ask('rich', stream)).toContain('No.')
+    expect(upstreams).toHaveLength(1)
+  })
+
+  it('is for the one alone who asked: those who waited with it ask together once', async () => {
+    const { upstreams, ask, charged } = await withPoor(['poor'])
+    const short = ask('poor', stream)
+    const others = followers.map((user) => ask(user, stream))
+    await clock.settle()
+    upstreams[0]!.say('Once', 'length')
+    expect(await short).toContain('Once')
+    await clock.settle()
+    expect(upstreams.map(({ maximum }) => maximum)).toEqual([100, 16_384])
+    upstreams[1]!.say('Once upon a time', 'stop')
+    for (const text of await Promise.all(others)) expect(text).toContain('Once upon a time')
+    await clock.settle()
+    expect(new Map(charged() as [string, number][])).toEqual(
+      new Map([
+        ['poor', 999_000 + costNanoUsd],
+        ['follower 0', costNanoUsd],
+      ]),
+    )
+  })
+
+  it('keeps none of those waiting who have no more: they wait twice at the most', async () => {
+    const poor = followers.slice(0, 5)
+    const { upstreams, ask } = await withPoor(poor)
+    const short = poor.map((user) => ask(user, stream))
+    for (const under of [1, 2, 5]) {
+      await clock.settle()
+      expect(upstreams).toHaveLength(under)
+      for (const upstream of upstreams) upstream.say('Once', 'length')
+    }
+    for (const text of await Promise.all(short)) expect(text).toContain('Once')
+  })
+
+  it('is for nobody when the one has left who asked', async () => {
+    const { upstreams, ask, router } = await withPoor(['poor'])
+    const leaving = new AbortController()
+    const body = { model: 'a', temperature: 0, stream, messages: [{ role: 'user', content: 'hi' }] }
+    const left = router.handle({ body, identity: { team: 't', user: 'poor' }, signal: leaving.signal })
+    const others = [ask('rich', stream)]
+    await clock.settle()
+    leaving.abort()
+    await (await left.catch(() => undefined))?.ended
+    expect(upstreams[0]!.attempt.signal.aborted).toBe(false)
+    upstreams[0]!.push('Once')
+    await clock.settle()
+    expect(upstreams[0]!.attempt.signal.aborted).toBe(stream)
+    upstreams[0]!.say('Once', 'length')
+    await clock.settle()
+    upstreams[1]!.say('Once upon a time', 'stop')
+    for (const text of await Promise.all(others)) expect(text).toContain('Once upon a time')
+  })
+
+  it('is shared by calls of one identity, and not kept', async () => {
+    const { upstreams, ask, charged } = await withPoor(['poor'], { cache: {} })
+    const short = [ask('poor', stream), ask('poor', stream), ask('poor', stream)]
+    await clock.settle()
+    upstreams[0]!.say('Once', 'length')
+    for (const text of await Promise.all(short)) expect(text).toContain('Once')
+    void ask('poor', stream)
+    await clock.settle()
+    expect(upstreams).toHaveLength(2)
+    expect(charged()).toEqual([['poor', 999_000 + costNanoUsd]])
   })
 })

@@ -1,7 +1,7 @@
 import type { AnswerCache, Found } from './answer-cache.ts'
 import { type CacheWishes, readCacheControl } from './cache/cache-control.ts'
 import type { CacheSettings } from './cache/settings.ts'
-import { cachedAnswer, cachedReply, canChangeKind } from './cached-reply.ts'
+import { cachedAnswer, cachedReply, canChangeKind, isCapped, isCutByMoney } from './cached-reply.ts'
 import type { Clock } from './clock.ts'
 import { dialects } from './dialects/index.ts'
 import type { CacheRecord } from './record.ts'
@@ -94,7 +94,7 @@ export function createCachedCalls(options: CachedCallsOptions): Middleware<Call>
       signal: end,
       deadline: call.deadline,
       start: (ending) => next({ ...call, signal: ending }),
-      onComplete: sharing(asking).onComplete,
+      ...sharing(asking),
     })
     reply.then(readBody).catch(() => undefined)
   }
@@ -106,8 +106,13 @@ export function createCachedCalls(options: CachedCallsOptions): Middleware<Call>
       onComplete(reply: Reply, body: Uint8Array, ended: Ended) {
         // A budget near its end may have sent the call by another route: that answer is not this route's.
         const isOwn = routes.find(call.route)?.candidates.has(reply.model)
-        if (reply.status === 200 && isOwn) answers.keep(key, cachedAnswer(call, reply, { body, ended }, clock))
+        if (reply.status !== 200 || !isOwn || isCutByMoney(call, reply, body)) return
+        answers.keep(key, cachedAnswer(call, reply, { body, ended }, clock))
       },
+      // Callers that are one to the budgets have the same money left; where a stream stops nobody knows as it begins.
+      isForItAlone: (reply) =>
+        answers.per !== 'identity' &&
+        (reply.body instanceof Uint8Array ? isCutByMoney(call, reply, reply.body) : isCapped(call, reply)),
     }
   }
 

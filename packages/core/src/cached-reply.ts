@@ -3,6 +3,7 @@ import type { Clock } from './clock.ts'
 import { collect, replay, withoutUsage } from './dialects/change-kind.ts'
 import { dialects } from './dialects/index.ts'
 import { plainReply, streamOf, streamReply } from './reply.ts'
+import { stopOf } from './dialects/stop-reason.ts'
 import type { Call, Ended, Reply } from './types.ts'
 
 /** The answer as a cache keeps it. */
@@ -62,4 +63,18 @@ const streamHeaders = { 'content-type': 'text/event-stream; charset=utf-8' }
 export function canChangeKind({ request: { body, parameters } }: Call): boolean {
   const { logprobs, audio } = body
   return !logprobs && !audio && (parameters.choices ?? 1) === 1
+}
+
+/** Whether a model was let write less than its caller may have, for want of money: another one may have more of that. */
+export function isCapped({ record }: Call, { model }: Reply): boolean {
+  return record.attempts.some((attempt) => attempt.outputCap !== undefined && attempt.model === model)
+}
+
+/** Whether a whole answer stops where the money did. */
+export function isCutByMoney(call: Call, reply: Reply, body: Uint8Array): boolean {
+  if (!isCapped(call, reply)) return false
+  const isStream = !(reply.body instanceof Uint8Array)
+  const { choices = 1 } = call.request.parameters
+  const stop = choices > 1 ? undefined : stopOf({ body, isStream }, dialects[reply.dialect])
+  return stop === undefined || stop === 'length'
 }

@@ -4,7 +4,7 @@ import { bytesOf, noUsage, plainReply, streamReply } from '../reply.ts'
 import { endOf } from '../sleep.ts'
 import { PushStream } from '../stream.ts'
 import type { ByteStream, Ended, Reply } from '../types.ts'
-import type { FlightOptions, Passenger, Rider } from './flights.ts'
+import { type FlightOptions, type Passenger, type Rider, notForAll } from './flights.ts'
 
 /** One that waits for the answer, or reads it. */
 export interface Member extends Rider {
@@ -72,6 +72,7 @@ export class Flight {
   }
 
   private land(reply: Reply): void {
+    if (!this.isOver && this.passenger.isForItAlone?.(reply)) this.sendAway()
     if (this.isOver) return reply.cancel()
     const { body } = reply
     if (!(body instanceof Uint8Array)) {
@@ -83,6 +84,19 @@ export class Flight {
     this.over()
     void reply.ended.then((ended) => this.complete(reply, body, ended))
     for (const { member } of this.release()) member.resolve(member.leads ? reply : withoutUsage(reply, body))
+  }
+
+  /** Leaves the leader alone with the answer. Where it has left, nobody wants it. */
+  private sendAway(): void {
+    const others = [...this.seats].filter(({ member }) => !member.leads)
+    for (const seat of others) {
+      this.seats.delete(seat)
+      this.let(seat)
+      seat.member.reject(notForAll)
+    }
+    if (this.seats.size > 0) return this.onGone()
+    this.over()
+    this.end.abort()
   }
 
   private fail(error: unknown): void {
