@@ -30,7 +30,9 @@ class Upstream {
     this.body = new PushStream({ pause: () => undefined, resume: () => undefined, cancel })
     attempt.signal.addEventListener('abort', cancel)
     this.reply = attempt.call.request.parameters.stream
-      ? new Promise((resolve) => (this.commit = () => resolve(streamReply({ ...head, body: this.body, ended, cancel }))))
+      ? new Promise(
+          (resolve) => (this.commit = () => resolve(streamReply({ ...head, body: this.body, ended, cancel }))),
+        )
       : ended.then((how) => ({ ...plainReply({ ...head, body: this.whole }), ended: Promise.resolve(how) }))
   }
 
@@ -287,7 +289,9 @@ describe.each([{ stream: false }, { stream: true }])('an answer that stops where
     const others = [ask('rich', stream)]
     await clock.settle()
     leaving.abort()
-    await (await left.catch(() => undefined))?.ended
+    await (
+      await left.catch(() => undefined)
+    )?.ended
     expect(upstreams[0]!.attempt.signal.aborted).toBe(false)
     upstreams[0]!.push('Once')
     await clock.settle()

@@ -1,4 +1,5 @@
 import type { AnswerCache, Found } from './answer-cache.ts'
+import type { CachedAnswer } from './cache/answer.ts'
 import { type CacheWishes, readCacheControl } from './cache/cache-control.ts'
 import type { CacheSettings } from './cache/settings.ts'
 import { cachedAnswer, cachedReply, canChangeKind, isCapped, isCutByMoney } from './cached-reply.ts'
@@ -36,15 +37,19 @@ export function createCachedCalls(options: CachedCallsOptions): Middleware<Call>
     }
     const key = answers.keyOf(call)
     if (wishes.noCache) return askTogether(`${key} ${call.key}`, { key, call, next })
-    const answered = after(answers.find(key), (found) => {
-      const ageMs = found ? Math.max(0, clock.wallTime() - found.answer.storedAt) : Infinity
-      const reply = found && isFresh(ageMs, settings, wishes) ? cachedReply(call, found.answer) : undefined
-      if (!reply) return askTogether(key, { key, call, next })
-      const isStale = ageMs > settings.ttlMs
-      answers.note(call, hit(isStale ? 'stale' : 'hit', found!, { ageMs, tookMs: tookOf(call) }))
-      if (isStale) refresh({ key, call, next })
-      return told(reply, 'hit', ageMs)
-    })
+    const newMs = Math.min(settings.ttlMs, wishes.maximumAgeMs)
+    const answered = after(
+      answers.find(key, (answer) => ageOf(answer) <= newMs),
+      (found) => {
+        const ageMs = found ? ageOf(found.answer) : Infinity
+        const reply = found && isFresh(ageMs, settings, wishes) ? cachedReply(call, found.answer) : undefined
+        if (!reply) return askTogether(key, { key, call, next })
+        const isStale = ageMs > settings.ttlMs
+        answers.note(call, hit(isStale ? 'stale' : 'hit', found!, { ageMs, tookMs: tookOf(call) }))
+        if (isStale) refresh({ key, call, next })
+        return told(reply, 'hit', ageMs)
+      },
+    )
     return Promise.resolve(answered)
   }
 
@@ -114,6 +119,10 @@ export function createCachedCalls(options: CachedCallsOptions): Middleware<Call>
         answers.per !== 'identity' &&
         (reply.body instanceof Uint8Array ? isCutByMoney(call, reply, reply.body) : isCapped(call, reply)),
     }
+  }
+
+  function ageOf({ storedAt }: CachedAnswer): number {
+    return Math.max(0, clock.wallTime() - storedAt)
   }
 
   function tookOf({ record }: Call): number {
