@@ -185,7 +185,7 @@ describe('layers', () => {
   })
 
   it('that cannot be closed or counted keep no other one open', async () => {
-    const closed = vi.fn()
+    const closed = vi.fn<() => void>()
     const stuck: AnswerLayer = {
       ...mapLayer('stuck'),
       size: () => JSON.parse('{') as never,

@@ -113,7 +113,7 @@ export function createAnswerCache(options: RouterOptions, services: CacheService
   function find(
     key: string,
     willDo: (answer: CachedAnswer) => boolean = () => true,
-    [at, newest]: readonly [number, Found?] = [0],
+    [at, newest]: readonly [number, Found | undefined] = [0, undefined],
   ): MaybePromise<Found | undefined> {
     const layer = layers[at]
     if (!layer) return newest

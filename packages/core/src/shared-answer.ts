@@ -1,16 +1,14 @@
-import { type Flights, type Passenger, notForAll } from './cache/flights.ts'
+import { notForAll } from './cache/flight.ts'
+import type { Flights, Passenger } from './cache/flights.ts'
 import type { Clock } from './clock.ts'
 import { type SignalboxErrorCode, errorForAnother, isSignalboxError } from './errors.ts'
 import { endOf } from './sleep.ts'
-import type { Call, Ended, Handler, Reply } from './types.ts'
+import type { Call, Handler, Reply } from './types.ts'
 
 /** How calls become one. */
-export interface Sharing {
+export interface Sharing extends Pick<Passenger, 'onComplete' | 'isForItAlone'> {
   readonly flights: Flights
   readonly clock: Clock
-  /** Is given the whole of an answer that this call asked for. */
-  readonly onComplete: (reply: Reply, body: Uint8Array, ended: Ended) => void
-  readonly isForItAlone?: Passenger['isForItAlone']
 }
 
 /** What failed the one who asked, and need not fail those who waited with it. */

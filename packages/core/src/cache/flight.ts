@@ -4,7 +4,7 @@ import { bytesOf, noUsage, plainReply, streamReply } from '../reply.ts'
 import { endOf } from '../sleep.ts'
 import { PushStream } from '../stream.ts'
 import type { ByteStream, Ended, Reply } from '../types.ts'
-import { type FlightOptions, type Passenger, type Rider, notForAll } from './flights.ts'
+import type { FlightOptions, Passenger, Rider } from './flights.ts'
 
 /** One that waits for the answer, or reads it. */
 export interface Member extends Rider {
@@ -22,6 +22,9 @@ interface Seat {
   settle?: (ended: Ended) => void
   isBehind: boolean
 }
+
+/** What those are rejected with who waited for an answer that is not for them. */
+export const notForAll = Symbol('not for all')
 
 const left: Ended = { how: 'cancelled', usage: noUsage, estimated: false }
 

@@ -20,9 +20,6 @@ export interface Passenger extends Rider {
   onComplete(reply: Reply, body: Uint8Array, ended: Ended): void
 }
 
-/** What those are rejected with who waited for an answer that is not for them. */
-export const notForAll = Symbol('not for all')
-
 /** What a passenger gets. */
 interface Boarded {
   /** Whether it is the one who asked. */
