@@ -71,8 +71,8 @@ describe('a watched stream', () => {
   })
 
   it('is finished when all the choices are that were asked for', () => {
-    const of = (index: number, finish: string | null) =>
-      sse({ choices: [{ index, delta: { content: 'a' }, finish_reason: finish }] })
+    const of = (index: number, reason: string | null) =>
+      sse({ choices: [{ index, delta: { content: 'a' }, finish_reason: reason }] })
     const { watch, push } = watching({ choices: 3 })
     for (const text of [of(0, null), of(1, null), of(1, 'stop'), of(1, 'stop'), of(2, 'length')]) push(text)
     expect(watch.finished).toBe(false)
