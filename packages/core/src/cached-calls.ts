@@ -2,7 +2,7 @@ import type { AnswerCache, Found } from './answer-cache.ts'
 import type { CachedAnswer } from './cache/answer.ts'
 import { type CacheWishes, readCacheControl } from './cache/cache-control.ts'
 import type { CacheSettings } from './cache/settings.ts'
-import { cachedAnswer, cachedReply, canChangeKind, isCapped, isCutByMoney } from './cached-reply.ts'
+import { cachedAnswer, cachedReply, canChangeKind, isCapped, isCutByMoney, told } from './cached-reply.ts'
 import type { Clock } from './clock.ts'
 import { dialects } from './dialects/index.ts'
 import type { CacheRecord } from './record.ts'
@@ -61,7 +61,8 @@ export function createCachedCalls(options: CachedCallsOptions): Middleware<Call>
     if (changed) return changed
     const { leads, reply } = await answerTogether(kind, call, next, sharing(asking))
     if (leads) {
-      answers.note(call, { outcome: 'miss' })
+      // A layer further in may have had it, and said so.
+      answers.note(call, call.record.cache ?? { outcome: 'miss' })
       return told(reply, 'miss')
     }
     call.record.cache = { outcome: 'joined' }
@@ -177,9 +178,4 @@ function hit(
     savedNanoUsd: answer.costNanoUsd,
     savedMs: Math.max(0, answer.tookMs - tookMs),
   }
-}
-
-function told(reply: Reply, outcome: 'hit' | 'miss' | 'bypass', ageMs?: number): Reply {
-  const age = ageMs === undefined ? {} : { age: String(Math.floor(ageMs / 1_000)) }
-  return { ...reply, headers: { ...reply.headers, ...age, 'x-signalbox-cache': outcome } }
 }

@@ -4,6 +4,7 @@ import { collect, replay, withoutUsage } from './dialects/change-kind.ts'
 import { dialects } from './dialects/index.ts'
 import { plainReply, streamOf, streamReply } from './reply.ts'
 import { stopOf } from './dialects/stop-reason.ts'
+import type { CallRecord } from './record.ts'
 import type { Call, Ended, Reply } from './types.ts'
 
 /** The answer as a cache keeps it. */
@@ -23,10 +24,23 @@ export function cachedAnswer(
     tellsUsage: dialects[dialect].wantsUsage(request),
     body: whole.body,
     usage: whole.ended.usage,
-    storedAt: clock.wallTime(),
-    costNanoUsd: record.attempts.reduce((sum, { costNanoUsd = 0 }) => sum + costNanoUsd, 0),
+    // What a layer further in had is as old as it was there.
+    storedAt: clock.wallTime() - 1_000 * Number(headers['age'] ?? 0),
+    costNanoUsd: costOf(record),
     tookMs: clock.now() - record.startedMs,
   }
+}
+
+/** A reply that says whether it was in a cache, and how old it is. Where a layer further in had it, its word holds. */
+export function told(reply: Reply, outcome: 'hit' | 'miss' | 'bypass', ageMs?: number): Reply {
+  if (outcome !== 'hit' && reply.headers['x-signalbox-cache'] === 'hit') return reply
+  const age = ageMs === undefined ? {} : { age: String(Math.floor(ageMs / 1_000)) }
+  return { ...reply, headers: { ...reply.headers, ...age, 'x-signalbox-cache': outcome } }
+}
+
+/** What the attempts of a call have cost, in nano-USD. */
+export function costOf({ attempts }: CallRecord): number {
+  return attempts.reduce((sum, { costNanoUsd = 0 }) => sum + costNanoUsd, 0)
 }
 
 /** The reply that gives a caller a kept answer, as a stream or plain as it asked. Undefined where that cannot be said. */
