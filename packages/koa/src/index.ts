@@ -67,14 +67,13 @@ export function signalboxErrors({ prefix = '' }: Pick<SignalboxOptions, 'prefix'
 
 /** Koa takes a caller who leaves in the middle of a stream for an error of the app's, and prints it. It is none. */
 function keepLeavingQuiet(ctx: Context): void {
-  const { onerror } = ctx
-  ctx.onerror = (error) => {
-    if (!isPrematureClose(error)) onerror.call(ctx, error)
+  const tell = ctx.onerror
+  function onerror(error: NodeJS.ErrnoException): void {
+    // Koa calls it without an error too, when a response has ended.
+    if ((error as NodeJS.ErrnoException | null)?.code !== 'ERR_STREAM_PREMATURE_CLOSE') tell.call(ctx, error)
   }
+  Object.assign(ctx, { onerror })
 }
-
-const isPrematureClose = (error: unknown) =>
-  error instanceof Error && 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE'
 
 const isUnder = (path: string, prefix: string) =>
   path === prefix || path.startsWith(prefix.endsWith('/') ? prefix : `${prefix}/`)
