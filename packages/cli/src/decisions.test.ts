@@ -4,21 +4,16 @@ import { dirname, join } from 'node:path'
 import { createRouter, loadConfig, openLedger, recordedCall } from '@signalbox/core'
 import { startProgrammableUpstream, startSimulatedProvider } from '@signalbox/testkit'
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest'
-import { configFile, finished, ran } from './testing/signalbox.ts'
+import { configFile, finished, pricedModel, ran } from './testing/signalbox.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'signalbox-decisions-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
-const models = (baseUrl: string) => {
-  const model = (input: number) => ({
-    provider: 'openai-compatible',
-    baseUrl,
-    model: 'gpt-4.1',
-    apiKey: 'any',
-    price: { input, output: 4 * input },
-  })
-  return { cheap: model(1), strong: model(10), spare: model(5) }
-}
+const models = (baseUrl: string) => ({
+  cheap: pricedModel(baseUrl, 1),
+  strong: pricedModel(baseUrl, 10),
+  spare: pricedModel(baseUrl, 5),
+})
 const routes = {
   auto: {
     models: ['cheap', 'strong', 'spare'],

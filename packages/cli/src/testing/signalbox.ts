@@ -145,3 +145,12 @@ export const configFor = (baseUrl: string) => ({
   models: { fast: { provider: 'openai-compatible', baseUrl, model: 'gpt-4.1', apiKey: '$PROVIDER_KEY' } },
   routes: { auto: { models: ['fast'] } },
 })
+
+/** A model at an upstream, that costs so much for a million tokens of input, and four times that for output. */
+export const pricedModel = (baseUrl: string, input: number) => ({
+  provider: 'openai-compatible',
+  baseUrl,
+  model: 'gpt-4.1',
+  apiKey: 'any',
+  price: { input, output: 4 * input },
+})
