@@ -205,20 +205,13 @@ it('follows the ledger: the last calls, and each that ends from now on', async (
   const tail = following(['tail', '--config', config, '--lines', '1', '--json'])
   await tail.printed('"id":"id')
   const ledger = createSqliteLedger({ file, clock: systemClock })
-  ledger.close({
-    callKey: 'new',
-    callId: 'fresh',
-    time: Date.now(),
-    identity: {},
-    route: 'auto',
-    outcome: 'ok',
-    durationMs: 5,
-    failovers: 0,
-    decision: {},
-  })
+  const about = { identity: {}, route: 'auto', outcome: 'ok', failovers: 0, decision: {} }
+  ledger.close({ ...about, callKey: 'long', callId: 'of ten minutes', time: Date.now() - 600_000, durationMs: 600_000 })
+  ledger.close({ ...about, callKey: 'new', callId: 'fresh', time: Date.now(), durationMs: 5 })
   await ledger.end()
   await tail.printed('"id":"fresh"')
+  await tail.printed('"id":"of ten minutes"')
   tail.signal('SIGTERM')
   expect(await tail.exited).toBe(0)
-  expect(tail.output().stdout.split('\n').filter(Boolean)).toHaveLength(2)
+  expect(tail.output().stdout.split('\n').filter(Boolean)).toHaveLength(3)
 })
