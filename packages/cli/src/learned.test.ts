@@ -1,6 +1,6 @@
 import { startSimulatedProvider } from '@signalbox/testkit'
 import { expect, it, onTestFinished } from 'vitest'
-import { configFile, finished, pricedModel, served } from './testing/signalbox.ts'
+import { configFile, pricedModel, ran, served } from './testing/signalbox.ts'
 
 it('serves a file whose route chooses by what was learned, with the package that comes with the command', async () => {
   const provider = await startSimulatedProvider()
@@ -32,7 +32,7 @@ it('serves a file whose route chooses by what was learned, with the package that
   expect(await ask('auto', 'hi')).toMatch(/^(small|large)$/)
 
   const wrong = { ...config, routes: { auto: { models: ['small'], strategy: { use: 'learned', targetShare: 7 } } } }
-  expect(await finished(['serve', '--config', configFile(wrong), '--check'])).toMatchObject({
+  expect(await ran(['serve', '--config', configFile(wrong), '--check'])).toMatchObject({
     code: 1,
     stderr: expect.stringContaining('targetShare: expected a number from 0 to 1, got 7'),
   })
