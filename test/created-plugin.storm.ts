@@ -50,7 +50,7 @@ describe('a plugin made in the workspace, untouched', () => {
         ['exec', 'vitest', 'run', '-c', '.config/vitest.config.ts', 'test/packages.test.ts'],
         copy,
       )
-      expect(packages).toContain('@signalbox/test')
+      expect(packages).toMatch(/^[1-9]\d* passed, 0 failed$/m)
     },
   )
 })

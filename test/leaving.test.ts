@@ -55,7 +55,8 @@ describeMounts('a caller who leaves', (mount) => {
     const second = await upstreamThat(completion({ content: '' }))
     const router = routerOver([first, second])
     const told = listenTo(router)
-    const answer = await open(await mount.serve(router), streamed)
+    const mounted = await mount.serve(router)
+    const answer = await open(mounted, streamed)
     await answer.until(lo)
 
     answer.leave()
@@ -70,6 +71,8 @@ describeMounts('a caller who leaves', (mount) => {
       usage: { outputTokens: 2 },
     })
     expect(second.requests).toHaveLength(0)
+    await new Promise((resolve) => mounted.server.close(resolve))
+    expect(mounted.hostErrors).toEqual([])
   })
 
   it('while a failed attempt waits to be repeated ends the wait, and nothing more is tried', async () => {

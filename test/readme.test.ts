@@ -29,6 +29,8 @@ const readmes = ['README.md', ...globSync('{packages/*/README,docs/*}.md', { cwd
 }))
 const blocks = readmes.flatMap(({ path, text }) => blocksOf(path, text))
 const inLanguage = (...languages: string[]) => blocks.filter(({ language }) => languages.includes(language))
+/** A test suite, which no program can run. */
+const isSuite = ({ code }: Block) => code.includes("from '@signalbox/testkit/plugin'")
 
 function blocksOf(readme: string, text: string): Block[] {
   return [...text.matchAll(/^```(\w*)\n([^]*?)^```$/gm)].map(({ 1: language = '', 2: code = '', index }) => {
@@ -98,7 +100,7 @@ describe('the code in the READMEs', () => {
   })
 
   it.concurrent('runs, and what it mounts answers prompts', { timeout: 60_000 }, async () => {
-    const folders = inLanguage('ts').map(({ folder }) => folder)
+    const folders = inLanguage('ts').flatMap((block) => (isSuite(block) ? [] : [block.folder]))
     const runner = fileURLToPath(new URL('readme-runner.ts', import.meta.url))
     const env = { ...process.env, ...keys }
     const args = ['--conditions=@signalbox/source', runner, ...folders]
@@ -109,6 +111,21 @@ describe('the code in the READMEs', () => {
     )
     expect(stdout.match(/^ran .*$/gm)).toEqual(folders.map((folder) => `ran ${folder}`))
     expect(stdout).toContain('17 × 23 = 391')
+  })
+
+  it.concurrent('passes, where it is a suite of tests', { timeout: 60_000 }, async () => {
+    const suites = inLanguage('ts').filter(isSuite)
+    const include = suites.map(({ folder }) => join(folder, 'block.ts'))
+    const conditions = ['@signalbox/source', 'module', 'node', 'development|production']
+    const config = { resolve: { conditions }, ssr: { resolve: { conditions } }, test: { include } }
+    writeFileSync(join(scratch, 'vitest.config.ts'), `export default ${JSON.stringify(config)}`)
+    const vitest = join(root, 'node_modules/vitest/vitest.mjs')
+    const { stdout } = await run(process.execPath, [vitest, 'run', '--root', scratch, '--reporter', 'verbose'], {
+      timeout: childMs,
+    })
+    const declared = [...stdout.matchAll(/plugin contract: (\w+)/g)].map(([, name]) => name)
+    expect(new Set(declared)).toEqual(new Set(['region', 'polite']))
+    expect(suites).toHaveLength(2)
   })
 
   it.each(inLanguage('json', 'yaml'))('is data, and configures a router if it says so, at $title', async (block) => {

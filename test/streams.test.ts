@@ -17,6 +17,7 @@ import { describeMounts } from './support/mounts.ts'
 import { listenTo, routerOver, simulatedProvider, modelAt, routerFor, upstreamThat } from './support/routers.ts'
 
 const [role, hel, lo] = streamEvents({ content: ['Hel', 'lo'] }) as [string, string, string]
+const finishOfFirst = sse({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }], usage: fixtureUsage })
 const another = stream(streamEvents({ content: ['from ', 'the second'] }))
 const request = { body: chat({ stream: true }) }
 
@@ -66,12 +67,24 @@ describeMounts('a stream that dies after its first content', (mount) => {
     { death: 'is reset', script: [streamHead(), chunk(role), chunk(hel), reset()], code: 'stream_interrupted' },
     { death: 'is cut off', script: [streamHead(), chunk(role), chunk(hel), end()], code: 'stream_interrupted' },
     { death: 'ends without a finish reason', script: stream([role, hel, lo]), code: 'stream_truncated' },
-  ])('ends in an error event when it $death, and no other model is asked', async ({ script, code }) => {
+    {
+      death: 'is reset when one of two choices is finished',
+      script: [streamHead(), ...[role, hel, finishOfFirst].map(chunk), reset()],
+      choices: 2,
+      code: 'stream_interrupted',
+    },
+    {
+      death: 'ends when one of two choices is finished',
+      script: stream([role, hel, finishOfFirst]),
+      choices: 2,
+      code: 'stream_truncated',
+    },
+  ])('ends in an error event when it $death, and no other model is asked', async ({ script, choices, code }) => {
     const second = await upstreamThat(another)
     const router = routerOver([await upstreamThat(script), second])
     const told = listenTo(router)
 
-    const answer = await send(await mount.serve(router), request)
+    const answer = await send(await mount.serve(router), { body: chat({ stream: true, n: choices }) })
 
     expect(answer.status).toBe(200)
     expect(answer.text.startsWith(role + hel)).toBe(true)

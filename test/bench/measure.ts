@@ -16,8 +16,10 @@ export interface RunOptions {
   readonly rounds: number
   /** How long one slice of load lasts; wrk takes whole seconds only, and at least one. */
   readonly seconds: number
-  /** Requests, and a fifth of that in streams, that a row answers before it is measured. */
+  /** Requests that a row answers before it is measured, and a fifth of that in streams, and with a failed attempt. */
   readonly warmUpRequests: number
+  /** For a row that is too slow for so many: the time after which each kind of them ends. */
+  readonly longestWarmUpMs: number
   readonly openStreams: number
   /** A stream held open gets this many chunks, one each 100 ms. */
   readonly holdChunks: number
@@ -55,7 +57,6 @@ export const hasWrk = hasCommand('wrk')
 const busyConnections = 16
 const chunksOfBlast = 200
 const rampSeconds = 0.4
-const longestWarmUpMs = 4_000
 /** Rounds of heavy rows outside of the busy phase are every so many. */
 const heavyEvery = 3
 
@@ -254,19 +255,27 @@ function expectAnswer(what: string, { status, body }: Answer, texts: readonly st
 }
 
 /** Compilers look at counts and not at time: a slow row needs longer to get warm. */
-async function repeat(wanted: number, slice: () => Promise<number>): Promise<void> {
-  const giveUpAt = Date.now() + longestWarmUpMs
+async function repeat(wanted: number, longestMs: number, slice: () => Promise<number>): Promise<void> {
+  const giveUpAt = Date.now() + longestMs
   for (let done = 0; done < wanted && Date.now() < giveUpAt;) done += await slice()
 }
 
 async function warmUp(row: Row, { port }: Standing, { options, upstreams }: Bench): Promise<void> {
-  const { warmUpRequests: wanted, seconds, useWrk } = options
+  const { warmUpRequests: wanted, longestWarmUpMs, seconds, useWrk } = options
   const load = { connections: busyConnections, seconds, useWrk }
-  await repeat(wanted, async () => (await sendRequests(port, shapeOf(row, upstreams), load)).requests)
+  const measures = (phase: Phase) => row.phases.includes(phase) && options.phases.includes(phase)
+  const send = async (shape: RequestShape) => (await sendRequests(port, shape, load)).requests
+  await repeat(wanted, longestWarmUpMs, () => send(shapeOf(row, upstreams)))
+  if (measures('failover')) await repeat(wanted / 5, longestWarmUpMs, () => send(failoverShape(row, upstreams)))
+  if (!measures('first-chunk') && !measures('chunks')) return
   // Short ones: what is compiled late is the beginning and the end of a stream, and not what each chunk goes through.
   await upstreams.set({ chunks: 10, gapMs: 0 })
   const streamLoad = { connections: 8, seconds: seconds / 2 }
-  await repeat(wanted / 5, async () => (await sendStreams(port, shapeOf(row, upstreams, true), streamLoad)).streams)
+  await repeat(
+    wanted / 5,
+    longestWarmUpMs,
+    async () => (await sendStreams(port, shapeOf(row, upstreams, true), streamLoad)).streams,
+  )
 }
 
 async function ledgerAlone(options: RunOptions) {

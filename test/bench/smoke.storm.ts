@@ -12,6 +12,7 @@ const options: RunOptions = {
   rounds: 1,
   seconds: 0.1,
   warmUpRequests: 0,
+  longestWarmUpMs: 0,
   openStreams: 5,
   holdChunks: 2,
   useWrk: false,

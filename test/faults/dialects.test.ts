@@ -34,7 +34,7 @@ interface Fault {
 /** What a caller is told: the provider's words where it had some, or else our code. */
 const toldBy = (caller: Speaker, body: unknown, { tells }: Fault) => caller.errorOf(body)[tells ? 'message' : 'code']
 
-const quick = { timeouts: { firstTokenMs: 80, answerMs: 80 } }
+const quick = { timeouts: { firstTokenMs: 20, answerMs: 20 } }
 
 const streamedBefore: readonly Fault[] = [
   { title: 'cuts after the head', code: 'bad_upstream_response', script: () => [streamHead(), reset()] },

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { createSqliteLedger, systemClock } from '@signalbox/core'
 import { startSimulatedProvider } from '@signalbox/testkit'
 import { expect, it, onTestFinished } from 'vitest'
-import { configFile, finished } from './testing/signalbox.ts'
+import { configFile, finished, ran } from './testing/signalbox.ts'
 
 let folders = 0
 
@@ -29,11 +29,12 @@ async function folderOf(names: readonly string[]): Promise<string> {
 }
 
 const commands = ['keys create --name shop', 'serve --check', 'doctor', 'report', 'keys list', 'echo say']
-const run = (line: string, folder: string) => finished(line.split(' '), {}, folder)
+const run = (line: string, folder: string) => ran(line.split(' '), {}, folder)
 
 it.each(['signalbox.config.json', 'signalbox.config.ts'])('every command finds %s in its folder', async (name) => {
   const folder = await folderOf([name])
   for (const line of commands) expect(await run(line, folder), line).toMatchObject({ code: 0, stderr: '' })
+  expect(await finished(['echo', 'say'], {}, folder)).toEqual({ code: 0, stdout: 'said\n', stderr: '' })
 })
 
 it('tells what was looked for, and where, when there is none', async () => {

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 
 /** What a configuration is called where `--config` names none. */
 const names = ['json', 'yaml', 'yml', 'ts', 'mts', 'js', 'mjs'].map((extension) => `signalbox.config.${extension}`)
@@ -12,7 +13,7 @@ const names = ['json', 'yaml', 'yml', 'ts', 'mts', 'js', 'mjs'].map((extension) 
 export function configFile(given: string | undefined, command: string): string {
   if (given) return given
   const folder = process.cwd()
-  const [found, ...others] = names.filter((name) => existsSync(name))
+  const [found, ...others] = names.filter((name) => existsSync(join(folder, name)))
   if (others.length > 0)
     throw new Error(
       `${command}: expected one configuration in ${folder}, got ${[found, ...others].join(' and ')}: name one by --config FILE`,

@@ -4,21 +4,16 @@ import { dirname, join } from 'node:path'
 import { createRouter, loadConfig, openLedger, recordedCall } from '@signalbox/core'
 import { startProgrammableUpstream, startSimulatedProvider } from '@signalbox/testkit'
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest'
-import { configFile, finished } from './testing/signalbox.ts'
+import { configFile, finished, pricedModel, ran } from './testing/signalbox.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'signalbox-decisions-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
-const models = (baseUrl: string) => {
-  const model = (input: number) => ({
-    provider: 'openai-compatible',
-    baseUrl,
-    model: 'gpt-4.1',
-    apiKey: 'any',
-    price: { input, output: 4 * input },
-  })
-  return { cheap: model(1), strong: model(10), spare: model(5) }
-}
+const models = (baseUrl: string) => ({
+  cheap: pricedModel(baseUrl, 1),
+  strong: pricedModel(baseUrl, 10),
+  spare: pricedModel(baseUrl, 5),
+})
 const routes = {
   auto: {
     models: ['cheap', 'strong', 'spare'],
@@ -65,23 +60,12 @@ describe('explain', () => {
         '',
       ].join('\n'),
     )
-    const paid = await finished([
-      'explain',
-      '-c',
-      config,
-      '--prompt',
-      prompt,
-      '--tier',
-      'pro',
-      '--user',
-      'ada',
-      '--json',
-    ])
+    const paid = await ran(['explain', '-c', config, '--prompt', prompt, '--tier', 'pro', '--user', 'ada', '--json'])
     expect(JSON.parse(paid.stdout)).toMatchObject({
       identity: { tier: 'pro', user: 'ada' },
       candidates: [{ name: 'strong', reason: 'rule "paid"; its turn', score: 1 }, { name: 'spare' }],
     })
-    const labelled = await finished(['explain', '-c', config, '--prompt', prompt, '--label', 'task=code'])
+    const labelled = await ran(['explain', '-c', config, '--prompt', prompt, '--label', 'task=code'])
     expect(labelled.stdout).toMatch(/^strong would be asked first: rule "task is code"/)
     expect(upstream.connections).toEqual([])
   })
@@ -96,7 +80,7 @@ describe('explain', () => {
     [['replay', '-c', 'x.json'], 2, 'replay needs a LOG'],
     [['simulate', '--ledger', 'x.db'], 2, 'simulate needs --ledger FILE and --policy FILE'],
   ])('wants what it needs: %j', async (args, code, message) => {
-    expect(await finished(args)).toMatchObject({ code, stderr: expect.stringContaining(message) })
+    expect(await ran(args)).toMatchObject({ code, stderr: expect.stringContaining(message) })
   })
 })
 
@@ -123,8 +107,11 @@ async function recorded() {
 describe('replay', () => {
   it('makes the decisions of a ledger and of a log again: 0 differences, or each of them and exit code 1', async () => {
     const { provider, file, ledger, log } = await recorded()
-    for (const place of [ledger, log]) {
-      expect(await finished(['replay', place, '-c', file])).toEqual({
+    for (const [place, replayed] of [
+      [ledger, finished],
+      [log, ran],
+    ] as const) {
+      expect(await replayed(['replay', place, '-c', file])).toEqual({
         code: 0,
         stdout: '60 decisions: 0 differences\n  same       60\n  different  0\n',
         stderr: '',
@@ -134,7 +121,7 @@ describe('replay', () => {
       models: models(provider.baseUrl),
       routes: { ...routes, auto: { models: ['strong', 'cheap'] } },
     })
-    const { code, stdout } = await finished(['replay', ledger, '-c', other])
+    const { code, stdout } = await ran(['replay', ledger, '-c', other])
     expect(code).toBe(1)
     expect(stdout).toMatch(/was {"strategy":"rules".*\n {2}is {2}{"strategy":"ordered","candidates":\[{"name":"strong"/)
     expect(stdout).toContain('... and 10 more\n60 decisions: 30 differences\n')
@@ -144,11 +131,11 @@ describe('replay', () => {
   it('says what is wrong with a log', async () => {
     const config = configFile({ models: models('http://127.0.0.1:1/v1') })
     const log = configFile('{"callId":"a"}\n', 'jsonl')
-    expect(await finished(['replay', log, '-c', config])).toMatchObject({
+    expect(await ran(['replay', log, '-c', config])).toMatchObject({
       code: 1,
       stderr: expect.stringContaining(`${log}, line 1: expected a recorded call`),
     })
-    expect(await finished(['replay', 'nowhere.db', '-c', config])).toMatchObject({
+    expect(await ran(['replay', 'nowhere.db', '-c', config])).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('nowhere.db cannot be read: ENOENT'),
     })
@@ -207,7 +194,7 @@ describe('simulate', () => {
     expect(Number(simulation.costUsd)).toBeCloseTo(Number(was) / 1e9, 12)
     expect(Number(simulation.wouldCostUsd)).toBeCloseTo(Number(would) / 1e9, 12)
 
-    const text = await finished(['simulate', '--ledger', ledger, '--policy', policy])
+    const text = await ran(['simulate', '--ledger', ledger, '--policy', policy])
     expect(text.stdout).toMatch(/^60 calls, decided again by the policy [\da-f]{16}\n/)
     expect(text.stdout).toContain('unknown        30: the text of the prompt is not recorded')
     expect(text.stdout).toMatch(/Who would move\ncaller +calls +moved\nada +40 +20\n/)

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { startSimulatedProvider } from '@signalbox/testkit'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { configFile, finished } from './testing/signalbox.ts'
+import { configFile, finished, ran } from './testing/signalbox.ts'
 
 describe('doctor', () => {
   it('says of every provider whether it takes its key, and exits with 1 where one does not', async () => {
@@ -15,7 +15,7 @@ describe('doctor', () => {
     const well = await finished(['doctor', '--config', configFile({ models: { right } })])
     expect(well).toMatchObject({ code: 0, stdout: expect.stringContaining('ok') })
 
-    const ill = await finished(['doctor', '--config', configFile({ models: { right, wrong } })])
+    const ill = await ran(['doctor', '--config', configFile({ models: { right, wrong } })])
     expect(ill).toMatchObject({ code: 1, stdout: expect.stringMatching(/wrong +fails: .*provider_auth_failed/) })
     expect(ill.stdout).toContain('1 of 2 providers')
     expect(ill.stdout).not.toContain('sk-some-wrong-key')
@@ -32,12 +32,12 @@ describe('doctor', () => {
         models: { a: { provider: 'openai-compatible', baseUrl: '${provider.baseUrl}', model: 'gpt-4.1', apiKey: 'sk-any', limits: { tier: 'gold' } } },
         tiers: { gold: { requestsPerMinute: 10 } },
         budgets: [{ per: 'all', limitUsd: 1, window: 'day' }],
-        ledger: 'ledger.db',
+        ledger: 'unopened.db',
         plugins: [{ name: 'mark', setup: () => appendFileSync(here('set-up'), 'x'), call: (call, next) => next(call) }],
       }`,
       'ts',
     )
-    expect(await finished(['doctor', '--config', file])).toMatchObject({ code: 0, stderr: '' })
-    expect(readdirSync(dirname(file)).filter((name) => /ledger|set-up/.test(name))).toEqual([])
+    expect(await ran(['doctor', '--config', file])).toMatchObject({ code: 0, stderr: '' })
+    expect(readdirSync(dirname(file)).filter((name) => /unopened|set-up/.test(name))).toEqual([])
   })
 })

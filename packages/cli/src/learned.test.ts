@@ -1,23 +1,15 @@
 import { startSimulatedProvider } from '@signalbox/testkit'
 import { expect, it, onTestFinished } from 'vitest'
-import { configFile, finished, served } from './testing/signalbox.ts'
+import { configFile, pricedModel, ran, served } from './testing/signalbox.ts'
 
 it('serves a file whose route chooses by what was learned, with the package that comes with the command', async () => {
   const provider = await startSimulatedProvider()
   onTestFinished(() => provider.close())
-  const { baseUrl } = provider
-  const model = (input: number) => ({
-    provider: 'openai-compatible',
-    baseUrl,
-    model: 'gpt-4.1',
-    apiKey: 'any',
-    price: { input, output: 4 * input },
-  })
   const candidates = { small: { like: 'gpt-4o-mini' }, large: { like: 'gpt-4o-2024-08-06' } }
   const strategy = { use: 'learned', candidates, lambda: 4 }
   const config = {
     version: 1,
-    models: { small: model(0.4), large: model(10) },
+    models: { small: pricedModel(provider.baseUrl, 0.4), large: pricedModel(provider.baseUrl, 10) },
     routes: {
       auto: { models: ['small', 'large'], strategy },
       lavish: { models: ['small', 'large'], strategy: { ...strategy, lambda: 0 } },
@@ -40,7 +32,7 @@ it('serves a file whose route chooses by what was learned, with the package that
   expect(await ask('auto', 'hi')).toMatch(/^(small|large)$/)
 
   const wrong = { ...config, routes: { auto: { models: ['small'], strategy: { use: 'learned', targetShare: 7 } } } }
-  expect(await finished(['serve', '--config', configFile(wrong), '--check'])).toMatchObject({
+  expect(await ran(['serve', '--config', configFile(wrong), '--check'])).toMatchObject({
     code: 1,
     stderr: expect.stringContaining('targetShare: expected a number from 0 to 1, got 7'),
   })

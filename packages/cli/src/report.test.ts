@@ -3,7 +3,7 @@ import { readFileSync, rmSync } from 'node:fs'
 import { createSqliteLedger, systemClock } from '@signalbox/core'
 import { startSimulatedProvider } from '@signalbox/testkit'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
-import { configFile, finished, following, served } from './testing/signalbox.ts'
+import { configFile, finished, following, ran, served } from './testing/signalbox.ts'
 
 const prices = {
   'gpt-4.1': { input: 8, cachedInput: 2, output: 24 },
@@ -62,18 +62,21 @@ afterAll(() => {
   for (const end of ['', '-wal', '-shm']) rmSync(file + end, { force: true })
 })
 
-const report = async (line: string, columns = 80) => {
-  const { code, stdout, stderr } = await finished(['report', ...line.split(' ').filter(Boolean), '--config', config], {
+const report = async (line: string, { columns = 80, by = ran } = {}) => {
+  const { code, stdout, stderr } = await by(['report', ...line.split(' ').filter(Boolean), '--config', config], {
     COLUMNS: String(columns),
   })
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
   return stdout.trimEnd()
 }
 
-it.each([80, 160])(
-  'prints what was spent in a table that fits %i columns, of calls that ended a moment ago',
-  async (columns) => {
-    const lines = (await report('', columns)).split('\n')
+it.each([
+  { columns: 80, by: finished },
+  { columns: 160, by: ran },
+])(
+  'prints what was spent in a table that fits $columns columns, of calls that ended a moment ago',
+  async ({ columns, by }) => {
+    const lines = (await report('', { columns, by })).split('\n')
     expect(lines[0]).toMatch(/^Costs by model, \d{4}-\d\d-\d\d \d\d:\d\d to \d{4}-\d\d-\d\d \d\d:\d\d \(UTC\)$/)
     for (const line of lines) expect(line.length).toBeLessThanOrEqual(columns)
     expect(lines.at(-1)).toMatch(/^total +3 .*4\.75/)
@@ -150,9 +153,11 @@ it('sees a call that a running process has just answered, and sees it when the p
   const body = JSON.stringify({ model: 'a', messages: [{ role: 'user', content: '2 + 3' }] })
   const headers = { 'content-type': 'application/json' }
   await (await fetch(`${server.url}/chat/completions`, { method: 'POST', headers, body })).text()
-  const seen = async () => JSON.parse((await finished(['report', '--config', own, '--format', 'json'])).stdout)
+  const seen = async () => JSON.parse((await ran(['report', '--config', own, '--format', 'json'])).stdout)
+  await expect
+    .poll(async () => (await seen()).total, { timeout: 5_000 })
+    .toMatchObject({ calls: 1, attempts: 1, successRate: 1 })
   const beside = await seen()
-  expect(beside.total).toMatchObject({ calls: 1, attempts: 1, successRate: 1 })
   expect(Number(beside.total.costUsd)).toBeGreaterThan(0)
   expect(Date.parse(beside.to)).toBeGreaterThanOrEqual(Date.parse(beside.total.lastUsed))
   server.signal('SIGTERM')
@@ -162,15 +167,15 @@ it('sees a call that a running process has just answered, and sees it when the p
 
 it('says what is missing', async () => {
   const none = configFile({ models: { a: provider } })
-  const { code, stderr } = await finished(['report', '--config', none])
+  const { code, stderr } = await ran(['report', '--config', none])
   expect([code, stderr]).toEqual([1, expect.stringContaining('ledger: expected a SQLite file to read')])
-  const unborn = await finished(['report', '--config', configFile({ models: { a: provider }, ledger: 'unborn.db' })])
+  const unborn = await ran(['report', '--config', configFile({ models: { a: provider }, ledger: 'unborn.db' })])
   expect([unborn.code, unborn.stderr]).toEqual([1, expect.stringContaining('there is no ledger at')])
 })
 
 it('makes, lists and revokes keys', async () => {
-  const keys = (line: string) => finished(['keys', ...line.split(' '), '--config', config], { COLUMNS: '100' })
-  const made = await keys('create --name shop --route auto --limit-usd 5 --window week --expires 2099-01-01')
+  const keys = (line: string, by = ran) => by(['keys', ...line.split(' '), '--config', config], { COLUMNS: '100' })
+  const made = await keys('create --name shop --route auto --limit-usd 5 --window week --expires 2099-01-01', finished)
   const [key] = made.stdout.split('\n')
   expect(key).toMatch(/^sb-[\w-]{43}$/)
   expect(readFileSync(join(dirname(config), 'report-keys.json'), 'utf8')).not.toContain(key)
@@ -200,20 +205,13 @@ it('follows the ledger: the last calls, and each that ends from now on', async (
   const tail = following(['tail', '--config', config, '--lines', '1', '--json'])
   await tail.printed('"id":"id')
   const ledger = createSqliteLedger({ file, clock: systemClock })
-  ledger.close({
-    callKey: 'new',
-    callId: 'fresh',
-    time: Date.now(),
-    identity: {},
-    route: 'auto',
-    outcome: 'ok',
-    durationMs: 5,
-    failovers: 0,
-    decision: {},
-  })
+  const about = { identity: {}, route: 'auto', outcome: 'ok', failovers: 0, decision: {} }
+  ledger.close({ ...about, callKey: 'long', callId: 'of ten minutes', time: Date.now() - 600_000, durationMs: 600_000 })
+  ledger.close({ ...about, callKey: 'new', callId: 'fresh', time: Date.now(), durationMs: 5 })
   await ledger.end()
   await tail.printed('"id":"fresh"')
+  await tail.printed('"id":"of ten minutes"')
   tail.signal('SIGTERM')
   expect(await tail.exited).toBe(0)
-  expect(tail.output().stdout.split('\n').filter(Boolean)).toHaveLength(2)
+  expect(tail.output().stdout.split('\n').filter(Boolean)).toHaveLength(3)
 })

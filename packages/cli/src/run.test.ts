@@ -1,7 +1,7 @@
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it } from 'vitest'
-import { configFile, configFor, finished } from './testing/signalbox.ts'
+import { configFile, configFor, finished, ran } from './testing/signalbox.ts'
 
 const key = { PROVIDER_KEY: 'sk-very-secret-key-of-the-provider' }
 const config = configFile({
@@ -18,7 +18,7 @@ const config = configFile({
 
 describe('--help and --version', () => {
   it('print to stdout and exit with 0', async () => {
-    const [help, version] = await Promise.all([finished(['--help']), finished(['-v'])])
+    const [help, version] = [await finished(['--help']), await ran(['-v'])]
     expect(help).toMatchObject({ code: 0, stderr: '' })
     expect(help.stdout).toContain('signalbox serve [--config FILE]')
     expect(version).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/), stderr: '' })
@@ -47,7 +47,7 @@ describe('--check', () => {
       routes: { auto: { models: ['b', 'b'] } },
       timeouts: { callMs: 'long' },
     })
-    const { code, stdout, stderr } = await finished(['serve', '--config', wrong, '--check'])
+    const { code, stdout, stderr } = await ran(['serve', '--config', wrong, '--check'])
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
     expect(stderr).toBe(
       [
@@ -74,7 +74,7 @@ describe('--print-order', () => {
       }`,
       'ts',
     )
-    const { code, stdout, stderr } = await finished(['serve', '-c', module, '--print-order'], key)
+    const { code, stdout, stderr } = await ran(['serve', '-c', module, '--print-order'], key)
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     expect(stdout).toMatchInlineSnapshot(`
       "call ring, once for a call
@@ -112,7 +112,7 @@ it('prints the order of a route that has plugins of its own behind that of all o
     }`,
     'ts',
   )
-  const { stdout } = await finished(['serve', '-c', guarded, '--print-order'], key)
+  const { stdout } = await ran(['serve', '-c', guarded, '--print-order'], key)
   const [everywhere = '', onRoute = ''] = stdout.split('on the route "safe"')
   expect(everywhere).not.toContain('prompt-rules')
   expect(onRoute).toMatch(/guard {4}permission\n {2}guard {4}prompt-rules\n/)
@@ -134,7 +134,7 @@ describe('a command of a plugin', () => {
   )
 
   it('runs with the words behind it and the router, and gives the exit code', async () => {
-    expect(await finished(['echo', 'say', '-c', commanded, '--', 'hello', '--there'], key)).toEqual({
+    expect(await ran(['echo', 'say', '-c', commanded, '--', 'hello', '--there'], key)).toEqual({
       code: 2,
       stdout: 'a hello --there\n',
       stderr: '',
@@ -143,12 +143,10 @@ describe('a command of a plugin', () => {
   })
 
   it('that is not there is told of with those that are', async () => {
-    const { code, stderr } = await finished(['echo', 'shout', '-c', commanded], key)
+    const { code, stderr } = await ran(['echo', 'shout', '-c', commanded], key)
     expect(code).toBe(2)
     expect(stderr).toContain('has no command "echo shout". Its plugins have:\n  echo say   says it\n  echo fail  fails')
-    expect((await finished(['ecko', '-c', config], key)).stderr).toContain(
-      'has no command "ecko". Its plugins have none.',
-    )
+    expect((await ran(['ecko', '-c', config], key)).stderr).toContain('has no command "ecko". Its plugins have none.')
   })
 })
 
@@ -162,7 +160,7 @@ it('tells wrong use in two lines, and exits with 2', async () => {
 
 describe('what stands in the way', () => {
   it('a file that is not there', async () => {
-    expect(await finished(['serve', '-c', 'nowhere.yaml'])).toEqual({
+    expect(await ran(['serve', '-c', 'nowhere.yaml'])).toEqual({
       code: 1,
       stdout: '',
       stderr: 'signalbox: The configuration nowhere.yaml cannot be read: there is no such file\n',
@@ -180,7 +178,7 @@ describe('what stands in the way', () => {
   })
 
   it('a host that is not of this machine', async () => {
-    const { code, stderr } = await finished(['serve', '-c', config, '--host', '192.0.2.1', '--port', '0'], key)
+    const { code, stderr } = await ran(['serve', '-c', config, '--host', '192.0.2.1', '--port', '0'], key)
     expect(code).toBe(1)
     expect(stderr).toBe('signalbox: 192.0.2.1 is no address of this machine; choose another one with --host\n')
   })

@@ -7,6 +7,9 @@ import { print } from './terminal.ts'
 const pollMs = 500
 /** A call is written when it ends, under the time it began: the longest that is waited for. */
 const longestCallMs = 900_000
+/** By then a call that ended is in the ledger. Others, of a process that died, are looked for only now and then. */
+const longestWriteMs = 10_000
+const pollsPerSearch = 60
 
 /** Shows the last calls of a ledger and then each new one, until a signal comes. */
 export async function tail(config: RouterOptions, { lines, json }: TailOptions): Promise<void> {
@@ -18,11 +21,15 @@ export async function tail(config: RouterOptions, { lines, json }: TailOptions):
       print(json ? jsonLine(call, attempts) : textLine(call, attempts))
     }
   }
+  let polls = 0
   const news = () => {
-    const since = Date.now() - longestCallMs
-    const calls = [...ledger.calls({ from: since })].filter(({ callKey }) => !shown.has(callKey))
+    const now = Date.now()
+    const from = now - longestCallMs
+    const isSearch = polls++ % pollsPerSearch === 0
+    if (isSearch) for (const [callKey, time] of shown) if (time < from) shown.delete(callKey)
+    const ended = ledger.calls(isSearch ? { from } : { from, endedFrom: now - longestWriteMs })
+    const calls = [...ended].filter(({ callKey }) => !shown.has(callKey))
     for (const { callKey, time } of calls) shown.set(callKey, time)
-    for (const [callKey, time] of shown) if (time < since) shown.delete(callKey)
     return calls
   }
   news()

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { type ProfileFile, parseProfile } from '@signalbox/classifier'
 import { createSqliteLedger, systemClock } from '@signalbox/core'
 import { describe, expect, it } from 'vitest'
-import { configFile, finished } from './testing/signalbox.ts'
+import { configFile, finished, ran } from './testing/signalbox.ts'
 
 /** Results in which one model knows sums and the other one knows poems, or in which nobody is better at anything. */
 function results({ count, learnable }: { count: number; learnable: boolean }): string {
@@ -86,7 +86,7 @@ describe('train', () => {
   it('does not enable a profile that learned nothing, and exits with 1', async () => {
     const data = configFile(results({ count: 200, learnable: false }), 'jsonl')
     const out = join(dirname(data), 'none.json')
-    const { code, stdout, stderr } = await finished(['train', '--data', data, '--out', out])
+    const { code, stdout, stderr } = await ran(['train', '--data', data, '--out', out])
     expect({ code, stdout, stderr }).toMatchObject({
       code: 1,
       stdout: expect.stringContaining('not enabled'),
@@ -102,7 +102,7 @@ describe('train', () => {
   ])('says what is wrong with %j', async (text, fault) => {
     const data = configFile(text, 'jsonl')
     const out = join(dirname(data), 'unwritten.json')
-    const { code, stderr } = await finished(['train', '--data', data, '--out', out])
+    const { code, stderr } = await ran(['train', '--data', data, '--out', out])
     expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining(fault) })
     expect(existsSync(out)).toBe(false)
   })
@@ -111,7 +111,7 @@ describe('train', () => {
     const { ledger, prompts } = await ratedLedger({ modelsOfPrompt: () => ['small', 'large'] })
     const out = join(dirname(prompts), 'rated.json')
     const args = ['train', '--ledger', ledger, '--prompts', prompts, '--out', out]
-    const { code, stderr } = await finished(args)
+    const { code, stderr } = await ran(args)
     expect(stderr).toContain('401 rated calls, 400 of them with a prompt')
     expect(code).toBe(0)
     const profile = parseProfile(JSON.parse(readFileSync(out, 'utf8')) as ProfileFile)
@@ -123,22 +123,22 @@ describe('train', () => {
     const { ledger, prompts } = await ratedLedger({ modelsOfPrompt: (at) => [at % 4 < 2 ? 'small' : 'large'] })
     const out = join(dirname(prompts), 'alone.json')
     const rated = ['train', '--ledger', ledger, '--prompts', prompts, '--out', out]
-    expect(await finished(rated)).toMatchObject({ code: 1, stderr: expect.stringContaining('Nothing was measured') })
+    expect(await ran(rated)).toMatchObject({ code: 1, stderr: expect.stringContaining('Nothing was measured') })
     const data = configFile(results({ count: 300, learnable: true }), 'jsonl')
-    expect(await finished([...rated, '--data', data])).toMatchObject({ code: 0 })
+    expect(await ran([...rated, '--data', data])).toMatchObject({ code: 0 })
   })
 
   it.each([
     [['--ledger', 'x.db', '--out', 'y.json'], '--ledger FILE needs --prompts FILE'],
     [['--prompts', 'x.jsonl', '--data', 'z.jsonl', '--out', 'y.json'], '--ledger FILE needs --prompts FILE'],
   ])('refuses %j', async (args, fault) => {
-    expect(await finished(['train', ...args])).toMatchObject({ code: 2, stderr: expect.stringContaining(fault) })
+    expect(await ran(['train', ...args])).toMatchObject({ code: 2, stderr: expect.stringContaining(fault) })
   })
 
   it('says which ledger or line is wrong', async () => {
     const prompts = configFile('{"id":"a","prompt":1}', 'jsonl')
     const { ledger } = await ratedLedger({ modelsOfPrompt: () => ['small'] })
-    const ask = (...args: string[]) => finished(['train', '--out', join(dirname(prompts), 'no.json'), ...args])
+    const ask = (...args: string[]) => ran(['train', '--out', join(dirname(prompts), 'no.json'), ...args])
     expect(await ask('--ledger', ledger, '--prompts', prompts)).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('expected lines of {"id", "prompt"}'),
@@ -150,7 +150,7 @@ describe('train', () => {
   })
 
   it('needs data and a place to write to', async () => {
-    expect(await finished(['train', '--data', 'x.jsonl'])).toMatchObject({
+    expect(await ran(['train', '--data', 'x.jsonl'])).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('train needs --data FILE'),
     })

@@ -1,11 +1,11 @@
-import type { CachedAnswer } from './cache/answer.ts'
+import { type CachedAnswer, isCachedAnswer } from './cache/answer.ts'
 import { type Flights, createFlights } from './cache/flights.ts'
 import type { AnswerLayer, LayerSize } from './cache/layer.ts'
 import { createMemoryLayer } from './cache/memory-layer.ts'
-import { type CacheOptions, type CacheSettings, cacheDefaults } from './cache/settings.ts'
-import { createSqliteLayer } from './cache/sqlite-layer.ts'
+import { type CacheOptions, type CacheScope, type CacheSettings, cacheDefaults } from './cache/settings.ts'
+import { type SqliteLayerOptions, createSqliteLayer } from './cache/sqlite-layer.ts'
 import { createCallKeys } from './call-key.ts'
-import type { Clock } from './clock.ts'
+import type { Clock, Timer } from './clock.ts'
 import type { RouterOptions } from './config/options.ts'
 import { dialects } from './dialects/index.ts'
 import { SignalboxError } from './errors.ts'
@@ -13,7 +13,7 @@ import type { EventBus } from './events.ts'
 import { usdOf } from './money/usd.ts'
 import type { CacheRecord } from './record.ts'
 import type { RouteTable } from './route-table.ts'
-import { after, isPromise } from './store/after.ts'
+import { after, caught, isPromise } from './store/after.ts'
 import type { MaybePromise } from './store/store.ts'
 import type { Call } from './types.ts'
 
@@ -36,12 +36,17 @@ export interface CacheStatus {
 /** The cache as calls meet it. */
 export interface AnswerCache {
   readonly flights: Flights
+  /** Who shares answers. */
+  readonly per: CacheScope
   /** What holds on a route; undefined where nothing is cached. */
   settingsOf(route: string): CacheSettings | undefined
   /** The key of a call: calls with one key may share an answer. */
   keyOf(call: Call): string
-  /** What is kept under a key: at once where it is in memory. */
-  find(key: string): MaybePromise<Found | undefined>
+  /**
+   * What is kept under a key, at once where it is in memory: of the nearest layer that has what will do, or else the
+   * newest of all.
+   */
+  find(key: string, willDo?: (answer: CachedAnswer) => boolean): MaybePromise<Found | undefined>
   keep(key: string, answer: CachedAnswer): void
   /** Writes down what the cache had to do with a call. */
   note(call: Call, outcome: CacheRecord): void
@@ -61,6 +66,9 @@ interface CacheServices {
   readonly events: EventBus
   readonly routes: RouteTable
 }
+
+/** A layer that takes longer is passed over: no call waits for it. */
+const layerMs = 1_000
 
 /** The largest answer that is kept while others may join it. */
 const largestAnswerBytes = 8 * 1024 * 1024
@@ -94,29 +102,51 @@ export function createAnswerCache(options: RouterOptions, services: CacheService
     const why = error instanceof Error ? error.message : String(error)
     events.emit('warning', { kind: 'cache_failed', message: `The cache failed: ${why}` })
   }
-  const layers = layersOf(cache, settings, { clock, onError: failed })
+  const maximumAgeMs = Math.max(...[settings, ...own.values()].map((of) => (of ? ttlMsOf(of) : 0)))
+  const layers = layersOf(cache, { clock, maximumAgeMs, onError: failed })
   const counted = { hits: 0, stale: 0, joined: 0, misses: 0, bypasses: 0, bytes: 0, savedNanoUsd: 0n, savedMs: 0 }
 
   function settingsOf(route: string): CacheSettings | undefined {
     return own.has(route) ? own.get(route) : settings
   }
 
-  function find(key: string, from: number): MaybePromise<Found | undefined> {
-    const layer = layers[from]
-    if (!layer) return undefined
+  function find(
+    key: string,
+    willDo: (answer: CachedAnswer) => boolean = () => true,
+    [at, newest]: readonly [number, Found | undefined] = [0, undefined],
+  ): MaybePromise<Found | undefined> {
+    const layer = layers[at]
+    if (!layer) return newest
     return after(ask(layer, key), (answer) => {
-      if (!answer) return find(key, from + 1)
-      for (const nearer of layers.slice(0, from)) void tell(nearer, key, answer)
-      return { answer, layer: layer.name }
+      if (!answer) return find(key, willDo, [at + 1, newest])
+      const found = newest && newest.answer.storedAt >= answer.storedAt ? newest : { answer, layer: layer.name }
+      if (!willDo(answer)) return find(key, willDo, [at + 1, found])
+      for (const nearer of layers.slice(0, at)) void tell(nearer, key, answer)
+      return found
     })
   }
 
   function ask(layer: AnswerLayer, key: string): MaybePromise<CachedAnswer | undefined> {
+    const answer = caught(() => {
+      const given = layer.get(key)
+      return isPromise(given) ? inTime(given, layer) : given
+    }, failed)
+    return after(answer, (given) => {
+      if (given === undefined || given === null || isCachedAnswer(given)) return given ?? undefined
+      return failed(new Error(`the layer "${layer.name}" gave what is no answer`))
+    })
+  }
+
+  async function inTime<T>(given: Promise<T>, { name }: AnswerLayer): Promise<T> {
+    let timer: Timer | undefined
+    const late = new Promise<never>((_resolve, reject) => {
+      const error = new Error(`the layer "${name}" took longer than ${layerMs} ms`)
+      timer = clock.setTimeout(() => reject(error), layerMs)
+    })
     try {
-      const answer = layer.get(key)
-      return isPromise(answer) ? answer.catch(failed) : answer
-    } catch (error) {
-      return failed(error)
+      return await Promise.race([given, late])
+    } finally {
+      clock.clearTimeout(timer)
     }
   }
 
@@ -128,16 +158,25 @@ export function createAnswerCache(options: RouterOptions, services: CacheService
     }
   }
 
+  function sizeOf(layer: AnswerLayer): LayerSize | undefined {
+    try {
+      return layer.size?.()
+    } catch (error) {
+      return failed(error)
+    }
+  }
+
   let closing: Promise<void> | undefined
   async function close(): Promise<void> {
-    for (const layer of layers) await layer.close?.()
+    for (const layer of layers) await caught(() => layer.close?.(), failed)
   }
 
   return {
     flights: createCallFlights(clock),
+    per: cache.per ?? cacheDefaults.per,
     settingsOf,
     keyOf: createCallKeys(options, cache, services.routes),
-    find: (key) => find(key, 0),
+    find: (key, willDo) => find(key, willDo),
     keep: (key, answer) => layers.forEach((layer) => void tell(layer, key, answer)),
     note(call, outcome) {
       call.record.cache = outcome
@@ -149,12 +188,14 @@ export function createAnswerCache(options: RouterOptions, services: CacheService
       return {
         ...rest,
         savedUsd: usdOf(savedNanoUsd),
-        layers: layers.map((layer) => ({ name: layer.name, ...layer.size?.() })),
+        layers: layers.map((layer) => ({ name: layer.name, ...sizeOf(layer) })),
       }
     },
     close: () => (closing ??= close()),
   }
 }
+
+const ttlMsOf = ({ ttlMs, staleWhileRevalidateMs }: CacheSettings) => ttlMs + staleWhileRevalidateMs
 
 function layersOf(
   {
@@ -163,19 +204,9 @@ function layersOf(
     maximumFileBytes = cacheDefaults.maximumFileBytes,
     layers = [],
   }: CacheOptions,
-  { ttlMs, staleWhileRevalidateMs }: CacheSettings,
-  context: { readonly clock: Clock; readonly onError: (error: unknown) => void },
+  context: Omit<SqliteLayerOptions, 'file' | 'maximumBytes'>,
 ): AnswerLayer[] {
-  const shared = file
-    ? [
-        createSqliteLayer({
-          file,
-          maximumBytes: maximumFileBytes,
-          maximumAgeMs: ttlMs + staleWhileRevalidateMs,
-          ...context,
-        }),
-      ]
-    : []
+  const shared = file ? [createSqliteLayer({ file, maximumBytes: maximumFileBytes, ...context })] : []
   return [createMemoryLayer({ maximumBytes }), ...shared, ...layers]
 }
 

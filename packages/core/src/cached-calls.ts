@@ -1,7 +1,8 @@
 import type { AnswerCache, Found } from './answer-cache.ts'
+import type { CachedAnswer } from './cache/answer.ts'
 import { type CacheWishes, readCacheControl } from './cache/cache-control.ts'
 import type { CacheSettings } from './cache/settings.ts'
-import { cachedAnswer, cachedReply, canChangeKind } from './cached-reply.ts'
+import { cachedAnswer, cachedReply, canChangeKind, isCapped, isCutByMoney, told } from './cached-reply.ts'
 import type { Clock } from './clock.ts'
 import { dialects } from './dialects/index.ts'
 import type { CacheRecord } from './record.ts'
@@ -36,15 +37,19 @@ export function createCachedCalls(options: CachedCallsOptions): Middleware<Call>
     }
     const key = answers.keyOf(call)
     if (wishes.noCache) return askTogether(`${key} ${call.key}`, { key, call, next })
-    const answered = after(answers.find(key), (found) => {
-      const ageMs = found ? Math.max(0, clock.wallTime() - found.answer.storedAt) : Infinity
-      const reply = found && isFresh(ageMs, settings, wishes) ? cachedReply(call, found.answer) : undefined
-      if (!reply) return askTogether(key, { key, call, next })
-      const isStale = ageMs > settings.ttlMs
-      answers.note(call, hit(isStale ? 'stale' : 'hit', found!, { ageMs, tookMs: tookOf(call) }))
-      if (isStale) refresh({ key, call, next })
-      return told(reply, 'hit', ageMs)
-    })
+    const newMs = Math.min(settings.ttlMs, wishes.maximumAgeMs)
+    const answered = after(
+      answers.find(key, (answer) => ageOf(answer) <= newMs),
+      (found) => {
+        const ageMs = found ? ageOf(found.answer) : Infinity
+        const reply = found && isFresh(ageMs, settings, wishes) ? cachedReply(call, found.answer) : undefined
+        if (!reply) return askTogether(key, { key, call, next })
+        const isStale = ageMs > settings.ttlMs
+        answers.note(call, hit(isStale ? 'stale' : 'hit', found!, { ageMs, tookMs: tookOf(call) }))
+        if (isStale) refresh({ key, call, next })
+        return told(reply, 'hit', ageMs)
+      },
+    )
     return Promise.resolve(answered)
   }
 
@@ -56,16 +61,19 @@ export function createCachedCalls(options: CachedCallsOptions): Middleware<Call>
     if (changed) return changed
     const { leads, reply } = await answerTogether(kind, call, next, sharing(asking))
     if (leads) {
-      answers.note(call, { outcome: 'miss' })
+      // A layer further in may have had it, and said so.
+      answers.note(call, call.record.cache ?? { outcome: 'miss' })
       return told(reply, 'miss')
     }
     call.record.cache = { outcome: 'joined' }
-    const tookMs = tookOf(call)
-    void reply.ended.then(async () => {
+    // The call has not ended before its record says what it saved.
+    const ended = reply.ended.then(async (how) => {
+      const tookMs = tookOf(call)
       const found = await answers.find(key)
       answers.note(call, found ? hit('joined', found, { ageMs: 0, tookMs }) : { outcome: 'joined' })
+      return how
     })
-    return told(reply, 'hit', 0)
+    return told({ ...reply, ended }, 'hit', 0)
   }
 
   /** What a call may wait for: a stream for no other stream, for it would not be one any more. */
@@ -92,7 +100,7 @@ export function createCachedCalls(options: CachedCallsOptions): Middleware<Call>
       signal: end,
       deadline: call.deadline,
       start: (ending) => next({ ...call, signal: ending }),
-      onComplete: sharing(asking).onComplete,
+      ...sharing(asking),
     })
     reply.then(readBody).catch(() => undefined)
   }
@@ -104,9 +112,18 @@ export function createCachedCalls(options: CachedCallsOptions): Middleware<Call>
       onComplete(reply: Reply, body: Uint8Array, ended: Ended) {
         // A budget near its end may have sent the call by another route: that answer is not this route's.
         const isOwn = routes.find(call.route)?.candidates.has(reply.model)
-        if (reply.status === 200 && isOwn) answers.keep(key, cachedAnswer(call, reply, { body, ended }, clock))
+        if (reply.status !== 200 || !isOwn || isCutByMoney(call, reply, body)) return
+        answers.keep(key, cachedAnswer(call, reply, { body, ended }, clock))
       },
+      // Callers that are one to the budgets have the same money left; where a stream stops nobody knows as it begins.
+      isForItAlone: (reply) =>
+        answers.per !== 'identity' &&
+        (reply.body instanceof Uint8Array ? isCutByMoney(call, reply, reply.body) : isCapped(call, reply)),
     }
+  }
+
+  function ageOf({ storedAt }: CachedAnswer): number {
+    return Math.max(0, clock.wallTime() - storedAt)
   }
 
   function tookOf({ record }: Call): number {
@@ -161,9 +178,4 @@ function hit(
     savedNanoUsd: answer.costNanoUsd,
     savedMs: Math.max(0, answer.tookMs - tookMs),
   }
-}
-
-function told(reply: Reply, outcome: 'hit' | 'miss' | 'bypass', ageMs?: number): Reply {
-  const age = ageMs === undefined ? {} : { age: String(Math.floor(ageMs / 1_000)) }
-  return { ...reply, headers: { ...reply.headers, ...age, 'x-signalbox-cache': outcome } }
 }

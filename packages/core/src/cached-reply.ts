@@ -3,6 +3,8 @@ import type { Clock } from './clock.ts'
 import { collect, replay, withoutUsage } from './dialects/change-kind.ts'
 import { dialects } from './dialects/index.ts'
 import { plainReply, streamOf, streamReply } from './reply.ts'
+import { stopOf } from './dialects/stop-reason.ts'
+import type { CallRecord } from './record.ts'
 import type { Call, Ended, Reply } from './types.ts'
 
 /** The answer as a cache keeps it. */
@@ -22,10 +24,23 @@ export function cachedAnswer(
     tellsUsage: dialects[dialect].wantsUsage(request),
     body: whole.body,
     usage: whole.ended.usage,
-    storedAt: clock.wallTime(),
-    costNanoUsd: record.attempts.reduce((sum, { costNanoUsd = 0 }) => sum + costNanoUsd, 0),
+    // What a layer further in had is as old as it was there.
+    storedAt: clock.wallTime() - 1_000 * Number(headers['age'] ?? 0),
+    costNanoUsd: costOf(record),
     tookMs: clock.now() - record.startedMs,
   }
+}
+
+/** A reply that says whether it was in a cache, and how old it is. Where a layer further in had it, its word holds. */
+export function told(reply: Reply, outcome: 'hit' | 'miss' | 'bypass', ageMs?: number): Reply {
+  if (outcome !== 'hit' && reply.headers['x-signalbox-cache'] === 'hit') return reply
+  const age = ageMs === undefined ? {} : { age: String(Math.floor(ageMs / 1_000)) }
+  return { ...reply, headers: { ...reply.headers, ...age, 'x-signalbox-cache': outcome } }
+}
+
+/** What the attempts of a call have cost, in nano-USD. */
+export function costOf({ attempts }: CallRecord): number {
+  return attempts.reduce((sum, { costNanoUsd = 0 }) => sum + costNanoUsd, 0)
 }
 
 /** The reply that gives a caller a kept answer, as a stream or plain as it asked. Undefined where that cannot be said. */
@@ -62,4 +77,18 @@ const streamHeaders = { 'content-type': 'text/event-stream; charset=utf-8' }
 export function canChangeKind({ request: { body, parameters } }: Call): boolean {
   const { logprobs, audio } = body
   return !logprobs && !audio && (parameters.choices ?? 1) === 1
+}
+
+/** Whether a model was let write less than its caller may have, for want of money: another one may have more of that. */
+export function isCapped({ record }: Call, { model }: Reply): boolean {
+  return record.attempts.some((attempt) => attempt.outputCap !== undefined && attempt.model === model)
+}
+
+/** Whether a whole answer stops where the money did. */
+export function isCutByMoney(call: Call, reply: Reply, body: Uint8Array): boolean {
+  if (!isCapped(call, reply)) return false
+  const isStream = !(reply.body instanceof Uint8Array)
+  const { choices = 1 } = call.request.parameters
+  const stop = choices > 1 ? undefined : stopOf({ body, isStream }, dialects[reply.dialect])
+  return stop === undefined || stop === 'length'
 }

@@ -1,6 +1,7 @@
 /* oxlint-disable unicorn/consistent-function-scoping -- what a test hands in stands in the test */
-import { createFakeClock } from '@signalbox/testkit'
+import { completionBody, createFakeClock } from '@signalbox/testkit'
 import { describe, expect, it, vi } from 'vitest'
+import type { RouterOptions } from './config/options.ts'
 import { SignalboxError } from './errors.ts'
 import { type CacheLayer, type StoredAnswer, cacheLayer, classifier, guard, refuse } from './lifts.ts'
 import type { Plugin } from './plugin.ts'
@@ -161,6 +162,23 @@ function inMemory(over: Partial<CacheLayer> = {}) {
   return { kept, plugin: cacheLayer('cache-in-memory', layer) }
 }
 
+/** A router with this plugin, a clock to move, and a model whose answers cost 20 nano-USD. */
+function timed(
+  plugin: Plugin,
+  options: Partial<RouterOptions> = {},
+  answer: Handler<Attempt> = async () => plain('first'),
+) {
+  const clock = createFakeClock()
+  const usage = { ...noUsage, outputTokens: 2 }
+  const send = vi.fn<Handler<Attempt>>(async (attempt) => ({
+    ...(await answer(attempt)),
+    ended: Promise.resolve({ how: 'complete', usage, estimated: false }),
+  }))
+  const provider: Provider = { name: 'own', dialect: 'openai-chat', connect: () => ({ domain: 'own', send }) }
+  const models = { a: { provider, price: { input: 0, output: 0.01 } } }
+  return { clock, send, router: createRouter({ models, plugins: [plugin], clock, retry: false, ...options }) }
+}
+
 describe('a cache layer', () => {
   it('keeps a plain answer, and gives it again without asking a model', async () => {
     const { kept, plugin } = inMemory()
@@ -273,6 +291,99 @@ describe('a cache layer', () => {
     await expect(routerWith([closed], async () => plain('ok')).handle(ask())).rejects.toMatchObject({
       plugin: 'closed',
     })
+  })
+
+  it.each([
+    ['no-store', ['miss', 'bypass', 'hit'], 2],
+    ['no-cache', ['miss', 'miss', 'hit'], 2],
+    ['max-age=9', ['miss', 'hit', 'hit'], 1],
+    ['max-age=0', ['miss', 'miss', 'hit'], 2],
+  ])('follows the Cache-Control %s of the caller', async (cacheControl, outcomes, times) => {
+    const { plugin } = inMemory()
+    const { router, send, clock } = timed(plugin)
+    const replies: Reply[] = []
+    for (const wishes of [{}, { cacheControl }, {}]) {
+      replies.push(await router.handle({ ...ask(), ...wishes }))
+      await clock.advance(9_000)
+    }
+    expect(replies.map(({ headers }) => headers['x-signalbox-cache'])).toEqual(outcomes)
+    expect(send).toHaveBeenCalledTimes(times)
+  })
+
+  it('keeps nothing of a caller that wants nothing kept', async () => {
+    const { kept, plugin } = inMemory()
+    await timed(plugin).router.handle({ ...ask(), cacheControl: 'no-store' })
+    await settle()
+    expect(kept.size).toBe(0)
+  })
+
+  it('says how old an answer is and what it saves, to its caller and in the ledger', async () => {
+    const { plugin } = inMemory()
+    const { router, clock } = timed(plugin, { ledger: 'memory' })
+    await router.handle(ask())
+    await clock.advance(7_500)
+    expect((await router.handle(ask())).headers).toMatchObject({ 'x-signalbox-cache': 'hit', age: '7' })
+    await settle()
+    const [first, second] = [...router.ledger!.calls()].map(({ decision }) => (decision as { cache?: object }).cache)
+    expect(first).toBeUndefined()
+    expect(second).toEqual({ outcome: 'hit', layer: 'cache-in-memory', ageMs: 7_500, bytes: 5, savedNanoUsd: 20 })
+  })
+
+  it('behind the cache of the router is told of as what it is: a hit of its own name, as old as it is', async () => {
+    const { plugin } = inMemory()
+    const { router, clock } = timed(plugin, { cache: { ttlMs: 10_000 } })
+    const seen: unknown[] = []
+    router.on('cache', ({ outcome, layer }) => seen.push([outcome, layer]))
+    for (const wait of [11_000, 6_000]) {
+      await router.handle({ body: { ...ask().body, temperature: 0 } })
+      await clock.advance(wait)
+    }
+    const { headers } = await router.handle({ body: { ...ask().body, temperature: 0 } })
+    expect(headers).toMatchObject({ 'x-signalbox-cache': 'hit', age: '17' })
+    expect(seen).toEqual([
+      ['miss', undefined],
+      ['hit', 'cache-in-memory'],
+      ['hit', 'cache-in-memory'],
+    ])
+    expect(router.status().cache).toMatchObject({ hits: 2, misses: 1, savedUsd: '0.00000004' })
+  })
+
+  it.each([
+    ['nothing of an answer', {}],
+    ['text', 'first'],
+    ['an answer without a body', { ...head, streamed: false, body: undefined }],
+    ['an answer in a dialect that nobody knows', { ...head, dialect: 'latin', streamed: false, body: bytes('x') }],
+  ])('that gives %s is a miss, and gets the answer anew', async (_what, given) => {
+    const { kept, plugin } = inMemory()
+    kept.set('hi', given as StoredAnswer)
+    const { router, send } = timed(plugin)
+    for (let times = 0; times < 2; times++) {
+      expect(await textOf(await router.handle(ask()))).toBe('first')
+      await settle()
+    }
+    expect(send).toHaveBeenCalledTimes(1)
+  })
+
+  it('gives each caller bytes of its own', async () => {
+    const { router } = timed(inMemory().plugin)
+    for (let times = 0; times < 3; times++) {
+      const { body } = await router.handle(ask())
+      expect(Buffer.from(body as Uint8Array).toString()).toBe('first')
+      ;(body as Uint8Array).fill(0)
+    }
+  })
+
+  it('keeps no answer that stops where a budget did', async () => {
+    const { kept, plugin } = inMemory()
+    const cut = (finishReason: string) => async () =>
+      plainReply({ ...head, body: bytes(JSON.stringify(completionBody({ content: 'Once', finishReason }))) })
+    const budgets = [{ per: 'all', limitUsd: 1e-6, window: 'day' }] as const
+    await timed(plugin, { budgets }, cut('length')).router.handle(ask())
+    await settle()
+    expect(kept.size).toBe(0)
+    await timed(plugin, { budgets }, cut('stop')).router.handle(ask())
+    await settle()
+    expect(kept.size).toBe(1)
   })
 
   it('is not asked by explain', async () => {

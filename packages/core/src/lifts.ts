@@ -1,8 +1,10 @@
+import { type CachedAnswer, isCachedAnswer } from './cache/answer.ts'
+import { type CacheWishes, readCacheControl } from './cache/cache-control.ts'
+import { cachedReply, costOf, isCutByMoney, told } from './cached-reply.ts'
 import { SignalboxError } from './errors.ts'
 import { type HookOptions, type Plugin, type PluginServices, definePlugin } from './plugin.ts'
-import { cachedReply } from './cached-reply.ts'
 import { bytesOf, noUsage } from './reply.ts'
-import type { Attempt, Call, DialectName, HeldMoney, Reply } from './types.ts'
+import type { Attempt, Call, HeldMoney, Reply } from './types.ts'
 
 /** What a lift may set besides its function. */
 export type LiftOptions = Pick<HookOptions<Call>, 'enforce' | 'before' | 'after' | 'timeoutMs' | 'onError'>
@@ -121,14 +123,9 @@ export function budgetGuard<Hold>(
   })
 }
 
-/** An answer as a cache layer keeps it. */
-export interface StoredAnswer {
-  readonly dialect: DialectName
-  readonly model: string
-  readonly headers: Readonly<Record<string, string>>
-  readonly streamed: boolean
-  readonly body: Uint8Array
-}
+/** An answer as a cache layer keeps it. What may be left out is told where it is there: its age, and what it saves. */
+export type StoredAnswer = Pick<CachedAnswer, 'dialect' | 'model' | 'headers' | 'streamed' | 'body'> &
+  Partial<Pick<CachedAnswer, 'storedAt' | 'costNanoUsd'>>
 
 /** Where answers are kept. A stream is given as a plain answer, and the other way, as the call asks. Which calls may share an answer is the layer's to say: it makes its own key. */
 export interface CacheLayer {
@@ -138,8 +135,9 @@ export interface CacheLayer {
 
 /**
  * A plugin that answers calls from memory, at the stage `cache`. Only whole answers with status 200 are handed to `set`:
- * never errors, cut streams, aborted answers or those that were not read to their end. A `set` that fails does not touch
- * the call, and a `get` that fails is a miss, unless `onError` is `closed`.
+ * never errors, cut streams, aborted answers, those that were not read to their end, or that stop where a budget did. A
+ * `set` that fails does not touch the call, and a `get` that fails is a miss, unless `onError` is `closed`. The caller's
+ * `Cache-Control` is kept: with `no-store` the layer is not asked at all, with `no-cache` only told.
  *
  * @example
  * const answers = new Map<string, StoredAnswer>()
@@ -157,31 +155,57 @@ export function cacheLayer(name: string, layer: CacheLayer, options: LiftOptions
       ...options,
       stage: 'cache',
       async run(call, next) {
-        const stored = await layer.get(call)
-        const kept = stored && restored(call, stored)
+        const wishes = readCacheControl(call.cacheControl)
+        if (wishes.noStore) return told(await next(call), 'bypass')
+        const stored = wishes.noCache ? undefined : await layer.get(call)
+        const kept = stored && restored(name, call, stored, wishes)
         if (kept) return kept
         const reply = await next(call)
-        keep(reply, (answer) => layer.set(call, answer)).catch((error: unknown) =>
+        keep(call, reply, (answer) => layer.set(call, answer)).catch((error: unknown) =>
           call.log?.warn({ err: error, plugin: name }, 'a cache layer could not keep an answer'),
         )
-        return reply
+        return told(reply, 'miss')
       },
     },
   })
 }
 
-/** As a stream or plain, as the call asks. Undefined where the answer cannot be said so. */
-function restored(call: Call, stored: StoredAnswer): Reply | undefined {
-  const unknown = { tellsUsage: true, usage: noUsage, storedAt: 0, costNanoUsd: 0, tookMs: 0 }
-  return cachedReply(call, { ...unknown, ...stored })
+/** As a stream or plain, as the call asks. Undefined where the answer cannot be said so, or is older than the caller wants it. */
+function restored(name: string, call: Call, stored: StoredAnswer, { maximumAgeMs }: CacheWishes): Reply | undefined {
+  const answer = { tellsUsage: true, usage: noUsage, storedAt: 0, costNanoUsd: 0, tookMs: 0, ...stored }
+  if (!isCachedAnswer(answer)) {
+    call.log?.warn({ plugin: name }, 'a cache layer gave what is no answer')
+    return undefined
+  }
+  const { record } = call
+  const ageMs = stored.storedAt === undefined ? undefined : Math.max(0, record.startedAt - stored.storedAt)
+  if ((ageMs ?? Infinity) > maximumAgeMs) return undefined
+  // A copy: what one caller does to its bytes is not for the next one to see.
+  const reply = cachedReply(call, { ...answer, body: Buffer.from(answer.body) })
+  if (!reply) return undefined
+  if (!record.cache || record.cache.outcome === 'bypass') {
+    record.cache = {
+      outcome: 'hit',
+      layer: name,
+      bytes: stored.body.length,
+      ...(ageMs !== undefined && { ageMs }),
+      ...(stored.costNanoUsd !== undefined && { savedNanoUsd: stored.costNanoUsd }),
+    }
+  }
+  return told(reply, 'hit', ageMs)
 }
 
-async function keep(reply: Reply, set: (answer: StoredAnswer) => void | Promise<void>): Promise<void> {
+async function keep(call: Call, reply: Reply, set: (answer: StoredAnswer) => void | Promise<void>): Promise<void> {
   if (reply.status !== 200) return
-  const { dialect, model, headers, body } = reply
-  if (body instanceof Uint8Array) return set({ dialect, model, headers, streamed: false, body })
-  const chunks: Uint8Array[] = []
-  const passed = new Promise<void>((resolve) => body.tap((chunk) => chunks.push(chunk), resolve))
+  const { dialect, model, body } = reply
+  const streamed = !(body instanceof Uint8Array)
+  const chunks: Uint8Array[] = streamed ? [] : [Buffer.from(body)]
+  const passed = streamed && new Promise<void>((resolve) => body.tap((chunk) => chunks.push(chunk), resolve))
   const [{ how }] = await Promise.all([reply.ended, passed])
-  if (how === 'complete') await set({ dialect, model, headers, streamed: true, body: bytesOf(chunks) })
+  const whole = bytesOf(chunks)
+  if (how !== 'complete' || isCutByMoney(call, reply, whole)) return
+  const { record } = call
+  const headers = { 'content-type': reply.headers['content-type'] ?? 'application/json' }
+  const costNanoUsd = costOf(record)
+  await set({ dialect, model, headers, streamed, body: whole, storedAt: record.startedAt, costNanoUsd })
 }

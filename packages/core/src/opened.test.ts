@@ -63,7 +63,7 @@ it.each(faults)('a router that does not start for %s leaves no file open, and no
 it('a router that is closed leaves no file open, and no timer', async () => {
   const { clock, options, open } = place()
   const router = createRouter(options)
-  expect(open()).toHaveLength(7)
+  expect(open()).toHaveLength(8)
   await router.close()
   expect(open()).toEqual([])
   expect(clock.pendingTimers()).toBe(0)

@@ -59,6 +59,49 @@ describe('a plugin that takes options', () => {
     )
   })
 
+  /** As arktype's: its constructor takes what is in it. */
+  class OwnList extends Array<PropertyKey> {
+    constructor(...items: readonly PropertyKey[]) {
+      super()
+      this.push(...items)
+    }
+  }
+  it.each<[string, StandardSchemaV1.Issue, string]>([
+    ['zod', { message: 'Invalid input: expected string, received number', path: ['a', 0] }, 'a[0]: expected string'],
+    [
+      'valibot',
+      { message: 'Invalid type: Expected string but received 7', path: [{ key: 'a' }, { key: 0 }] },
+      'a[0]: Invalid type: Expected string',
+    ],
+    [
+      'arktype',
+      { message: 'a[0] must be a string (was "s3cret")', path: new OwnList('a', 0) },
+      'a[0]: a[0] must be a string',
+    ],
+  ])('says what %s says, without what came, where that is', (_vendor, issue, fault) => {
+    const options: StandardSchemaV1 = {
+      '~standard': {
+        version: 1,
+        vendor: 'mine',
+        validate: () => ({ issues: [issue, { message: 'no', path: new OwnList() }] }),
+      },
+    }
+    const plugin = definePlugin({ name: 'p', options, create: () => ({}) })
+    expect(messageOf(() => plugin({ a: [7] }))).toBe(
+      `The plugin "p" has 2 faults:\n  options.${fault}, got 7\n  options: no, got an object`,
+    )
+  })
+
+  it('is named where its schema throws', () => {
+    const validate = () => {
+      throw new Error('no such locale')
+    }
+    const options: StandardSchemaV1 = { '~standard': { version: 1, vendor: 'mine', validate } }
+    const plugin = definePlugin({ name: 'p', options, create: () => ({}) })
+    expect(faultOf(() => plugin({}))).toMatchObject({ code: 'invalid_config' })
+    expect(messageOf(() => plugin({}))).toContain('"p" has a fault:\n  options: could not be checked: no such locale')
+  })
+
   it('takes any Standard Schema, but none that answers by promise', () => {
     const schema = (result: unknown): StandardSchemaV1<string, string> => ({
       '~standard': { version: 1, vendor: 'mine', validate: () => result as { value: string } },

@@ -32,6 +32,8 @@ export interface AttemptRecord {
   overrun?: boolean
   /** Whether the usage was counted here because the provider did not say. */
   estimated?: boolean
+  /** The most tokens it was let write in each choice, where the money that was left paid for no more. */
+  outputCap?: number
 }
 
 /** A move from one model to another. */

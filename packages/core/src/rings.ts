@@ -1,16 +1,16 @@
 import type { Clock } from './clock.ts'
 import { compose } from './compose.ts'
-import { configError } from './config/fault.ts'
 import { factsOf } from './decision.ts'
 import type { EventBus } from './events.ts'
 import { timeHook } from './hook-times.ts'
-import { type HookContext, runHook } from './hook.ts'
+import { runHook } from './hook.ts'
 import { type PlacedHook, type Ring, checkPlugins, orderHooks } from './order.ts'
 import type { Overdue } from './overdue.ts'
 import { pipeline } from './pipeline.ts'
-import type { Plugin, RouteHook } from './plugin.ts'
+import type { Plugin } from './plugin.ts'
 import { plainReply } from './reply.ts'
 import { createRouteHandler, rank } from './route.ts'
+import { routeHookOf } from './route-hook.ts'
 import type { RouteTable } from './route-table.ts'
 import type { Attempt, Call, Handler, Middleware } from './types.ts'
 
@@ -80,7 +80,7 @@ function buildRings(plugins: readonly Plugin[], parts: RingParts): Ringed {
   const callHooks = orderHooks<Call>('call', all, pipeline)
   const attemptHooks = orderHooks<Attempt>('attempt', all, pipeline)
   const tryOnce = compose(middleware('attempt', attemptHooks), (attempt: Attempt) => attempt.candidate.send(attempt))
-  const hook = routeHookOf(plugins, { ring: 'call', clock, events, overdue })
+  const hook = routeHookOf(plugins, { clock, events, overdue, hookTimes })
   const answerByRoute = createRouteHandler({ routes, tryOnce, hook, clock, events })
   return {
     answer: compose(middleware('call', callHooks), answerByRoute),
@@ -95,25 +95,6 @@ function buildRings(plugins: readonly Plugin[], parts: RingParts): Ringed {
 
 /** Hooks that take part in a decision without sending: all but those that watch, keep or charge. */
 const decides = ({ stage }: PlacedHook<Call>) => stage !== 'observe' && stage !== 'cache' && stage !== 'admit'
-
-function routeHookOf(plugins: readonly Plugin[], context: HookContext): RouteHook | undefined {
-  const hooked = plugins.filter(({ route }) => route !== undefined)
-  const [only] = hooked
-  if (!only) return undefined
-  if (hooked.length === 1) {
-    return (call, ranked, attempt) =>
-      runHook<Call>({ plugin: only.name, run: () => only.route!(call, ranked, attempt) }, context)(call, nothingBehind)
-  }
-  throw configError([
-    {
-      path: 'plugins',
-      message: `only one plugin can take the place of the route, got ${hooked.map(({ name }) => `"${name}"`).join(' and ')}`,
-    },
-  ])
-}
-
-/** A route hook is the last of its ring. */
-const nothingBehind: Handler<Call> = () => Promise.reject(new TypeError('Nothing stands behind the route'))
 
 function orderOf<C>(ring: Ring, hooks: readonly PlacedHook<C>[]): OrderedHook[] {
   return hooks.map(({ plugin, stage }) => ({ ring, plugin, stage: stage ?? 'outermost' }))

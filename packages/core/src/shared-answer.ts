@@ -1,15 +1,14 @@
-import type { Flights } from './cache/flights.ts'
+import { notForAll } from './cache/flight.ts'
+import type { Flights, Passenger } from './cache/flights.ts'
 import type { Clock } from './clock.ts'
 import { type SignalboxErrorCode, errorForAnother, isSignalboxError } from './errors.ts'
 import { endOf } from './sleep.ts'
-import type { Call, Ended, Handler, Reply } from './types.ts'
+import type { Call, Handler, Reply } from './types.ts'
 
 /** How calls become one. */
-export interface Sharing {
+export interface Sharing extends Pick<Passenger, 'onComplete' | 'isForItAlone'> {
   readonly flights: Flights
   readonly clock: Clock
-  /** Is given the whole of an answer that this call asked for. */
-  readonly onComplete: (reply: Reply, body: Uint8Array, ended: Ended) => void
 }
 
 /** What failed the one who asked, and need not fail those who waited with it. */
@@ -28,18 +27,24 @@ export async function answerTogether(
   key: string,
   call: Call,
   next: Handler<Call>,
-  { flights, clock, onComplete }: Sharing,
+  { flights, clock, ...mine }: Sharing,
 ): Promise<{ readonly leads: boolean; readonly reply: Reply }> {
-  for (;;) {
-    const { leads, reply } = flights.board(key, {
+  let flight = key
+  for (let timesSentAway = 0; ;) {
+    const { leads, reply } = flights.board(flight, {
       signal: call.signal,
       deadline: call.deadline,
       start: (signal) => next({ ...call, signal }),
-      onComplete,
+      ...mine,
     })
     try {
       return { leads, reply: await reply }
     } catch (error) {
+      if (error === notForAll) {
+        // One of those sent away may have an answer for all. Whoever waited in vain twice waits for nobody any more.
+        if (++timesSentAway > 1) flight = `${key} ${call.key}`
+        continue
+      }
       if (leads || !isSignalboxError(error) || call.signal.aborted) throw error
       if (!ofItsOwn.has(error.code) || clock.now() >= call.deadline) throw errorForAnother(error)
     }
@@ -59,6 +64,7 @@ export async function joinAnswer(key: string, { signal, deadline }: Call, flight
     if (signal.aborted) throw endOf(signal)
     return how === 'complete'
   } catch (error) {
+    if (error === notForAll) return false
     if (signal.aborted || !isSignalboxError(error)) throw error
     if (!ofItsOwn.has(error.code)) throw errorForAnother(error)
     return false

@@ -1,13 +1,20 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { type ConfigFault, configError, faultAt } from './config/fault.ts'
+import { isPromise } from './store/after.ts'
 
 /** What a schema made of a value. */
 type Reading = { readonly value: unknown } | { readonly faults: readonly ConfigFault[] }
 
 /** Reads a value by any Standard Schema. `path` is where the value stands. https://standardschema.dev */
 export function readBySchema(schema: StandardSchemaV1, value: unknown, path: string): Reading {
-  const result = schema['~standard'].validate(value)
-  if (result instanceof Promise) {
+  let result: ReturnType<StandardSchemaV1['~standard']['validate']>
+  try {
+    result = schema['~standard'].validate(value)
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    return { faults: [{ path, message: `could not be checked: ${why}` }] }
+  }
+  if (isPromise(result)) {
     result.catch(() => undefined)
     return { faults: [{ path, message: 'expected a schema that answers at once, got one that answers by promise' }] }
   }
@@ -26,5 +33,6 @@ export function readOptions(schema: StandardSchemaV1, options: unknown, subject:
   return reading.value
 }
 
+/** Some libraries have lists of their own kind, whose `map` makes something else. */
 const keysOf = ({ path = [] }: StandardSchemaV1.Issue) =>
-  path.map((segment) => (typeof segment === 'object' ? segment.key : segment))
+  Array.from(path, (segment) => (typeof segment === 'object' ? segment.key : segment))

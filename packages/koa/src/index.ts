@@ -1,4 +1,5 @@
 import type { Identity, Router } from '@signalbox/core'
+import { Readable } from 'node:stream'
 import { createFace, faceRequest, parserErrorAnswer, readableBody } from '@signalbox/core/http'
 import type { Context, Middleware } from 'koa'
 
@@ -35,7 +36,9 @@ export function signalbox(router: Router, { identify, authorise, prefix = '' }: 
     const answer = await face.answer(endpoint, faceRequest(face, ctx.req, ctx.res, host))
     ctx.status = answer.status
     ctx.set(answer.headers)
-    ctx.body = readableBody(answer, endpoint)
+    const body = readableBody(answer, endpoint)
+    if (body instanceof Readable) keepLeavingQuiet(ctx)
+    ctx.body = body
   }
 }
 
@@ -60,6 +63,16 @@ export function signalboxErrors({ prefix = '' }: Pick<SignalboxOptions, 'prefix'
       ctx.body = answer.body
     }
   }
+}
+
+/** Koa takes a caller who leaves in the middle of a stream for an error of the app's, and prints it. It is none. */
+function keepLeavingQuiet(ctx: Context): void {
+  const tell = ctx.onerror
+  function onerror(error: NodeJS.ErrnoException): void {
+    // Koa calls it without an error too, when a response has ended.
+    if ((error as NodeJS.ErrnoException | null)?.code !== 'ERR_STREAM_PREMATURE_CLOSE') tell.call(ctx, error)
+  }
+  Object.assign(ctx, { onerror })
 }
 
 const isUnder = (path: string, prefix: string) =>

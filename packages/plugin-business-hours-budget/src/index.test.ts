@@ -12,10 +12,10 @@ pluginContract(() => businessHoursBudget(limits))
 const saturdayNight = Date.UTC(2026, 10, 21, 3)
 const mondayMorning = Date.UTC(2026, 10, 23, 9)
 
-/** A router whose calls hold and cost 0.4 USD each. */
-function boxed(plugin: Plugin, wallTime: number) {
+/** A router whose calls hold 0.4 USD each, and cost as much unless it is said otherwise. */
+function boxed(plugin: Plugin, wallTime: number, outputTokens = 400_000) {
   const clock = createFakeClock({ wallTime, turns: 1 })
-  const usage = () => ({ inputTokens: 0, outputTokens: 400_000 })
+  const usage = () => ({ inputTokens: 0, outputTokens })
   const dispatcher = createSimulatedDispatcher({ clock, usage })
   const model = openaiCompatible({ baseUrl: 'http://a.invalid/v1', dispatcher, price: { input: 0, output: 1 } })
   const router = createRouter({ models: { a: model }, clock, retry: false, plugins: [plugin] })
@@ -49,6 +49,13 @@ it('counts for each user alone, where it is told so', async () => {
   expect(await ask('ada')).toBe('budget_exceeded')
 })
 
+it('counts what was spent, and not what might have been', async () => {
+  const { ask } = boxed(businessHoursBudget(limits), saturdayNight, 100_000)
+  const night = []
+  for (let call = 0; call < 9; call++) night.push(await ask())
+  expect(night.filter((outcome) => outcome === 'ok')).toHaveLength(7)
+})
+
 it('refuses at once what 100 calls at the same time could overspend', async () => {
   const { clock, router } = boxed(businessHoursBudget(limits), saturdayNight)
   const body = { model: 'a', messages: [{ role: 'user', content: 'hi' }], max_tokens: 400_000 }
@@ -62,13 +69,40 @@ it('refuses at once what 100 calls at the same time could overspend', async () =
   expect((await Promise.all(outcomes)).filter((outcome) => outcome === 'ok')).toHaveLength(2)
 })
 
-it('refuses a price that nobody knows, and options that make no sense', async () => {
+it('refuses a price that nobody knows', async () => {
   const clock = createFakeClock({ wallTime: mondayMorning })
   const model = openaiCompatible({ baseUrl: 'http://a.invalid/v1', model: 'nobody-knows' })
   const router = createRouter({ models: { a: model }, clock, plugins: [businessHoursBudget(limits)] })
   await expect(router.handle({ body: { model: 'a', messages: [] } })).rejects.toMatchObject({ code: 'price_unknown' })
-  expect(() => businessHoursBudget({ ...limits, from: 25 })).toThrow('options.from')
-  expect(() => businessHoursBudget({ ...limits, timeZone: 'Moon/Sea' })).toThrow('Moon/Sea')
+})
+
+it.each([
+  [{ from: 25 }, 'options.from: '],
+  [{ from: 22, to: 6 }, 'options.to: expected an hour after that of from'],
+  [{ from: 9, to: 9 }, 'options.to: expected an hour after that of from'],
+  [{ days: [] }, 'options.days: '],
+  [{ days: [0] }, 'options.days[0]: '],
+  [{ timeZone: 'Moon/Sea' }, 'options.timeZone: expected a time zone such as Europe/Berlin, got "Moon/Sea"'],
+  [{ insideUsd: 1e300 }, 'options.insideUsd: '],
+  [{ outsideUsd: -1 }, 'options.outsideUsd: '],
+])('refuses options that make no sense: %j', (wrong, fault) => {
+  expect(() => businessHoursBudget({ ...limits, ...wrong })).toThrow(fault)
+})
+
+it.each([
+  ['Europe/Berlin', '2026-03-29', 3],
+  ['Europe/Berlin', '2026-10-25', 5],
+  ['Europe/Berlin', '2026-06-07', 4],
+  // Where the hour that is left out is midnight's, and where zones differ by half hours.
+  ['America/Santiago', '2026-09-06', 3],
+  ['Australia/Lord_Howe', '2026-10-04', 3.5],
+  ['Asia/Kolkata', '2026-03-29', 4],
+])('in %s the four first hours of Sunday %s take %d hours', (timeZone, sunday, hours) => {
+  const period = periodOf({ from: 0, to: 4, days: [7], timeZone })
+  const begin = Date.parse(`${sunday}T00:00Z`) - 86_400_000
+  const halves = Array.from({ length: 6 * 24 }, (_, half) => period(begin + half * 1_800_000))
+  expect(halves.filter(({ isInside, day }) => isInside && day === sunday)).toHaveLength(2 * hours)
+  expect(halves.filter(({ isInside, day }) => isInside && day !== sunday)).toEqual([])
 })
 
 it('tells the hour and the day as they are in the time zone, also when clocks are changed', () => {

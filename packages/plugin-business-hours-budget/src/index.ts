@@ -7,18 +7,21 @@ import {
   definePlugin,
 } from '@signalbox/core'
 import { z } from 'zod'
-import { periodOf } from './period.ts'
+import { isTimeZone, periodOf } from './period.ts'
 
+const usd = z.number().nonnegative().max(1e9)
 const hour = z.int().min(0).max(24)
-const options = z.strictObject({
-  insideUsd: z.number().nonnegative(),
-  outsideUsd: z.number().nonnegative(),
-  from: hour.default(9),
-  to: hour.default(17),
-  days: z.array(z.int().min(1).max(7)).default([1, 2, 3, 4, 5]),
-  timeZone: z.string().default('UTC'),
-  per: z.enum(['all', 'user', 'team']).default('all'),
-})
+const options = z
+  .strictObject({
+    insideUsd: usd,
+    outsideUsd: usd,
+    from: hour.default(9),
+    to: hour.default(17),
+    days: z.array(z.int().min(1).max(7)).min(1).default([1, 2, 3, 4, 5]),
+    timeZone: z.string().refine(isTimeZone, 'expected a time zone such as Europe/Berlin').default('UTC'),
+    per: z.enum(['all', 'user', 'team']).default('all'),
+  })
+  .refine(({ from, to }) => from < to, { path: ['to'], error: 'expected an hour after that of from' })
 
 /** The store forgets a day's counts when nobody has used them for so long. */
 const forgetAfterMs = 2 * 86_400_000

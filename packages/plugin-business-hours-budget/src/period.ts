@@ -15,6 +15,16 @@ export interface Period {
   readonly day: string
 }
 
+/** Whether there is such a time zone. */
+export function isTimeZone(timeZone: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone }).format()
+    return true
+  } catch {
+    return false
+  }
+}
+
 /**
  * Makes what tells the period of a time, in milliseconds since the Unix epoch.
  *

@@ -1,7 +1,9 @@
-import { type Call, type Plugin, createRouter, plainReply, readBody, streamOf, streamReply } from '@signalbox/core'
+import type { Plugin } from '@signalbox/core'
 import { pluginContract } from '@signalbox/testkit/plugin'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import pii from './index.ts'
+import pii, { type Detector } from './index.ts'
+import { type Answer, type Json, ask } from './testing/ask.ts'
 
 pluginContract(pii)
 describe('with something to take out', () => {
@@ -14,33 +16,12 @@ describe('with something to take out', () => {
   })
 })
 
-/** Asks a model that answers by what it reads; gives what it read, and what its caller reads. */
-async function ask(content: unknown, answer: (prompt: string) => string | readonly string[], plugin: Plugin = pii()) {
-  let seen: Call | undefined
-  const model: Plugin = {
-    name: 'model',
-    call: {
-      stage: 'admit',
-      async run(call) {
-        seen = call
-        const said = answer(JSON.stringify(call.request.body['messages']))
-        const head = { status: 200, headers: {}, dialect: call.dialect, model: 'a' }
-        return typeof said === 'string'
-          ? plainReply({ ...head, body: Buffer.from(JSON.stringify({ choices: [{ message: { content: said } }] })) })
-          : streamReply({ ...head, body: streamOf(said.map((event) => Buffer.from(event))) })
-      },
-    },
-  }
-  const router = createRouter({ models: { a: { provider: 'openai' } }, plugins: [model, plugin] })
-  const reply = await router.handle({ body: { model: 'a', messages: [{ role: 'user', content }] } })
-  const text = Buffer.from(await readBody(reply)).toString()
-  await router.close()
-  return {
-    sent: JSON.stringify(seen!.request.body['messages']),
-    bytes: Buffer.from(seen!.request.bytes).toString(),
-    text,
-  }
+/** Asks this; gives what the model was sent, and what the caller reads. */
+const askWith = async (content: unknown, answer: Answer = {}, plugin?: Plugin) => {
+  const { sent, ...rest } = await ask({ messages: [{ role: 'user', content }] }, answer, plugin)
+  return { sent: sent.messages[0].content, ...rest }
 }
+const says = (content: string) => ({ choices: [{ message: { content } }] })
 
 const finish = `data: ${JSON.stringify({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] })}\n\ndata: [DONE]\n\n`
 
@@ -53,22 +34,35 @@ describe('what goes to a provider', () => {
     ['from 192.168.10.254 and 999.1.1.1', 'from [IP_1] and 999.1.1.1'],
     ['on 2026-11-21 there were 1234567 of 12, 13 and 14', 'on 2026-11-21 there were 1234567 of 12, 13 and 14'],
     ['a@example.com, b@example.com, a@example.com', '[EMAIL_1], [EMAIL_2], [EMAIL_1]'],
+    ['mail Jürgen.Müller@bücher.de, ok', 'mail [EMAIL_1], ok'],
+    ["to o'brien@example.com or 'ada@example.com'", "to [EMAIL_1] or '[EMAIL_2]'"],
+    ['to ada@example.xn--p1ai.', 'to [EMAIL_1].'],
+    ['card 4111 1111 1111 1111 12/27 123', 'card [CARD_1] 12/27 123'],
+    ['order 123 456 4111 1111 1111 1111', 'order 123 456 [CARD_1]'],
+    ['card 4111\u00a01111\u00a01111\u00a01111', 'card [CARD_1]'],
+    ['AT61 1904 3002 3457 3201 THIS IS MINE', '[IBAN_1] THIS IS MINE'],
+    ['at61 1904 3002 3457 3201 is mine', '[IBAN_1] is mine'],
+    ['call +33 1 23 45 67 89, +358 9 1234567', 'call [PHONE_1], [PHONE_2]'],
+    ['call +33\u00a01\u00a023\u00a045\u00a067\u00a089', 'call [PHONE_1]'],
+    ['call 1-800-555-0199 or 030/12345678', 'call [PHONE_1] or [PHONE_2]'],
+    ['on 2026-11-21 030 1234567 rang', 'on 2026-11-21 [PHONE_1] rang'],
+    ['21.11.2026, 2026-11-21 14:30, 2019-2023', '21.11.2026, 2026-11-21 14:30, 2019-2023'],
+    ['from 2001:db8::8a2e:370:7334 at 12:30:45', 'from [IP_1] at 12:30:45'],
+    ['std::vector, a::b, ::, 01:02:03', 'std::vector, a::b, ::, 01:02:03'],
+    ['👩‍💻ada@example.com👍', '👩‍💻[EMAIL_1]👍'],
   ])('has pseudonyms: %s', async (prompt, redacted) => {
-    const { sent, bytes } = await ask(prompt, () => 'ok')
-    expect(JSON.parse(sent)[0].content).toBe(redacted)
+    const { sent, bytes } = await askWith(prompt)
+    expect(sent).toBe(redacted)
     expect(bytes).toContain(JSON.stringify(redacted).slice(1, -1))
   })
 
   it('has them in every part that is text, and in nothing else', async () => {
     const url = 'https://example.com/ada@example.com.png'
-    const { sent } = await ask(
-      [
-        { type: 'text', text: 'a@example.com' },
-        { type: 'image_url', image_url: { url } },
-      ],
-      () => 'ok',
-    )
-    expect(JSON.parse(sent)[0].content).toEqual([
+    const { sent } = await askWith([
+      { type: 'text', text: 'a@example.com' },
+      { type: 'image_url', image_url: { url } },
+    ])
+    expect(sent).toEqual([
       { type: 'text', text: '[EMAIL_1]' },
       { type: 'image_url', image_url: { url } },
     ])
@@ -76,40 +70,66 @@ describe('what goes to a provider', () => {
 
   it('has them in a document that is text, and not in one that is data', async () => {
     const document = (type: string) => [{ type: 'document', source: { type, data: 'mail ada@example.com' } }]
+    expect((await askWith(document('text'))).bytes).toContain('mail [EMAIL_1]')
+    expect((await askWith(document('base64'))).bytes).toContain('mail ada@example.com')
+  })
 
-    expect((await ask(document('text'), () => 'ok')).sent).toContain('mail [EMAIL_1]')
-    expect((await ask(document('base64'), () => 'ok')).sent).toContain('mail ada@example.com')
+  it('has them in what says who asks, and in the names of fields that a model wrote', async () => {
+    const messages = [
+      { role: 'user', name: 'ada@example.com', content: 'a@example.com' },
+      { role: 'assistant', content: [{ type: 'tool_use', id: 't', name: 'f', input: { 'ada@example.com': ['x'] } }] },
+    ]
+    const fields = { user: 'ada@example.com', safety_identifier: 'b@example.com', metadata: { by: 'b@example.com' } }
+    const { sent } = await ask({ messages, ...fields }, {})
+    expect(sent).toMatchObject({ user: '[EMAIL_1]', safety_identifier: '[EMAIL_3]', metadata: { by: '[EMAIL_3]' } })
+    expect(sent.messages[0]).toEqual({ role: 'user', name: '[EMAIL_1]', content: '[EMAIL_2]' })
+    expect(sent.messages[1].content[0].input).toEqual({ '[EMAIL_1]': ['x'] })
   })
 
   it('is not touched where there is nothing to take out', async () => {
-    expect((await ask('hello [EMAIL_1]', () => 'I see [EMAIL_1]')).text).toContain('I see [EMAIL_1]')
+    expect((await askWith('hello [EMAIL_1]', says('I see [EMAIL_1]'))).text).toContain('I see [EMAIL_1]')
   })
 
   it('takes time in proportion to what was written', async () => {
     const began = performance.now()
-    for (const piece of ['a', '1', '1 ', 'a.', 'AB12', '+1', '1.'])
-      await ask(piece.repeat(200_000 / piece.length), () => 'ok')
+    for (const piece of ['a', '1', '1 ', 'a.', 'AB12', '+1', '1.']) await askWith(piece.repeat(200_000 / piece.length))
     expect(performance.now() - began).toBeLessThan(10_000)
   })
 })
 
 describe('what comes back', () => {
   it('has the values again, and no pseudonym that its caller wrote is taken for one', async () => {
-    const { sent, text } = await ask('[EMAIL_1] is not ada@example.com', () => '[EMAIL_1] [EMAIL_2]')
+    const { sent, text } = await askWith('[EMAIL_1] is not ada@example.com', says('[EMAIL_1] [EMAIL_2]'))
     expect(sent).toContain('[EMAIL_1] is not [EMAIL_2]')
     expect(JSON.parse(text).choices[0].message.content).toBe('[EMAIL_1] ada@example.com')
+  })
+
+  it('is what was written, to the letter, where a model says it again', async () => {
+    const found = fc.constantFrom('ada@example.com', '4111 1111 1111 1111', '+49 30 1234567', '10.0.0.1', '2001:db8::7')
+    const other = fc.oneof(
+      fc.string({ unit: 'grapheme', maxLength: 8 }),
+      fc.constantFrom(' ', '[EMAIL_1]', '[', ']', '1', ' 12/27', '[PHONE_', '\\', '"', '😀'),
+    )
+    const repeat = (sent: Json) => says(sent.messages[0].content)
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.oneof(found, other), { maxLength: 12 }), async (pieces) => {
+        const prompt = pieces.join('')
+        const { sent, text } = await ask({ messages: [{ role: 'user', content: prompt }] }, repeat)
+        expect(JSON.parse(text).choices[0].message.content).toBe(prompt)
+        expect(sent.messages[0].content).not.toMatch(/ada@example\.com(?!\p{L})/u)
+      }),
+      { numRuns: 300 },
+    )
   })
 
   it('has them for each choice by itself', async () => {
     const of = (index: number, content: string) =>
       `data: ${JSON.stringify({ choices: [{ index, delta: { content } }] })}\n\n`
-    const { text } = await ask('a@example.com', () => [
-      of(0, 'zero [EMA'),
-      of(1, 'one [EM'),
-      of(0, 'IL_1]'),
-      of(1, 'AIL_1]!'),
-      finish,
-    ])
+    const events = [of(0, 'zero [EMA'), of(1, 'one [EM'), of(0, 'IL_1]'), of(1, 'AIL_1]!'), finish]
+    const { text } = await askWith(
+      'a@example.com',
+      events.map((event) => Buffer.from(event)),
+    )
     const choices = text
       .split('\n\n')
       .filter((one) => one.startsWith('data: {'))
@@ -124,14 +144,47 @@ describe('what comes back', () => {
   })
 
   it('has them not, where it is told so', async () => {
-    expect((await ask('a@example.com', () => '[EMAIL_1]', pii({ restores: false }))).text).toContain('[EMAIL_1]')
+    expect((await askWith('a@example.com', says('[EMAIL_1]'), pii({ restores: false }))).text).toContain('[EMAIL_1]')
   })
 
   it('takes further detectors, and writes what they found as JSON has it', async () => {
     const further = [{ label: 'NAME', pattern: /"Ada"\s/g }]
-    const { sent, text } = await ask('the "Ada" herself', () => '[NAME_1]', pii({ kinds: [], further }))
+    const { sent, text } = await askWith('the "Ada" herself', says('[NAME_1]'), pii({ kinds: [], further }))
     expect(sent).toContain('the [NAME_1]herself')
     expect(JSON.parse(text).choices[0].message.content).toBe('"Ada" ')
+  })
+
+  it('takes what several detectors find once: what was found first stays found', async () => {
+    const further = [
+      { label: 'NAME', pattern: /Ada/g },
+      { label: 'NUMBER', pattern: /\d+/ },
+      { label: 'WORD', pattern: /NAME|Lovelace|x*/y },
+    ]
+    const { sent, text } = await askWith('Ada Lovelace, 7', says('[NUMBER_1] [WORD_1] [NAME_1]'), pii({ further }))
+    expect(sent).toBe('[NAME_1] [WORD_1], [NUMBER_1]')
+    expect(JSON.parse(text).choices[0].message.content).toBe('7 Lovelace Ada')
+  })
+
+  it('has them in the names of fields that a tool is given', async () => {
+    const input = { '[EMAIL_1]': 'reads', '[EMAIL_2]': 'writes' }
+    const body = {
+      dialect: 'anthropic-messages',
+      messages: [{ role: 'user', content: 'a@x.org and b@x.org' }],
+    } as const
+    const { text } = await ask(
+      { max_tokens: 9, ...body },
+      { content: [{ type: 'tool_use', id: 't', name: 'f', input }] },
+    )
+    expect(JSON.parse(text).content[0].input).toEqual({ 'a@x.org': 'reads', 'b@x.org': 'writes' })
+  })
+
+  it.each([
+    [{ label: 'A B', pattern: /x/ }, 'options.further[0].label'],
+    [{ pattern: /x/ }, 'options.further[0].label'],
+    [{ label: 'A', pattern: 'x' }, 'options.further[0].pattern'],
+    [{ label: 'A', pattern: /x/, isOne: true }, 'options.further[0].isOne'],
+  ])('refuses what is no detector: %j', (detector, path) => {
+    expect(() => pii({ further: [detector as unknown as Detector] })).toThrow(path)
   })
 
   it('refuses a kind that there is not', () => {

@@ -1,20 +1,25 @@
 import { definePlugin } from '@signalbox/core'
 import { z } from 'zod'
-import { type Detector, detectors } from './detect.ts'
+import { detectors } from './detect.ts'
 import { redactRequest } from './request.ts'
 import { restoreReply } from './restore.ts'
+import { searchFor } from './search.ts'
 import { Vault } from './vault.ts'
 
 export type { Detector, Kind } from './detect.ts'
 
 const kinds = ['email', 'iban', 'card', 'ip', 'phone'] as const
 
+const detector = z.strictObject({
+  label: z.string().regex(/^\w+$/, 'expected letters, digits and underscores'),
+  pattern: z.instanceof(RegExp),
+  isOne: z.custom<(match: string) => boolean>((value) => typeof value === 'function', 'expected a function').optional(),
+  mayHold: z.boolean().optional(),
+})
 const options = z
   .strictObject({
     kinds: z.array(z.enum(kinds)).optional(),
-    further: z
-      .array(z.custom<Detector>((value) => Object(value).pattern instanceof RegExp, 'expected { label, pattern }'))
-      .optional(),
+    further: z.array(detector).optional(),
     restores: z.boolean().optional(),
   })
   .optional()
@@ -33,9 +38,9 @@ const pii = definePlugin({
   name: 'pii',
   options,
   create({ kinds: taken = kinds, further = [], restores = true } = {}) {
-    const all = [...further, ...taken.map((kind) => detectors[kind])]
+    const all = [...further, ...taken.map((kind) => detectors[kind])].map(searchFor)
     return {
-      version: `1 ${taken.join(' ')} ${further.map(({ label, pattern }) => `${label}=${pattern}`).join(' ')}`,
+      version: `2 ${taken.join(' ')} ${further.map(({ label, pattern }) => `${label}=${pattern}`).join(' ')}`,
       call: {
         stage: 'guard',
         enforce: 'post',

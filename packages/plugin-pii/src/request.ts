@@ -5,12 +5,18 @@ import type { Vault } from './vault.ts'
  * Fields of a body, in any dialect, that hold what people wrote. What changes least comes first: what a turn adds does not
  * move the numbers in front of it, so that a provider finds the same beginning again.
  */
-const conversation = ['system', 'instructions', 'messages', 'input', 'prompt'] as const
-/** Fields below those that hold text; all others are names, links and data. */
+const conversation = ['system', 'instructions', 'messages', 'input', 'prompt', 'prediction'] as const
+/** Fields of a body that say who asks. */
+const identifiers = ['user', 'safety_identifier', 'prompt_cache_key', 'metadata'] as const
+/** Fields below the conversation that hold text; all others are links and data. */
 const texts: ReadonlySet<string> = new Set([
   ...conversation,
   'content',
   'text',
+  'name',
+  'title',
+  'context',
+  'queries',
   'arguments',
   'output',
   'refusal',
@@ -21,11 +27,12 @@ const texts: ReadonlySet<string> = new Set([
 /** The request with pseudonyms in the place of what the vault takes; the same one where it takes nothing. */
 export function redactRequest(request: Request, vault: Vault): Request {
   const patch: Record<string, unknown> = {}
-  for (const field of conversation) {
-    const given = request.body[field]
-    const redacted = mapText(given, texts.has(field), (text) => vault.redact(text))
-    if (redacted !== given) patch[field] = redacted
+  const redact = (text: string) => vault.redact(text)
+  const put = (field: string, redacted: unknown) => {
+    if (redacted !== request.body[field]) patch[field] = redacted
   }
+  for (const field of conversation) put(field, mapText(request.body[field], texts.has(field), redact))
+  for (const field of identifiers) put(field, mapEvery(request.body[field], redact))
   return vault.isEmpty ? request : request.with(patch)
 }
 
@@ -53,9 +60,16 @@ const isPlainText = (source: object) => 'type' in source && source.type === 'tex
 const isToolInput = (key: string, value: unknown) =>
   key === 'input' && typeof value === 'object' && value !== null && !Array.isArray(value)
 
+/** Copies all of it, names of fields included; gives the same one where nothing changes. */
 function mapEvery(value: unknown, map: (text: string) => string): unknown {
   if (typeof value === 'string') return map(value)
   if (typeof value !== 'object' || value === null) return value
-  if (Array.isArray(value)) return value.map((item) => mapEvery(item, map))
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, mapEvery(inner, map)]))
+  if (Array.isArray(value)) {
+    const items = value.map((item: unknown) => mapEvery(item, map))
+    return items.some((item, index) => item !== value[index]) ? items : value
+  }
+  const before = Object.entries(value)
+  const after = before.map(([key, inner]) => [map(key), mapEvery(inner, map)] as const)
+  const isSame = after.every(([key, inner], index) => key === before[index]![0] && inner === before[index]![1])
+  return isSame ? value : Object.fromEntries(after)
 }

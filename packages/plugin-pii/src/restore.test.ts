@@ -1,19 +1,8 @@
-import {
-  type Call,
-  type DialectName,
-  type Plugin,
-  createRouter,
-  plainReply,
-  readBody,
-  streamOf,
-  streamReply,
-} from '@signalbox/core'
+import type { DialectName } from '@signalbox/core'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import pii from './index.ts'
-
-// oxlint-disable-next-line typescript/no-explicit-any -- a test reads what it knows to be there
-type Json = any
+import { type Json, ask, routerFor } from './testing/ask.ts'
 
 /** How a dialect asks, answers and streams. */
 interface Wire {
@@ -133,29 +122,6 @@ const wires: readonly Wire[] = [
   },
 ]
 
-/** Asks a model that answers with this; gives the call as it saw it, and what its caller reads. */
-async function ask(wire: Wire, body: object, answer: object | readonly Uint8Array[], plugin: Plugin = pii()) {
-  let seen: Call | undefined
-  const model: Plugin = {
-    name: 'model',
-    call: {
-      stage: 'admit',
-      async run(call) {
-        seen = call
-        const head = { status: 200, headers: {}, dialect: call.dialect, model: 'a' }
-        return Array.isArray(answer)
-          ? streamReply({ ...head, body: streamOf(answer) })
-          : plainReply({ ...head, body: Buffer.from(JSON.stringify(answer)) })
-      },
-    },
-  }
-  const router = createRouter({ models: { a: { provider: 'openai' } }, plugins: [model, plugin] })
-  const reply = await router.handle({ dialect: wire.dialect, body: { model: 'a', ...body } })
-  const text = Buffer.from(await readBody(reply)).toString()
-  await router.close()
-  return { sent: seen!.request.body as Json, text }
-}
-
 const sse = (events: readonly object[]) => events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join('')
 const eventsOf = (text: string): Json[] =>
   text.split('\n\n').flatMap((event) => (event.startsWith('data: {') ? [JSON.parse(event.slice(6))] : []))
@@ -167,6 +133,8 @@ const read = 'Où 😀 ada@example.com, bob@example.comada@example.com and [EMAI
 const written = '{"to":"[EMAIL_2]","about":"[NAME_1]"}'
 const given = { to: 'bob@example.com', about: '"Ada" ' }
 const withNames = () => pii({ further: [{ label: 'NAME', pattern: /"Ada"\s/g }] })
+
+const asking = (wire: Wire) => ({ dialect: wire.dialect, ...wire.ask(prompt) })
 
 const cutsOf = (text: string) =>
   fc.array(fc.nat({ max: text.length }), { maxLength: 12 }).map((cuts) => {
@@ -187,7 +155,7 @@ const sizes = fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 1, maxLeng
 
 describe.each(wires)('an answer in $dialect', (wire) => {
   it('has the values again, where it is plain', async () => {
-    const { text } = await ask(wire, wire.ask(prompt), wire.plain(said, written), withNames())
+    const { text } = await ask(asking(wire), wire.plain(said, written), withNames())
     const plain = JSON.parse(text)
     expect(wire.textOf(plain)).toBe(read)
     expect(JSON.parse(wire.argumentsOf(plain))).toEqual(given)
@@ -198,7 +166,7 @@ describe.each(wires)('an answer in $dialect', (wire) => {
       fc.asyncProperty(cutsOf(said), cutsOf(written), sizes, async (pieces, parts, bytes) => {
         const events = wire.events(pieces, parts)
         const chunks = chunksOf(Buffer.from(sse(events) + wire.terminator), bytes)
-        const { text } = await ask(wire, wire.ask(prompt), chunks, withNames())
+        const { text } = await ask(asking(wire), chunks, withNames())
         const came = eventsOf(text)
         expect(came.map(wire.textIn).join('')).toBe(read)
         expect(JSON.parse(came.map(wire.argumentsIn).join(''))).toEqual(given)
@@ -223,15 +191,7 @@ describe.each(wires)('an answer in $dialect', (wire) => {
         writes.push('')
       }
     })()
-    const model: Plugin = {
-      name: 'model',
-      call: {
-        stage: 'admit',
-        run: async ({ dialect }) =>
-          streamReply({ status: 200, headers: {}, dialect, model: 'a', body: streamOf(chunks) }),
-      },
-    }
-    const router = createRouter({ models: { a: { provider: 'openai' } }, plugins: [model, pii()] })
+    const router = routerFor(() => chunks)
     const reply = await router.handle({ dialect: wire.dialect, body: { model: 'a', ...wire.ask(prompt) } })
     const lags: number[] = []
     for await (const chunk of reply.body as AsyncIterable<Uint8Array>)
@@ -253,23 +213,23 @@ describe('what a provider signed', () => {
   const block = { type: 'thinking', thinking: 'It is [EMAIL_1].', signature: 'c2ln' }
 
   it('stays as it was signed, and goes back so', async () => {
-    const plain = await ask(wire, wire.ask(prompt), { content: [block, { type: 'text', text: '[EMAIL_1]' }] })
+    const plain = await ask(asking(wire), { content: [block, { type: 'text', text: '[EMAIL_1]' }] })
     expect(JSON.parse(plain.text).content).toEqual([block, { type: 'text', text: 'ada@example.com' }])
     const event = { type: 'content_block_delta', index: 0, delta: { type: 'thinking_delta', thinking: 'is [EMAIL_1' } }
-    const streamed = await ask(wire, wire.ask(prompt), [Buffer.from(sse([event]))])
+    const streamed = await ask(asking(wire), [Buffer.from(sse([event]))])
     expect(eventsOf(streamed.text)).toEqual([event])
     const messages = [
       { role: 'user', content: prompt },
       { role: 'assistant', content: [block] },
     ]
-    const { sent } = await ask(wire, { max_tokens: 9, messages }, { content: [] })
+    const { sent } = await ask({ dialect: wire.dialect, max_tokens: 9, messages }, { content: [] })
     expect(sent.messages[1].content).toEqual([block])
   })
 })
 
 describe('the next turn', () => {
   it.each(wires)('in $dialect takes out again what the last one got', async (wire) => {
-    const { text } = await ask(wire, wire.ask(prompt), wire.plain('To [EMAIL_2].', written))
+    const { text } = await ask(asking(wire), wire.plain('To [EMAIL_2].', written))
     const answer = JSON.parse(text)
     const history = {
       'openai-chat': () => ({ messages: [{ role: 'user', content: prompt }, answer.choices[0].message] }),
@@ -282,17 +242,20 @@ describe('the next turn', () => {
       }),
       'openai-responses': () => ({ input: [{ role: 'user', content: prompt }, ...answer.output] }),
     }[wire.dialect as 'openai-chat']()
-    const { sent } = await ask(wire, history, wire.plain('', '{}'))
+    const { sent } = await ask({ dialect: wire.dialect, ...history }, wire.plain('', '{}'))
     expect(JSON.stringify(sent)).not.toContain('example.com')
     expect(JSON.stringify(sent)).toContain('[EMAIL_2]')
   })
 
   it('does not move the pseudonyms of what came before it', async () => {
-    const wire = wires.find(({ dialect }) => dialect === 'anthropic-messages')!
     const turn = (...contents: readonly string[]) =>
       ask(
-        wire,
-        { max_tokens: 9, system: 'c@example.com', messages: contents.map((content) => ({ role: 'user', content })) },
+        {
+          dialect: 'anthropic-messages',
+          max_tokens: 9,
+          system: 'c@example.com',
+          messages: contents.map((content) => ({ role: 'user', content })),
+        },
         { content: [] },
       )
     const [first, second] = [await turn('a@example.com'), await turn('a@example.com', 'b@example.com')]
@@ -313,15 +276,7 @@ describe('a text that does not go on', () => {
         yield Buffer.from(sse([event]))
       }
     })()
-    const model: Plugin = {
-      name: 'model',
-      call: {
-        stage: 'admit',
-        run: async ({ dialect }) =>
-          streamReply({ status: 200, headers: {}, dialect, model: 'a', body: streamOf(counted) }),
-      },
-    }
-    const router = createRouter({ models: { a: { provider: 'openai' } }, plugins: [model, pii()] })
+    const router = routerFor(() => counted)
     const reply = await router.handle({ body: { model: 'a', ...wire.ask(prompt) } })
     const firstAt: number[] = []
     let text = ''

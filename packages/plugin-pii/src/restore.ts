@@ -8,8 +8,20 @@ export function restoreReply(reply: Reply, vault: Vault): Reply {
   const { status, headers, dialect, model, body, ended } = reply
   if (!(body instanceof Uint8Array)) return { ...reply, body: streamOf(restoreStream(body, vault)) }
   const data = parse(Buffer.from(body).toString())
-  if (data === undefined || !restoreTexts(data, vault)) return reply
-  return { ...plainReply({ status, headers, dialect, model, body: Buffer.from(JSON.stringify(data)) }), ended }
+  if (data === undefined) return reply
+  const isChanged = restoreTexts(data, vault)
+  const named = restoreNames(data, vault)
+  if (!isChanged && named === data) return reply
+  return { ...plainReply({ status, headers, dialect, model, body: Buffer.from(JSON.stringify(named)) }), ended }
+}
+
+/** The same with values in the names of fields: a model may write what a tool is given as a table. */
+function restoreNames(value: unknown, vault: Vault): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  const before = Object.entries(value)
+  const after = before.map(([name, inner]) => [vault.restore(name), restoreNames(inner, vault)] as const)
+  if (after.every(([name, inner], index) => name === before[index]![0] && inner === before[index]![1])) return value
+  return Array.isArray(value) ? after.map(([, inner]) => inner) : Object.fromEntries(after)
 }
 
 /** Restores every text in it, and says whether that changed any. */

@@ -1,16 +1,22 @@
-import type { Detector } from './detect.ts'
+import type { Search } from './search.ts'
+
+/** A piece of a text: as it came, or what stands in the place of something. */
+type Piece = string | { readonly pseudonym: string }
+
+const pseudonymForm = /\[\w+_\d+\]/g
+const begunPseudonym = /\[\w*$/
 
 /** What was taken out of one call, and what stands in its place. */
 export class Vault {
-  private readonly detectors: readonly Detector[]
+  private readonly searches: readonly Search[]
   private readonly pseudonyms = new Map<string, string>()
   private readonly values = new Map<string, string>()
   private readonly counts = new Map<string, number>()
   /** All text of the call: what stands in it already is no pseudonym of ours. */
   private readonly everything: () => string
 
-  constructor(detectors: readonly Detector[], everything: () => string) {
-    this.detectors = detectors
+  constructor(searches: readonly Search[], everything: () => string) {
+    this.searches = searches
     this.everything = everything
   }
 
@@ -18,30 +24,37 @@ export class Vault {
     return this.values.size === 0
   }
 
-  /** The text with pseudonyms; the same value has the same one wherever it stands. */
+  /** The text with pseudonyms; the same value has the same one wherever it stands. What was found first stays found. */
   redact(text: string): string {
-    return this.detectors.reduce(
-      (left, { pattern, label, isOne = () => true }) =>
-        left.replaceAll(pattern, (match) =>
-          isOne(match) && !this.values.has(match) ? this.pseudonymOf(match, label) : match,
-        ),
-      text,
+    const pieces = this.searches.reduce<readonly Piece[]>(
+      (all, search) => all.flatMap((piece) => (typeof piece === 'string' ? this.cut(piece, search) : [piece])),
+      [text],
     )
+    return pieces.map((piece) => (typeof piece === 'string' ? piece : piece.pseudonym)).join('')
   }
 
   /** The text with its values. `write` says how a value is written where the text stands. */
   restore(text: string, write: (value: string) => string = (value) => value): string {
-    let restored = text
-    for (const [pseudonym, value] of this.values) restored = restored.replaceAll(pseudonym, () => write(value))
-    return restored
+    return text.replaceAll(pseudonymForm, (found) => {
+      const value = this.values.get(found)
+      return value === undefined ? found : write(value)
+    })
   }
 
   /** How much of the end of a text may be the beginning of a pseudonym. */
   openEnd(text: string): number {
-    const start = text.lastIndexOf('[')
-    if (start < 0) return 0
-    const end = text.slice(start)
-    return [...this.values.keys()].some((pseudonym) => pseudonym.startsWith(end)) ? end.length : 0
+    const [end] = begunPseudonym.exec(text) ?? []
+    return end !== undefined && [...this.values.keys()].some((pseudonym) => pseudonym.startsWith(end)) ? end.length : 0
+  }
+
+  private cut(text: string, { label, each }: Search): Piece[] {
+    const pieces: Piece[] = []
+    let last = 0
+    each(text, (start, end) => {
+      pieces.push(text.slice(last, start), { pseudonym: this.pseudonymOf(text.slice(start, end), label) })
+      last = end
+    })
+    return last === 0 ? [text] : [...pieces, text.slice(last)]
   }
 
   private pseudonymOf(value: string, label: string): string {

@@ -1,9 +1,19 @@
-import { type Identity, type Plugin, createRouter, isSignalboxError, openaiCompatible } from '@signalbox/core'
-import { createFakeClock, createSimulatedDispatcher } from '@signalbox/testkit'
+import {
+  type Call,
+  type Identity,
+  type Plugin,
+  createRouter,
+  definePlugin,
+  isSignalboxError,
+  openaiCompatible,
+  plainReply,
+  readBody,
+} from '@signalbox/core'
+import { createFakeClock, createSimulatedDispatcher, seededRandom } from '@signalbox/testkit'
 import { pluginContract } from '@signalbox/testkit/plugin'
 import { expect, it } from 'vitest'
 import semanticCache from './index.ts'
-import { NearestNeighbours } from './nearest.ts'
+import { NearestNeighbours, directionOf } from './nearest.ts'
 
 /** A vector of the words in a text: the same words are the same meaning. */
 const embed = (text: string) => {
@@ -15,8 +25,8 @@ const embed = (text: string) => {
   return vector
 }
 
-let asked = 0
-pluginContract(() => semanticCache({ embed: (text) => embed(`${text} ${++asked}`), threshold: 1 }))
+let embedded = 0
+pluginContract(() => semanticCache({ embed: (text) => embed(`${text} ${++embedded}`), threshold: 1 }))
 
 function boxed(options: Partial<Parameters<typeof semanticCache>[0]> = {}, plugins: Plugin[] = []) {
   const clock = createFakeClock({ turns: 1 })
@@ -111,13 +121,110 @@ it('keeps no more answers and no more tenants than it is told', async () => {
 
 it('finds the nearest above the threshold', () => {
   const points = new NearestNeighbours<string>(10)
-  points.add([1, 0], 'east', 0)
-  points.add([1, 1], 'north-east', 0)
-  points.add([0, 0], 'nowhere', 0)
-  points.add([1, 0, 0], 'another space', 0)
-  expect(points.find([5, 4], 0.9, 0)).toBe('north-east')
-  expect(points.find([-1, 0], 0, 0)).toBe('nowhere')
-  expect(points.find([0, 1], 0.9, 0)).toBeUndefined()
-  expect(points.find([1, 0], 0.9, 1)).toBeUndefined()
+  points.add(directionOf([1, 0]), 'east', 0)
+  points.add(directionOf([1, 1]), 'north-east', 0)
+  points.add(directionOf([1, 0, 0]), 'another space', 0)
+  expect(points.find(directionOf([5, 4]), 0.9, 0)).toBe('north-east')
+  expect(points.find(directionOf([0, 1]), 0.9, 0)).toBeUndefined()
+  expect(points.find(directionOf([1, 0]), 0.9, 1)).toBeUndefined()
   expect(points.size).toBe(0)
+})
+
+it('has the same vector for the same meaning, whatever is lost in rounding', async () => {
+  const random = seededRandom(3)
+  for (let turn = 0; turn < 50; turn++) {
+    const vector = Float64Array.from({ length: 300 }, () => random() - 0.5)
+    const { ask } = boxed({ embed: () => vector, threshold: 1 })
+    expect([await ask('Say hello'), await ask('Say hello')]).toEqual(['miss', 'hit'])
+  }
+})
+
+it.each([
+  ['no vector', undefined],
+  ['an empty one', []],
+  ['one that points nowhere', [0, 0]],
+  ['one with what is no number', [1, NaN]],
+  ['one without an end', [Infinity, 1]],
+])('takes %s of an embedder for nothing known', async (_what, vector) => {
+  const { ask } = boxed({ embed: () => vector as number[], threshold: 0 })
+  for (let times = 0; times < 2; times++) expect(await ask('Say hello')).toBe('miss')
+})
+
+it('goes on without an embedder that never settles, as soon as its time is up', async () => {
+  const { clock, router, asked } = direct({ embed: () => new Promise(() => undefined), timeoutMs: 500 })
+  const reply = router.handle({ body: { model: 'a', messages: [{ role: 'user', content: 'hi' }] } })
+  await clock.advance(499)
+  expect(asked).toHaveLength(0)
+  await clock.advance(1)
+  expect(await reply).toMatchObject({ status: 200 })
+})
+
+/** A router with a model that numbers its answers, whatever is asked. */
+function direct(options: Partial<Parameters<typeof semanticCache>[0]> = {}) {
+  const clock = createFakeClock()
+  const asked: Call[] = []
+  const model = definePlugin({
+    name: 'model',
+    call: {
+      stage: 'admit',
+      run: async (call) => {
+        const body = Buffer.from(JSON.stringify({ number: asked.push(call) }))
+        return plainReply({ status: 200, headers: {}, dialect: call.dialect, model: 'a', body })
+      },
+    },
+  })
+  const plugins = [model, semanticCache({ embed, threshold: 0.5, ...options })]
+  const router = createRouter({ models: { a: { provider: 'openai' } }, clock, plugins })
+  return { clock, router, asked }
+}
+
+type Init = Omit<Parameters<ReturnType<typeof direct>['router']['handle']>[0], 'body'> & { readonly body: object }
+
+const toolResult = (content: unknown): Init => ({
+  dialect: 'anthropic-messages',
+  body: { max_tokens: 9, messages: [{ role: 'user', content: [{ type: 'tool_result', tool_use_id: 't', content }] }] },
+})
+const question = { messages: [{ role: 'user', content: 'Say hello to all' }] }
+
+it.each<[string, Init, Init]>([
+  [
+    'embeddings, which are as different as their texts',
+    { dialect: 'openai-embeddings', body: { input: 'Say hello to all' } },
+    { dialect: 'openai-embeddings', body: { input: 'Say hello to me' } },
+  ],
+  ['what a tool gave', toolResult('it is 21 degrees'), toolResult('it is 22 degrees')],
+  [
+    'what a tool gave in parts',
+    toolResult([{ type: 'text', text: 'it is 21 degrees' }]),
+    toolResult([{ type: 'text', text: 'it is 22 degrees' }]),
+  ],
+  ['callers of other models', { body: question, identity: { models: ['a'] } }, { body: question }],
+  ['callers who may spend more', { body: question, identity: { maxCostUsd: 1 } }, { body: question }],
+  ['another version of a provider', { body: question, headers: { 'openai-beta': 'x' } }, { body: question }],
+])('shares nothing between %s', async (_what, one, other) => {
+  const { router, asked } = direct()
+  for (const init of [one, other]) {
+    await router.handle({ ...init, body: { model: 'a', ...init.body } })
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  expect(asked).toHaveLength(2)
+})
+
+it('keeps what the caller says of caches: no-cache brings a new answer for all who ask later', async () => {
+  const { router } = direct()
+  const said: string[] = []
+  for (const cacheControl of ['', '', 'no-cache', '', 'no-store', '']) {
+    const reply = await router.handle({ body: { model: 'a', ...question }, cacheControl })
+    said.push(`${reply.headers['x-signalbox-cache']} ${Buffer.from(await readBody(reply)).toString()}`)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  const number = (outcome: string, of: number) => `${outcome} {"number":${of}}`
+  expect(said).toEqual([
+    number('miss', 1),
+    number('hit', 1),
+    number('miss', 2),
+    number('hit', 2),
+    number('bypass', 3),
+    number('hit', 2),
+  ])
 })

@@ -5,7 +5,7 @@ interface Point<T> {
   readonly storedAt: number
 }
 
-/** Keeps values by vectors, so many at the most; the oldest go first. */
+/** Keeps values by directions, so many at the most; the oldest go first. */
 export class NearestNeighbours<T> {
   private readonly maximum: number
   private points: Point<T>[] = []
@@ -18,17 +18,16 @@ export class NearestNeighbours<T> {
     return this.points.length
   }
 
-  add(vector: readonly number[], value: T, storedAt: number): void {
-    this.points.push({ direction: directionOf(vector), value, storedAt })
+  add(direction: Float32Array, value: T, storedAt: number): void {
+    this.points.push({ direction, value, storedAt })
     if (this.points.length > this.maximum) this.points.shift()
   }
 
-  /** The value whose vector has the highest cosine with this one, where that is not below the threshold. */
-  find(vector: readonly number[], threshold: number, since: number): T | undefined {
+  /** The value whose direction has the highest cosine with this one, where that is not below the threshold. */
+  find(direction: Float32Array, threshold: number, since: number): T | undefined {
     this.points = this.points.filter(({ storedAt }) => storedAt >= since)
-    const direction = directionOf(vector)
     let best: T | undefined
-    let most = threshold
+    let most = threshold - rounding
     for (const point of this.points) {
       const cosine = dot(point.direction, direction)
       if (cosine < most) continue
@@ -39,12 +38,22 @@ export class NearestNeighbours<T> {
   }
 }
 
-function directionOf(vector: readonly number[]): Float32Array {
-  const length = Math.hypot(...vector)
-  return Float32Array.from(vector, (value) => (length === 0 ? 0 : value / length))
+/** What may be lost of a cosine on the way: the same vector has one of 1 with itself. */
+const rounding = 1e-6
+
+/**
+ * The direction that a vector points in.
+ *
+ * @throws TypeError for what points nowhere: no vector, an empty one, one of nothing but zeros, one with what is no number
+ */
+export function directionOf(vector: ArrayLike<number>): Float32Array {
+  const values = Array.from(vector, Number)
+  const length = Math.hypot(...values)
+  if (!(length > 0 && length < Infinity)) throw new TypeError('the embedder gave a vector that points nowhere')
+  return Float32Array.from(values, (value) => value / length)
 }
 
-/** Vectors of different lengths, as different embedders make them, have nothing in common. */
+/** Directions of different lengths, as different embedders make them, have nothing in common. */
 function dot(one: Float32Array, other: Float32Array): number {
   if (one.length !== other.length) return -1
   let sum = 0

@@ -1,21 +1,14 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterEach, vi } from 'vitest'
+import { onTestFinished, vi } from 'vitest'
+import { run } from '../run.ts'
 
 const bin = fileURLToPath(new URL('../bin.ts', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'signalbox-cli-'))
-const children = new Set<ChildProcess>()
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
-
-// Each test starts a process or two, on machines that may be busy.
-vi.setConfig({ testTimeout: 60_000 })
-afterEach(() => {
-  for (const child of children) child.kill('SIGKILL')
-  children.clear()
-})
 
 /** One line of the log. */
 interface LogLine {
@@ -45,13 +38,13 @@ export function configFile(config: object | string, extension = 'json'): string 
   return file
 }
 
-/** Starts the command from its source. */
+/** Starts the command from its source, and kills it when the test is finished. */
 function signalbox(args: readonly string[], env: Record<string, string> = {}, cwd = folder): Signalbox {
   const child = spawn(process.execPath, ['--conditions=@signalbox/source', bin, ...args], {
     cwd,
     env: { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? '', ...env },
   })
-  children.add(child)
+  onTestFinished(() => void child.kill('SIGKILL'))
   let stdout = ''
   let stderr = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
@@ -78,11 +71,44 @@ function signalbox(args: readonly string[], env: Record<string, string> = {}, cw
   }
 }
 
-/** Runs the command to its end. */
-export async function finished(args: readonly string[], env: Record<string, string> = {}, cwd?: string) {
+/** What is left of a command that has ended. */
+interface Finished {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs the command to its end, in a process of its own: that takes half a second to start. */
+export async function finished(
+  args: readonly string[],
+  env: Record<string, string> = {},
+  cwd = folder,
+): Promise<Finished> {
   const running = signalbox(args, env, cwd)
   const code = await running.exited
   return { code, ...running.output() }
+}
+
+/** Runs the command in this process, at once: for all but that a process ends, and how. One after the other only. */
+export async function ran(args: readonly string[], env: Record<string, string> = {}, cwd = folder): Promise<Finished> {
+  const written = { stdout: '', stderr: '' }
+  const own = { env: process.env, argv: process.argv }
+  const spies = [
+    vi.spyOn(process, 'cwd').mockReturnValue(cwd),
+    ...(['stdout', 'stderr'] as const).map((name) =>
+      vi.spyOn(process[name], 'write').mockImplementation((text) => {
+        written[name] += String(text)
+        return true
+      }),
+    ),
+  ]
+  Object.assign(process, { env: { ...env }, argv: [process.execPath, bin, ...args] })
+  try {
+    return { code: await run(args), ...written }
+  } finally {
+    Object.assign(process, own)
+    for (const spy of spies) spy.mockRestore()
+  }
 }
 
 /** Starts the command, and waits for what it prints. */
@@ -118,4 +144,13 @@ export const configFor = (baseUrl: string) => ({
   version: 1,
   models: { fast: { provider: 'openai-compatible', baseUrl, model: 'gpt-4.1', apiKey: '$PROVIDER_KEY' } },
   routes: { auto: { models: ['fast'] } },
+})
+
+/** A model at an upstream, that costs so much for a million tokens of input, and four times that for output. */
+export const pricedModel = (baseUrl: string, input: number) => ({
+  provider: 'openai-compatible',
+  baseUrl,
+  model: 'gpt-4.1',
+  apiKey: 'any',
+  price: { input, output: 4 * input },
 })

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { isRecord } from '../is-record.ts'
 import type { Reply, Usage } from '../types.ts'
 
 /** An answer as a cache keeps it. */
@@ -15,6 +16,22 @@ export interface CachedAnswer extends Pick<Reply, 'dialect' | 'model' | 'headers
   readonly costNanoUsd: number
   /** How long it took to its last byte, in milliseconds. */
   readonly tookMs: number
+}
+
+const amounts = ['storedAt', 'costNanoUsd', 'tookMs'] as const satisfies (keyof CachedAnswer)[]
+
+/** Whether something is an answer: what another process wrote, or another version of the program, may be anything. */
+export function isCachedAnswer(value: unknown): value is CachedAnswer {
+  if (!isRecord(value)) return false
+  const { body, headers, usage, dialect, model } = value
+  return (
+    body instanceof Uint8Array &&
+    isRecord(headers) &&
+    isRecord(usage) &&
+    typeof dialect === 'string' &&
+    typeof model === 'string' &&
+    amounts.every((name) => Number.isFinite(value[name]))
+  )
 }
 
 const checksumBytes = 16

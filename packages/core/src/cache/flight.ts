@@ -23,6 +23,9 @@ interface Seat {
   isBehind: boolean
 }
 
+/** What those are rejected with who waited for an answer that is not for them. */
+export const notForAll = Symbol('not for all')
+
 const left: Ended = { how: 'cancelled', usage: noUsage, estimated: false }
 
 /** One answer on its way to all who want it. */
@@ -72,6 +75,7 @@ export class Flight {
   }
 
   private land(reply: Reply): void {
+    if (!this.isOver && this.passenger.isForItAlone?.(reply)) this.sendAway()
     if (this.isOver) return reply.cancel()
     const { body } = reply
     if (!(body instanceof Uint8Array)) {
@@ -83,6 +87,19 @@ export class Flight {
     this.over()
     void reply.ended.then((ended) => this.complete(reply, body, ended))
     for (const { member } of this.release()) member.resolve(member.leads ? reply : withoutUsage(reply, body))
+  }
+
+  /** Leaves the leader alone with the answer. Where it has left, nobody wants it. */
+  private sendAway(): void {
+    const others = [...this.seats].filter(({ member }) => !member.leads)
+    for (const seat of others) {
+      this.seats.delete(seat)
+      this.let(seat)
+      seat.member.reject(notForAll)
+    }
+    if (this.seats.size > 0) return this.onGone()
+    this.over()
+    this.end.abort()
   }
 
   private fail(error: unknown): void {

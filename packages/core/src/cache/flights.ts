@@ -14,6 +14,8 @@ export interface Rider {
 export interface Passenger extends Rider {
   /** Asks for the answer, for all. The signal is aborted when the last has left. */
   start(signal: AbortSignal): Promise<Reply>
+  /** Whether an answer that begins is for this one alone: all others are sent away with {@link notForAll}. @default never */
+  isForItAlone?(reply: Reply): boolean
   /** Is given the whole of an answer that came to its end; never one that was cut, or is too large to be kept. */
   onComplete(reply: Reply, body: Uint8Array, ended: Ended): void
 }

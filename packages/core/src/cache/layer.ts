@@ -9,7 +9,7 @@ export interface LayerSize {
 
 /**
  * A place where answers are kept by key. It may lose any of them at any time, and must never give one that is not what was
- * set under that key. What it throws is a miss.
+ * set under that key. What it throws is a miss, and so is what it has not given after a second.
  */
 export interface AnswerLayer {
   readonly name: string

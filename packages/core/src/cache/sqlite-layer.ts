@@ -99,7 +99,7 @@ function openCache(file: string): DatabaseSync {
     const { tables } = database.prepare("select count(*) as tables from sqlite_schema where type = 'table'").get() as {
       tables: number
     }
-    if (id !== applicationId && tables > 0) throw new Error(`${file} is a SQLite file, but no cache of Signalbox`)
+    if (id !== applicationId && tables > 0) throw new Error('it is a SQLite file, but no cache of Signalbox')
     database.exec(`pragma journal_mode = wal; pragma synchronous = normal; pragma application_id = ${applicationId};
       create table if not exists answers (
         key text primary key, stored real not null, bytes integer not null, answer blob not null) strict;
@@ -109,6 +109,7 @@ function openCache(file: string): DatabaseSync {
     return database
   } catch (error) {
     database.close()
-    throw error
+    const why = error instanceof Error ? error.message : String(error)
+    throw new Error(`the cache cannot be kept in ${file}: ${why}`, { cause: error })
   }
 }

@@ -21,8 +21,9 @@ export function faultAt(path: Path, message: string, root: unknown): ConfigFault
   return { path: dotted(path), message: `${plain(message)}, got ${shown(path, valueAt(root, path))}` }
 }
 
-/** A schema's message without what came. */
-export const plain = (message: string) => message.replace(/^Invalid input: /, '').replace(/, received .*$/, '')
+/** A schema's message without what came, as zod, valibot and arktype put it: that may be a secret. */
+export const plain = (message: string) =>
+  message.replace(/^Invalid input: /, '').replace(/(?:,| but) received .*$|\s*\(was .*\)$/s, '')
 
 /** A path as faults show it. */
 export function dotted(path: Path): string {

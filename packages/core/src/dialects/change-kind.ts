@@ -45,7 +45,8 @@ export function withoutUsage(stream: Uint8Array, dialect: Dialect): Uint8Array {
   )
 }
 
-function eventsOf(stream: Uint8Array): Uint8Array[] {
+/** The events of a whole stream. */
+export function eventsOf(stream: Uint8Array): Uint8Array[] {
   const events: Uint8Array[] = []
   new SseFramer().push(stream, (event) => events.push(event))
   return events

@@ -36,8 +36,8 @@ export type EventKind =
 /** An event, read. */
 export interface EventClass {
   readonly kind: EventKind
-  /** Whether the answer is finished with it; content may stand in the same event. */
-  readonly finishes?: boolean
+  /** The choices that are finished with it, by their index; content may stand in the same event. */
+  readonly finishes?: readonly number[]
   readonly usage?: Usage
   /** A piece of what was used, where a stream tells it bit by bit: later pieces go over earlier ones. */
   readonly usagePiece?: JsonBody

@@ -70,6 +70,24 @@ describe('a watched stream', () => {
     expect([watch.finished, watch.done]).toEqual([true, true])
   })
 
+  it('is finished when all the choices are that were asked for', () => {
+    const of = (index: number, reason: string | null) =>
+      sse({ choices: [{ index, delta: { content: 'a' }, finish_reason: reason }] })
+    const { watch, push } = watching({ choices: 3 })
+    for (const text of [of(0, null), of(1, null), of(1, 'stop'), of(1, 'stop'), of(2, 'length')]) push(text)
+    expect(watch.finished).toBe(false)
+    push(of(0, 'stop'))
+    expect(watch.finished).toBe(true)
+  })
+
+  it('takes what is told of usage for all of it only when every choice is finished', () => {
+    const { watch, push } = watching({ choices: 2 })
+    push(chunk({ content: 'a' }, 'stop', { usage: usageBody }))
+    expect([watch.usageIsFinal, watch.finished]).toEqual([false, false])
+    push(sse({ choices: [{ index: 1, delta: {}, finish_reason: 'stop' }], usage: usageBody }))
+    expect([watch.usageIsFinal, watch.finished]).toEqual([true, true])
+  })
+
   it('does not take an empty finish reason for the end', () => {
     const { watch, push } = watching()
     push(chunk({ content: 'a' }, ''))

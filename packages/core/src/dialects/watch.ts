@@ -10,6 +10,8 @@ export interface WatchOptions {
   /** Takes secrets out of an event that reports an error. */
   readonly redact: (event: Uint8Array) => Uint8Array
   readonly onMalformed: () => void
+  /** How many answers the caller asked for at once: the stream is finished when all of them are. @default 1 */
+  readonly choices?: number | undefined
   readonly maxEventBytes?: number
 }
 
@@ -23,7 +25,7 @@ const contentKinds: ReadonlySet<EventClass['kind']> = new Set(['content', 'reaso
 export class StreamWatch {
   /** Whether an event with content has come. */
   committed = false
-  /** Whether the answer said that it is finished. */
+  /** Whether the answer said that it is finished, with all its choices. */
   finished = false
   /** Whether the dialect's terminal event has come. */
   done = false
@@ -48,6 +50,8 @@ export class StreamWatch {
   /** Bytes of a delta around its text, as the last one that was read had them. */
   private envelopeBytes = 0
   private usagePieces: JsonBody = {}
+  /** Kept only where there are several. */
+  private finishedChoices: Set<number> | undefined
   private out: Uint8Array[] = []
 
   constructor(dialect: Dialect, options: WatchOptions) {
@@ -108,7 +112,7 @@ export class StreamWatch {
       return
     }
     const read = this.dialect.classifyEvent(parseEvent(event))
-    if (read.finishes) this.finished = true
+    if (read.finishes) this.noteFinish(read.finishes)
     this.noteUsage(read)
     if (read.textLength) {
       this.deltas++
@@ -121,6 +125,12 @@ export class StreamWatch {
     if (read.kind === 'error') this.error = read.error
     if (this.malformed || (read.kind === 'usage' && this.options.stripUsage)) return
     this.out.push(read.kind === 'error' ? this.options.redact(event) : event)
+  }
+
+  private noteFinish(choices: readonly number[]): void {
+    const { choices: asked = 1 } = this.options
+    if (asked > 1) for (const choice of choices) (this.finishedChoices ??= new Set()).add(choice)
+    this.finished = (this.finishedChoices?.size ?? 1) >= asked
   }
 
   private noteUsage({ usage, usagePiece = {} }: EventClass): void {

@@ -1,6 +1,7 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
+import { type FileLock, tryLock } from './file-lock.ts'
 import type { LedgerIntent } from './types.ts'
 
 /**
@@ -21,14 +22,29 @@ const rewindBytes = 256 * 1024
 /** One with attempts that never settle is left behind at this size, for a new one. */
 const leaveBytes = 8 * 1024 * 1024
 
+/** Where the journals beside a ledger lie, and the locks of those who write them. */
+const journals = (ledgerFile: string) => `${ledgerFile}-intents-`
+const lockOf = (ledgerFile: string, writer: string) => `${ledgerFile}-alive-${writer}`
+
 /** Opens this process's journal. */
 export function openJournal(ledgerFile: string): Journal {
-  const place = `${ledgerFile}-intents-${process.pid}.${startOf(process.pid)}`
+  const writer = randomBytes(8).toString('hex')
+  // Before there is a journal: nobody takes it for one that was left.
+  const lock = tryLock(lockOf(ledgerFile, writer))
   let isOver = false
-  let current = openGeneration()
+  let current = openFirst()
+
+  function openFirst() {
+    try {
+      return openGeneration()
+    } catch (error) {
+      lock?.release()
+      throw error
+    }
+  }
 
   function openGeneration() {
-    const file = `${place}-${randomUUID()}`
+    const file = `${journals(ledgerFile)}${writer}-${randomUUID()}`
     return { file, descriptor: fs.openSync(file, 'ax'), bytes: 0, pending: new Set<string>() }
   }
   type Generation = ReturnType<typeof openGeneration>
@@ -74,21 +90,43 @@ export function openJournal(ledgerFile: string): Journal {
         if (generation.pending.size === 0) drop(generation)
         else fs.closeSync(generation.descriptor)
       }
+      lock?.release()
     },
   }
 }
 
 const nameOf = (callKey: string, place: number) => `${callKey}/${place}`
 
-/** What the journals of processes that are no more still hold, and a way to drop them. */
-export function abandonedIntents(ledgerFile: string): { readonly intents: readonly LedgerIntent[]; drop(): void } {
-  const prefix = `${path.basename(ledgerFile)}-intents-`
+/** What the journals of processes that are no more still hold. */
+export interface Abandoned {
+  readonly intents: readonly LedgerIntent[]
+  /** Takes those journals away: what stood in them is in the ledger. */
+  drop(): void
+  /** Leaves them to whoever looks next. */
+  leave(): void
+}
+
+/** Looks for the journals of processes that are no more. Until they are dropped or left, nobody else finds them. */
+export function abandonedIntents(ledgerFile: string): Abandoned {
   const folder = path.dirname(ledgerFile)
-  const files = fs
-    .readdirSync(folder)
-    .filter((name) => name.startsWith(prefix) && !isAlive(name.slice(prefix.length).split('-')[0]!))
-  const full = files.map((name) => path.join(folder, name))
-  return { intents: full.flatMap(readIntents), drop: () => full.forEach((file) => fs.rmSync(file, { force: true })) }
+  const prefix = path.basename(journals(ledgerFile))
+  const names = fs.readdirSync(folder).filter((name) => name.startsWith(prefix))
+  const writerOf = (name: string) => name.slice(prefix.length).split('-')[0]!
+  const locks = new Map<string, FileLock>()
+  for (const writer of new Set(names.map(writerOf))) {
+    const lock = tryLock(lockOf(ledgerFile, writer))
+    if (lock) locks.set(writer, lock)
+  }
+  const files = names.filter((name) => locks.has(writerOf(name))).map((name) => path.join(folder, name))
+  const leave = () => locks.forEach((lock) => lock.release())
+  return {
+    intents: files.flatMap(readIntents),
+    drop() {
+      for (const file of files) fs.rmSync(file, { force: true })
+      leave()
+    },
+    leave,
+  }
 }
 
 function readIntents(file: string): LedgerIntent[] {
@@ -102,32 +140,3 @@ function readIntents(file: string): LedgerIntent[] {
     }
   })
 }
-
-/** Whether a process still runs. A number comes again, in a container at once: what tells is when it began. */
-function isAlive(writer: string): boolean {
-  const [pid, start] = writer.split('.').map(Number) as [number, number]
-  try {
-    process.kill(pid, 0)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false
-  }
-  return startOf(pid) === start
-}
-
-/**
- * When a process began, in ticks since the system did; 0 on systems that do not say. NaN for one that is dead and still has
- * its number, because nobody has waited for it: in a container nobody may ever.
- */
-function startOf(pid: number): number {
-  try {
-    const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1')
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return 'ZX'.includes(fields[stateField]!) ? NaN : Number(fields[startField])
-  } catch {
-    return 0
-  }
-}
-
-/** Places among the fields after the name: proc_pid_stat(5). */
-const stateField = 0
-const startField = 19

@@ -148,6 +148,17 @@ describe.each([
     expect(keys({ minimumFailovers: 1, newest: 1, from: start })).toEqual(['c2'])
   })
 
+  it('gives the calls that ended lately, whenever they began', () => {
+    const ledger = make()
+    for (const [callKey, time, durationMs] of [
+      ['long', start, 5_000],
+      ['over', start + 1_000, 3_999],
+      ['late', start + 4_000, 1_500],
+    ] as const)
+      ledger.close(call({ callKey, time, durationMs }))
+    expect([...ledger.calls({ endedFrom: start + 5_000 })].map(({ callKey }) => callKey)).toEqual(['long', 'late'])
+  })
+
   it('keeps what was said of a call with the call: the last that was said', async () => {
     const ledger = make()
     for (const key of ['c1', 'c2', 'c3']) ledger.close(call({ callKey: key, route: key === 'c3' ? 'other' : 'auto' }))

@@ -59,8 +59,10 @@ export function createMemoryLedger({
       if (error) throw error
     },
     attempts: (query) => inOrder([...attempts.values()].filter((attempt) => matches(attempt, query))).values(),
-    calls({ minimumFailovers = 0, newest = Infinity, ...query } = {}) {
-      const asked = [...calls.values()].filter((call) => call.failovers >= minimumFailovers && matches(call, query))
+    calls({ minimumFailovers = 0, endedFrom = -Infinity, newest = Infinity, ...query } = {}) {
+      const isAsked = (call: LedgerCall) =>
+        call.failovers >= minimumFailovers && call.time + call.durationMs >= endedFrom && matches(call, query)
+      const asked = [...calls.values()].filter(isAsked)
       const ordered = inOrder(asked)
       return ordered.slice(Math.max(0, ordered.length - newest)).values()
     },

@@ -18,6 +18,9 @@ beforeEach(() => {
   file = path.join(folder, 'ledger.db')
 })
 
+/** What lies beside the database and is not its own. */
+const leftBeside = () => fs.readdirSync(folder).filter((name) => /-(?:intents|alive)-/.test(name))
+
 afterEach(() => fs.rmSync(folder, { recursive: true, force: true }))
 
 /** A process that answers one call, waits until it is safe in the ledger, begins another and says so. */
@@ -75,7 +78,7 @@ it('finds every acknowledged call once after kill -9, and the one in flight once
     expect([...ledger.calls()].map(({ outcome }) => outcome)).toEqual(['ok', 'lost'])
     await ledger.end()
   }
-  expect(fs.readdirSync(folder).filter((name) => name.includes('-intents-'))).toEqual([])
+  expect(leftBeside()).toEqual([])
 }, 30_000)
 
 it('leaves the journal of a process that lives alone', async () => {
@@ -102,12 +105,20 @@ const intent: LedgerIntent = {
   boundNanoUsd: 1,
 }
 
-it('finds the journal of an earlier process that had the same number, as one in a container has', () => {
-  openJournal(file).begin(intent)
+it('finds the journal that a writer left behind, and takes nothing away until it is told to', () => {
+  const journal = openJournal(file)
+  journal.begin(intent)
   expect(abandonedIntents(file).intents).toEqual([])
-  const [name] = fs.readdirSync(folder)
-  fs.renameSync(path.join(folder, name!), path.join(folder, name!.replace(/\.\d+-/, '.1-')))
-  expect(abandonedIntents(file).intents).toEqual([intent])
+  journal.end()
+  const found = abandonedIntents(file)
+  expect(found.intents).toEqual([intent])
+  // Meanwhile nobody else finds it.
+  expect(abandonedIntents(file).intents).toEqual([])
+  found.leave()
+  const again = abandonedIntents(file)
+  expect(again.intents).toEqual([intent])
+  again.drop()
+  expect(leftBeside()).toEqual([])
 })
 
 it('keeps the journals of two ledgers of one process apart', () => {
@@ -116,9 +127,9 @@ it('keeps the journals of two ledgers of one process apart', () => {
   other.begin({ ...intent, callKey: 'd' })
   other.settled('d', 0)
   other.end()
-  const [name] = fs.readdirSync(folder)
-  expect(fs.readFileSync(path.join(folder, name!), 'utf8')).toContain('"callKey":"c"')
+  expect(leftBeside()).toHaveLength(2)
   one.end()
+  expect(abandonedIntents(file).intents).toEqual([intent])
 })
 
 it('finds the attempts behind one that a full disk cut', () => {
@@ -130,14 +141,12 @@ it('finds the attempts behind one that a full disk cut', () => {
   write.mockRestore()
   journal.begin(intent)
   journal.end()
-  const [name] = fs.readdirSync(folder)
-  fs.renameSync(path.join(folder, name!), path.join(folder, name!.replace(/\.\d+-/, '.1-')))
   expect(abandonedIntents(file).intents).toEqual([intent])
 })
 
 it('posts what it can of a journal, whatever else stands in it', async () => {
   const odd = { ...intent, callKey: 'odd', identity: { user: {} } }
-  fs.writeFileSync(`${file}-intents-999999.1-x`, [odd, intent].map((one) => `\n${JSON.stringify(one)}`).join(''))
+  fs.writeFileSync(`${file}-intents-x-0`, [odd, intent].map((one) => `\n${JSON.stringify(one)}`).join(''))
   const errors: unknown[] = []
   const ledger = createSqliteLedger({ file, clock: createFakeClock(), onError: (error) => errors.push(error) })
   expect([...ledger.attempts()].map(({ callKey }) => callKey)).toEqual(['c'])
@@ -146,7 +155,7 @@ it('posts what it can of a journal, whatever else stands in it', async () => {
 })
 
 it('drops a journal only when what stood in it is on disk', async () => {
-  const journal = `${file}-intents-999999.1-x`
+  const journal = `${file}-intents-x-0`
   fs.writeFileSync(journal, `\n${JSON.stringify(intent)}`)
   const sync = vi.spyOn(fs, 'fdatasyncSync').mockImplementationOnce(() => {
     throw new Error('no disk')
@@ -161,20 +170,34 @@ it('drops a journal only when what stood in it is on disk', async () => {
 })
 
 it('takes half a line for an attempt that was never sent', () => {
-  fs.writeFileSync(`${file}-intents-999999.1-x-0`, `${JSON.stringify(intent)}\n{"callKey":"d","pl`)
+  fs.writeFileSync(`${file}-intents-x-0`, `${JSON.stringify(intent)}\n{"callKey":"d","pl`)
   expect(abandonedIntents(file).intents).toEqual([intent])
 })
 
+/** A process that begins an attempt, says so, and waits. */
+const writing = `
+  import { openJournal } from './src/ledger/journal.ts'
+  openJournal(process.argv[1]).begin({ ...${JSON.stringify(intent)} })
+  console.log(process.pid)
+  setInterval(() => {}, 1_000)
+`
+
 it.runIf(process.platform === 'linux')('takes a process for dead that died and was never waited for', async () => {
   // The shell becomes a program that waits for nobody, and its child keeps its number.
-  const parent = spawn('sh', ['-c', 'sleep 0 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const script = '"$0" --input-type=module -e "$1" "$2" & exec sleep 60'
+  const cwd = path.resolve(import.meta.dirname, '../..')
+  const parent = spawn('sh', ['-c', script, process.execPath, writing, file], {
+    cwd,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   onTestFinished(() => void parent.kill('SIGKILL'))
   const [told] = (await once(parent.stdout, 'data')) as [Buffer]
   const pid = Number(String(told))
-  const fields = () => fs.readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]!.split(' ')
-  await vi.waitFor(() => expect(fields()[0]).toBe('Z'))
-  fs.writeFileSync(`${file}-intents-${pid}.${fields()[19]}-x`, JSON.stringify(intent))
-  expect(abandonedIntents(file).intents).toEqual([intent])
+  expect(abandonedIntents(file).intents).toEqual([])
+  process.kill(pid, 'SIGKILL')
+  await vi.waitFor(() => expect(fs.readFileSync(`/proc/${pid}/stat`, 'latin1')).toMatch(/\) Z /))
+  // Its other threads may take a moment longer.
+  await vi.waitFor(() => expect(abandonedIntents(file).intents).toEqual([intent]))
 })
 
 /** A thread that keeps a new file from everybody for a moment, as another process does that makes it into a ledger. */

@@ -19,6 +19,7 @@ const conditions: Readonly<Record<Condition, string>> = {
   route: 'route = ?',
   callKey: 'call_key = ?',
   minimumFailovers: 'failovers >= ?',
+  endedFrom: 'time + duration_ms >= ?',
   callId: 'call_id = ?',
   tag: 'exists (select 1 from json_each(tags) as tag where tag.value = ?)',
 }

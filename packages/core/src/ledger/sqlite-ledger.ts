@@ -122,10 +122,15 @@ function closeFiles({ database, journal, log }: Files): void {
 
 /** Posts what the journals of processes that are no more still hold. */
 function recover(file: string, { commit, log }: { commit: (rows: readonly Posted[]) => void; log: number }): void {
-  const { intents, drop } = abandonedIntents(file)
-  if (intents.length > 0) {
-    commit(intents.flatMap((intent) => [{ attempt: lostAttempt(intent) }, { call: lostCall(intent) }]))
-    fs.fdatasyncSync(log)
+  const { intents, drop, leave } = abandonedIntents(file)
+  try {
+    if (intents.length > 0) {
+      commit(intents.flatMap((intent) => [{ attempt: lostAttempt(intent) }, { call: lostCall(intent) }]))
+      fs.fdatasyncSync(log)
+    }
+  } catch (error) {
+    leave()
+    throw error
   }
   drop()
 }

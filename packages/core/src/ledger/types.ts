@@ -141,6 +141,8 @@ export interface LedgerQuery {
 export interface CallQuery extends LedgerQuery {
   /** Only calls that went from one model to another so many times, or more. */
   readonly minimumFailovers?: number | undefined
+  /** Only calls that ended at this time or later, in milliseconds since the Unix epoch. */
+  readonly endedFrom?: number | undefined
   /** Only so many, those that began last. */
   readonly newest?: number | undefined
 }

@@ -49,6 +49,7 @@ export function budget(services: BuiltInServices): Plugin {
     if (!counts(call)) return next(attempt)
 
     const bound = boundOf(attempt, capOutput, price)
+    const { outputTokens: wanted } = bound
     const underWay = holdsOf(call)
     const left = underWay === undefined ? Infinity : call.maxCostNanoUsd! - spentBy(call, underWay)
     if (bound.nanoUsd > left && !shrink(bound, left)) throw tooDear(bound.nanoUsd, left, candidate.name)
@@ -67,6 +68,7 @@ export function budget(services: BuiltInServices): Plugin {
       const capped = bound.caps && { call: limitOutput(call, candidate, bound.outputTokens / bound.choices) }
       return next({ ...attempt, held, ...capped }).then(
         (reply) => {
+          if (held.entry && bound.outputTokens < wanted) held.entry.outputCap = bound.outputTokens / bound.choices
           void reply.ended.then(settle)
           return reply
         },

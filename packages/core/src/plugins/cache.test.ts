@@ -1,11 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs'
-import { DatabaseSync } from 'node:sqlite'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createFakeClock } from '@signalbox/testkit'
 import * as fc from 'fast-check'
 import { afterAll, describe, expect, it, vi } from 'vitest'
-import type { CachedAnswer } from '../cache/answer.ts'
 import type { CallInit } from '../call.ts'
 import type { RouterOptions } from '../config/options.ts'
 import { SignalboxError } from '../errors.ts'
@@ -17,6 +15,8 @@ import { PushStream } from '../stream.ts'
 import type { Attempt, Ended, Handler, Identity, Reply } from '../types.ts'
 
 const clock = createFakeClock()
+const folder = mkdtempSync(join(tmpdir(), 'signalbox-cache-'))
+afterAll(() => rmSync(folder, { recursive: true }))
 const head = { status: 200, headers: {}, dialect: 'openai-chat', model: 'a' } as const
 
 let made = 0
@@ -342,126 +342,5 @@ describe('an answer is not kept', () => {
     )
     for (let times = 0; times < 2; times++) expect((await router.handle(ask({ model: 'dear' }))).model).toBe('b')
     expect(asked).toHaveBeenCalledTimes(2)
-  })
-})
-
-const folder = mkdtempSync(join(tmpdir(), 'signalbox-cache-'))
-afterAll(() => rmSync(folder, { recursive: true }))
-
-describe('layers', () => {
-  it('of a file are shared with other routers, also those of other processes, and outlive them', async () => {
-    const cache = { file: join(folder, 'shared.db') }
-    const one = boxed(undefined, { cache })
-    const said = await textOf(one.router.handle(ask()))
-    await clock.advance(50)
-    const other = boxed(undefined, { cache })
-    expect(await textOf(other.router.handle(ask()))).toBe(said)
-    expect(other.router.status().cache!.layers.map(({ name, entries }) => [name, entries])).toEqual([
-      ['memory', 1],
-      ['sqlite', 1],
-    ])
-    await Promise.all([one.router.close(), other.router.close()])
-    const third = boxed(undefined, { cache })
-    expect(await textOf(third.router.handle(ask()))).toBe(said)
-    await third.router.close()
-  })
-
-  it('of a file whose bytes are not what was written have nothing', async () => {
-    const file = join(folder, 'corrupt.db')
-    const one = boxed(undefined, { cache: { file } })
-    await one.router.handle(ask())
-    await one.router.close()
-    const database = new DatabaseSync(file)
-    const { answer } = database.prepare('select answer from answers').get() as { answer: Uint8Array }
-    for (const at of [0, 20, 40, answer.length - 1]) {
-      const broken = Uint8Array.from(answer)
-      broken[at]! ^= 1
-      database.prepare('update answers set answer = ?').run(broken)
-      const { router } = boxed(undefined, { cache: { file } })
-      expect(await outcomeOf(router.handle(ask()))).toBe('miss')
-      await router.close()
-    }
-    database.close()
-  })
-
-  it('of a file keep within their bytes, and let the oldest go', async () => {
-    const file = join(folder, 'bounded.db')
-    const { router } = boxed(async () => plainReply({ ...head, body: Buffer.alloc(5_000, 97) }), {
-      cache: { file, maximumFileBytes: 50_000, maximumBytes: 1 },
-    })
-    for (let seed = 0; seed < 40; seed++) {
-      await router.handle(ask({ seed }))
-      await clock.advance(60)
-    }
-    const { bytes, entries } = router.status().cache!.layers[1]!
-    expect(bytes).toBeLessThanOrEqual(50_000)
-    expect(entries).toBeGreaterThan(5)
-    expect(await outcomeOf(router.handle(ask({ seed: 39 })))).toBe('hit')
-    expect(await outcomeOf(router.handle(ask({ seed: 0 })))).toBe('miss')
-    await router.close()
-  })
-
-  it('that are no cache are refused, and left as they are', () => {
-    const file = join(folder, 'other.db')
-    const database = new DatabaseSync(file)
-    database.exec('create table mine (a)')
-    expect(() => boxed(undefined, { cache: { file } })).toThrow('no cache of Signalbox')
-    expect(database.prepare('select count(*) as n from mine').get()).toEqual({ n: 0 })
-    database.close()
-  })
-
-  it('that fail are a miss and a warning, and never fail a call', async () => {
-    const layers = [
-      { name: 'broken', get: () => Promise.reject(new Error('no network')), set: () => JSON.parse('{') as void },
-    ]
-    const { router, asked } = boxed(undefined, { cache: { layers, maximumBytes: 1 } })
-    const warnings: string[] = []
-    router.on('warning', ({ kind, message }) => warnings.push(`${kind} ${message}`))
-    for (let times = 0; times < 2; times++) expect(await outcomeOf(router.handle(ask()))).toBe('miss')
-    await clock.settle()
-    expect(asked).toHaveBeenCalledTimes(2)
-    expect(warnings).toContain('cache_failed The cache failed: no network')
-    expect(warnings).toHaveLength(4)
-  })
-
-  it('further away fill those that are nearer', async () => {
-    const kept = new Map<string, CachedAnswer>()
-    const far = {
-      name: 'far',
-      get: (key: string) => kept.get(key),
-      set: (key: string, answer: CachedAnswer) => void kept.set(key, answer),
-    }
-    await boxed(undefined, { cache: { layers: [far] } }).router.handle(ask())
-    const { router } = boxed(undefined, { cache: { layers: [far] } })
-    const told: unknown[] = []
-    router.on('cache', ({ layer }) => told.push(layer))
-    await router.handle(ask())
-    await router.handle(ask())
-    expect(told).toEqual(['far', 'memory'])
-    expect([...kept.keys()][0]).toMatch(/^[\w-]{43}$/)
-  })
-
-  it('in memory keep within their bytes under very many keys', async () => {
-    const { createMemoryLayer } = await import('../cache/memory-layer.ts')
-    const layer = createMemoryLayer({ maximumBytes: 1_000_000 })
-    const answer: CachedAnswer = {
-      ...head,
-      streamed: false,
-      tellsUsage: false,
-      usage: noUsage,
-      storedAt: 0,
-      costNanoUsd: 0,
-      tookMs: 0,
-      body: Buffer.alloc(100),
-    }
-    let most = 0
-    for (let key = 0; key < 20_000; key++) {
-      void layer.set(`key ${key}`, answer)
-      if (key % 1_000 === 0) most = Math.max(most, layer.size!().bytes)
-    }
-    expect(most).toBeLessThanOrEqual(1_000_000)
-    expect(layer.size!().entries).toBeLessThan(1_000)
-    void layer.set('huge', { ...answer, body: Buffer.alloc(200_000) })
-    expect(await layer.get('huge')).toBeUndefined()
   })
 })

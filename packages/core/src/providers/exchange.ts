@@ -258,6 +258,7 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource {
     const { dialect, events } = this.options
     this.watch = new StreamWatch(dialect, {
       stripUsage: !dialect.wantsUsage(attempt.call.request),
+      choices: attempt.call.request.parameters.choices,
       redact: (event) => redactBytes(event, this.outgoing.secrets),
       onMalformed: () =>
         events.emit('warning', {

@@ -26,7 +26,7 @@ const classes: Readonly<Record<string, (body: JsonBody) => EventClass>> = {
   content_block_stop: () => ({ kind: 'ping' }),
   message_delta(body) {
     const finishes = isText(record(body['delta'])['stop_reason'])
-    return { kind: finishes ? 'finish' : 'usage', ...(finishes && { finishes }), usagePiece: pieceOf(body) }
+    return { kind: finishes ? 'finish' : 'usage', ...(finishes && { finishes: [0] }), usagePiece: pieceOf(body) }
   },
   message_stop: () => ({ kind: 'done' }),
 }

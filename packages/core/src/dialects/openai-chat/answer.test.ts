@@ -55,7 +55,7 @@ describe('an event of a stream', () => {
 
   it('finishes with any reason but null, none or an empty one', () => {
     for (const reason of ['stop', 'length', 'tool_calls', 'content_filter', 'own'])
-      expect(event(choice({ content: 'a' }, reason)).finishes).toBe(true)
+      expect(event(choice({ content: 'a' }, reason)).finishes).toEqual([0])
     for (const reason of [null, undefined, '']) expect(event(choice({ content: 'a' }, reason)).finishes).toBeUndefined()
   })
 

@@ -1,6 +1,6 @@
 import { bufferOf } from '../../buffer.ts'
 import type { Usage } from '../../types.ts'
-import { isRecord, isText, parseJson, record } from '../json.ts'
+import { isRecord, isText, number, parseJson, record } from '../json.ts'
 import type { JsonBody } from '../json-request.ts'
 import { thoughtIn } from './messages.ts'
 import type { AnswerClass, EventClass, ProviderError, SseEvent } from '../dialect.ts'
@@ -8,6 +8,7 @@ import { normaliseUsage } from './usage.ts'
 
 /** https://platform.openai.com/docs/api-reference/chat-streaming */
 interface Choice {
+  readonly index?: unknown
   readonly delta?: Delta | null
   readonly message?: Delta | null
   readonly finish_reason?: unknown
@@ -41,10 +42,10 @@ export function classifyEvent({ event, data }: SseEvent): EventClass {
 function classifyChoices(choices: readonly Choice[], hasUsage: boolean): EventClass {
   if (choices.length === 0) return { kind: hasUsage ? 'usage' : 'ping' }
   const deltas = choices.map((choice) => (isRecord(choice?.delta) ? (choice.delta as Delta) : {}))
-  const finishes = choices.some((choice) => isText(choice?.finish_reason))
+  const finishes = choices.flatMap((choice) => (isText(choice?.finish_reason) ? [number(choice.index) ?? 0] : []))
   const textLength = deltas.reduce((sum, delta) => sum + lengthOf(delta), 0)
-  const kind = kindOf(deltas) ?? (finishes ? 'finish' : 'role')
-  return { kind, textLength, ...(finishes && { finishes }) }
+  const kind = kindOf(deltas) ?? (finishes.length > 0 ? 'finish' : 'role')
+  return { kind, textLength, ...(finishes.length > 0 && { finishes }) }
 }
 
 /** The content of a piece as parts: Mistral's models that think write lists of them, all others text. */

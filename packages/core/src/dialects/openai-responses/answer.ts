@@ -43,7 +43,7 @@ function failed(response: JsonBody): EventClass {
 
 function ended(response: JsonBody): EventClass {
   const usage = normaliseUsage(response['usage'])
-  return { kind: 'done', finishes: true, ...(usage && { usage }) }
+  return { kind: 'done', finishes: [0], ...(usage && { usage }) }
 }
 
 const added = ({ type, name }: JsonBody): EventClass =>

@@ -1,0 +1,56 @@
+import type { Detector } from './detect.ts'
+
+/** A detector, ready to search. */
+export interface Search {
+  readonly label: string
+  /** Shows where in a text something stands: from its first character up to the one behind it. */
+  each(text: string, show: (start: number, end: number) => void): void
+}
+
+/** A group of letters or digits, with what stands before and behind it. */
+const firstGroup = /^[^\p{L}\p{N}]*[\p{L}\p{N}]+[^\p{L}\p{N}]*/u
+
+/** Makes a detector ready to search. Its pattern stays as it is: what searches moves a copy. */
+export function searchFor({ label, pattern, isOne, mayHold = false }: Detector): Search {
+  const flags = pattern.flags.replaceAll(/[gy]/g, '')
+  const next = new RegExp(pattern.source, `${flags}g`)
+  const whole = new RegExp(`^(?:${pattern.source})$`, flags)
+
+  /** How much of the beginning of a match is one: as much as possible, in whole groups. */
+  function lengthOf(match: string): number {
+    if (!isOne || isOne(match)) return match.length
+    if (!mayHold) return 0
+    for (const { 0: gap, index } of [...match.matchAll(/[^\p{L}\p{N}]+/gu)].toReversed()) {
+      const begun = match.slice(0, index)
+      if (gap !== '' && whole.test(begun) && isOne(begun)) return index
+    }
+    return 0
+  }
+
+  return {
+    label,
+    each(text, show) {
+      // What follows one that was found is looked at as if nothing stood in front of it.
+      let [rest, at, passed] = [text, 0, 0]
+      while (at < rest.length) {
+        next.lastIndex = at
+        const { 0: match, index } = next.exec(rest) ?? {}
+        if (match === undefined || index === undefined) return
+        const length = lengthOf(match)
+        if (length === 0) {
+          at = index + (step(match) || 1)
+          continue
+        }
+        show(passed + index, passed + index + length)
+        passed += index + length
+        rest = rest.slice(index + length)
+        at = 0
+      }
+    },
+  }
+
+  /** How much of a match that is none is passed over. */
+  function step(match: string): number {
+    return mayHold ? (firstGroup.exec(match)?.[0].length ?? 0) : match.length
+  }
+}
