@@ -50,7 +50,7 @@ export function encode(
 }
 
 /** Writes dense features in deviations from the mean, within bounds. */
-export function scaleDense(dense: Float32Array, { mean, deviation }: DenseScale, into: Float32Array): void {
+function scaleDense(dense: Float32Array, { mean, deviation }: DenseScale, into: Float32Array): void {
   for (let k = 0; k < denseCount; k++) {
     const deviations = (dense[k]! - mean[k]!) / deviation[k]!
     into[k] = Math.max(-mostDeviations, Math.min(mostDeviations, deviations))
