@@ -26,7 +26,7 @@ export interface LearnSettings {
   readonly onProgress?: ((done: number) => void) | undefined
 }
 
-/** Below so many prompts the encoder of the prior is taken as it is. */
+/** Below so many prompts the encoder of the prior is taken as it is, and with as many what holds of models in general counts half. */
 const fewPrompts = 1500
 
 /**
@@ -53,7 +53,8 @@ export function learn(samples: readonly Sample[], { prior, rivals, onProgress }:
   const rows = readings.map(tableRow)
   const shrinkage = Math.log2(Math.max(2, rivals))
   const meanScores = scores.map((known) => mean(Array.from(known).filter((score) => !Number.isNaN(score))))
-  const centres = meanScores.map((each) => generalGains(each - mean(meanScores), rows[0]!.length))
+  const few = fewPrompts / (fewPrompts + samples.length)
+  const centres = meanScores.map((each) => generalGains(few * (each - mean(meanScores)), rows[0]!.length))
   const { hasHeads, ...parts } = reader
   return {
     ...parts,
