@@ -215,7 +215,11 @@ describe('what is charged for an answer', () => {
   it.each([
     ['openai-chat', 'before it says anything', []],
     ['openai-chat', 'in the middle', [{ choices: [{ index: 0, delta: { content: 'four' }, finish_reason: null }] }]],
-    ['openai-responses', 'before it says anything', [{ type: 'response.created', response: { status: 'in_progress' } }]],
+    [
+      'openai-responses',
+      'before it says anything',
+      [{ type: 'response.created', response: { status: 'in_progress' } }],
+    ],
     ['openai-responses', 'in the middle', [{ type: 'response.output_text.delta', delta: 'four' }]],
   ] as const)('of a stream in %s that fails %s is what the failure says was used', async (dialect, _where, before) => {
     const error = { message: 'late', code: 'server_error' }
