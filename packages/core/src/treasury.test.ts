@@ -31,7 +31,11 @@ function setUp(...budgets: readonly BudgetSettings[]) {
   const model = { provider, price: { input: 0, output: 1_000_000 } }
   const router = createRouter({
     models: { cheap: model, dear: model },
-    routes: { auto: { models: ['dear'] }, constructor: { models: ['dear'] } },
+    routes: {
+      auto: { models: ['dear'] },
+      bounded: { models: ['cheap'], maxCostUsd: 0.5 },
+      constructor: { models: ['dear'] },
+    },
     budgets,
     clock,
   })
@@ -100,5 +104,11 @@ describe('a treasury', () => {
     expect(await ask('u', 'dear')).toBe('dear')
     expect(await ask('u', 'constructor')).toBe('dear')
     expect(await ask('v')).toBe('dear')
+  })
+
+  it('holds a call to what the route may cost that it is sent by', async () => {
+    const { ask } = setUp({ per: 'all', window: 'day', limitUsd: 10, degrade: { at: 0.1, routes: { auto: 'bounded' } } })
+    expect(await ask()).toBe('dear')
+    await expect(ask()).rejects.toMatchObject({ code: 'max_cost_exceeded' })
   })
 })
