@@ -50,7 +50,7 @@ export interface BudgetReading extends BudgetAccount {
 }
 
 /** No room, and nothing is held. */
-export interface BudgetRefusal extends BudgetAccount {
+export interface BudgetRefusal extends Account {
   readonly remainingNanoUsd: bigint
   readonly limitNanoUsd: bigint
 }
@@ -233,8 +233,8 @@ const named = (name: string | undefined) => (name === undefined ? 'anonymous' : 
 export const whenDownOf = ({ whenStoreDown, soft }: BudgetSettings): WhenDown =>
   whenStoreDown ?? (soft ? 'open' : 'closed')
 
-function refusalOf({ settings, bucket, period }: Account, { remaining, limit }: Refused): BudgetRefusal {
-  return { settings, bucket, period, remainingNanoUsd: BigInt(remaining), limitNanoUsd: BigInt(limit) }
+function refusalOf(account: Account, { remaining, limit }: Refused): BudgetRefusal {
+  return { ...account, remainingNanoUsd: BigInt(remaining), limitNanoUsd: BigInt(limit) }
 }
 
 function readingOf({ settings, bucket, period, entry }: Account, { posted, held }: Reading): BudgetReading {
