@@ -365,8 +365,8 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource {
 
   private fail(error: SignalboxError, billed?: Billed): void {
     if (this.phase === 'over') return
-    error.billed ??= billed
-    if (this.sent && error.status === undefined) error.billed ??= this.seenSoFar()
+    const used = billed ?? (this.sent && error.status === undefined ? this.seenSoFar() : undefined)
+    if (used) error.billed ??= used
     this.close(true)
     this.outcome.reject(error)
   }
