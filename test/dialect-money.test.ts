@@ -1,4 +1,5 @@
-import { expect, it } from 'vitest'
+import { Agent, type Dispatcher } from 'undici'
+import { expect, it, onTestFinished } from 'vitest'
 import { type Router, type RouterOptions, openai, usdOf } from '@signalbox/core'
 import { json } from '@signalbox/testkit'
 import { send } from './support/caller.ts'
@@ -93,6 +94,26 @@ describeMounts('money', (mount) => {
     expect(status).toBe(200)
     expect(await charged(router)).toEqual({ nanoUsd: 7n, estimated: false })
   })
+})
+
+it('embeddings are paid for by a budget at the listed price of their input', async () => {
+  const usage = { prompt_tokens: 7, total_tokens: 7 }
+  const data = [{ object: 'embedding', index: 0, embedding: [1] }]
+  const upstream = await upstreamThat(json({ object: 'list', data, model: 'm', usage }))
+  const agent = new Agent()
+  onTestFinished(() => agent.close())
+  const dispatcher: Pick<Dispatcher, 'dispatch'> = {
+    dispatch: (options, handler) => agent.dispatch({ ...options, origin: new URL(upstream.baseUrl).origin }, handler),
+  }
+  const router = routerFor({
+    models: { auto: openai('text-embedding-3-small', { dispatcher: dispatcher as Dispatcher, apiKey: 'key' }) },
+    budgets: [{ per: 'all', window: 'month', limitUsd: 0.01 }],
+    ledger: 'memory',
+  })
+
+  await router.handle({ dialect: 'openai-embeddings', body: { model: 'auto', input: 'a text' } })
+
+  expect(await charged(router)).toEqual({ nanoUsd: 140n, estimated: false })
 })
 
 describeMounts('classes of tokens', (mount) => {

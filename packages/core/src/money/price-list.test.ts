@@ -57,6 +57,13 @@ describe('the price list', () => {
     expect(look('sonar', 'https://api.perplexity.ai')).toBeUndefined()
   })
 
+  it('knows the whole price of an embedding, which has no output', () => {
+    const query = { model: 'text-embedding-3-small', baseUrl: openai, timeMs: january }
+    const price = listedPrice({ ...query, surface: 'embeddings' })!
+    expect(costNanoUsd({ ...noUsage, inputTokens: 1_000_000 }, price.base)).toBe(20_000_000)
+    expect(listedPrice({ ...query, surface: 'chat' })).toBeUndefined()
+  })
+
   it('prices a cache hit at Gemini once', () => {
     const gemini = look('gemini-2.5-flash', google)!
     const usage = { ...noUsage, inputTokens: 1_000, cachedInputTokens: 99_000, outputTokens: 100 }

@@ -41,7 +41,7 @@ export function budget(services: BuiltInServices): Plugin {
 
   function priced(attempt: Attempt, next: Handler<Attempt>): Promise<Reply> {
     const { call, candidate } = attempt
-    const price = prices.priceOf(candidate.name, clock.wallTime())
+    const price = prices.priceOf(candidate.name, clock.wallTime(), call.surface)
     if (!price)
       throw new SignalboxError('price_unknown', `The price of the model "${candidate.name}" is not known`, {
         model: candidate.name,

@@ -63,7 +63,7 @@ export function meter({ clock, events, prices }: BuiltInServices): Plugin {
       const message = `What the provider says was used does not add up: ${usage.faults.join(', ')}`
       events.emit('warning', { kind: 'odd_usage', message, callId: call.id, model: entry.model })
     }
-    const price = prices.priceOf(entry.model, call.record.startedAt + entry.startedMs)
+    const price = prices.priceOf(entry.model, call.record.startedAt + entry.startedMs, call.surface)
     if (!price) return
     entry.prices = pricesFor(price, inputTokensOf(usage))
     entry.priceSource = price.source
