@@ -134,4 +134,26 @@ describeMounts('classes of tokens', (mount) => {
     expect(answer.json().usage).toMatchObject(told[caller.name])
     expect(await charged(router)).toEqual({ nanoUsd: 3n + 50n + 100n + 50n, estimated: false })
   })
+
+  it('of Anthropic that are written to a cache for an hour are charged for it, and held for it before', async () => {
+    const long = { ...usage, cache_creation: { ephemeral_1h_input_tokens: 50, ephemeral_5m_input_tokens: 0 } }
+    const upstream = await upstreamThat(json({ ...said, usage: long }))
+    const hourly = { ...price, longCacheWrite: 0.1 }
+    const bound = (limitUsd: number): Partial<RouterOptions> => ({
+      models: { auto: messages.model(upstream, { price: hourly }) },
+      budgets: [{ per: 'all', window: 'month', limitUsd }],
+    })
+    const asked = {
+      path: '/messages',
+      body: { model: 'auto', messages: [{ role: 'user', content: 'hi' }], max_tokens: 9 },
+    }
+
+    const router = routerTo(messages, upstream, bound(1))
+    await send(await mount.serve(router), asked)
+    const tight = await send(await mount.serve(routerTo(messages, upstream, bound(5_000e-9))), asked)
+
+    expect(await charged(router)).toEqual({ nanoUsd: 3n + 50n + 50n * 100n + 50n, estimated: false })
+    expect([...router.ledger!.attempts()]).toMatchObject([{ overrun: false, usageFaults: ['long_cache_write'] }])
+    expect(tight.status).toBe(429)
+  })
 })

@@ -70,11 +70,12 @@ function cached({ model, baseUrl }: PricedModel, surface: Surface): (timeMs: num
 /** The dearest known price of each class, tiers included. */
 function highest(prices: readonly Price[]): Price {
   const all = prices.flatMap(({ base, tiers }) => [base, ...tiers.map((tier) => tier.prices)])
-  const most = (key: keyof typeof freePrices) => Math.max(...all.map((unit) => unit[key]))
+  const most = (key: keyof typeof freePrices) => Math.max(...all.map((unit) => unit[key] ?? unit.cacheWrite))
   const base = {
     input: most('input'),
     cachedInput: most('cachedInput'),
     cacheWrite: most('cacheWrite'),
+    longCacheWrite: most('longCacheWrite'),
     output: most('output'),
     reasoning: most('reasoning'),
   }

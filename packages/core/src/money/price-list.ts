@@ -61,6 +61,7 @@ function at(listed: ModelPrice, inputTokens: number, surface: Surface): Omit<Pri
     output,
     cachedInput: value('cache_read_mtok'),
     cacheWrite: value('cache_write_mtok'),
+    longCacheWrite: value('cache_write_1h_mtok'),
     reasoning: value('output_reasoning_mtok'),
   }
 }
