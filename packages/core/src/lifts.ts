@@ -2,7 +2,7 @@ import { type CachedAnswer, isCachedAnswer } from './cache/answer.ts'
 import { type CacheWishes, readCacheControl } from './cache/cache-control.ts'
 import { cachedReply, costOf, isCutByMoney, told } from './cached-reply.ts'
 import { SignalboxError } from './errors.ts'
-import { type HookOptions, type Plugin, type PluginServices, definePlugin } from './plugin.ts'
+import { type HookOptions, type Plugin, type PluginServices, checkFunctions, definePlugin } from './plugin.ts'
 import { bytesOf, noUsage } from './reply.ts'
 import type { Attempt, Call, HeldMoney, Reply } from './types.ts'
 
@@ -22,6 +22,7 @@ export type Labels = Readonly<Record<string, string>>
  * const language = classifier('language', (call) => ({ language: /[àạảãđ]/.test(call.request.text) ? 'vi' : 'en' }))
  */
 export function classifier(name: string, classify: Classify, options: LiftOptions = {}): Plugin {
+  checkFunctions(name, { classify })
   return definePlugin({
     name,
     call: {
@@ -51,6 +52,7 @@ export type Guard = (call: Call) => Call | void | Promise<Call | void>
  * })
  */
 export function guard(name: string, check: Guard, options: LiftOptions = {}): Plugin {
+  checkFunctions(name, { check })
   return definePlugin({
     name,
     call: { ...options, stage: 'guard', run: async (call, next) => next((await check(call)) ?? call) },
@@ -92,6 +94,7 @@ export function budgetGuard<Hold>(
   budget: BudgetGuard<Hold>,
   options: Omit<HookOptions<Attempt>, 'run' | 'stage'> = {},
 ): Plugin {
+  checkFunctions(name, { hold: budget?.hold, ...(budget?.settle !== undefined && { settle: budget.settle }) })
   let services: PluginServices | undefined
   const settleSafely = async (hold: Hold, { entry }: HeldMoney, attempt: Attempt) => {
     try {
@@ -148,6 +151,7 @@ export interface CacheLayer {
  * })
  */
 export function cacheLayer(name: string, layer: CacheLayer, options: LiftOptions = {}): Plugin {
+  checkFunctions(name, { get: layer?.get, set: layer?.set })
   return definePlugin({
     name,
     call: {

@@ -87,7 +87,8 @@ export function createParts(options: RouterOptions, opened: Opened): RouterParts
     cache,
     keyRing: options.keys ? createKeyRing(options.keys, clock) : undefined,
     plugins,
-    everyPlugin: [...builtIns, ...plugins, ...[...routePlugins.values()].flat()],
+    // One that stands on several routes is one plugin still.
+    everyPlugin: [...new Set([...builtIns, ...plugins, ...[...routePlugins.values()].flat()])],
     rings: createRings({ builtIns, plugins, routePlugins, routes, clock, events, overdue, hookTimes }),
   }
 }
