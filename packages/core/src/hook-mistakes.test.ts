@@ -157,3 +157,21 @@ describe('a hook that asks twice', () => {
     expect(warnings).toEqual([])
   })
 })
+
+it.each(['labels', 'state'] as const)(
+  '%s that are written into are frozen, also where a plugin made them',
+  async (part) => {
+    const wholes = [
+      { ...call, labels: {}, state: {} },
+      { ...call, labels: Object.freeze({ a: 'b' }), state: Object.freeze({}) },
+    ]
+    for (const whole of wholes) {
+      const run: Run = (one, next) => {
+        Object.assign(one[part], { x: 'y' })
+        return next(one)
+      }
+      await expect(hook(run)(whole as Call, async () => plain())).rejects.toEqual(failure('plugin_failed'))
+      expect(whole[part]).not.toHaveProperty('x')
+    }
+  },
+)

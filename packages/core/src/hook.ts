@@ -33,7 +33,7 @@ export function runHook<C extends Call | Attempt>(hook: PlacedHook<C>, context: 
   return function pluginHook(call, next) {
     const { madeBy, deadline } = 'call' in call ? call.call : call
     if (madeBy?.includes(plugin)) return next(call)
-    const underWay = new HookRun(manner, deadline, Object.freeze(call), next)
+    const underWay = new HookRun(manner, deadline, frozen(call), next)
     let returned: Promise<Reply>
     try {
       returned = run(call, (inner) => underWay.enter(inner))
@@ -43,6 +43,14 @@ export function runHook<C extends Call | Attempt>(hook: PlacedHook<C>, context: 
     // What it hands on untouched needs no watching: the common case, and free of promises.
     return underWay.isLast(returned) ? underWay.handOn(returned) : underWay.outcomeOf(returned)
   }
+}
+
+function frozen<C extends Call | Attempt>(call: C): C {
+  if (!('call' in call)) {
+    Object.freeze(call.labels)
+    Object.freeze(call.state)
+  }
+  return Object.freeze(call)
 }
 
 interface Manner extends HookContext {

@@ -3,6 +3,7 @@ import { type CacheWishes, readCacheControl } from './cache/cache-control.ts'
 import { cachedReply, costOf, isCutByMoney, told } from './cached-reply.ts'
 import { SignalboxError } from './errors.ts'
 import { type HookOptions, type Plugin, type PluginServices, checkFunctions, definePlugin } from './plugin.ts'
+import { isRecord } from './is-record.ts'
 import { bytesOf, noUsage } from './reply.ts'
 import type { Attempt, Call, HeldMoney, Reply } from './types.ts'
 
@@ -31,6 +32,8 @@ export function classifier(name: string, classify: Classify, options: LiftOption
       async run(call, next) {
         const labels = await classify(call)
         if (!labels) return next(call)
+        if (!isRecord(labels) || !Object.values(labels).every((label) => typeof label === 'string'))
+          throw new TypeError(`a classifier gives texts by name, got ${JSON.stringify(labels)}`)
         const merged = { ...call.labels, ...labels }
         call.record.labels = merged
         return next({ ...call, labels: merged })

@@ -161,3 +161,15 @@ it('a route hook stands in the order between the rings, on its own route alone',
   expect(router.order).not.toContainEqual(line)
   await router.close()
 })
+
+it.each([
+  ['a text', 'code'],
+  ['a list', ['code']],
+  ['a number by its name', { length: 5 }],
+])('a classifier that gives %s in place of labels is named, and what it gave is told', async (_what, given) => {
+  const router = createRouter({ models, plugins: [classifier('p', (() => given) as never)] })
+  const error = await router.handle({ body: { model: 'a', messages: [] } }).catch((thrown: unknown) => thrown)
+  expect(error).toMatchObject({ code: 'plugin_failed', plugin: 'p' })
+  expect(String((error as Error).cause)).toContain(`got ${JSON.stringify(given)}`)
+  await router.close()
+})

@@ -75,8 +75,9 @@ export interface PluginServices {
   /** The most that an attempt can cost, in nano-USD; undefined at a price that nobody knows. */
   costBoundNanoUsd(attempt: Attempt): number | undefined
   /**
-   * Makes a call on behalf of another one: with its identity, its signal and what is left of its time, and without this
-   * plugin's own hooks. A reply that is not read to its end must be cancelled.
+   * Makes a call on behalf of another one: with its identity, its signal, what it wants of a cache and what is left of its
+   * time, and without this plugin's own hooks. A reply that is not read to its end must be cancelled. What it rejects with
+   * names the plugin, like anything else that fails in it.
    */
   handle(parent: Call, init: Pick<CallInit, 'body' | 'dialect' | 'timeoutMs' | 'maxCostUsd'>): Promise<Reply>
 }
