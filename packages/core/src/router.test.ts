@@ -338,21 +338,21 @@ describe('at the start', () => {
   })
 
   it.each([
-    ['no name', { call: () => undefined }, /name: expected a text that is not empty, got nothing/],
+    ['no name', { call: () => undefined }, /plugins\[0\]\.name: expected string, got nothing/],
     [
       'a key that nobody knows',
       { name: 'p', cal: () => undefined },
-      /plugin "p" [^]*: expected one of name, [^]*got the key "cal"/,
+      /plugins\[0\]: expected one of name, [^]*got the key "cal"/,
     ],
     [
       'a hook that is none',
       { name: 'p', call: { stage: 'guard' } },
-      /plugin "p" [^]*call\.run: expected a function, got nothing/,
+      /plugins\[0\]\.call\.run: expected a function, got nothing/,
     ],
     [
       'a null for a hook',
       { name: 'p', attempt: null },
-      /plugin "p" [^]*attempt: expected a function or \{ run \}, got null/,
+      /plugins\[0\]\.attempt: expected a function or \{ run \}, got null/,
     ],
   ])('a plugin with %s is refused', (_what, plugin, message) => {
     expect(() => make({ plugins: [plugin as unknown as Plugin] })).toThrow(message)
