@@ -1,11 +1,12 @@
+import { faultOfHead } from './http/answer-head.ts'
 import type { Attempt, Call, Reply } from './types.ts'
 
 /** What is wrong with what a hook returned; undefined where it is a reply. */
 export function faultOfReply(value: unknown): string | undefined {
   if (!isObject(value)) return `got ${came(value)}`
   const { status, headers, body, ended, cancel } = value as Partial<Record<keyof Reply, unknown>>
-  if (typeof status !== 'number') return `its status is no number, but ${came(status)}`
-  if (!isObject(headers)) return `its headers are no object, but ${came(headers)}`
+  const fault = faultOfHead(status, headers)
+  if (fault) return fault
   if (typeof cancel !== 'function') return 'it cannot be cancelled'
   if (!isObject(ended) || !('then' in ended)) return 'its "ended" is no promise'
   if (body instanceof Uint8Array || isByteStream(body)) return undefined

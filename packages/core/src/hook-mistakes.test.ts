@@ -59,9 +59,13 @@ describe('a reply that is none', () => {
     expect(lost.cancel).toHaveBeenCalled()
   })
 
-  it('for a status that is no number is refused, and so is one whose end is no promise', async () => {
+  it('for a head that cannot be sent is refused, and so is one whose end is no promise', async () => {
     const wrong = { ...plain(), status: '200' } as unknown as Reply
     await expect(hook(async () => wrong)(call, async () => plain())).rejects.toEqual(failure('plugin_failed'))
+    const beyond = { ...plain(), status: 1_000 }
+    await expect(hook(async () => beyond)(call, async () => plain())).rejects.toEqual(failure('plugin_failed'))
+    const split = { ...plain(), headers: { 'x-own': 'a\r\nx-other: b' } }
+    await expect(hook(async () => split)(call, async () => plain())).rejects.toEqual(failure('plugin_failed'))
     const endless = { ...plain(), ended: undefined } as unknown as Reply
     await expect(hook(async () => endless)(call, async () => plain())).rejects.toEqual(failure('plugin_failed'))
   })
