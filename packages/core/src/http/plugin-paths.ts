@@ -1,4 +1,5 @@
 import { SignalboxError, isSignalboxError } from '../errors.ts'
+import { lowerCaseNames } from '../lower-case-names.ts'
 import type { PluginAnswer, PluginPath } from '../plugin-edges.ts'
 import type { Router } from '../router.ts'
 import type { FaceAnswer, FaceRequest, Resource } from './contract.ts'
@@ -45,13 +46,13 @@ async function answerPath(plugin: string, path: PluginPath, { request, rest, ide
   }
 }
 
-function faceAnswer({ status = 200, headers, body }: PluginAnswer): FaceAnswer {
+function faceAnswer({ status = 200, headers = {}, body }: PluginAnswer): FaceAnswer {
   const isContent = body instanceof Uint8Array || Symbol.asyncIterator in Object(body)
   const content = isContent ? (body as FaceAnswer['body']) : Buffer.from(isText(body) ? body : JSON.stringify(body))
   const type = isText(body) ? 'text/plain; charset=utf-8' : isContent ? 'application/octet-stream' : 'application/json'
   return {
     status,
-    headers: { 'content-type': type, 'cache-control': 'no-store', ...headers },
+    headers: { 'content-type': type, 'cache-control': 'no-store', ...lowerCaseNames(headers) },
     body: content,
     cancel: () => undefined,
   }
