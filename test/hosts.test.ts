@@ -171,6 +171,18 @@ describeMounts('a body', (mount) => {
     expect(upstream.requests).toHaveLength(0)
   })
 
+  it.each(['null', '42', 'false', '"auto"', '[]', ''])(
+    "that is %j is the caller's mistake behind a parser that takes more than objects, too",
+    async (body) => {
+      const mounted = await mount.serve(routerOver([await answering()]), { parserLimit: '1mb', parserTakesAll: true })
+
+      const answer = await send(mounted, { body })
+
+      expect(answer.status).toBe(400)
+      expect(answer.json().error.type).toBe('invalid_request_error')
+    },
+  )
+
   it('of 10 MB goes through untuned', async () => {
     const upstream = await answering()
     const body = chat({ messages: [{ role: 'user', content: 'é'.repeat(5 * 1024 * 1024) }] })
