@@ -115,10 +115,11 @@ export function listener(
   }
 }
 
-/** The path of a URL without its query. */
+/** The path of a URL without its query. Whoever takes us for a proxy asks by the whole URL, with scheme and host. */
 function pathOf(url: string): string {
   const query = url.indexOf('?')
-  return query < 0 ? url : url.slice(0, query)
+  const path = query < 0 ? url : url.slice(0, query)
+  return path.startsWith('/') ? path : path.replace(/^https?:\/\/[^/]*/i, '')
 }
 
 function headerOf(req: IncomingMessage, name: string): string | undefined {
