@@ -1,8 +1,9 @@
 import { denseCount } from './features/dense.ts'
 import { codeWidth } from './model/encoder.ts'
 import { type LearnedModel, type ModelTable, tableWidth } from './model/model.ts'
+import { denseWidth, noScoreHeads } from './model/score-heads.ts'
 
-/** A profile as it is kept: JSON of at most {@link mostBytes}, weights as 8-bit integers in base64. */
+/** A profile as it is kept: JSON of at most {@link mostBytes}, weights as integers of 8 bits, or of 4, in base64. */
 export interface ProfileFile {
   readonly format: 'signalbox-profile'
   readonly version: 1
@@ -10,12 +11,13 @@ export interface ProfileFile {
   readonly enabled: boolean
   readonly rank: number
   readonly bucketCount: number
-  readonly vectors: Weights
+  readonly vectorCount: number
+  readonly vectors: HalfBytes
   readonly dense: { readonly mean: readonly number[]; readonly deviation: readonly number[] }
   readonly domains: readonly string[]
   readonly domainHeads: Weights
   readonly models: readonly ModelFile[]
-  readonly scoreHeads?: Weights
+  readonly scoreHeads?: { readonly hashed: HalfBytes; readonly dense: Weights }
   readonly headShare: number
   /** Above which difficulty a prompt is moderate, and above which it is complex. */
   readonly complexity: Complexity
@@ -38,25 +40,47 @@ interface ModelFile {
 /** A scale, and integers from -127 to 127 in base64: each weight is their product. */
 type Weights = readonly [scale: number, data: string]
 
+/** The same with integers from -7 to 7, two in each byte. The hashed weights lose nothing by it, and there fit twice as many. */
+type HalfBytes = Weights
+
 /** The size of a profile's file is never above this. */
 export const mostBytes = 32 * 1024
 
 /** What does not change with the weights: names, numbers and the words of the format. */
 const fixedBytes = 1600
-const bytesPerModel = { gains: 75, costs: 65 } as const
+const bytesPerModel = { gains: 75, costs: 65, dense: 4 }
+const mostVectors = 1055
 
-/** How many vectors of a rank fit into a file beside the heads and tables of so many domains and models. */
-export function bucketsThatFit(
-  rank: number,
-  domains: readonly string[],
-  { models, scoreHeads, costs }: { models: readonly string[]; scoreHeads: boolean; costs: boolean },
-): number {
+/** What a profile holds. */
+export interface Contents {
+  readonly rank: number
+  readonly domains: readonly string[]
+  readonly models: readonly string[]
+  /** Whether costs are known. */
+  readonly costs: boolean
+  /** How many vectors there are. @default as many as fit, up to 1,055 */
+  readonly vectorCount?: number
+}
+
+/** How many weights a profile has room for. */
+export interface Sizes {
+  readonly vectorCount: number
+  readonly bucketCount: number
+  /** Whether there is room for score heads, which have a weight for every bucket. */
+  readonly hasHeads: boolean
+}
+
+/** How many vectors fit into a file beside the tables, and how many buckets of score heads beside those. */
+export function sizesThatFit({ rank, domains, models, costs, vectorCount: given }: Contents): Sizes {
   const names = [...domains, ...models].reduce((sum, name) => sum + Buffer.byteLength(JSON.stringify(name)) + 1, 0)
-  const heads = (domains.length + (scoreHeads ? models.length : 0)) * codeWidth(rank)
   const tables = models.length * tableWidth(domains.length) * (costs ? 2 : 1)
-  const perModel = bytesPerModel.gains + (costs ? bytesPerModel.costs : 0)
-  const left = mostBytes - fixedBytes - names - perModel * models.length - (4 / 3) * (heads + tables)
-  return Math.min(4096, Math.floor((left * 3) / 4 / rank))
+  const perModel = bytesPerModel.gains + (costs ? bytesPerModel.costs : 0) + bytesPerModel.dense
+  const left = mostBytes - fixedBytes - names - perModel * models.length
+  const bytes = (left * 3) / 4 - domains.length * codeWidth(rank) - tables
+  const vectorCount = given ?? Math.min(mostVectors, Math.floor((2 * bytes) / rank))
+  const forHeads = 2 * (bytes - models.length * denseWidth) - vectorCount * rank
+  const bucketsPerVector = Math.floor(forHeads / models.length / vectorCount)
+  return { vectorCount, bucketCount: vectorCount * Math.max(1, bucketsPerVector), hasHeads: bucketsPerVector >= 1 }
 }
 
 /** A learned model as it is kept. */
@@ -68,6 +92,7 @@ export function fileOf(learned: LearnedModel, rest: Pick<ProfileFile, 'enabled' 
     enabled: rest.enabled,
     rank: encoder.rank,
     bucketCount: encoder.bucketCount,
+    vectorCount: encoder.vectorCount,
     headShare: rounded(learned.headShare),
     complexity: { moderate: rounded(rest.complexity.moderate), complex: rounded(rest.complexity.complex) },
     dense: {
@@ -81,9 +106,11 @@ export function fileOf(learned: LearnedModel, rest: Pick<ProfileFile, 'enabled' 
       ...(meanCostUsd !== undefined && { meanCostUsd: rounded(meanCostUsd), costs: pack(costs) }),
       gains: pack(gains),
     })),
-    ...(scoreHeads.length > 0 && { scoreHeads: pack(scoreHeads) }),
+    ...(scoreHeads.hashed.length > 0 && {
+      scoreHeads: { hashed: packHalf(scoreHeads.hashed), dense: pack(scoreHeads.dense) },
+    }),
     domainHeads: pack(learned.domainHeads),
-    vectors: pack(encoder.vectors),
+    vectors: packHalf(encoder.vectors),
   }
 }
 
@@ -91,16 +118,27 @@ export function fileOf(learned: LearnedModel, rest: Pick<ProfileFile, 'enabled' 
 export function learnedOf(file: ProfileFile): LearnedModel {
   if (file?.format !== 'signalbox-profile' || file.version !== 1)
     throw new TypeError(`a profile: expected the format "signalbox-profile", version 1, got ${brief(file)}`)
-  const { rank, bucketCount, domains, models, headShare } = file
+  const { rank, bucketCount, vectorCount, domains, models, headShare, scoreHeads } = file
   const width = codeWidth(rank)
   const scale = { mean: dense(file, 'mean'), deviation: dense(file, 'deviation') }
   return {
-    encoder: { rank, bucketCount, scale, vectors: unpack(file.vectors, bucketCount * rank, 'vectors') },
+    encoder: {
+      rank,
+      bucketCount,
+      vectorCount,
+      scale,
+      vectors: unpackHalf(file.vectors, vectorCount * rank, 'vectors'),
+    },
     domains,
     domainHeads: unpack(file.domainHeads, domains.length * width, 'domainHeads'),
     models: models.map((model, at) => tableOf(model, tableWidth(domains.length), `models[${at}]`)),
-    scoreHeads: file.scoreHeads ? unpack(file.scoreHeads, models.length * width, 'scoreHeads') : new Float32Array(0),
-    headShare: file.scoreHeads ? headShare : 0,
+    scoreHeads: scoreHeads
+      ? {
+          hashed: unpackHalf(scoreHeads.hashed, models.length * bucketCount, 'scoreHeads.hashed'),
+          dense: unpack(scoreHeads.dense, models.length * denseWidth, 'scoreHeads.dense'),
+        }
+      : noScoreHeads,
+    headShare: scoreHeads ? headShare : 0,
   }
 }
 
@@ -123,16 +161,44 @@ function dense({ dense: given }: ProfileFile, field: 'mean' | 'deviation'): Floa
 function pack(weights: Float32Array): Weights {
   let most = 0
   for (const weight of weights) most = Math.max(most, Math.abs(weight))
-  const scale = most > 0 ? rounded(most / 127) : 1
-  const integers = Int8Array.from(weights, (weight) => Math.max(-127, Math.min(127, Math.round(weight / scale))))
+  const { scale, integers } = integersOf(weights, most, 127)
   return [scale, Buffer.from(integers.buffer).toString('base64')]
 }
 
+/** So many weights in a thousand are cut to the largest integer, so that the rest has finer steps. */
+const cutPerThousand = 1
+
+function packHalf(weights: Float32Array): HalfBytes {
+  const sizes = weights.map(Math.abs).toSorted()
+  const most = sizes[Math.floor(((sizes.length - 1) * (1000 - cutPerThousand)) / 1000)]!
+  const { scale, integers } = integersOf(weights, most, 7)
+  const bytes = new Uint8Array(Math.ceil(integers.length / 2))
+  for (let at = 0; at < integers.length; at++) bytes[at >> 1]! += (integers[at]! + 8) << (4 * (at & 1))
+  return [scale, Buffer.from(bytes).toString('base64')]
+}
+
+function integersOf(weights: Float32Array, most: number, largest: number): { scale: number; integers: Int8Array } {
+  const scale = most > 0 ? rounded(most / largest) : 1
+  const integers = Int8Array.from(weights, (weight) =>
+    Math.max(-largest, Math.min(largest, Math.round(weight / scale))),
+  )
+  return { scale, integers }
+}
+
 function unpack([scale, data]: Weights, length: number, where: string): Float32Array {
+  const bytes = bytesOf(data, length, where)
+  return Float32Array.from(new Int8Array(bytes.buffer, bytes.byteOffset, length), (integer) => integer * scale)
+}
+
+function unpackHalf([scale, data]: HalfBytes, length: number, where: string): Float32Array {
+  const bytes = bytesOf(data, Math.ceil(length / 2), where)
+  return Float32Array.from({ length }, (_, at) => (((bytes[at >> 1]! >> (4 * (at & 1))) & 15) - 8) * scale)
+}
+
+function bytesOf(data: string, length: number, where: string): Buffer {
   const bytes = Buffer.from(data, 'base64')
-  if (bytes.length !== length)
-    throw new TypeError(`a profile, ${where}: expected ${length} weights, got ${bytes.length}`)
-  return Float32Array.from(new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length), (integer) => integer * scale)
+  if (bytes.length !== length) throw new TypeError(`a profile, ${where}: expected ${length} bytes, got ${bytes.length}`)
+  return bytes
 }
 
 /** Six digits are more than an 8-bit weight has. */

@@ -27,7 +27,7 @@ describe('the weights that ship', () => {
 
   it('are those that `node test/routing/ship.ts` made last', () => {
     const hash = createHash('sha256').update(weights).digest('hex')
-    expect(hash).toBe('2e2a4f888e528502ecae5341af57d6209a39f130bf2c095a2a6316dea797ed02')
+    expect(hash).toBe('27d47826724069f87fac62f79dbdcf930732e7cd2fa54a89621396a857fac867')
   })
 
   it('know what prompts are about', () => {
@@ -147,6 +147,7 @@ it.each([
   [{ format: 'other' }, 'expected the format "signalbox-profile"'],
   [{ ...JSON.parse(weights), vectors: [1, 'AAAA'] }, 'vectors: expected'],
   [{ ...JSON.parse(weights), dense: { mean: [1] } }, 'dense.mean: expected'],
+  [{ ...JSON.parse(weights), scoreHeads: { hashed: [1, 'AAAA'], dense: [1, ''] } }, 'scoreHeads.hashed: expected'],
 ])('a file that is none is refused, saying where (%#)', (file, message) => {
   expect(() => parseProfile(file as ProfileFile)).toThrow(message)
 })

@@ -1,5 +1,5 @@
 import { denseCount } from '../features/dense.ts'
-import { type Features, type Prompt, featuresOf } from '../features/features.ts'
+import type { Features } from '../features/features.ts'
 
 /** Where the dense features lie in the prompts that were trained on. */
 export interface DenseScale {
@@ -9,10 +9,13 @@ export interface DenseScale {
 
 /** Reads prompts: a sum of learned vectors, one for each hashed feature, beside the dense features. */
 export interface Encoder {
+  /** How many buckets features are hashed into: a whole multiple of `vectorCount`. */
   readonly bucketCount: number
+  /** How many vectors there are. Buckets that lie side by side share one. */
+  readonly vectorCount: number
   /** The length of the learned vectors. */
   readonly rank: number
-  /** `bucketCount` vectors, one behind the other. */
+  /** All vectors, one behind the other. */
   readonly vectors: Float32Array
   readonly scale: DenseScale
 }
@@ -26,17 +29,19 @@ const mostDeviations = 2.5
 /** How many numbers an encoder gives for a prompt, the constant 1 at the end included. */
 export const codeWidth = (rank: number) => rank + denseCount + 1
 
-/** What an encoder makes of a prompt. */
-export const encode = (encoder: Encoder, prompt: Prompt): Float32Array =>
-  encodeFeatures(encoder, featuresOf(prompt, encoder.bucketCount))
-
 /** What an encoder makes of features: the summed vectors, the dense features in deviations, and a 1. */
-export function encodeFeatures({ rank, vectors, scale }: Encoder, features: Features): Float32Array {
-  const code = new Float32Array(codeWidth(rank))
+export function encode(
+  encoder: Encoder,
+  features: Features,
+  code: Float32Array = new Float32Array(codeWidth(encoder.rank)),
+): Float32Array {
+  const { rank, vectors, scale, bucketCount, vectorCount } = encoder
   const { buckets, values } = features
+  const shared = bucketCount / vectorCount
+  code.fill(0, 0, rank)
   for (let at = 0; at < buckets.length; at++) {
     const value = values[at]!
-    const from = buckets[at]! * rank
+    const from = Math.floor(buckets[at]! / shared) * rank
     for (let k = 0; k < rank; k++) code[k]! += value * vectors[from + k]!
   }
   scaleDense(features.dense, scale, code.subarray(rank))
@@ -45,7 +50,7 @@ export function encodeFeatures({ rank, vectors, scale }: Encoder, features: Feat
 }
 
 /** Writes dense features in deviations from the mean, within bounds. */
-export function scaleDense(dense: Float32Array, { mean, deviation }: DenseScale, into: Float32Array): void {
+function scaleDense(dense: Float32Array, { mean, deviation }: DenseScale, into: Float32Array): void {
   for (let k = 0; k < denseCount; k++) {
     const deviations = (dense[k]! - mean[k]!) / deviation[k]!
     into[k] = Math.max(-mostDeviations, Math.min(mostDeviations, deviations))

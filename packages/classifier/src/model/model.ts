@@ -1,6 +1,7 @@
 import { denseCount } from '../features/dense.ts'
-import type { Prompt } from '../features/features.ts'
-import { type Encoder, type Heads, encode, headValue, sigmoid, softmax } from './encoder.ts'
+import { type Features, type Prompt, featuresOf } from '../features/features.ts'
+import { type Encoder, type Heads, encode, softmax } from './encoder.ts'
+import { type ScoreHeads, type ScoreInput, denseWidth, scoreOf } from './score-heads.ts'
 
 /** All that a profile has learned. */
 export interface LearnedModel {
@@ -8,8 +9,7 @@ export interface LearnedModel {
   readonly domains: readonly string[]
   readonly domainHeads: Heads
   readonly models: readonly ModelTable[]
-  /** One for each model, or none at all. */
-  readonly scoreHeads: Heads
+  readonly scoreHeads: ScoreHeads
   /** How much of a quality comes from the score heads, from 0 to 1; the rest comes from the tables. */
   readonly headShare: number
 }
@@ -28,7 +28,7 @@ export interface ModelTable {
 }
 
 /** What was read from a prompt. */
-export interface Reading {
+export interface Reading extends ScoreInput {
   readonly code: Float32Array
   /** How likely each domain is. */
   readonly chances: Float64Array
@@ -37,10 +37,18 @@ export interface Reading {
 /** How many numbers a table holds. */
 export const tableWidth = (domainCount: number) => domainCount + denseCount
 
+/** What prompts are read with. */
+export type Reader = Pick<LearnedModel, 'encoder' | 'domains' | 'domainHeads'>
+
 /** Reads a prompt once, for all models. */
-export function read({ encoder, domains, domainHeads }: LearnedModel, prompt: Prompt): Reading {
-  const code = encode(encoder, prompt)
-  return { code, chances: softmax(domainHeads, domains.length, code) }
+export const read = (reader: Reader, prompt: Prompt): Reading =>
+  readFeatures(reader, featuresOf(prompt, reader.encoder.bucketCount))
+
+/** Reads the features of a prompt, in as many buckets as the encoder's. */
+export function readFeatures({ encoder, domains, domainHeads }: Reader, features: Features): Reading {
+  const code = encode(encoder, features)
+  const chances = softmax(domainHeads, domains.length, code)
+  return { code, chances, features, bucketCount: encoder.bucketCount, dense: code.subarray(-denseWidth) }
 }
 
 /** The score that is expected of a model, mostly from 0 to 1. */
@@ -48,7 +56,7 @@ export function qualityOf(learned: LearnedModel, index: number, reading: Reading
   const { meanScore, gains } = learned.models[index]!
   const fromTable = meanScore + tableValue(gains, reading)
   if (learned.headShare === 0) return fromTable
-  const fromHead = sigmoid(headValue(learned.scoreHeads, index, reading.code))
+  const fromHead = scoreOf(learned.scoreHeads, index, reading)
   return fromTable + learned.headShare * (fromHead - fromTable)
 }
 

@@ -1,35 +1,25 @@
 import { seededRandom } from '@signalbox/core'
 import type { Features } from '../features/features.ts'
-import {
-  type DenseScale,
-  type Encoder,
-  type Heads,
-  codeWidth,
-  headValue,
-  scaleDense,
-  sigmoid,
-  softmax,
-} from './encoder.ts'
+import { type DenseScale, type Encoder, type Heads, codeWidth, encode, headValue, sigmoid, softmax } from './encoder.ts'
 
 /** What an encoder learns from. All arrays are as long as there are prompts. */
 export interface EncoderTask {
   readonly features: readonly Features[]
   readonly scale: DenseScale
   readonly bucketCount: number
+  readonly vectorCount: number
   readonly rank: number
   /** The domain of each prompt by its index, -1 where it is not known. */
   readonly domains: Int32Array
   readonly domainCount: number
-  /** The score of each model on each prompt, NaN where it is not known. */
+  /** The score of each model on each prompt, NaN where it is not known. None where scores are not to shape the vectors. */
   readonly scores: readonly Float32Array[]
 }
 
-/** An encoder with the heads that it was trained with. */
+/** An encoder with the heads for the domains that it was trained with. */
 export interface TrainedEncoder {
   readonly encoder: Encoder
   readonly domainHeads: Heads
-  /** One for each model: the logit of its score. */
-  readonly scoreHeads: Heads
 }
 
 const epochs = 3
@@ -49,16 +39,11 @@ export function trainEncoder(task: EncoderTask, onEpoch?: (epoch: number, of: nu
     for (const at of order) trainer.learn(at)
     onEpoch?.(epoch, epochs)
   }
-  const { bucketCount, rank, scale } = task
-  return {
-    encoder: { bucketCount, rank, scale, vectors: trainer.vectors },
-    domainHeads: trainer.domains.weights,
-    scoreHeads: trainer.scores.weights,
-  }
+  return { encoder: trainer.encoder, domainHeads: trainer.domains.weights }
 }
 
 class Trainer {
-  readonly vectors: Float32Array
+  readonly encoder: Encoder
   readonly domains: TrainedHeads
   readonly scores: TrainedHeads
   readonly #task: EncoderTask
@@ -68,12 +53,13 @@ class Trainer {
   readonly #pull: Float32Array
 
   constructor(task: EncoderTask, random: () => number) {
-    const { bucketCount, rank } = task
+    const { bucketCount, vectorCount, rank, scale } = task
     this.#task = task
-    this.vectors = Float32Array.from({ length: bucketCount * rank }, () => (random() - 0.5) * 0.1)
+    const vectors = Float32Array.from({ length: vectorCount * rank }, () => (random() - 0.5) * 0.1)
+    this.encoder = { bucketCount, vectorCount, rank, scale, vectors }
     this.domains = new TrainedHeads(task.domainCount, rank, random)
     this.scores = new TrainedHeads(task.scores.length, rank, random)
-    this.#squares = new Float32Array(bucketCount).fill(1e-3)
+    this.#squares = new Float32Array(vectorCount).fill(1e-3)
     this.#code = new Float32Array(codeWidth(rank))
     this.#pull = new Float32Array(rank)
   }
@@ -82,7 +68,7 @@ class Trainer {
   learn(at: number): void {
     const { features, domains, domainCount, scores } = this.#task
     const [code, pull] = [this.#code, this.#pull]
-    this.#encode(features[at]!)
+    encode(this.encoder, features[at]!, code)
     pull.fill(0)
     for (let model = 0; model < scores.length; model++) {
       const score = scores[model]![at]!
@@ -100,30 +86,17 @@ class Trainer {
     this.#turnVectors(features[at]!)
   }
 
-  #encode({ buckets, values, dense }: Features): void {
-    const { rank, scale } = this.#task
-    const [code, vectors] = [this.#code, this.vectors]
-    code.fill(0, 0, rank)
-    for (let at = 0; at < buckets.length; at++) {
-      const from = buckets[at]! * rank
-      const value = values[at]!
-      for (let k = 0; k < rank; k++) code[k]! += value * vectors[from + k]!
-    }
-    scaleDense(dense, scale, code.subarray(rank))
-    code[code.length - 1] = 1
-  }
-
   #turnVectors({ buckets, values }: Features): void {
-    const [vectors, squares, pull] = [this.vectors, this.#squares, this.#pull]
-    const rank = pull.length
+    const { vectors, rank, bucketCount, vectorCount } = this.encoder
+    const [squares, pull, shared] = [this.#squares, this.#pull, bucketCount / vectorCount]
     let square = 0
     for (let k = 0; k < rank; k++) square += pull[k]! ** 2 / rank
     for (let at = 0; at < buckets.length; at++) {
-      const bucket = buckets[at]!
+      const vector = Math.floor(buckets[at]! / shared)
       const value = values[at]!
-      squares[bucket]! += square * value * value
-      const step = (vectorRate * value) / Math.sqrt(squares[bucket]!)
-      const from = bucket * rank
+      squares[vector]! += square * value * value
+      const step = (vectorRate * value) / Math.sqrt(squares[vector]!)
+      const from = vector * rank
       for (let k = 0; k < rank; k++) vectors[from + k]! -= step * pull[k]!
     }
   }
@@ -156,7 +129,8 @@ class TrainedHeads {
   }
 }
 
-function shuffle(order: Uint32Array, random: () => number): void {
+/** Puts indices into another order, in place. */
+export function shuffle(order: Uint32Array, random: () => number): void {
   for (let at = order.length - 1; at > 0; at--) {
     const other = Math.floor(random() * (at + 1))
     const moved = order[at]!

@@ -1,19 +1,18 @@
 import { denseCount } from '../features/dense.ts'
-import { featuresOf } from '../features/features.ts'
-import { denseScaleOf, encodeFeatures, softmax } from '../model/encoder.ts'
+import { type PromptParts, featuresOf } from '../features/features.ts'
+import { denseScaleOf } from '../model/encoder.ts'
 import { NormalEquations } from '../model/linear-algebra.ts'
-import { type LearnedModel, type ModelTable, type Reading, tableRow } from '../model/model.ts'
+import { type LearnedModel, type ModelTable, type Reader, read, readFeatures, tableRow } from '../model/model.ts'
+import { noScoreHeads } from '../model/score-heads.ts'
 import { trainEncoder } from '../model/train-encoder.ts'
+import { trainScoreHeads } from '../model/train-score-heads.ts'
+import { type Sizes, sizesThatFit } from '../profile-file.ts'
 import type { Sample } from './rows.ts'
 
 /** How a model is learned. */
 export interface LearnSettings {
   /** What stands in for own labels where there are few: its encoder and domains. */
   readonly prior: LearnedModel | undefined
-  readonly bucketCount: number
-  readonly rank: number
-  /** Whether scores shape the encoder as well, and not the domains alone. */
-  readonly scoreHeads: boolean
   /** How many models are there to choose from. */
   readonly rivals: number
   readonly onProgress?: ((done: number) => void) | undefined
@@ -28,60 +27,77 @@ const fewPrompts = 1500
  */
 const domainPenalty = 20
 const densePenalty = 1000
-/** The share that the score heads reach with very many prompts. */
-const mostHeadShare = 0.3
-const halfHeadShareAt = 1500
+/** The score heads come to half of their share with so many prompts: of two models the half of a quality, of more less. */
+const halfHeadShareAt = 150
+const rank = 16
 
-/** Learns from all samples: an encoder with domains, then a table for each model, shrunk towards its mean. */
-export function learn(samples: readonly Sample[], settings: LearnSettings): LearnedModel {
-  const { prior } = settings
+/** Learns from all samples: an encoder with domains, then for each model a table, shrunk towards its mean, and a head. */
+export function learn(samples: readonly Sample[], { prior, rivals, onProgress }: LearnSettings): LearnedModel {
   const models = [...new Set(samples.flatMap(({ results }) => [...results.keys()]))]
-  const encoded =
-    prior && samples.length < fewPrompts ? { ...prior, ...noHeads } : encoderFor(samples, models, settings)
-  const { encoder, domainHeads, domains } = encoded
-  const readings = samples.map(({ prompt }): Reading => {
-    const code = encodeFeatures(encoder, featuresOf(prompt, encoder.bucketCount))
-    return { code, chances: softmax(domainHeads, domains.length, code) }
-  })
+  const costs = samples.some(({ results }) => [...results.values()].some(({ cost }) => cost !== undefined))
+  const scores = models.map((name) => Float32Array.from(samples, ({ results }) => results.get(name)?.score ?? NaN))
+  const reader =
+    prior && samples.length < fewPrompts
+      ? readerOf(prior, sizesThatFit({ ...prior.encoder, ...prior, models, costs }))
+      : trainReader(samples, { prior, models, costs, scores, onProgress })
+  const readings = samples.map(({ prompt }) => readFeatures(reader, featuresOf(prompt, reader.encoder.bucketCount)))
+  onProgress?.(0.8)
   const rows = readings.map(tableRow)
-  settings.onProgress?.(0.9)
-  const shrinkage = Math.log2(Math.max(2, settings.rivals))
-  return { ...encoded, models: models.map((name) => tableOf({ name, shrinkage }, samples, rows)) }
+  const shrinkage = Math.log2(Math.max(2, rivals))
+  const { hasHeads, ...parts } = reader
+  return {
+    ...parts,
+    models: models.map((name) => tableOf({ name, shrinkage }, samples, rows)),
+    scoreHeads: hasHeads ? trainScoreHeads(readings, scores) : noScoreHeads,
+    headShare: hasHeads ? samples.length / (samples.length + halfHeadShareAt) / (1 + shrinkage) : 0,
+  }
 }
 
-const noHeads = { scoreHeads: new Float32Array(0), headShare: 0 }
+/** A reader, and whether there is room for score heads beside it. */
+type SizedReader = Reader & Pick<Sizes, 'hasHeads'>
 
-function encoderFor(
+/** The reader of the prior, with as many buckets as there is room for. */
+const readerOf = ({ encoder, domains, domainHeads }: Reader, { bucketCount, hasHeads }: Sizes): SizedReader => ({
+  encoder: { ...encoder, bucketCount },
+  domains,
+  domainHeads,
+  hasHeads,
+})
+
+interface ReaderTask extends Pick<LearnSettings, 'prior' | 'onProgress'> {
+  readonly models: readonly string[]
+  readonly costs: boolean
+  readonly scores: readonly Float32Array[]
+}
+
+function trainReader(
   samples: readonly Sample[],
-  models: readonly string[],
-  { prior, bucketCount, rank, scoreHeads, onProgress }: LearnSettings,
-): Omit<LearnedModel, 'models'> {
-  const features = samples.map(({ prompt }) => featuresOf(prompt, bucketCount))
-  const names = samples.map((sample) => sample.domain ?? (prior ? likeliest(prior, sample) : undefined))
+  { prior, models, costs, scores, onProgress }: ReaderTask,
+): SizedReader {
+  const names = samples.map(({ domain, prompt }) => domain ?? (prior ? likeliest(prior, prompt) : undefined))
   const domains = [...new Set(names.filter((name) => name !== undefined))].toSorted()
   if (domains.length === 0) domains.push('any')
   const indices = new Map(domains.map((name, at) => [name, at]))
+  const { hasHeads, ...sizes } = sizesThatFit({ rank, domains, models, costs })
+  const features = samples.map(({ prompt }) => featuresOf(prompt, sizes.bucketCount))
   const trained = trainEncoder(
     {
+      ...sizes,
       features,
       scale: denseScaleOf(features),
-      bucketCount,
       rank,
       domains: Int32Array.from(names, (name) => (name === undefined ? -1 : indices.get(name)!)),
       domainCount: domains.length,
-      scores: scoreHeads
-        ? models.map((name) => Float32Array.from(samples, ({ results }) => results.get(name)?.score ?? NaN))
-        : [],
+      scores: hasHeads ? scores : [],
     },
-    (epoch, of) => onProgress?.((0.8 * epoch) / of),
+    (epoch, of) => onProgress?.((0.7 * epoch) / of),
   )
-  const headShare = scoreHeads ? (mostHeadShare * samples.length) / (samples.length + halfHeadShareAt) : 0
-  return { ...trained, domains, headShare }
+  return { ...trained, domains, hasHeads }
 }
 
-function likeliest({ encoder, domainHeads, domains }: LearnedModel, { prompt }: Sample): string {
-  const chances = softmax(domainHeads, domains.length, encodeFeatures(encoder, featuresOf(prompt, encoder.bucketCount)))
-  return domains[chances.indexOf(Math.max(...chances))]!
+function likeliest(prior: LearnedModel, prompt: PromptParts): string {
+  const { chances } = read(prior, prompt)
+  return prior.domains[chances.indexOf(Math.max(...chances))]!
 }
 
 /** A model, and how many times the penalties of two models its table takes. */

@@ -53,6 +53,25 @@ describe('training', () => {
     expect(reportText(profile.report!)).toMatch(/APGR +0\.[6-9]\d+ +\[/)
   })
 
+  it('finds where within a domain the better model is better: by single words', () => {
+    const random = seededRandom(5)
+    const words = Array.from({ length: 40 }, () => Math.floor(random() * 36 ** 7).toString(36))
+    const given = Array.from({ length: 1200 }, (_, at): Row[] => {
+      const prompt = `Tell me of the ${words[at % 40]!} ${at}`
+      const of = (model: string, chance: number) => ({ prompt, model, domain: 'one', score: Number(random() < chance) })
+      return [of('small', 0.5), of('large', at % 40 < 20 ? 0.9 : 0.5)]
+    })
+    const profile = trainProfile(given.flat(), { prior: null, measure: false })
+    const gains = words.map((word) => {
+      const quality = new Map(
+        profile.rank(`Tell me of the ${word} 9`, ['small', 'large']).map((each) => [each.model, each.quality]),
+      )
+      return quality.get('large')! - quality.get('small')!
+    })
+    const right = gains.slice(0, 20).flatMap((high) => gains.slice(20).map((low) => Number(high > low)))
+    expect(right.reduce((sum, each) => sum + each, 0) / right.length).toBeGreaterThan(0.9)
+  })
+
   it('finds it with few labels and no domain, by the profile that ships', () => {
     const profile = trainProfile(rows({ count: 240 }))
     const gain = (prompt: string) => {
@@ -109,9 +128,12 @@ describe('training', () => {
         cost: 0.01,
       })),
     )
-    for (const given of [rows({ count: 60, domain: true }), many]) {
-      const bytes = Buffer.byteLength(JSON.stringify(trainProfile(given, { prior: null, measure: false })))
-      expect(bytes).toBeLessThanOrEqual(mostBytes)
+    const one = rows({ count: 60 }).filter(({ model }) => model === 'small')
+    for (const given of [rows({ count: 60, domain: true }), one, many]) {
+      for (const prior of [null, undefined]) {
+        const file = JSON.stringify(trainProfile(given, { ...(prior === null && { prior }), measure: false }))
+        expect(Buffer.byteLength(file)).toBeLessThanOrEqual(mostBytes)
+      }
     }
   })
 

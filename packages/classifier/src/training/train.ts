@@ -1,6 +1,6 @@
 import { read } from '../model/model.ts'
 import type { LearnedModel } from '../model/model.ts'
-import { bucketsThatFit, fileOf } from '../profile-file.ts'
+import { fileOf } from '../profile-file.ts'
 import { difficultyOf, learnedModelOf, parseProfile, quantile } from '../profile.ts'
 import { shippedProfile } from '../shipped.ts'
 import type { Profile } from '../types.ts'
@@ -28,9 +28,6 @@ export interface TrainedProfile extends Profile {
   readonly report: TrainingReport | undefined
 }
 
-const rank = 16
-/** With more models than this, tables alone must do: heads would take the room of the vectors. */
-const mostScoreHeads = 16
 /** Models with scores on at least this share of the prompts are rivals; others are learned, but not judged. */
 const rivalShare = 0.5
 
@@ -54,18 +51,10 @@ export function trainProfile(rows: Iterable<Row>, options: TrainOptions = {}): T
   if (samples.length === 0) throw new TypeError('rows: expected at least one, got none')
   const prior = options.prior === undefined ? shippedProfile() : (options.prior ?? undefined)
   const learnedPrior = prior && learnedModelOf(prior)
-  const models = modelsOf(samples)
   const rivals = rivalsOf(samples)
-  const scoreHeads = models.length <= mostScoreHeads
-  const costs = samples.some(({ results }) => [...results.values()].some(({ cost }) => cost !== undefined))
-  const domains = new Set(samples.flatMap(({ domain }) => domain ?? learnedPrior?.domains ?? []))
-  const bucketCount = bucketsThatFit(rank, [...domains], { models, scoreHeads, costs })
   const trainOn = (some: readonly Sample[], step: string, from: number, to: number) =>
     learn(some, {
       prior: learnedPrior,
-      rank,
-      scoreHeads,
-      bucketCount,
       rivals: rivals.length,
       onProgress: (done) => onProgress?.({ done: from + done * (to - from), step }),
     })
