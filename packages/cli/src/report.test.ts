@@ -126,6 +126,29 @@ it('projects a month of given traffic: 6,480 USD spread evenly, 2,427 by weight 
   expect(await report('projection')).toMatch(/^as observed +/m)
 })
 
+it('projects nothing at a price that nobody knows: a model without one is not free', async () => {
+  const some = configFile({
+    models: { priced: { ...provider, price: { input: 8, output: 24 } }, unpriced: provider },
+    routes: { auto: { strategy: 'weighted', models: ['priced', 'unpriced'] } },
+    ledger: file,
+  })
+  const projected = (...args: string[]) => ran(['report', 'projection', '--config', some, ...args])
+
+  const { code, stdout, stderr } = await projected('--requests', '1000', '--format', 'csv')
+  expect([code, stdout]).toEqual([0, expect.not.stringContaining('weighted')])
+  expect(stderr).toBe('left out weighted (auto): no price is known for unpriced\n')
+  expect((await projected()).stderr).toContain(
+    'left out as observed: no price is known for claude-sonnet-4.5, deepseek',
+  )
+  const none = await ran(['report', 'projection', '--requests', '1', '--config', configFile({ models: { provider } })])
+  expect(none).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('No price is known for any') })
+  for (const mix of ['priced=60,unpriced=40', 'priced=60,nobody=40'])
+    expect(await projected('--requests', '1000', '--mix', mix)).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/"as given": no price is known for (unpriced|nobody); there are those of priced/),
+    })
+})
+
 it('recommends, and lists failovers', async () => {
   const found = await report('recommendations')
   expect(found).toMatch(/claude-sonnet-4\.5 is 94\.7 % of the spend/)

@@ -4,6 +4,7 @@ import {
   type ProjectedModel,
   type Projection,
   type RouterOptions,
+  SignalboxError,
   type Traffic,
   csvLine,
   openLedger,
@@ -15,7 +16,7 @@ import {
 import type { ReportOptions } from './arguments.ts'
 import { dollars, headline, percent, reportCsv, reportText, round, when } from './report-text.ts'
 import { type Column, displayWidth, printable, table } from './table.ts'
-import { type Screen, screen } from './terminal.ts'
+import { type Screen, screen, tell } from './terminal.ts'
 
 /** What `signalbox report` prints. */
 export function report(config: RouterOptions, options: ReportOptions): string {
@@ -172,6 +173,7 @@ function projected(config: RouterOptions, { traffic, mix, observed, format }: Pr
     const price = known.priceOf(name)
     return price ? [{ name, prices: price.base }] : []
   })
+  if (models.length === 0) throw new SignalboxError('price_unknown', 'No price is known for any of the models')
   const rows = project(traffic, models, mixesOf(config, { models, mix, observed }))
   if (format === 'json') return JSON.stringify({ traffic, rows }, null, 2)
   if (format === 'csv')
@@ -199,11 +201,22 @@ function mixesOf(
   return [
     ...only('all on the dearest', bySize[0]),
     { strategy: 'round-robin', shares: Object.fromEntries(models.map(({ name }) => [name, 1])) },
-    ...weightedRoutes,
+    ...priced(weightedRoutes, models),
     ...(mix ? [{ strategy: 'as given', shares: mix }] : []),
-    ...(observed ? [{ strategy: 'as observed', shares: observed }] : []),
+    ...(observed ? priced([{ strategy: 'as observed', shares: observed }], models) : []),
     ...only('all on the cheapest', bySize.at(-1)),
   ]
+}
+
+/** Those of whose models every price is known. The others are told of. */
+function priced(mixes: readonly Mix[], models: readonly ProjectedModel[]): Mix[] {
+  const known = new Set(models.map(({ name }) => name))
+  return mixes.filter(({ strategy, shares }) => {
+    const unknown = Object.keys(shares).filter((name) => !known.has(name))
+    if (unknown.length > 0)
+      tell(`left out ${printable(strategy)}: no price is known for ${unknown.map(printable).join(', ')}`)
+    return unknown.length === 0
+  })
 }
 
 const only = (strategy: string, model: ProjectedModel | undefined): Mix[] =>

@@ -31,6 +31,16 @@ describe('a projection', () => {
     expect(project(mixed, one, [{ strategy: 'a', shares: { a: 1 } }])).toMatchObject([{ monthlyUsd: '24' }])
   })
 
+  it('is refused for a model whose price nobody knows, which is not free', () => {
+    const shares = { 'gpt-4.1': 1, stranger: 1 }
+    expect(() => project(traffic, models, [{ strategy: 'mine', shares }])).toThrow(
+      expect.objectContaining({ code: 'price_unknown', message: expect.stringContaining('"mine"') }),
+    )
+    expect(project(traffic, models, [{ strategy: 'mine', shares: { ...shares, stranger: 0 } }])).toMatchObject([
+      { monthlyUsd: '8000' },
+    ])
+  })
+
   it('is nothing where there is nothing', () => {
     const none = { requests: 0, inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 }
     expect(project(none, models, [{ strategy: 'none', shares: {} }])).toMatchObject([

@@ -1,4 +1,5 @@
 import type { UnitPrices } from '../money/price.ts'
+import { SignalboxError } from '../errors.ts'
 import { usdOf } from '../money/usd.ts'
 
 /** A month's traffic: requests, and all their tokens together. */
@@ -37,11 +38,15 @@ export interface Projection {
 const shareUnit = 1_000_000n
 const picoPerNano = 1_000n
 
-/** What a month's traffic costs by each mix, against the first of them. */
+/**
+ * What a month's traffic costs by each mix, against the first of them.
+ *
+ * @throws SignalboxError `price_unknown` for a share of a model that is not among those with prices
+ */
 export function project(traffic: Traffic, models: readonly ProjectedModel[], mixes: readonly Mix[]): Projection[] {
   const costs = new Map(models.map(({ name, prices }) => [name, picoUsd(traffic, prices)]))
   const tokens = BigInt(Math.round(traffic.inputTokens + traffic.cachedInputTokens + traffic.outputTokens))
-  const totals = mixes.map(({ shares }) => mixed(shares, costs))
+  const totals = mixes.map((mix) => mixed(mix, costs))
   const [first = 0n] = totals
   return mixes.map(({ strategy, shares }, index) => {
     const total = totals[index]!
@@ -65,12 +70,21 @@ function picoUsd({ inputTokens, cachedInputTokens, outputTokens }: Traffic, pric
   return parts.reduce((sum, [tokens, price]) => sum + BigInt(Math.round(tokens)) * BigInt(price), 0n)
 }
 
-function mixed(shares: Mix['shares'], costs: ReadonlyMap<string, bigint>): bigint {
-  const weights = Object.entries(shares).map(
-    ([name, share]) => [name, BigInt(Math.round(share * Number(shareUnit)))] as const,
-  )
+function mixed({ strategy, shares }: Mix, costs: ReadonlyMap<string, bigint>): bigint {
+  const costOf = (name: string) => {
+    const cost = costs.get(name)
+    if (cost !== undefined) return cost
+    const priced = [...costs.keys()].join(', ') || 'none'
+    throw new SignalboxError(
+      'price_unknown',
+      `"${strategy}": no price is known for ${name}; there are those of ${priced}`,
+    )
+  }
+  const weights = Object.entries(shares)
+    .filter(([, share]) => share > 0)
+    .map(([name, share]) => [name, BigInt(Math.round(share * Number(shareUnit)))] as const)
   const all = weights.reduce((sum, [, weight]) => sum + weight, 0n)
-  const weighed = weights.reduce((sum, [name, weight]) => sum + (costs.get(name) ?? 0n) * weight, 0n)
+  const weighed = weights.reduce((sum, [name, weight]) => sum + costOf(name) * weight, 0n)
   return all === 0n ? 0n : weighed / all
 }
 
