@@ -93,7 +93,7 @@ describe('training', () => {
         const of = (model: string, score: number) => ({ prompt: `${at} ${long(times)}`, model, domain: 'one', score })
         return [of('small', 0.4), of('large', better(times))]
       }).flat()
-    const trained = (rows: Row[]) => gainsOf(trainProfile(rows, { measure: false }))
+    const trained = (some: Row[]) => gainsOf(trainProfile(some, { measure: false }))
     const few = trained(given(30, () => 0.9))
     expect(few(long(25)) - few(long(1))).toBeGreaterThan(0.1)
     const many = trained(given(3_000, (times) => 1 - times / 30))
