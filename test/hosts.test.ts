@@ -171,6 +171,18 @@ describeMounts('a body', (mount) => {
     expect(upstream.requests).toHaveLength(0)
   })
 
+  it.each(['null', '42', 'false', '"auto"', '[]', ''])(
+    "that is %j is the caller's mistake behind a parser that takes more than objects, too",
+    async (body) => {
+      const mounted = await mount.serve(routerOver([await answering()]), { parserLimit: '1mb', parserTakesAll: true })
+
+      const answer = await send(mounted, { body })
+
+      expect(answer.status).toBe(400)
+      expect(answer.json().error.type).toBe('invalid_request_error')
+    },
+  )
+
   it('of 10 MB goes through untuned', async () => {
     const upstream = await answering()
     const body = chat({ messages: [{ role: 'user', content: 'é'.repeat(5 * 1024 * 1024) }] })
@@ -272,6 +284,29 @@ const noting = (name: string, noted: string[], place: object) =>
       },
     },
   })
+
+describeMounts('a fault that is not the caller’s', (mount) => {
+  const failing = (message: string) => () => {
+    throw new TypeError(message)
+  }
+
+  it.each([
+    { of: 'identify', mounted: { identify: failing('no req.user') }, plugins: [] },
+    { of: 'a plugin', mounted: {}, plugins: [definePlugin({ name: 'broken', call: failing('no req.user') })] },
+  ])('of $of is told to the logger with its cause, and to the caller without', async ({ mounted, plugins }) => {
+    const told: { readonly err?: Error; readonly message: string }[] = []
+    const write = (fields: object, message = '') => void told.push({ ...fields, message })
+    const logger = { debug: write, info: write, warn: write, error: write }
+    const router = routerOver([await answering()], { plugins, logger })
+
+    const answer = await send(await mount.serve(router, mounted), { body: chat() })
+
+    expect(answer.status).toBe(500)
+    expect(answer.text).not.toContain('no req.user')
+    expect(told).toHaveLength(1)
+    expect(told[0]!.err).toMatchObject({ message: told[0]!.message, cause: new TypeError('no req.user') })
+  })
+})
 
 describeMounts('the order of plugins', (mount) => {
   it('is stage, then enforce, then before and after, then registration', async () => {

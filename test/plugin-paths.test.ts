@@ -20,6 +20,11 @@ const pages = definePlugin({
     { path: '/echo/*', access: 'caller', answer: echo },
     { path: '/echo', method: 'POST', access: 'caller', answer: echo },
     { path: '/stream', access: 'caller', answer: () => ({ body: streamOf([Buffer.from('a'), Buffer.from('b')]) }) },
+    {
+      path: '/bytes',
+      access: 'caller',
+      answer: () => ({ headers: { 'Content-Type': 'text/csv' }, body: new TextEncoder().encode('a,é\n') }),
+    },
     { path: '/refused', access: 'caller', answer: () => Promise.reject(refuse('Not today.')) },
     { path: '/broken', access: 'caller', answer: () => JSON.parse('{"secret"') as never },
   ],
@@ -39,6 +44,11 @@ describeMounts('the paths of a plugin', (mount) => {
     const posted = await send(to, { path: '/plugins/pages/echo', body: { n: 1 } })
     expect(posted.json()).toMatchObject({ method: 'POST', sent: { n: 1 } })
     expect((await send(to, get('/stream'))).text).toBe('ab')
+  })
+
+  it('answer with bytes that are no Buffer, and with headers in whatever case', async () => {
+    const got = await send(await mount.serve(await boxed()), get('/bytes'))
+    expect([got.headers['content-type'], got.text]).toEqual(['text/csv', 'a,é\n'])
   })
 
   it('are for operators unless they say otherwise', async () => {
@@ -164,5 +174,19 @@ describeMounts('Server-Timing', (mount) => {
     )
     const plain = await send(await mount.serve(await boxed()), { body: chat() })
     expect(plain.headers['server-timing']).toBeUndefined()
+  })
+})
+
+describeMounts('an answer that a plugin makes', (mount) => {
+  it('of bytes that are no Buffer goes out as it is', async () => {
+    const own = '{"content":"é"}'
+    const rewritten = definePlugin({
+      name: 'rewritten',
+      call: async (call, next) => ({ ...(await next(call)), body: new TextEncoder().encode(own) }),
+    })
+
+    const got = await send(await mount.serve(await boxed({ plugins: [rewritten] })), { body: chat() })
+
+    expect([got.headers['content-type'], got.text]).toEqual(['application/json', own])
   })
 })

@@ -1,4 +1,4 @@
-import { appendFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createRouter, loadConfig, openLedger, recordedCall } from '@signalbox/core'
@@ -117,6 +117,8 @@ describe('replay', () => {
         stderr: '',
       })
     }
+    const marked = configFile(`\uFEFF${readFileSync(log, 'utf8').replaceAll('"user":"', '"user":"\u2028')}`, 'jsonl')
+    expect((await ran(['replay', marked, '-c', file])).stdout).toContain('60 decisions: 0 differences')
     const other = configFile({
       models: models(provider.baseUrl),
       routes: { ...routes, auto: { models: ['strong', 'cheap'] } },

@@ -24,7 +24,7 @@ import { type RouterParts, createParts } from './router-parts.ts'
 import { readOptions } from './standard-schema.ts'
 import { type RouterStatus, createStatus } from './status.ts'
 import { strategyNames } from './strategies/index.ts'
-import type { Call, Identity, Reply } from './types.ts'
+import type { Call, Identity, Logger, Reply } from './types.ts'
 import type { BudgetQuery, BudgetStatus } from './treasury.ts'
 import { type Verified, probedModels, verifyModels } from './verify.ts'
 
@@ -110,6 +110,8 @@ export interface Router extends Events {
   readonly ready: boolean
   /** Every call with what it used and cost; undefined where none is kept. */
   readonly ledger: Ledger | undefined
+  /** The logger of the configuration, for what no call tells of. */
+  logger(): Logger | undefined
   /** What holds over HTTP. */
   readonly settings: {
     readonly maxRequestBytes: number
@@ -198,6 +200,7 @@ function routerOf(parts: RouterParts, opened: Opened): Router {
     get ready() {
       return !lifetime.isOver
     },
+    logger: () => services.logger,
     settings: settingsOf(options),
     ledger,
     on: events.on,

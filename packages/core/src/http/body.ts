@@ -23,6 +23,8 @@ export function bodyOf(
   if (typeof parsed === 'string' && parsed !== '') return limited(Buffer.from(parsed), maxBytes)
   if (typeof parsed === 'object' && parsed !== null && (hasKeys(parsed) || wasRead(req))) return parsed
   if (wasRead(req)) {
+    // What is no object is left by a parser that takes any JSON: the caller is told of that as of any wrong body.
+    if (parsed !== undefined) return Buffer.from(parsed === '' ? '' : JSON.stringify(parsed))
     const message =
       'The request body was read before the router saw it, and left neither in req.body nor in req.rawBody'
     throw new SignalboxError('body_consumed', message)

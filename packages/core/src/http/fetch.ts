@@ -18,7 +18,7 @@ export function createFetch(router: Router, identity: Identity = {}): FaceFetch 
     const { pathname } = new URL(request.url)
     const at = pathname.indexOf('/v1/')
     const endpoint = face.match(request.method, at < 0 ? pathname : pathname.slice(at)) ?? notFound()
-    const answer = await face.answer(endpoint, faceRequest(request, identity, face.maxRequestBytes))
+    const answer = await face.answer(endpoint, faceRequest(request, identity, face))
     const { status, headers, body } = answer
     const cancel = () => answer.cancel()
     if (request.signal.aborted) {
@@ -33,20 +33,21 @@ export function createFetch(router: Router, identity: Identity = {}): FaceFetch 
 /** Statuses of answers that have no body. */
 const bodyless: ReadonlySet<number> = new Set([204, 205, 304])
 
-function faceRequest(request: globalThis.Request, identity: Identity, maxBytes: number): FaceRequest {
+function faceRequest(request: globalThis.Request, identity: Identity, { maxRequestBytes, logger }: Face): FaceRequest {
   return {
     method: request.method,
     url: request.url,
     header: (name) => request.headers.get(name) ?? undefined,
     async body() {
       const bytes = new Uint8Array(await request.arrayBuffer())
-      if (bytes.length > maxBytes)
-        throw new SignalboxError('request_too_large', `The request body is larger than ${maxBytes} bytes`)
+      if (bytes.length > maxRequestBytes)
+        throw new SignalboxError('request_too_large', `The request body is larger than ${maxRequestBytes} bytes`)
       return bytes
     },
     bodyIsComplete: () => true,
     identify: () => identity,
     signal: request.signal,
+    ...(logger && { log: logger }),
   }
 }
 

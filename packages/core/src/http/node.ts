@@ -21,6 +21,7 @@ export interface HostRequest {
 /** Makes a face's request of a Node request. Its signal is aborted when the response closes before it was written. */
 export function faceRequest(face: Face, req: ParsedRequest, res: ServerResponse, host: HostRequest): FaceRequest {
   const end = new AbortController()
+  const log = isLogger(host.log) ? host.log : face.logger
   res.on('close', () => {
     if (!res.writableFinished) end.abort(callerLeft)
   })
@@ -35,7 +36,7 @@ export function faceRequest(face: Face, req: ParsedRequest, res: ServerResponse,
     signal: end.signal,
     end,
     ...(typeof host.id === 'string' && { id: host.id }),
-    ...(isLogger(host.log) && { log: host.log }),
+    ...(log && { log }),
   }
 }
 
@@ -115,10 +116,11 @@ export function listener(
   }
 }
 
-/** The path of a URL without its query. */
+/** The path of a URL without its query. Whoever takes us for a proxy asks by the whole URL, with scheme and host. */
 function pathOf(url: string): string {
   const query = url.indexOf('?')
-  return query < 0 ? url : url.slice(0, query)
+  const path = query < 0 ? url : url.slice(0, query)
+  return path.startsWith('/') ? path : path.replace(/^https?:\/\/[^/]*/i, '')
 }
 
 function headerOf(req: IncomingMessage, name: string): string | undefined {

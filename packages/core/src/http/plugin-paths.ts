@@ -1,4 +1,5 @@
 import { SignalboxError, isSignalboxError } from '../errors.ts'
+import { lowerCaseNames } from '../lower-case-names.ts'
 import type { PluginAnswer, PluginPath } from '../plugin-edges.ts'
 import type { Router } from '../router.ts'
 import { streamOf } from '../reply.ts'
@@ -52,7 +53,7 @@ async function answerPath(plugin: string, path: PluginPath, { request, rest, ide
 
 /** @throws TypeError for what is no answer */
 function faceAnswer({ status = 200, headers = {}, body }: PluginAnswer): FaceAnswer {
-  const named = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+  const named = lowerCaseNames(headers)
   const fault = faultOfHead(status, named)
   if (fault) throw new TypeError(`It is no answer: ${fault}`)
   const { type, ...content } = contentOf(body)

@@ -1,13 +1,17 @@
 import { ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
+import { bufferOf } from '../buffer.ts'
 import type { ByteStream, Sink } from '../types.ts'
 import type { Endpoint, FaceAnswer } from './contract.ts'
 import { brokenStream } from './node.ts'
 
-/** The body of an answer as a Node stream, for frameworks that take one. Destroying it gives the answer up. */
-export function readableBody(answer: FaceAnswer, endpoint: Endpoint): Uint8Array | Readable {
+/**
+ * The body of an answer as a buffer or a Node stream, for frameworks that take these: Koa takes other bytes for an object.
+ * Destroying the stream gives the answer up.
+ */
+export function readableBody(answer: FaceAnswer, endpoint: Endpoint): Buffer | Readable {
   const { body } = answer
-  return body instanceof Uint8Array ? body : new ReadableBody(body, answer, endpoint)
+  return body instanceof Uint8Array ? bufferOf(body) : new ReadableBody(body, answer, endpoint)
 }
 
 /**
