@@ -126,27 +126,42 @@ it('projects a month of given traffic: 6,480 USD spread evenly, 2,427 by weight 
   expect(await report('projection')).toMatch(/^as observed +/m)
 })
 
-it('projects nothing at a price that nobody knows: a model without one is not free', async () => {
-  const some = configFile({
-    models: { priced: { ...provider, price: { input: 8, output: 24 } }, unpriced: provider },
-    routes: { auto: { strategy: 'weighted', models: ['priced', 'unpriced'] } },
-    ledger: file,
-  })
-  const projected = (...args: string[]) => ran(['report', 'projection', '--config', some, ...args])
-
-  const { code, stdout, stderr } = await projected('--requests', '1000', '--format', 'csv')
-  expect([code, stdout]).toEqual([0, expect.not.stringContaining('weighted')])
-  expect(stderr).toBe('left out weighted (auto): no price is known for unpriced\n')
-  expect((await projected()).stderr).toContain(
-    'left out as observed: no price is known for claude-sonnet-4.5, deepseek',
-  )
-  const none = await ran(['report', 'projection', '--requests', '1', '--config', configFile({ models: { provider } })])
-  expect(none).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('No price is known for any') })
-  for (const mix of ['priced=60,unpriced=40', 'priced=60,nobody=40'])
-    expect(await projected('--requests', '1000', '--mix', mix)).toMatchObject({
-      code: 1,
-      stderr: expect.stringMatching(/"as given": no price is known for (unpriced|nobody); there are those of priced/),
+it('never shows for free what nobody knows the price of', async () => {
+  const models = {
+    known: { ...provider, price: { input: 1, output: 1 } },
+    llama: provider,
+  }
+  const routes = { auto: { strategy: 'weighted', models: ['known', 'llama'] } }
+  const own = configFile({ models, routes, ledger: 'unpriced.db' })
+  const ledger = createSqliteLedger({ file: join(dirname(own), 'unpriced.db'), clock: systemClock })
+  const tokens = { inputTokens: 1_000, cachedInputTokens: 0, cacheWriteTokens: 0, outputTokens: 50, reasoningTokens: 0 }
+  const about = { callKey: 'c', callId: 'id', identity: {}, route: 'auto', provider: 'p', outcome: 'ok' }
+  for (const [place, model] of ['known', 'llama', 'llama'].entries())
+    ledger.post({
+      ...about,
+      ...tokens,
+      place,
+      model,
+      time: Date.now() - 3_000,
+      latencyMs: 1,
+      costNanoUsd: model === 'known' ? 1_050_000n : undefined,
+      estimated: false,
+      overrun: false,
     })
+  await ledger.end()
+  const printed = async (line: string) =>
+    ran(['report', ...line.split(' ').filter(Boolean), '--config', own], { COLUMNS: '120' })
+
+  const note = '2 attempts used tokens at a price that nobody knows: no sum of money counts them.'
+  for (const line of ['', 'savings', '--model llama']) expect((await printed(line)).stdout).toContain(note)
+  expect((await printed('--model known')).stdout).not.toContain('nobody knows')
+
+  const { stdout } = await printed('projection')
+  expect(stdout).toMatch(/^all on the dearest \(known\)/m)
+  expect(stdout).not.toMatch(/^(weighted|as observed)/m)
+  expect(stdout).toContain('No price is known for llama. Left out: weighted (auto), as observed.')
+  const { code, stderr } = await printed('projection --requests 10 --mix known=50,llama=50')
+  expect([code, stderr]).toEqual([1, expect.stringContaining('--mix: no price is known for "llama"; there are known')])
 })
 
 it('recommends, and lists failovers', async () => {

@@ -16,7 +16,7 @@ import {
 import type { ReportOptions } from './arguments.ts'
 import { dollars, headline, percent, reportCsv, reportText, round, when } from './report-text.ts'
 import { type Column, displayWidth, printable, table } from './table.ts'
-import { type Screen, screen, tell } from './terminal.ts'
+import { type Screen, screen } from './terminal.ts'
 
 /** What `signalbox report` prints. */
 export function report(config: RouterOptions, options: ReportOptions): string {
@@ -48,7 +48,20 @@ function sums(ledger: OpenedLedger, options: Asked, kind: 'costs' | 'savings'): 
   const { by, format, baseline } = options
   const made = ledger.report({ ...queryOf(options), by, baseline })
   if (format === 'json') return JSON.stringify(made, null, 2)
-  return format === 'csv' ? reportCsv(made).trimEnd() : reportText(made, kind, screen())
+  if (format === 'csv') return reportCsv(made).trimEnd()
+  return [reportText(made, kind, screen()), ...notes(unpricedNote(ledger, options))].join('\n')
+}
+
+/** What stands below a table, in lines that fit. */
+const notes = (text: string | undefined) => (text === undefined ? [] : ['', ...wrapped(text, screen().width, '')])
+
+/** An unknown price is not 0: what it was used for stands in no sum, and that is said. */
+function unpricedNote(ledger: OpenedLedger, options: Asked): string | undefined {
+  const groups = ledger.totals('model', queryOf(options))
+  const attempts = groups.reduce((sum, { unpricedAttempts }) => sum + unpricedAttempts, 0)
+  if (attempts === 0) return undefined
+  const subject = attempts === 1 ? '1 attempt' : `${round(attempts)} attempts`
+  return `${subject} used tokens at a price that nobody knows: no sum of money counts them.`
 }
 
 function recommendations(ledger: OpenedLedger, config: RouterOptions, options: Asked): string {
@@ -173,12 +186,32 @@ function projected(config: RouterOptions, { traffic, mix, observed, format }: Pr
     const price = known.priceOf(name)
     return price ? [{ name, prices: price.base }] : []
   })
-  if (models.length === 0) throw new SignalboxError('price_unknown', 'No price is known for any of the models')
-  const rows = project(traffic, models, mixesOf(config, { models, mix, observed }))
+  const priced = new Set(models.map(({ name }) => name))
+  const unpriced = ({ shares }: Mix) =>
+    Object.keys(shares).filter((name) => (shares[name] ?? 0) > 0 && !priced.has(name))
+  if (mix) checkMix(unpriced({ strategy: '', shares: mix }), priced)
+  const mixes = mixesOf(config, { models, mix, observed })
+  const leftOut = mixes.filter((one) => unpriced(one).length > 0)
+  const rows = project(
+    traffic,
+    models,
+    mixes.filter((one) => !leftOut.includes(one)),
+  )
   if (format === 'json') return JSON.stringify({ traffic, rows }, null, 2)
   if (format === 'csv')
     return csvOf(rows, ['strategy', 'monthlyUsd', 'usdPerMillionTokens', 'savingsUsd', 'savingsShare'] as const)
-  return projectionText(traffic, rows, screen())
+  const missing = [...new Set(leftOut.flatMap(unpriced))].join(', ')
+  const note = `No price is known for ${missing}. Left out: ${leftOut.map(({ strategy }) => strategy).join(', ')}.`
+  return [projectionText(traffic, rows, screen()), ...notes(leftOut.length > 0 ? note : undefined)].join('\n')
+}
+
+function checkMix([unknown]: readonly string[], priced: ReadonlySet<string>): void {
+  if (unknown === undefined) return
+  const there = [...priced].join(', ') || 'none'
+  throw new SignalboxError(
+    'invalid_config',
+    `--mix: no price is known for ${JSON.stringify(unknown)}; there are ${there}`,
+  )
 }
 
 /** The first is what the others are compared with: all on the dearest. */
@@ -201,22 +234,11 @@ function mixesOf(
   return [
     ...only('all on the dearest', bySize[0]),
     { strategy: 'round-robin', shares: Object.fromEntries(models.map(({ name }) => [name, 1])) },
-    ...priced(weightedRoutes, models),
+    ...weightedRoutes,
     ...(mix ? [{ strategy: 'as given', shares: mix }] : []),
-    ...(observed ? priced([{ strategy: 'as observed', shares: observed }], models) : []),
+    ...(observed ? [{ strategy: 'as observed', shares: observed }] : []),
     ...only('all on the cheapest', bySize.at(-1)),
   ]
-}
-
-/** Those of whose models every price is known. The others are told of. */
-function priced(mixes: readonly Mix[], models: readonly ProjectedModel[]): Mix[] {
-  const known = new Set(models.map(({ name }) => name))
-  return mixes.filter(({ strategy, shares }) => {
-    const unknown = Object.keys(shares).filter((name) => !known.has(name))
-    if (unknown.length > 0)
-      tell(`left out ${printable(strategy)}: no price is known for ${unknown.map(printable).join(', ')}`)
-    return unknown.length === 0
-  })
 }
 
 const only = (strategy: string, model: ProjectedModel | undefined): Mix[] =>

@@ -70,7 +70,11 @@ describe('--print-order', () => {
       `const call = (call: unknown, next: (call: unknown) => unknown) => next(call)
       export default {
         models: { a: { provider: 'openai', apiKey: '$PROVIDER_KEY' } },
-        plugins: [{ name: 'hello', call }, { name: 'prompt-rules', call: { stage: 'guard', run: call } }],
+        plugins: [
+          { name: 'hello', call },
+          { name: 'prompt-rules', call: { stage: 'guard', run: call } },
+          { name: 'first-only', route: (_call: unknown, [first]: unknown[], attempt: (one: unknown) => unknown) => attempt(first) },
+        ],
       }`,
       'ts',
     )
@@ -86,6 +90,7 @@ describe('--print-order', () => {
         admit      degrade
         admit      admit
       route, ranks the models and tries them in turn
+        route      first-only
       attempt ring, once for each model; inside retry, once for each attempt
         retry      translate
         retry      retry

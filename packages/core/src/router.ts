@@ -2,7 +2,7 @@ import { type CallInit, childOf, createCall } from './call.ts'
 import type { RouterOptions } from './config/options.ts'
 import { validateConfig } from './config/validate.ts'
 import { defaultMaxBodyBytes } from './config/defaults.ts'
-import { SignalboxError, isSignalboxError } from './errors.ts'
+import { SignalboxError, errorForAnother, isSignalboxError } from './errors.ts'
 import type { Events } from './events.ts'
 import { type Feedback, createFeedback } from './feedback.ts'
 import { startProbes } from './health/prober.ts'
@@ -260,7 +260,13 @@ function servicesFor(
     ledger,
     config: configOf(plugin, options),
     costBoundNanoUsd: (attempt) => costBoundNanoUsd(attempt, services),
-    handle: async (parent, init) => start(childOf(parent, init, { by: plugin.name, now: clock.now() })).reply,
+    async handle(parent, init) {
+      try {
+        return await start(childOf(parent, init, { by: plugin.name, now: clock.now() })).reply
+      } catch (error) {
+        throw isSignalboxError(error) ? errorForAnother(error, { plugin: plugin.name, cause: error }) : error
+      }
+    },
   })
 }
 

@@ -267,7 +267,8 @@ export interface Usage {
  * - `no_input`: no input at all was counted.
  * - `not_a_count`: a count that is negative, no number, or no whole one.
  * - `audio`: it has tokens of audio, whose own price is not known here: they are charged as text.
- * - `long_cache_write`: it has cache writes that live for an hour, which may cost more than the one price for writes.
+ * - `long_cache_write`: it has cache writes that live for an hour: all its writes are charged as such, where that has a
+ *   price of its own.
  */
 export type UsageFault =
   | 'total_mismatch'

@@ -26,13 +26,17 @@ export function createFetch(router: Router, identity: Identity = {}): FaceFetch 
       throw request.signal.reason
     }
     const content = body instanceof Uint8Array ? Buffer.from(body) : webStream(body, cancel, brokenStream(endpoint))
-    return new Response(request.method === 'HEAD' ? null : content, { status, headers })
+    return new Response(request.method === 'HEAD' || bodyless.has(status) ? null : content, { status, headers })
   }
 }
+
+/** Statuses of answers that have no body. */
+const bodyless: ReadonlySet<number> = new Set([204, 205, 304])
 
 function faceRequest(request: globalThis.Request, identity: Identity, { maxRequestBytes, logger }: Face): FaceRequest {
   return {
     method: request.method,
+    url: request.url,
     header: (name) => request.headers.get(name) ?? undefined,
     async body() {
       const bytes = new Uint8Array(await request.arrayBuffer())

@@ -112,7 +112,7 @@ export function listener(
       identify: () => identify?.(req),
       authorise: authorise && (() => authorise(req)),
     })
-    void answerNode(face, face.match(request.method, path) ?? notFound(), request, res)
+    answerNode(face, face.match(request.method, path) ?? notFound(), request, res).catch(() => res.destroy())
   }
 }
 

@@ -31,12 +31,10 @@ describe('a projection', () => {
     expect(project(mixed, one, [{ strategy: 'a', shares: { a: 1 } }])).toMatchObject([{ monthlyUsd: '24' }])
   })
 
-  it('is refused for a model whose price nobody knows, which is not free', () => {
-    const shares = { 'gpt-4.1': 1, stranger: 1 }
-    expect(() => project(traffic, models, [{ strategy: 'mine', shares }])).toThrow(
-      expect.objectContaining({ code: 'price_unknown', message: expect.stringContaining('"mine"') }),
-    )
-    expect(project(traffic, models, [{ strategy: 'mine', shares: { ...shares, stranger: 0 } }])).toMatchObject([
+  it('never takes a model for free whose price nobody knows', () => {
+    const shares = { 'gpt-4.1': 1, llama: 1 }
+    expect(() => project(traffic, models, [{ strategy: 'even', shares }])).toThrow('No price is known for "llama"')
+    expect(project(traffic, models, [{ strategy: 'one', shares: { ...shares, llama: 0 } }])).toMatchObject([
       { monthlyUsd: '8000' },
     ])
   })

@@ -1,5 +1,4 @@
 import type { UnitPrices } from '../money/price.ts'
-import { SignalboxError } from '../errors.ts'
 import { usdOf } from '../money/usd.ts'
 
 /** A month's traffic: requests, and all their tokens together. */
@@ -41,12 +40,12 @@ const picoPerNano = 1_000n
 /**
  * What a month's traffic costs by each mix, against the first of them.
  *
- * @throws SignalboxError `price_unknown` for a share of a model that is not among those with prices
+ * @throws RangeError for a mix with a share for what is not among the models: an unknown price is not 0
  */
 export function project(traffic: Traffic, models: readonly ProjectedModel[], mixes: readonly Mix[]): Projection[] {
   const costs = new Map(models.map(({ name, prices }) => [name, picoUsd(traffic, prices)]))
   const tokens = BigInt(Math.round(traffic.inputTokens + traffic.cachedInputTokens + traffic.outputTokens))
-  const totals = mixes.map((mix) => mixed(mix, costs))
+  const totals = mixes.map(({ shares }) => mixed(shares, costs))
   const [first = 0n] = totals
   return mixes.map(({ strategy, shares }, index) => {
     const total = totals[index]!
@@ -70,22 +69,22 @@ function picoUsd({ inputTokens, cachedInputTokens, outputTokens }: Traffic, pric
   return parts.reduce((sum, [tokens, price]) => sum + BigInt(Math.round(tokens)) * BigInt(price), 0n)
 }
 
-function mixed({ strategy, shares }: Mix, costs: ReadonlyMap<string, bigint>): bigint {
-  const costOf = (name: string) => {
-    const cost = costs.get(name)
-    if (cost !== undefined) return cost
-    const priced = [...costs.keys()].join(', ') || 'none'
-    throw new SignalboxError(
-      'price_unknown',
-      `"${strategy}": no price is known for ${name}; there are those of ${priced}`,
-    )
-  }
-  const weights = Object.entries(shares)
-    .filter(([, share]) => share > 0)
-    .map(([name, share]) => [name, BigInt(Math.round(share * Number(shareUnit)))] as const)
+function mixed(shares: Mix['shares'], costs: ReadonlyMap<string, bigint>): bigint {
+  const weights = Object.entries(shares).map(
+    ([name, share]) => [name, BigInt(Math.round(share * Number(shareUnit)))] as const,
+  )
   const all = weights.reduce((sum, [, weight]) => sum + weight, 0n)
-  const weighed = weights.reduce((sum, [name, weight]) => sum + costOf(name) * weight, 0n)
+  const weighed = weights.reduce(
+    (sum, [name, weight]) => (weight === 0n ? sum : sum + costOf(name, costs) * weight),
+    0n,
+  )
   return all === 0n ? 0n : weighed / all
+}
+
+function costOf(name: string, costs: ReadonlyMap<string, bigint>): bigint {
+  const cost = costs.get(name)
+  if (cost === undefined) throw new RangeError(`No price is known for ${JSON.stringify(name)}`)
+  return cost
 }
 
 /** Rounded up, like all that is charged. */

@@ -33,7 +33,7 @@ export function classifyEvent({ event, data }: SseEvent): EventClass {
   if (!isRecord(chunk)) return { kind: 'malformed' }
   const error =
     event === 'error' ? (providerError(chunk) ?? { message: 'The provider reported an error' }) : providerError(chunk)
-  if (error) return { kind: 'error', error }
+  if (error) return { kind: 'error', error, ...usagePart(chunk) }
   if (!Array.isArray(chunk['choices']))
     return { kind: isRecord(chunk['usage']) ? 'usage' : 'ping', ...usagePart(chunk) }
   return { ...classifyChoices(chunk['choices'] as Choice[], isRecord(chunk['usage'])), ...usagePart(chunk) }
