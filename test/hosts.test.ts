@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Logger, definePlugin } from '@signalbox/core'
+import { type Logger, definePlugin, streamOf } from '@signalbox/core'
 import { completion, inTurn, jsonError, stream, streamEvents } from '@signalbox/testkit'
 import { chat, contentOf, send } from './support/caller.ts'
 import { describeMounts, hostAnswer, mounts } from './support/mounts.ts'
@@ -305,6 +305,26 @@ describeMounts('a fault that is not the caller’s', (mount) => {
     expect(answer.text).not.toContain('no req.user')
     expect(told).toHaveLength(1)
     expect(told[0]!.err).toMatchObject({ message: told[0]!.message, cause: new TypeError('no req.user') })
+  })
+
+  it('in the middle of a stream is told to the logger, and ends it with an error event', async () => {
+    const told: unknown[] = []
+    const quiet = () => undefined
+    const logger = { debug: quiet, info: quiet, warn: quiet, error: (fields: object) => void told.push(fields) }
+    const breaking = definePlugin({
+      name: 'breaking',
+      call: async (call, next) => ({ ...(await next(call)), body: streamOf(broken()) }),
+    })
+    async function* broken() {
+      yield Buffer.from('data: {}\n\n')
+      throw new TypeError('no such piece')
+    }
+    const router = routerOver([await answering()], { plugins: [breaking], logger })
+
+    const answer = await send(await mount.serve(router), { body: chat() })
+
+    expect(answer.text).toMatch(/^data: \{\}\n\ndata: \{"error".*stream_interrupted/)
+    expect(told).toEqual([{ err: new TypeError('no such piece') }])
   })
 })
 
