@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { type Logger, definePlugin, streamOf } from '@signalbox/core'
 import { completion, inTurn, jsonError, stream, streamEvents } from '@signalbox/testkit'
@@ -182,6 +183,18 @@ describeMounts('a body', (mount) => {
       expect(answer.json().error.type).toBe('invalid_request_error')
     },
   )
+
+  it('that is compressed is told as what it is where nothing unpacks it, and read behind a parser that does', async () => {
+    const packed = { body: gzipSync(JSON.stringify(chat())), headers: { 'content-encoding': 'gzip' } }
+    const router = routerOver([await answering()])
+
+    const answer = await send(await mount.serve(router), packed)
+    const parsed = await send(await mount.serve(router, { parserLimit: '1mb' }), packed)
+
+    expect(answer.status).toBe(400)
+    expect(answer.json().error).toMatchObject({ code: 'invalid_body', message: expect.stringContaining('gzip') })
+    expect(parsed.status).toBe(mount.name === 'listener' ? 400 : 200)
+  })
 
   it('of 10 MB goes through untuned', async () => {
     const upstream = await answering()
