@@ -1,9 +1,9 @@
 import { Agent, type Dispatcher } from 'undici'
 import { expect, it, onTestFinished } from 'vitest'
 import { type Router, type RouterOptions, openai, usdOf } from '@signalbox/core'
-import { json } from '@signalbox/testkit'
+import { chunk, json, lastChunk, streamHead } from '@signalbox/testkit'
 import { send } from './support/caller.ts'
-import { type Wire, pairs, speakers, wires } from './support/dialects.ts'
+import { type Wire, pairs, speakers, wholeStream, wires } from './support/dialects.ts'
 import { describeMounts } from './support/mounts.ts'
 import { eventually, routerFor, upstreamThat } from './support/routers.ts'
 
@@ -114,6 +114,23 @@ it('embeddings are paid for by a budget at the listed price of their input', asy
   await router.handle({ dialect: 'openai-embeddings', body: { model: 'auto', input: 'a text' } })
 
   expect(await charged(router)).toEqual({ nanoUsd: 140n, estimated: false })
+})
+
+it.each(wires)('what $name serves at another tier is flagged, streamed or not', async (wire) => {
+  const dear =
+    wire.name === 'anthropic-messages' ? '"usage":{"service_tier":"priority",' : '"service_tier":"priority","usage":{'
+  const atAnotherTier = (text: string) => text.replace('"usage":{', dear)
+  const plain = JSON.parse(atAnotherTier(JSON.stringify(wire.plain('Hello')))) as object
+  const streamed = [streamHead(), ...wholeStream(wire).map((piece) => chunk(atAnotherTier(piece))), lastChunk()]
+  const caller = speakers.find(({ name }) => name === wire.name)!
+
+  for (const stream of [false, true]) {
+    const router = routerTo(wire, await upstreamThat(stream ? streamed : json(plain)))
+    const body = JSON.stringify(caller.request(stream ? { stream } : {}))
+    await (await router.fetch(`http://in.process/v1${caller.path}`, { method: 'POST', body })).text()
+    await charged(router)
+    expect([...router.ledger!.attempts()]).toMatchObject([{ estimated: false, usageFaults: ['other_tier'] }])
+  }
 })
 
 describeMounts('classes of tokens', (mount) => {

@@ -113,6 +113,12 @@ it('keeps to a period and a filter', async () => {
   expect(JSON.parse(await report('--user ada --format json')).total).toMatchObject({ calls: 2 })
 })
 
+it('takes a time that names no zone as it prints it, in UTC, wherever it runs', async () => {
+  const args = ['report', '--config', config, '--from', '2026-11-21T12:00', '--to', '2026-11-21T13:00:00.5']
+  const { stdout } = await finished(args, { TZ: 'America/New_York' })
+  expect(stdout).toContain('Costs by model, 2026-11-21 12:00 to 2026-11-21 13:00 (UTC)')
+})
+
 it('projects a month of given traffic: 6,480 USD spread evenly, 2,427 by weight (requirements, D7)', async () => {
   const table = await report('projection --requests 1000000 --input-tokens 1000')
   expect(table).toMatch(/^A month of 1,000,000 requests and 1,000,000,000 tokens$/m)
