@@ -168,6 +168,8 @@ it('never shows for free what nobody knows the price of', async () => {
   expect(stdout).toContain('No price is known for llama. Left out: weighted (auto), as observed.')
   const { code, stderr } = await printed('projection --requests 10 --mix known=50,llama=50')
   expect([code, stderr]).toEqual([1, expect.stringContaining('--mix: no price is known for "llama"; there are known')])
+  const none = await ran(['report', 'projection', '--requests', '1', '--config', configFile({ models: { provider } })])
+  expect(none).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('No price is known for any') })
 })
 
 it('recommends, and lists failovers', async () => {

@@ -186,6 +186,7 @@ function projected(config: RouterOptions, { traffic, mix, observed, format }: Pr
     const price = known.priceOf(name)
     return price ? [{ name, prices: price.base }] : []
   })
+  if (models.length === 0) throw new SignalboxError('price_unknown', 'No price is known for any of the models')
   const priced = new Set(models.map(({ name }) => name))
   const unpriced = ({ shares }: Mix) =>
     Object.keys(shares).filter((name) => (shares[name] ?? 0) > 0 && !priced.has(name))

@@ -70,7 +70,11 @@ describe('--print-order', () => {
       `const call = (call: unknown, next: (call: unknown) => unknown) => next(call)
       export default {
         models: { a: { provider: 'openai', apiKey: '$PROVIDER_KEY' } },
-        plugins: [{ name: 'hello', call }, { name: 'prompt-rules', call: { stage: 'guard', run: call } }],
+        plugins: [
+          { name: 'hello', call },
+          { name: 'prompt-rules', call: { stage: 'guard', run: call } },
+          { name: 'first-only', route: (_call: unknown, [first]: unknown[], attempt: (one: unknown) => unknown) => attempt(first) },
+        ],
       }`,
       'ts',
     )
@@ -86,6 +90,7 @@ describe('--print-order', () => {
         admit      degrade
         admit      admit
       route, ranks the models and tries them in turn
+        route      first-only
       attempt ring, once for each model; inside retry, once for each attempt
         retry      translate
         retry      retry
@@ -164,6 +169,35 @@ describe('what stands in the way', () => {
       code: 1,
       stdout: '',
       stderr: 'signalbox: The configuration nowhere.yaml cannot be read: there is no such file\n',
+    })
+  })
+
+  it.each([
+    {
+      what: 'a ledger that is none',
+      options: (file: string) => ({ ledger: file }),
+      told: 'the ledger cannot be kept in',
+    },
+    {
+      what: 'a cache that is none',
+      options: (file: string) => ({ cache: { file } }),
+      told: 'the cache cannot be kept in',
+    },
+  ])('$what, or whose folder is not there', async ({ options, told }) => {
+    const garbage = configFile('no database '.repeat(100), 'db')
+    for (const [file, why] of [
+      [garbage, 'file is not a database'],
+      [`${garbage}/none.db`, 'unable to open database file'],
+    ] as const) {
+      const wrong = configFile({ models: { a: { provider: 'openai', apiKey: 'any' } }, ...options(file) })
+      expect(await ran(['serve', '--check', '-c', wrong])).toEqual({
+        code: 1,
+        stdout: '',
+        stderr: `signalbox: ${told} ${file}: ${why}\n`,
+      })
+    }
+    expect(await ran(['simulate', '--ledger', garbage, '--policy', configFile({ models: {} })])).toMatchObject({
+      code: 1,
     })
   })
 

@@ -1,7 +1,18 @@
 import type { z } from 'zod'
-import { type ConfigFault, type Path, configError, dotted, faultAt, plain, shown, valueAt } from './fault.ts'
+import {
+  type ConfigFault,
+  type Path,
+  configError,
+  dotted,
+  faultAt,
+  faultsBelow,
+  plain,
+  shown,
+  valueAt,
+} from './fault.ts'
 import { namedModels, nestedStrategies } from '../strategies/named-models.ts'
 import type { Plugin } from '../plugin.ts'
+import { pluginFaults } from '../plugin-checks.ts'
 import { readBySchema } from '../standard-schema.ts'
 import type { RouterOptions } from './options.ts'
 import { codeSchema } from './schema.ts'
@@ -13,7 +24,10 @@ import { isSameFile } from '../store/place.ts'
  * @throws SignalboxError `invalid_config`, whose message lists every fault at once, each with its path and what came.
  */
 export function validateConfig(options: unknown, strategyNames: ReadonlySet<string>): RouterOptions {
-  const faults = configFaults(options, strategyNames, { plugins: pluginsOf(options) })
+  const faults = [
+    ...declarationFaults(options),
+    ...configFaults(options, strategyNames, { plugins: pluginsOf(options) }),
+  ]
   if (faults.length > 0) throw configError(faults)
   return options as RouterOptions
 }
@@ -33,7 +47,7 @@ export function configFaults(
   strategyNames: ReadonlySet<string>,
   { schema = codeSchema, written = options, plugins = [] }: ConfigCheck = {},
 ): ConfigFault[] {
-  const keyed = plugins.filter(({ config }) => config !== undefined)
+  const keyed = plugins.filter(({ config }) => isSchema(config))
   const parsed = schema.safeParse(without(options, new Set(keyed.map(({ name }) => name))))
   const strategyNamesOfPlugins = plugins.flatMap(({ strategies }) => Object.keys(record(strategies)))
   return [
@@ -200,6 +214,22 @@ const noModels = (path: Path) => ({
   message: 'expected the names of models, or a strategy that names them, got nothing',
 })
 
+/** What is wrong with plugins themselves. */
+function declarationFaults(options: unknown): ConfigFault[] {
+  const places = [
+    { at: 'plugins', plugins: record(options)['plugins'] },
+    ...Object.entries(record(record(options)['routes'])).map(([name, route]) => ({
+      at: dotted(['routes', name, 'plugins']),
+      plugins: record(route)['plugins'],
+    })),
+  ]
+  return places.flatMap(({ at, plugins }) =>
+    list(plugins).flatMap((plugin, index) =>
+      typeof plugin === 'object' && plugin !== null ? faultsBelow(`${at}[${index}]`, pluginFaults(plugin)) : [],
+    ),
+  )
+}
+
 /** What a plugin has that belongs to no route. */
 const notOfRoutes = ['config', 'paths', 'commands', 'strategies'] as const
 
@@ -255,6 +285,7 @@ function strategyFaults(strategy: unknown, names: ReadonlySet<string>, path: Pat
 const hintFor = (use: string) =>
   use === 'learned' ? ', and "learned" with the plugin "@signalbox/classifier" among the plugins' : ''
 
+const isSchema = (config: unknown) => config !== undefined && '~standard' in Object(config)
 const record = (value: unknown): Record<string, unknown> =>
   typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
 const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])

@@ -1,5 +1,6 @@
 import { SignalboxError } from '../errors.ts'
 import type { CommonModelOptions } from '../config/options.ts'
+import { lowerCaseNames } from '../lower-case-names.ts'
 import { secretsOf } from '../secrets.ts'
 import type { Attempt } from '../types.ts'
 import type { Outgoing } from './exchange-options.ts'
@@ -25,7 +26,7 @@ export const bearer: HeaderStyle = { key: (key) => ({ authorization: `Bearer ${k
 
 /** Makes the headers of a model's requests: ready made where nothing in them changes. */
 export function outgoingHeaders({ apiKey, headers = {} }: CommonModelOptions, style: HeaderStyle): OutgoingHeaders {
-  const configured = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+  const configured = lowerCaseNames(headers)
   const fixed = {
     'content-type': 'application/json',
     'user-agent': 'signalbox',
