@@ -6,6 +6,13 @@ export const baseUrl = z.url({ protocol: /^https?$/ })
 export const milliseconds = z.number().positive()
 export const count = z.int().positive()
 
+/** A day of the calendar, which begins in UTC, or an instant with its zone. */
+export const instant = z.union([
+  z.iso.date(),
+  z.iso.datetime({ offset: true }),
+  z.iso.datetime({ offset: true, precision: -1 }),
+])
+
 /** A time zone that this machine knows. */
 export const timeZone = z.string().refine(isTimeZone, 'expected a time zone such as "Europe/Berlin"')
 
