@@ -66,6 +66,7 @@ it.each([
   ['serve --check=yes -c x.json', "option '--check' does not take an argument"],
   ['serve -c x.json --port http', '--port: expected a whole number from 0 to 65535, got "http"'],
   ['serve -c x.json --port 65536', '--port: expected a whole number from 0 to 65535, got "65536"'],
+  ['serve -c x.json --host=', '--host: expected an address such as 127.0.0.1, got nothing'],
   ['serve -c x.json --port -1', "option '--port' argument is ambiguous"],
   [
     'report bills -c x.json',

@@ -76,12 +76,12 @@ const dayMs = 86_400_000
 
 /** A period, as `--from` and `--to` say it. */
 export const timesOf = ({ from, to }: Pick<Values, 'from' | 'to'>) => ({
-  from: from === undefined ? undefined : timeOf('--from', from, 0),
+  from: from === undefined ? undefined : timeOf('--from', from),
   to: to === undefined ? undefined : timeOf('--to', to, dayMs),
 })
 
 /** A day (the last one is included) or an instant. In UTC, unless it names another zone. */
-function timeOf(flag: string, text: string, wholeDayMs: number): number {
+export function timeOf(flag: string, text: string, wholeDayMs = 0): number {
   const [, day, clock, zone = 'Z'] = /^(\d{4}-\d\d-\d\d)([T ]\d\d:[\d:.]+)?(Z|[+-]\d\d:\d\d)?$/.exec(text) ?? []
   const midnight = Date.parse(`${day}T00:00Z`)
   // A day that the calendar does not have is read as another one.

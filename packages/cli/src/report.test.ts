@@ -226,6 +226,11 @@ it('makes, lists and revokes keys', async () => {
   expect(key).toMatch(/^sb-[\w-]{43}$/)
   expect(readFileSync(join(dirname(config), 'report-keys.json'), 'utf8')).not.toContain(key)
   expect((await keys('list')).stdout).toMatch(/shop +[\da-f]{8} +auto +5 USD a week +\d{4}-\d\d-\d\d +2099-01-01/)
+  for (const expires of ['2099-02-30', '2099', 'soon'])
+    expect(await keys(`create --name shop --expires ${expires}`)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--expires: expected a day such as'),
+    })
   expect((await keys('revoke shop')).stdout).toMatch(/^revoked shop \([\da-f]{8}\)\n$/)
   expect(await keys('revoke shop')).toMatchObject({
     code: 1,

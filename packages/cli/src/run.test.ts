@@ -64,6 +64,29 @@ describe('--check', () => {
   })
 })
 
+describe('a key that cannot be sent', () => {
+  it('is refused with the model it is for, also where the environment has it', async () => {
+    const models = { a: { provider: 'openai', apiKey: '$EMPTY' }, b: { provider: 'openai', apiKey: 'sk with spaces' } }
+    const file = configFile({ models })
+    const expected = 'expected printable ASCII characters without spaces, got'
+    expect((await ran(['serve', '--check', '-c', file], { EMPTY: '' })).stderr).toBe(
+      [
+        `signalbox: The configuration ${file} has 2 faults:`,
+        `  models.a.apiKey: ${expected} a string (not shown) (its value is not shown)`,
+        `  models.b.apiKey: ${expected} a string (not shown)`,
+        '',
+      ].join('\n'),
+    )
+    for (const [provider, variable] of [
+      ['openai', 'OPENAI_API_KEY'],
+      ['anthropic', 'ANTHROPIC_API_KEY'],
+    ] as const)
+      expect(
+        await ran(['serve', '--check', '-c', configFile({ models: { mine: { provider } } })], { [variable]: '' }),
+      ).toMatchObject({ code: 1, stderr: expect.stringContaining(`models.mine.apiKey: ${variable} is empty`) })
+  })
+})
+
 describe('--print-order', () => {
   it('prints the rings outermost first, a plugin of a module among them', async () => {
     const module = configFile(

@@ -243,6 +243,7 @@ describe('secrets', () => {
 
   it.each<[string, object]>([
     ['a key that is no text', { models: { a: { ...model, apiKey: { value: secret } } } }],
+    ['a key with a line end', { models: { a: { ...model, apiKey: `${secret}\n` } } }],
     ['a key in a list', { models: { a: { ...model, apiKey: [secret] } } }],
     ['a key whose name is misspelt', { models: { a: { ...model, apikey: secret } } }],
     ['a key under another name', { models: { a: { ...model, api_key: secret } } }],
