@@ -256,7 +256,7 @@ export interface Usage {
   readonly cacheWriteTokens: number
   readonly outputTokens: number
   readonly reasoningTokens: number
-  /** What does not add up in what the provider said; absent where all of it does. The dearer reading stands. */
+  /** What does not add up in what the provider said, or has a price of its own; absent where nothing is. The dearer reading stands. */
   readonly faults?: readonly UsageFault[]
 }
 

@@ -60,7 +60,7 @@ export function meter({ clock, events, prices }: BuiltInServices): Plugin {
     entry.usage = usage
     entry.estimated = estimated
     if (usage.faults) {
-      const message = `What the provider says was used does not add up: ${usage.faults.join(', ')}`
+      const message = `What the provider says was used is out of the ordinary: ${usage.faults.join(', ')}`
       events.emit('warning', { kind: 'odd_usage', message, callId: call.id, model: entry.model })
     }
     const price = prices.priceOf(entry.model, call.record.startedAt + entry.startedMs, call.surface)
