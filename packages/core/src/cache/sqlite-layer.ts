@@ -2,6 +2,7 @@ import { chmodSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import type { Clock, Timer } from '../clock.ts'
 import { decodeAnswer, encodeAnswer } from './answer.ts'
+import { cannotBeKept } from '../opened.ts'
 import type { AnswerLayer } from './layer.ts'
 
 /** Marks a SQLite file as a cache of Signalbox: "SBCA". Another layout is another number, and begins anew. */
@@ -27,7 +28,7 @@ export interface SqliteLayerOptions {
  * Keeps answers in a SQLite file that all processes of a host share, in so many bytes at the most: the oldest go first. An
  * answer whose bytes are not as they were written is not there.
  *
- * @throws Error for a SQLite file that is something else
+ * @throws SignalboxError `invalid_config` for a file that cannot be opened, or is something else
  */
 export function createSqliteLayer({
   file,
@@ -93,8 +94,9 @@ export function createSqliteLayer({
 }
 
 function openCache(file: string): DatabaseSync {
-  const database = new DatabaseSync(file, { timeout: busyMs })
+  let database: DatabaseSync | undefined
   try {
+    database = new DatabaseSync(file, { timeout: busyMs })
     const { application_id: id } = database.prepare('pragma application_id').get() as { application_id: number }
     const { tables } = database.prepare("select count(*) as tables from sqlite_schema where type = 'table'").get() as {
       tables: number
@@ -108,8 +110,7 @@ function openCache(file: string): DatabaseSync {
     chmodSync(file, 0o600)
     return database
   } catch (error) {
-    database.close()
-    const why = error instanceof Error ? error.message : String(error)
-    throw new Error(`the cache cannot be kept in ${file}: ${why}`, { cause: error })
+    database?.close()
+    throw cannotBeKept('cache', file, error)
   }
 }
