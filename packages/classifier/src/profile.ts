@@ -1,5 +1,5 @@
 import { calibrateLambda } from './calibrate.ts'
-import { type LearnedModel, type Reading, costUsdOf, lengthOf, qualityOf, read } from './model/model.ts'
+import { type LearnedModel, type Reading, costUsdOf, gainOfLength, lengthOf, qualityOf, read } from './model/model.ts'
 import { type Complexity, type ProfileFile, learnedOf } from './profile-file.ts'
 import type { Candidate, Profile, RankedCandidate } from './types.ts'
 
@@ -90,9 +90,6 @@ function judge(
       : qualityOf(learned, place, reading) + (own === undefined ? likeness(learned, place, reading) : 0)
   return { model, score: quality - lambda * costUsd, quality, costUsd, known: place !== undefined }
 }
-
-/** How much more a better model is better on prompts one deviation longer than the mean: what holds of models in general. */
-const gainOfLength = 0.4
 
 /** What is added for a model that is known only by another: a better one gains on longer prompts. */
 function likeness(learned: LearnedModel, place: number, reading: Reading): number {

@@ -137,6 +137,14 @@ describe('replay', () => {
       code: 1,
       stderr: expect.stringContaining(`${log}, line 1: expected a recorded call`),
     })
+    const call = { callId: 'a', time: 1, identity: {}, route: 'auto', decision: {} }
+    for (const field of ['identity', 'decision']) {
+      const lines = configFile(`${JSON.stringify(call)}\n${JSON.stringify({ ...call, [field]: null })}`, 'jsonl')
+      expect(await ran(['replay', lines, '-c', config])).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining(`${lines}, line 2: expected a recorded call`),
+      })
+    }
     expect(await ran(['replay', 'nowhere.db', '-c', config])).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('nowhere.db cannot be read: ENOENT'),

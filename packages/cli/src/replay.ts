@@ -87,9 +87,11 @@ function callOfLine({ value, where }: JsonLine): RecordedCall {
     typeof callId === 'string' &&
     typeof time === 'number' &&
     typeof route === 'string' &&
-    typeof identity === 'object' &&
-    typeof decision === 'object'
+    isObject(identity) &&
+    isObject(decision)
   if (isWhole) return { callId, time, identity, route, decision }
   const expected = 'expected a recorded call: { "callId", "time", "identity", "route", "decision" }'
   throw new SignalboxError('invalid_config', `${where}: ${expected}, got ${JSON.stringify(value).slice(0, 60)}`)
 }
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null

@@ -172,6 +172,35 @@ describe('what stands in the way', () => {
     })
   })
 
+  it.each([
+    {
+      what: 'a ledger that is none',
+      options: (file: string) => ({ ledger: file }),
+      told: 'the ledger cannot be kept in',
+    },
+    {
+      what: 'a cache that is none',
+      options: (file: string) => ({ cache: { file } }),
+      told: 'the cache cannot be kept in',
+    },
+  ])('$what, or whose folder is not there', async ({ options, told }) => {
+    const garbage = configFile('no database '.repeat(100), 'db')
+    for (const [file, why] of [
+      [garbage, 'file is not a database'],
+      [`${garbage}/none.db`, 'unable to open database file'],
+    ] as const) {
+      const wrong = configFile({ models: { a: { provider: 'openai', apiKey: 'any' } }, ...options(file) })
+      expect(await ran(['serve', '--check', '-c', wrong])).toEqual({
+        code: 1,
+        stdout: '',
+        stderr: `signalbox: ${told} ${file}: ${why}\n`,
+      })
+    }
+    expect(await ran(['simulate', '--ledger', garbage, '--policy', configFile({ models: {} })])).toMatchObject({
+      code: 1,
+    })
+  })
+
   it('a port that is in use', async () => {
     const taken = createServer()
     await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))

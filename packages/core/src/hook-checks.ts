@@ -15,7 +15,6 @@ export function faultOfReply(value: unknown): string | undefined {
 
 /** Whether what a hook hands to `next` is its call, or a copy of it. */
 export function isCopyOf(one: Call | Attempt, given: unknown): boolean {
-  if (given === one) return true
   if (!isObject(given)) return false
   if (!('call' in one)) return isCopyOfCall(one, given)
   const { call, candidate } = given as Partial<Attempt>

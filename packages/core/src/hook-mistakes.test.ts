@@ -162,20 +162,14 @@ describe('a hook that asks twice', () => {
   })
 })
 
-it.each(['labels', 'state'] as const)(
-  '%s that are written into are frozen, also where a plugin made them',
-  async (part) => {
-    const wholes = [
-      { ...call, labels: {}, state: {} },
-      { ...call, labels: Object.freeze({ a: 'b' }), state: Object.freeze({}) },
-    ]
-    for (const whole of wholes) {
-      const run: Run = (one, next) => {
-        Object.assign(one[part], { x: 'y' })
-        return next(one)
-      }
-      await expect(hook(run)(whole as Call, async () => plain())).rejects.toEqual(failure('plugin_failed'))
-      expect(whole[part]).not.toHaveProperty('x')
-    }
-  },
-)
+it.each(['labels', 'state'] as const)('%s that a plugin made are written into by no other', async (part) => {
+  const made = { a: 'b' }
+  const writes = hook((one, next) => {
+    Object.assign(one[part], { x: 'y' })
+    return next(one)
+  })
+  const first = hook((one, next) => next({ ...one, [part]: made }))
+  const failed = first(call, (one) => writes(one, async () => plain()))
+  await expect(failed).rejects.toEqual(failure('plugin_failed'))
+  expect(made).toEqual({ a: 'b' })
+})

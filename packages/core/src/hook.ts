@@ -33,7 +33,7 @@ export function runHook<C extends Call | Attempt>(hook: PlacedHook<C>, context: 
   return function pluginHook(call, next) {
     const { madeBy, deadline } = 'call' in call ? call.call : call
     if (madeBy?.includes(plugin)) return next(call)
-    const underWay = new HookRun(manner, deadline, frozen(call), next)
+    const underWay = new HookRun(manner, deadline, Object.freeze(call), next)
     let returned: Promise<Reply>
     try {
       returned = run(call, (inner) => underWay.enter(inner))
@@ -45,12 +45,11 @@ export function runHook<C extends Call | Attempt>(hook: PlacedHook<C>, context: 
   }
 }
 
-function frozen<C extends Call | Attempt>(call: C): C {
-  if (!('call' in call)) {
-    Object.freeze(call.labels)
-    Object.freeze(call.state)
-  }
-  return Object.freeze(call)
+/** What a hook changed stays as it is for those behind it. */
+function freezeParts(changed: Call | Attempt): void {
+  const { labels, state } = 'call' in changed ? changed.call : changed
+  Object.freeze(labels)
+  Object.freeze(state)
 }
 
 interface Manner extends HookContext {
@@ -87,7 +86,10 @@ class HookRun<C extends Call | Attempt> implements Bounded {
 
   enter(inner: C): Promise<Reply> {
     if (this.late) return Promise.reject(this.late)
-    if (!isCopyOf(this.call, inner)) return Promise.reject(this.noCall(inner))
+    if (inner !== this.call) {
+      if (!isCopyOf(this.call, inner)) return Promise.reject(this.noCall(inner))
+      freezeParts(inner)
+    }
     const passed = this.next(inner)
     if (this.isOver) return this.forItself(passed)
     if (this.passed) (this.earlier ??= []).push(this.passed)

@@ -75,15 +75,3 @@ it.each(['ledger', 'store', 'cache'])('a %s that is no such file keeps no other 
   expect(() => createRouter(options)).toThrow(/database/)
   await vi.waitFor(() => expect(open()).toEqual([]))
 })
-
-it.each(['ledger', 'store', 'cache'])(
-  'a %s that cannot be kept where it is to be is a fault of the configuration',
-  (which) => {
-    const { options, folder } = place()
-    const nowhere = path.join(folder, 'nowhere', `${which}.db`)
-    const at = { ledger: nowhere, store: `sqlite:${nowhere}`, cache: { file: nowhere } }[which]
-    const start = () => createRouter({ ...options, [which]: at })
-    expect(start).toThrow(expect.objectContaining({ code: 'invalid_config' }))
-    expect(start).toThrow(new RegExp(`${which} .*nowhere.*unable to open`))
-  },
-)

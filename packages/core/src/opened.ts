@@ -1,5 +1,3 @@
-import { SignalboxError } from './errors.ts'
-
 /** What was opened, and has to be let go of: at the end, or when the rest cannot be made. */
 export interface Opened {
   /** Takes what lets go of something. */
@@ -21,10 +19,4 @@ export function createOpened(): Opened {
       }
     },
   }
-}
-
-/** The error for a file that was to hold something and cannot. */
-export function cannotBeKept(what: string, file: string, cause: unknown): SignalboxError {
-  const why = cause instanceof Error ? cause.message : String(cause)
-  return new SignalboxError('invalid_config', `the ${what} cannot be kept in ${file}: ${why}`, { cause })
 }

@@ -11,7 +11,7 @@ import type { Ledger } from './ledger/types.ts'
 import { createContentLog } from './log-content.ts'
 import { createModelStates } from './model-state.ts'
 import { createBudgets } from './money/budget.ts'
-import { type Opened, cannotBeKept } from './opened.ts'
+import type { Opened } from './opened.ts'
 import { createOverdue } from './overdue.ts'
 import { type BuiltInServices, builtInPlugins } from './pipeline.ts'
 import type { Plugin } from './plugin.ts'
@@ -141,12 +141,9 @@ function openLedger(
     if (events.heard('entry')) for (const callKey of callKeys) events.emit('entry', { callKey })
   }
   const onError = (error: unknown) => events.emit('ledger.failed', { error })
-  if (place === 'memory') return createMemoryLedger({ clock, prices, onEntries })
-  try {
-    return createSqliteLedger({ file: place, clock, prices, onEntries, onError })
-  } catch (error) {
-    throw cannotBeKept('ledger', place, error)
-  }
+  return place === 'memory'
+    ? createMemoryLedger({ clock, prices, onEntries })
+    : createSqliteLedger({ file: place, clock, prices, onEntries, onError })
 }
 
 function pluginsOfRoutes({ routes = {} }: RouterOptions): ReadonlyMap<string, readonly Plugin[]> {

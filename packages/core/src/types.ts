@@ -267,7 +267,10 @@ export interface Usage {
  * - `no_input`: no input at all was counted.
  * - `not_a_count`: a count that is negative, no number, or no whole one.
  * - `audio`: it has tokens of audio, whose own price is not known here: they are charged as text.
- * - `long_cache_write`: it has cache writes that live for an hour, which may cost more than the one price for writes.
+ * - `long_cache_write`: it has cache writes that live for an hour: all its writes are charged as such, where that has a
+ *   price of its own.
+ * - `other_tier`: it was served at another tier or speed, whose price is not known here: it is charged as the usual one.
+ * - `tool_fees`: it has searches that are paid for one by one: they are charged for their tokens alone.
  */
 export type UsageFault =
   | 'total_mismatch'
@@ -277,6 +280,8 @@ export type UsageFault =
   | 'not_a_count'
   | 'audio'
   | 'long_cache_write'
+  | 'other_tier'
+  | 'tool_fees'
 
 /** How a reply came to its end. */
 export interface Ended {

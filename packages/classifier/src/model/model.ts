@@ -83,5 +83,8 @@ function tableValue(table: Float32Array, { code, chances }: Reading): number {
   return sum
 }
 
+/** How much more a better model is better on prompts one deviation longer than the mean: what holds of models in general. */
+export const gainOfLength = 0.4
+
 /** How long the prompt is, in deviations of the logarithm from the mean of training. */
 export const lengthOf = ({ code }: Reading) => code[code.length - denseCount - 1]!

@@ -2,7 +2,15 @@ import { denseCount } from '../features/dense.ts'
 import { type PromptParts, featuresOf } from '../features/features.ts'
 import { denseScaleOf } from '../model/encoder.ts'
 import { NormalEquations } from '../model/linear-algebra.ts'
-import { type LearnedModel, type ModelTable, type Reader, read, readFeatures, tableRow } from '../model/model.ts'
+import {
+  type LearnedModel,
+  type ModelTable,
+  type Reader,
+  gainOfLength,
+  read,
+  readFeatures,
+  tableRow,
+} from '../model/model.ts'
 import { noScoreHeads } from '../model/score-heads.ts'
 import { trainEncoder } from '../model/train-encoder.ts'
 import { trainScoreHeads } from '../model/train-score-heads.ts'
@@ -18,7 +26,7 @@ export interface LearnSettings {
   readonly onProgress?: ((done: number) => void) | undefined
 }
 
-/** Below so many prompts the encoder of the prior is taken as it is. */
+/** Below so many prompts the encoder of the prior is taken as it is, and with as many what holds of models in general counts half. */
 const fewPrompts = 1500
 
 /**
@@ -31,7 +39,7 @@ const densePenalty = 1000
 const halfHeadShareAt = 150
 const rank = 16
 
-/** Learns from all samples: an encoder with domains, then for each model a table, shrunk towards its mean, and a head. */
+/** Learns from all samples: an encoder with domains, then for each model a table, shrunk towards what holds of models in general, and a head. */
 export function learn(samples: readonly Sample[], { prior, rivals, onProgress }: LearnSettings): LearnedModel {
   const models = [...new Set(samples.flatMap(({ results }) => [...results.keys()]))]
   const costs = samples.some(({ results }) => [...results.values()].some(({ cost }) => cost !== undefined))
@@ -44,10 +52,15 @@ export function learn(samples: readonly Sample[], { prior, rivals, onProgress }:
   onProgress?.(0.8)
   const rows = readings.map(tableRow)
   const shrinkage = Math.log2(Math.max(2, rivals))
+  const meanScores = scores.map((known) => mean(Array.from(known).filter((score) => !Number.isNaN(score))))
+  const few = fewPrompts / (fewPrompts + samples.length)
+  const centres = meanScores.map((each) => generalGains(few * (each - mean(meanScores)), rows[0]!.length))
   const { hasHeads, ...parts } = reader
   return {
     ...parts,
-    models: models.map((name) => tableOf({ name, shrinkage }, samples, rows)),
+    models: models.map((name, at) =>
+      tableOf({ name, meanScore: meanScores[at]!, centre: centres[at]!, shrinkage }, samples, rows),
+    ),
     scoreHeads: hasHeads ? trainScoreHeads(readings, scores) : noScoreHeads,
     headShare: hasHeads ? samples.length / (samples.length + halfHeadShareAt) / (1 + shrinkage) : 0,
   }
@@ -100,19 +113,30 @@ function likeliest(prior: LearnedModel, prompt: PromptParts): string {
   return prior.domains[chances.indexOf(Math.max(...chances))]!
 }
 
-/** A model, and how many times the penalties of two models its table takes. */
+/** What stands in a model's table before anything is learned: what holds of models in general. */
+function generalGains(aboveMean: number, width: number): Float64Array {
+  const gains = new Float64Array(width)
+  gains[width - denseCount] = gainOfLength * aboveMean
+  return gains
+}
+
+/** A model, what its gains are drawn towards, and how many times the penalties of two models its table takes. */
 interface Shrunk {
   readonly name: string
+  readonly meanScore: number
+  readonly centre: Float64Array
   readonly shrinkage: number
 }
 
-function tableOf({ name, shrinkage }: Shrunk, samples: readonly Sample[], rows: readonly Float64Array[]): ModelTable {
-  const width = rows[0]!.length
+function tableOf(
+  { name, meanScore, centre, shrinkage }: Shrunk,
+  samples: readonly Sample[],
+  rows: readonly Float64Array[],
+): ModelTable {
   const known = samples.flatMap(({ results }, at) => {
     const result = results.get(name)
     return result ? [{ result, row: rows[at]! }] : []
   })
-  const meanScore = mean(known.map(({ result }) => result.score))
   const priced = known.filter(({ result }) => result.cost !== undefined)
   const meanCostUsd = priced.length > 0 ? mean(priced.map(({ result }) => result.cost!)) : undefined
   return {
@@ -120,30 +144,35 @@ function tableOf({ name, shrinkage }: Shrunk, samples: readonly Sample[], rows: 
     meanScore,
     meanCostUsd,
     gains: ridge(
-      { width, shrinkage },
+      { centre, shrinkage },
       known.map(({ result, row }) => [row, result.score - meanScore]),
     ),
     costs: meanCostUsd
       ? ridge(
-          { width, shrinkage },
+          { centre: new Float64Array(centre.length), shrinkage },
           priced.map(({ result, row }) => [row, result.cost! / meanCostUsd - 1]),
         )
-      : new Float32Array(width),
+      : new Float32Array(centre.length),
   }
 }
 
+/** Least squares, drawn towards a centre. */
 function ridge(
-  { width, shrinkage }: { width: number; shrinkage: number },
+  { centre, shrinkage }: Pick<Shrunk, 'centre' | 'shrinkage'>,
   rows: readonly (readonly [Float64Array, number])[],
 ): Float32Array {
+  const width = centre.length
   const equations = new NormalEquations(width)
-  for (const [row, target] of rows) equations.add(row, target)
+  for (const [row, target] of rows) {
+    const general = row.reduce((sum, value, at) => sum + value * centre[at]!, 0)
+    equations.add(row, target - general)
+  }
   const domainCount = width - denseCount
   const penalties = Float64Array.from(
     { length: width },
     (_, at) => shrinkage * (at < domainCount ? domainPenalty : densePenalty),
   )
-  return Float32Array.from(equations.solve(penalties))
+  return Float32Array.from(equations.solve(penalties), (own, at) => own + centre[at]!)
 }
 
 const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length

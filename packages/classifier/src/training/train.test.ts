@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { mostBytes } from '../profile-file.ts'
 import { parseProfile } from '../profile.ts'
 import { reportText } from './report.ts'
+import type { Profile } from '../types.ts'
 import type { Row } from './rows.ts'
 import { trainProfile } from './train.ts'
 
@@ -38,6 +39,14 @@ function rows({
   })
 }
 
+/** How much better the large model is expected to be. */
+function gainsOf(profile: Profile) {
+  return (prompt: string) => {
+    const quality = new Map(profile.rank(prompt, ['small', 'large']).map((each) => [each.model, each.quality]))
+    return quality.get('large')! - quality.get('small')!
+  }
+}
+
 describe('training', () => {
   it('finds where the better model is better, and says so with its measures', () => {
     const profile = trainProfile(rows({ count: 600, domain: true }), { prior: null })
@@ -62,25 +71,33 @@ describe('training', () => {
       return [of('small', 0.5), of('large', at % 40 < 20 ? 0.9 : 0.5)]
     })
     const profile = trainProfile(given.flat(), { prior: null, measure: false })
-    const gains = words.map((word) => {
-      const quality = new Map(
-        profile.rank(`Tell me of the ${word} 9`, ['small', 'large']).map((each) => [each.model, each.quality]),
-      )
-      return quality.get('large')! - quality.get('small')!
-    })
+    const gain = gainsOf(profile)
+    const gains = words.map((word) => gain(`Tell me of the ${word} 9`))
     const right = gains.slice(0, 20).flatMap((high) => gains.slice(20).map((low) => Number(high > low)))
     expect(right.reduce((sum, each) => sum + each, 0) / right.length).toBeGreaterThan(0.9)
   })
 
   it('finds it with few labels and no domain, by the profile that ships', () => {
     const profile = trainProfile(rows({ count: 240 }))
-    const gain = (prompt: string) => {
-      const quality = new Map(profile.rank(prompt, ['small', 'large']).map((each) => [each.model, each.quality]))
-      return quality.get('large')! - quality.get('small')!
-    }
+    const gain = gainsOf(profile)
     expect(gain('Please calculate the sum of rivers and letters, case 9001')).toBeGreaterThan(
       gain('Please write a gentle poem about rivers and letters, case 9001'),
     )
+  })
+
+  it('lets a better model gain on longer prompts where no label says otherwise, and else not', () => {
+    const long = (times: number) => `Compare ${'what this and that one say of it, and '.repeat(times)}why.`
+    const given = (count: number, better: (times: number) => number) =>
+      Array.from({ length: count }, (_, at): Row[] => {
+        const times = at % 30
+        const of = (model: string, score: number) => ({ prompt: `${at} ${long(times)}`, model, domain: 'one', score })
+        return [of('small', 0.4), of('large', better(times))]
+      }).flat()
+    const trained = (some: Row[]) => gainsOf(trainProfile(some, { measure: false }))
+    const few = trained(given(30, () => 0.9))
+    expect(few(long(25)) - few(long(1))).toBeGreaterThan(0.1)
+    const many = trained(given(3_000, (times) => 1 - times / 30))
+    expect(many(long(25))).toBeLessThan(many(long(1)))
   })
 
   it.each([1, 2, 3, 4, 5])('does not enable a profile of scores that mean nothing (%d)', (seed) => {

@@ -2,8 +2,8 @@ import { chmodSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import type { Clock, Timer } from '../clock.ts'
 import { decodeAnswer, encodeAnswer } from './answer.ts'
-import { cannotBeKept } from '../opened.ts'
 import type { AnswerLayer } from './layer.ts'
+import { unusableFile } from '../unusable-file.ts'
 
 /** Marks a SQLite file as a cache of Signalbox: "SBCA". Another layout is another number, and begins anew. */
 const applicationId = 0x53424341
@@ -28,7 +28,7 @@ export interface SqliteLayerOptions {
  * Keeps answers in a SQLite file that all processes of a host share, in so many bytes at the most: the oldest go first. An
  * answer whose bytes are not as they were written is not there.
  *
- * @throws SignalboxError `invalid_config` for a file that cannot be opened, or is something else
+ * @throws Error for a SQLite file that is something else
  */
 export function createSqliteLayer({
   file,
@@ -109,8 +109,8 @@ function openCache(file: string): DatabaseSync {
     // Answers are for their callers alone.
     chmodSync(file, 0o600)
     return database
-  } catch (error) {
+  } catch (cause) {
     database?.close()
-    throw cannotBeKept('cache', file, error)
+    throw unusableFile('cache', file, cause)
   }
 }

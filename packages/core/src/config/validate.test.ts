@@ -125,6 +125,14 @@ describe('a configuration', () => {
     expect(faultsOf(options)[0]).toMatch(/^\(top\): expected object, got /)
   })
 
+  it('has no budget that never sends calls by another route though it says so', () => {
+    const budget = { per: 'model', limitUsd: 1, window: 'day', degrade: { at: 0.9, routes: { a: 'b' } } }
+    expect(faultsOf(config({ budgets: [{ ...budget, per: 'all' }] }))).toEqual([])
+    expect(faultsOf(config({ budgets: [budget] }))).toEqual([
+      'budgets[0].degrade: expected a budget of what is known before a model is chosen, got one per model',
+    ])
+  })
+
   it('is read by the part of it that it was meant for', () => {
     const latency = { models: ['a'], strategy: { use: 'least-latency', windowMs: 'x', window: 1 } }
     expect(faultsOf(config({ routes: { auto: latency } }))).toEqual([

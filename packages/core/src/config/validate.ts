@@ -132,8 +132,9 @@ function storeFaults({ store, ledger }: Record<string, unknown>): ConfigFault[] 
 
 function budgetFaults(options: unknown, models: ReadonlySet<string>): ConfigFault[] {
   const routes = [...Object.keys(record(record(options)['routes'])), ...models]
-  return list(record(options)['budgets']).flatMap((budget, index) =>
-    Object.entries(record(record(record(budget)['degrade'])['routes'])).flatMap((pair) =>
+  return list(record(options)['budgets']).flatMap((budget, index) => [
+    ...degradeFaults(record(budget), ['budgets', index, 'degrade']),
+    ...Object.entries(record(record(record(budget)['degrade'])['routes'])).flatMap((pair) =>
       pair.flatMap((name) =>
         typeof name === 'string' && !routes.includes(name)
           ? [
@@ -145,7 +146,13 @@ function budgetFaults(options: unknown, models: ReadonlySet<string>): ConfigFaul
           : [],
       ),
     ),
-  )
+  ])
+}
+
+function degradeFaults({ per, degrade }: Record<string, unknown>, path: Path): ConfigFault[] {
+  if (per !== 'model' || degrade === undefined) return []
+  const message = 'expected a budget of what is known before a model is chosen, got one per model'
+  return [{ path: dotted(path), message }]
 }
 
 /** `__proto__` is no name: the schema does not look at what stands under it. */

@@ -64,8 +64,7 @@ export async function answerNode(
   try {
     await answer.body.to(res)
   } catch (error) {
-    request.log?.error({ err: error }, 'a stream failed on its way to the caller')
-    res.write(brokenStream(endpoint))
+    res.write(brokenStream(endpoint, error, request.log))
   }
   res.end()
 }
@@ -82,8 +81,13 @@ function endWith(res: ServerResponse, body: Uint8Array): void {
   else res.end(bufferOf(body).toString('latin1'), 'latin1')
 }
 
-/** The last event of a stream that a plugin broke. */
-export function brokenStream({ dialect = 'openai-chat' }: Pick<Endpoint, 'dialect'>): Uint8Array {
+/** The last event of a stream that a plugin broke. What broke it is logged. */
+export function brokenStream(
+  { dialect = 'openai-chat' }: Pick<Endpoint, 'dialect'>,
+  error: unknown,
+  log: Logger | undefined,
+): Uint8Array {
+  log?.error({ err: error }, 'a stream failed on its way to the caller')
   return dialects[dialect].errorEvent(new SignalboxError('stream_interrupted', 'The stream broke off'))
 }
 

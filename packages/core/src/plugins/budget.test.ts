@@ -138,6 +138,16 @@ describe('a budget', () => {
     ).rejects.toMatchObject({ code: 'budget_exceeded' })
   })
 
+  it('limits the output to what the tightest of many budgets pays for, in whatever order they stand', async () => {
+    const scopes = ['all', 'team', 'key', 'route', 'user', 'tag', 'model'] as const
+    const budgets = scopes.map(
+      (per, index) => ({ per, window: 'day', limitUsd: (5_000 - 500 * index) * nanoUsd }) as const,
+    )
+    const { ask } = setUp({ budgets })
+    await ask({ max_tokens: undefined })
+    expect(Number(sent()[0]!['max_tokens'])).toBeGreaterThan(100)
+  })
+
   it('takes a limit below 1 for none, and the largest of two limits', async () => {
     const { ask } = setUp({ budgets: [{ ...day, limitUsd: 2_000 * nanoUsd }] })
     await ask({ max_tokens: -1 })

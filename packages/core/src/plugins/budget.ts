@@ -41,7 +41,7 @@ export function budget(services: BuiltInServices): Plugin {
 
   function priced(attempt: Attempt, next: Handler<Attempt>): Promise<Reply> {
     const { call, candidate } = attempt
-    const price = prices.priceOf(candidate.name, clock.wallTime())
+    const price = prices.priceOf(candidate.name, clock.wallTime(), call.surface)
     if (!price)
       throw new SignalboxError('price_unknown', `The price of the model "${candidate.name}" is not known`, {
         model: candidate.name,
@@ -115,7 +115,7 @@ export function budget(services: BuiltInServices): Plugin {
     const leaseMs = Math.min(Math.max(attempt.deadline - clock.now(), 0) + leaseGraceMs, longestLeaseMs)
     return after(askStore(`budget:${attempt.call.key}/${++holds}`, accounts, bound.nanoUsd, leaseMs), (answer) => {
       if (!isBudgetRefusal(answer)) return answer
-      if (tries > maximumShrinks || !shrink(bound, Number(answer.remainingNanoUsd)))
+      if (tries >= accounts.length + maximumShrinks || !shrink(bound, Number(answer.remainingNanoUsd)))
         throw treasury.refusal(answer, attempt.candidate.name)
       return take(attempt, accounts, bound, tries + 1)
     })
@@ -125,7 +125,7 @@ export function budget(services: BuiltInServices): Plugin {
 /** A hold's lease ends soon after its attempt must have. */
 const leaseGraceMs = 20_000
 const longestLeaseMs = 3_600_000
-/** How often a hold is tried anew with less, when others take what was left in the meantime. */
+/** How often a hold is tried anew with less besides once for each account, when others take what was left in the meantime. */
 const maximumShrinks = 3
 /** Less than this is no answer. */
 const leastOutputTokens = 16

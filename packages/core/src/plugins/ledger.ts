@@ -47,7 +47,7 @@ export function ledger({ ledger: book, prices, clock, events: bus }: BuiltInServ
       inputTokens: inputBoundOf(call.request, candidate.contextWindow),
       outputTokens: outputBoundOf(call, candidate),
     }
-    const price = prices.priceOf(candidate.name, time)
+    const price = prices.priceOf(candidate.name, time, call.surface)
     return {
       callKey: record.key,
       place: placeOf(attempt),

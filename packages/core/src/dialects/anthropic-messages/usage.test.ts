@@ -41,6 +41,18 @@ describe('the usage of a message', () => {
   it.each([
     [{ input_tokens: 24, output_tokens: 308 }, classes(24, 0, 0, 308)],
     [
+      { input_tokens: 24, output_tokens: 308, service_tier: 'standard', server_tool_use: { web_search_requests: 0 } },
+      classes(24, 0, 0, 308),
+    ],
+    [
+      { input_tokens: 24, output_tokens: 308, server_tool_use: { web_search_requests: 3 } },
+      { ...classes(24, 0, 0, 308), faults: ['tool_fees'] },
+    ],
+    [
+      { input_tokens: 24, output_tokens: 308, service_tier: 'standard', speed: 'fast' },
+      { ...classes(24, 0, 0, 308), faults: ['other_tier'] },
+    ],
+    [
       { input_tokens: 24, output_tokens: 1, cache_creation_input_tokens: null, cache_read_input_tokens: null },
       classes(24, 0, 0, 1),
     ],

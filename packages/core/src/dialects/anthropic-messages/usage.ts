@@ -19,6 +19,7 @@ export const normaliseUsage: UsageNormaliser = (raw) => {
   if (input + cached + written + output === 0) return undefined
   if (short + long > 0 && short + long !== written) counts.faults.add('total_mismatch')
   if (long > 0) counts.faults.add('long_cache_write')
+  counts.noteOtherPrices(raw)
   if (input + cached + written === 0) counts.faults.add('no_input')
   const thoughts = counts.part(partsOf(raw, 'output_tokens_details')['thinking_tokens'])
   if (thoughts > output) counts.faults.add('reasoning_above_output')
