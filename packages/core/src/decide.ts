@@ -23,7 +23,7 @@ export class Look implements CandidateView {
   readonly health: CandidateView['health']
   readonly breaker: CandidateView['breaker']
   readonly readyInMs: number
-  readonly #priced: Pick<CandidateView, 'price'>
+  readonly #view: CandidateView
   #price: Price | undefined
 
   /** @param seen how it looked when that was not now */
@@ -42,14 +42,15 @@ export class Look implements CandidateView {
     this.health = seen.health ?? view.health
     this.breaker = seen.breaker ?? view.breaker
     this.readyInMs = seen.readyInMs ?? view.readyInMs
-    this.#priced = seen.price ? { price: seen.price } : view
+    this.#view = view
+    this.#price = seen.price
   }
 
   get price(): Price | undefined {
-    return (this.#price ??= this.#priced.price)
+    return (this.#price ??= this.#view.price)
   }
 
-  /** What is written down of it: the price only where it was looked at. */
+  /** What is written down of it: the price only where it was looked at, now or when the decision was made that is made again. */
   record(ranked: Omit<Ranked, 'name'>): CandidateRecord {
     const { name, health, breaker, weight, readyInMs } = this
     const price = this.#price

@@ -269,6 +269,7 @@ export interface Usage {
  * - `audio`: it has tokens of audio, whose own price is not known here: they are charged as text.
  * - `long_cache_write`: it has cache writes that live for an hour: all its writes are charged as such, where that has a
  *   price of its own.
+ * - `compaction`: it has the tokens of a compaction, a request of its own: they are counted in, at the tier of both together.
  * - `other_tier`: it was served at another tier or speed, whose price is not known here: it is charged as the usual one.
  * - `tool_fees`: it has searches that are paid for one by one: they are charged for their tokens alone.
  */
@@ -280,6 +281,7 @@ export type UsageFault =
   | 'not_a_count'
   | 'audio'
   | 'long_cache_write'
+  | 'compaction'
   | 'other_tier'
   | 'tool_fees'
 

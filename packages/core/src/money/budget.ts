@@ -180,6 +180,7 @@ function ruleOf(settings: BudgetSettings, all: readonly BudgetSettings[], owner 
   const prefix = `budget:${owner}${kind}:${alike.indexOf(settings)}`
   const common = { settings, limit, prefix, accounts: new Map<string, Account>(), accountsPeriod: '' }
   if (typeof window === 'object') {
+    if (!(window.rollingMs > 0)) throw new RangeError(`Expected rollingMs to be above 0, got ${window.rollingMs}`)
     return { ...common, windowMs: window.rollingMs, forgetAfterMs: undefined, period: () => '' }
   }
   const calendar = calendarWindow(window, timeZone)

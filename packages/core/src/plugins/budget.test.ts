@@ -161,6 +161,20 @@ describe('a budget', () => {
     }
   })
 
+  it.each([
+    { window: { rollingMs: 0 } },
+    { window: { rollingMs: -1 } },
+    { window: { rollingMs: Number.NaN } },
+    { window: 'fortnight' as 'day' },
+    { limitUsd: Number.NaN },
+    { timeZone: 'Moon/Sea' },
+  ])('sends nothing for a caller whose own budget makes no sense, such as one that never binds: %o', async (wrong) => {
+    const { ask } = setUp()
+    const identity = { user: 'u', budgets: [{ window: 'day' as const, limitUsd: 1, ...wrong }] }
+    await expect(ask({}, { identity })).rejects.toMatchObject({ code: 'internal_error' })
+    expect(upstream.requests).toHaveLength(0)
+  })
+
   it('flags what cost more than was held for it, in the record and the ledger', async () => {
     upstream.respond(completion({ content: 'x', usage: { prompt_tokens: 10, completion_tokens: 500 } }))
     const { ask, router } = setUp({ budgets: [{ ...day, limitUsd: 1 }] })

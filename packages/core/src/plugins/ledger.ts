@@ -76,7 +76,7 @@ function attemptRow(record: CallRecord, attempt: AttemptRecord): LedgerAttempt {
     callKey: record.key,
     place: record.attempts.indexOf(attempt),
     callId: record.id,
-    time: record.startedAt + attempt.startedMs,
+    time: Math.floor(record.startedAt + attempt.startedMs),
     identity: record.identity,
     route: record.route,
     model: attempt.model,

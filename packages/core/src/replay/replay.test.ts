@@ -7,6 +7,7 @@ import {
   type RankFunction,
   type RouteOptions,
   type RouterOptions,
+  type Strategy,
   byBandit,
   byCascade,
   byComplexity,
@@ -151,6 +152,20 @@ describe('replay', () => {
       expect(calls.filter(({ failovers }) => failovers > 0).length).toBeGreaterThan(100)
     },
   )
+
+  it('has the prices that a strategy looked at only where it assessed, which is not done again', async () => {
+    const strategy: Strategy = {
+      name: 'assessed',
+      assess: (_call, candidates) => candidates.map(({ price }) => price?.base.output),
+      rank: (_call, candidates, { assessment }) =>
+        candidates.map(({ name }, at) => ({ name, score: (assessment as number[])[at]! })).toReversed(),
+    }
+    const { router, clock } = setUp({ routes: { assessed: { strategy, models: names } } })
+    router.handle({ body: { model: 'assessed', messages: [] } }).catch(() => undefined)
+    await clock.advance(600_000)
+    const [call] = [...router.ledger!.calls()]
+    expect(await router.replay(throughJson(call!))).toEqual({ outcome: 'same' })
+  })
 
   it('tells of another decision by another policy, and moves no state where it decides', async () => {
     const live = setUp()
