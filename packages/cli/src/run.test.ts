@@ -155,6 +155,8 @@ describe('a command of a plugin', () => {
         commands: {
           say: { summary: 'says it', run: ({ args, router, print }: any) => { print([...router.names(), ...args].join(' ')); return args.length } },
           fail: { summary: 'fails', run: () => Promise.reject(new Error('inside')) },
+          text: { summary: 'fails, too', run: () => { throw 'a text' } },
+          odd: { summary: 'gives no code', run: () => 300 },
         },
       }],
     }`,
@@ -167,13 +169,25 @@ describe('a command of a plugin', () => {
       stdout: 'a hello --there\n',
       stderr: '',
     })
-    expect((await finished(['echo', 'fail', '-c', commanded], key)).code).not.toBe(0)
+  })
+
+  it.each([
+    ['fail', 'failed: Error: inside\n    at '],
+    ['text', 'failed: a text\n'],
+    ['odd', 'gave 300 in place of an exit code from 0 to 255\n'],
+  ])('that fails is named: %s', async (command, why) => {
+    const { code, stderr } = await ran(['echo', command, '-c', commanded], key)
+    expect(code).toBe(1)
+    expect(stderr.startsWith(`signalbox: the command "echo ${command}" ${why}`), stderr).toBe(true)
   })
 
   it('that is not there is told of with those that are', async () => {
     const { code, stderr } = await ran(['echo', 'shout', '-c', commanded], key)
     expect(code).toBe(2)
-    expect(stderr).toContain('has no command "echo shout". Its plugins have:\n  echo say   says it\n  echo fail  fails')
+    expect(stderr).toContain(
+      'has no command "echo shout". Its plugins have:\n  echo say   says it\n  echo fail  fails\n',
+    )
+    expect((await ran(['echo', 'toString', '-c', commanded], key)).stderr).toContain('no command "echo toString"')
     expect((await ran(['ecko', '-c', config], key)).stderr).toContain('has no command "ecko". Its plugins have none.')
   })
 })

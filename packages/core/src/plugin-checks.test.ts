@@ -102,6 +102,33 @@ describe('a declaration that is wrong', () => {
   })
 })
 
+describe('a strategy of a plugin', () => {
+  const made = (strategy: unknown) => {
+    const plugins = [definePlugin({ name: 'p', strategies: { near: strategy as () => never } })]
+    return thrownBy(() => createRouter({ models, routes: { r: { models: ['a'], strategy: 'near' } }, plugins }))
+  }
+
+  it.each([
+    ['nothing', () => undefined],
+    ['an object', () => ({})],
+    ['an object', () => ({ rank: () => [] })],
+    ['an object', async () => () => []],
+    ['an object', () => Promise.reject(new Error('late'))],
+  ])('is refused where it is none: %s', (came, strategy) => {
+    expect(made(strategy)).toMatchObject({
+      code: 'invalid_config',
+      message: expect.stringMatching(new RegExp(`strategies\\.near: expected .*, got ${came}$`)),
+    })
+  })
+
+  it('that cannot be made is named', () => {
+    expect(made(() => JSON.parse('{'))).toMatchObject({
+      code: 'plugin_failed',
+      message: expect.stringContaining('"near" could not be made'),
+    })
+  })
+})
+
 describe('what makes a plugin', () => {
   it.each([
     ['classify: expected a function, got nothing', () => classifier('p', undefined as never)],
@@ -124,7 +151,8 @@ describe('what makes a plugin', () => {
       }),
     ).toBe(own)
     expect(made(() => undefined as never)).toMatchObject({ message: expect.stringContaining('got nothing') })
-    expect(made(async () => ({}))).toMatchObject({ message: expect.stringContaining('got a promise') })
+    for (const promised of [async () => ({}), () => Promise.reject(new Error('late'))])
+      expect(made(promised)).toMatchObject({ message: expect.stringContaining('got a promise') })
   })
 })
 

@@ -177,7 +177,8 @@ function madeBy({ name, create }: PluginDeclaration<StandardSchemaV1>, options: 
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new SignalboxError('plugin_failed', `The plugin "${name}" could not be made: ${why}`, { plugin: name, cause })
   }
-  if (isRecord(made) && !isPromise(made)) return made
+  if (isPromise(made)) made.catch(() => undefined)
+  else if (isRecord(made)) return made
   const got = isPromise(made) ? 'a promise' : shown([], made)
   throw configError([{ path: 'create', message: `expected the parts of a plugin, got ${got}` }], `The plugin "${name}"`)
 }
