@@ -203,10 +203,32 @@ function routeFaults(options: unknown, models: ReadonlySet<string>, strategyName
       }),
       ...unknownModels(listed, models, [...at, 'models']),
       ...repeated(listed, [...at, 'models']),
+      ...weightless(route, record(options)['models'], [...at, 'models']),
       ...unknownModels(list(route['fallback']), models, [...at, 'fallback']),
       ...strategyFaults(route['strategy'], strategyNames, [...at, 'strategy']),
     ]
   })
+}
+
+/** Strategies that never take a model without a weight. */
+const byWeight: ReadonlySet<unknown> = new Set(['weighted', 'round-robin'])
+
+function weightless(route: Record<string, unknown>, models: unknown, path: Path): ConfigFault[] {
+  const { strategy } = route
+  const entries = list(route['models'])
+  if (
+    entries.length === 0 ||
+    list(route['fallback']).length > 0 ||
+    !byWeight.has(typeof strategy === 'string' ? strategy : record(strategy)['use'])
+  )
+    return []
+  const weightOf = (entry: unknown) => {
+    const { model, weight = record(record(models)[String(model)])['weight'] } =
+      typeof entry === 'string' ? { model: entry } : record(entry)
+    return weight
+  }
+  if (entries.some((entry) => weightOf(entry) !== 0)) return []
+  return [{ path: dotted(path), message: 'expected a weight above 0 for one of them at least, got 0 for all' }]
 }
 
 const noModels = (path: Path) => ({

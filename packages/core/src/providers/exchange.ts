@@ -350,7 +350,7 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource {
     const reason = endOf(this.attempt.signal)
     if (this.phase !== 'streaming') this.fail(reason)
     else if (reason.code === 'cancelled') this.stream.cancel()
-    else this.stream.cut()
+    else this.stream.cut(reason.message)
   }
 
   private bad(reason: string, cause?: unknown): SignalboxError {

@@ -268,16 +268,19 @@ describe('rules', () => {
 })
 
 describe('a function', () => {
-  it.each([undefined, null, 'gpt', { gpt: 1 }])('that gives %j is named as what fails', async (given) => {
-    const strategy = function mine() {
-      return given as never
-    }
-    for (const one of [strategy, async () => strategy()])
-      await expect(decide({ models: [...all], strategy: one })).rejects.toMatchObject({
-        code: 'plugin_failed',
-        message: expect.stringMatching(/^The strategy ".*" gave no list of models$/),
-      })
-  })
+  it.each([undefined, null, 'gpt', { gpt: 1 }, [null], ['gpt']])(
+    'that gives %j is named as what fails',
+    async (given) => {
+      const strategy = function mine() {
+        return given as never
+      }
+      for (const one of [strategy, async () => strategy()])
+        await expect(decide({ models: [...all], strategy: one })).rejects.toMatchObject({
+          code: 'plugin_failed',
+          message: expect.stringMatching(/^The strategy ".*" gave no list of models$/),
+        })
+    },
+  )
 })
 
 function imageMessage() {
