@@ -52,6 +52,8 @@ export interface CallServices extends Services {
   readonly end: AbortController
   /** Names the policy that decides. */
   readonly policy: string
+  /** The call on whose behalf this one is made. */
+  readonly madeFor?: Call
 }
 
 /**
@@ -62,7 +64,7 @@ export interface CallServices extends Services {
 export function createCall(
   init: CallInit,
   routes: RouteTable,
-  { clock, random, logger, end, policy }: CallServices,
+  { clock, random, logger, end, policy, madeFor }: CallServices,
 ): Call {
   const { dialect = 'openai-chat', id = randomUUID(), parent, madeBy } = init
   const identity = init.identity ? readIdentity(init.identity) : nobody
@@ -101,6 +103,7 @@ export function createCall(
     log: init.log ?? logger,
     record,
     ...(parent !== undefined && { parent }),
+    ...(madeFor && { madeFor }),
     ...(madeBy !== undefined && { madeBy }),
     ...(init.cacheControl !== undefined && { cacheControl: init.cacheControl }),
     ...(init.idempotencyKey !== undefined && { idempotencyKey: init.idempotencyKey }),

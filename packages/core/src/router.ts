@@ -209,7 +209,7 @@ function routerOf(parts: RouterParts, opened: Opened): Router {
   return router
 }
 
-type Start = (init: CallInit) => BegunCall
+type Start = (init: CallInit, madeFor?: Call) => BegunCall
 
 /** What begins calls: those from outside until the router closes, and those of plugins as long as they are open. */
 function createCalls(
@@ -232,10 +232,10 @@ function createCalls(
     return start(init)
   }
 
-  function start(init: CallInit): BegunCall {
+  function start(init: CallInit, madeFor?: Call): BegunCall {
     const active = lifetime.enter(init)
     try {
-      const call = createCall(init, routes, { ...services, policy, end: active.end })
+      const call = createCall(init, routes, { ...services, policy, end: active.end, ...(madeFor && { madeFor }) })
       return { record: call.record, reply: run(call, active.left) }
     } catch (error) {
       active.left()
@@ -262,7 +262,7 @@ function servicesFor(
     costBoundNanoUsd: (attempt) => costBoundNanoUsd(attempt, services),
     async handle(parent, init) {
       try {
-        return await start(childOf(parent, init, { by: plugin.name, now: clock.now() })).reply
+        return await start(childOf(parent, init, { by: plugin.name, now: clock.now() }), parent).reply
       } catch (error) {
         throw isSignalboxError(error) ? errorForAnother(error, { plugin: plugin.name, cause: error }) : error
       }

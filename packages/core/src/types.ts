@@ -146,6 +146,8 @@ export interface Call {
   readonly key: string
   /** The call on whose behalf a plugin makes this one. */
   readonly parent?: string
+  /** That call, as the plugin had it: what it may cost holds for both together. */
+  readonly madeFor?: Call
   /** The plugins that made this call, or one that it descends from. Their hooks are left out of it. */
   readonly madeBy?: readonly string[]
   readonly identity: Identity
