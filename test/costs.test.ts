@@ -29,7 +29,16 @@ describeMounts('GET costs', (mount) => {
     })
     expect((await ask('?user=ada&to=2999-01-01')).json()).toMatchObject({ by: 'model', total: { calls: 2 } })
     expect((await ask('?from=2999-01-01&to=2999-02-01')).json()).toMatchObject({ rows: [] })
-    for (const wrong of ['?by=hour', '?from=soon'])
+    for (const time of ['2026-01-02T03:04Z', '2026-01-02T05:04:00%2B02:00'])
+      expect((await ask(`?from=${time}`)).json()).toMatchObject({ from: '2026-01-02T03:04:00.000Z' })
+    for (const wrong of [
+      '?by=hour',
+      '?from=soon',
+      '?from=2026-02-30',
+      '?to=-1',
+      '?to=in%205',
+      '?from=2026-01-02T03:04',
+    ])
       expect((await ask(wrong)).json()).toMatchObject({
         error: { code: 'invalid_body', param: wrong.slice(1).split('=')[0] },
       })

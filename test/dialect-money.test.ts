@@ -1,8 +1,9 @@
-import { expect, it } from 'vitest'
+import { Agent, type Dispatcher } from 'undici'
+import { expect, it, onTestFinished } from 'vitest'
 import { type Router, type RouterOptions, openai, usdOf } from '@signalbox/core'
-import { json } from '@signalbox/testkit'
+import { chunk, json, lastChunk, streamHead } from '@signalbox/testkit'
 import { send } from './support/caller.ts'
-import { type Wire, pairs, speakers, wires } from './support/dialects.ts'
+import { type Wire, pairs, speakers, wholeStream, wires } from './support/dialects.ts'
 import { describeMounts } from './support/mounts.ts'
 import { eventually, routerFor, upstreamThat } from './support/routers.ts'
 
@@ -95,6 +96,43 @@ describeMounts('money', (mount) => {
   })
 })
 
+it('embeddings are paid for by a budget at the listed price of their input', async () => {
+  const usage = { prompt_tokens: 7, total_tokens: 7 }
+  const data = [{ object: 'embedding', index: 0, embedding: [1] }]
+  const upstream = await upstreamThat(json({ object: 'list', data, model: 'm', usage }))
+  const agent = new Agent()
+  onTestFinished(() => agent.close())
+  const dispatcher: Pick<Dispatcher, 'dispatch'> = {
+    dispatch: (options, handler) => agent.dispatch({ ...options, origin: new URL(upstream.baseUrl).origin }, handler),
+  }
+  const router = routerFor({
+    models: { auto: openai('text-embedding-3-small', { dispatcher: dispatcher as Dispatcher, apiKey: 'key' }) },
+    budgets: [{ per: 'all', window: 'month', limitUsd: 0.01 }],
+    ledger: 'memory',
+  })
+
+  await router.handle({ dialect: 'openai-embeddings', body: { model: 'auto', input: 'a text' } })
+
+  expect(await charged(router)).toEqual({ nanoUsd: 140n, estimated: false })
+})
+
+it.each(wires)('what $name serves at another tier is flagged, streamed or not', async (wire) => {
+  const dear =
+    wire.name === 'anthropic-messages' ? '"usage":{"service_tier":"priority",' : '"service_tier":"priority","usage":{'
+  const atAnotherTier = (text: string) => text.replace('"usage":{', dear)
+  const plain = JSON.parse(atAnotherTier(JSON.stringify(wire.plain('Hello')))) as object
+  const streamed = [streamHead(), ...wholeStream(wire).map((piece) => chunk(atAnotherTier(piece))), lastChunk()]
+  const caller = speakers.find(({ name }) => name === wire.name)!
+
+  for (const stream of [false, true]) {
+    const router = routerTo(wire, await upstreamThat(stream ? streamed : json(plain)))
+    const body = JSON.stringify(caller.request(stream ? { stream } : {}))
+    await (await router.fetch(`http://in.process/v1${caller.path}`, { method: 'POST', body })).text()
+    await charged(router)
+    expect([...router.ledger!.attempts()]).toMatchObject([{ estimated: false, usageFaults: ['other_tier'] }])
+  }
+})
+
 describeMounts('classes of tokens', (mount) => {
   const messages = wires[1]!
   const usage = { input_tokens: 3, cache_read_input_tokens: 100, cache_creation_input_tokens: 50, output_tokens: 5 }
@@ -112,5 +150,27 @@ describeMounts('classes of tokens', (mount) => {
     }
     expect(answer.json().usage).toMatchObject(told[caller.name])
     expect(await charged(router)).toEqual({ nanoUsd: 3n + 50n + 100n + 50n, estimated: false })
+  })
+
+  it('of Anthropic that are written to a cache for an hour are charged for it, and held for it before', async () => {
+    const long = { ...usage, cache_creation: { ephemeral_1h_input_tokens: 50, ephemeral_5m_input_tokens: 0 } }
+    const upstream = await upstreamThat(json({ ...said, usage: long }))
+    const hourly = { ...price, longCacheWrite: 0.1 }
+    const bound = (limitUsd: number): Partial<RouterOptions> => ({
+      models: { auto: messages.model(upstream, { price: hourly }) },
+      budgets: [{ per: 'all', window: 'month', limitUsd }],
+    })
+    const asked = {
+      path: '/messages',
+      body: { model: 'auto', messages: [{ role: 'user', content: 'hi' }], max_tokens: 9 },
+    }
+
+    const router = routerTo(messages, upstream, bound(1))
+    await send(await mount.serve(router), asked)
+    const tight = await send(await mount.serve(routerTo(messages, upstream, bound(5_000e-9))), asked)
+
+    expect(await charged(router)).toEqual({ nanoUsd: 3n + 50n + 50n * 100n + 50n, estimated: false })
+    expect([...router.ledger!.attempts()]).toMatchObject([{ overrun: false, usageFaults: ['long_cache_write'] }])
+    expect(tight.status).toBe(429)
   })
 })

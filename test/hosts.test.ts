@@ -1,5 +1,6 @@
+import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
-import { type Logger, definePlugin } from '@signalbox/core'
+import { type Logger, definePlugin, streamOf } from '@signalbox/core'
 import { completion, inTurn, jsonError, stream, streamEvents } from '@signalbox/testkit'
 import { chat, contentOf, send } from './support/caller.ts'
 import { describeMounts, hostAnswer, mounts } from './support/mounts.ts'
@@ -171,6 +172,30 @@ describeMounts('a body', (mount) => {
     expect(upstream.requests).toHaveLength(0)
   })
 
+  it.each(['null', '42', 'false', '"auto"', '[]', ''])(
+    "that is %j is the caller's mistake behind a parser that takes more than objects, too",
+    async (body) => {
+      const mounted = await mount.serve(routerOver([await answering()]), { parserLimit: '1mb', parserTakesAll: true })
+
+      const answer = await send(mounted, { body })
+
+      expect(answer.status).toBe(400)
+      expect(answer.json().error.type).toBe('invalid_request_error')
+    },
+  )
+
+  it('that is compressed is told as what it is where nothing unpacks it, and read behind a parser that does', async () => {
+    const packed = { body: gzipSync(JSON.stringify(chat())), headers: { 'content-encoding': 'gzip' } }
+    const router = routerOver([await answering()])
+
+    const answer = await send(await mount.serve(router), packed)
+    const parsed = await send(await mount.serve(router, { parserLimit: '1mb' }), packed)
+
+    expect(answer.status).toBe(400)
+    expect(answer.json().error).toMatchObject({ code: 'invalid_body', message: expect.stringContaining('gzip') })
+    expect(parsed.status).toBe(mount.name === 'listener' ? 400 : 200)
+  })
+
   it('of 10 MB goes through untuned', async () => {
     const upstream = await answering()
     const body = chat({ messages: [{ role: 'user', content: 'é'.repeat(5 * 1024 * 1024) }] })
@@ -272,6 +297,49 @@ const noting = (name: string, noted: string[], place: object) =>
       },
     },
   })
+
+describeMounts('a fault that is not the caller’s', (mount) => {
+  const failing = (message: string) => () => {
+    throw new TypeError(message)
+  }
+
+  it.each([
+    { of: 'identify', mounted: { identify: failing('no req.user') }, plugins: [] },
+    { of: 'a plugin', mounted: {}, plugins: [definePlugin({ name: 'broken', call: failing('no req.user') })] },
+  ])('of $of is told to the logger with its cause, and to the caller without', async ({ mounted, plugins }) => {
+    const told: { readonly err?: Error; readonly message: string }[] = []
+    const write = (fields: object, message = '') => void told.push({ ...fields, message })
+    const logger = { debug: write, info: write, warn: write, error: write }
+    const router = routerOver([await answering()], { plugins, logger })
+
+    const answer = await send(await mount.serve(router, mounted), { body: chat() })
+
+    expect(answer.status).toBe(500)
+    expect(answer.text).not.toContain('no req.user')
+    expect(told).toHaveLength(1)
+    expect(told[0]!.err).toMatchObject({ message: told[0]!.message, cause: new TypeError('no req.user') })
+  })
+
+  it('in the middle of a stream is told to the logger, and ends it with an error event', async () => {
+    const told: unknown[] = []
+    const quiet = () => undefined
+    const logger = { debug: quiet, info: quiet, warn: quiet, error: (fields: object) => void told.push(fields) }
+    const breaking = definePlugin({
+      name: 'breaking',
+      call: async (call, next) => ({ ...(await next(call)), body: streamOf(broken()) }),
+    })
+    async function* broken() {
+      yield Buffer.from('data: {}\n\n')
+      throw new TypeError('no such piece')
+    }
+    const router = routerOver([await answering()], { plugins: [breaking], logger })
+
+    const answer = await send(await mount.serve(router), { body: chat() })
+
+    expect(answer.text).toMatch(/^data: \{\}\n\ndata: \{"error".*stream_interrupted/)
+    expect(told).toEqual([{ err: new TypeError('no such piece') }])
+  })
+})
 
 describeMounts('the order of plugins', (mount) => {
   it('is stage, then enforce, then before and after, then registration', async () => {

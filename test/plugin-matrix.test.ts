@@ -139,7 +139,7 @@ describe.each(faces)('on $face', ({ ask }) => {
         expect(text.includes('data: ')).toBe(stream)
         expect(seen.splice(0)).toEqual(order)
         const hooks = router.order.map(({ plugin }) => plugin).filter((name) => order.includes(name))
-        expect(hooks).toEqual(order.filter((name) => name !== 'route'))
+        expect(hooks).toEqual(order)
       }
     })
   })

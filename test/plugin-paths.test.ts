@@ -2,8 +2,8 @@ import { expect, it } from 'vitest'
 import { type PluginRequest, definePlugin, refuse, streamOf } from '@signalbox/core'
 import { completion } from '@signalbox/testkit'
 import { chat, send } from './support/caller.ts'
-import { describeMounts, hostAnswer } from './support/mounts.ts'
-import { routerOver, upstreamThat } from './support/routers.ts'
+import { describeMounts, describeReaches, hostAnswer } from './support/mounts.ts'
+import { eventually, modelAt, routerFor, routerOver, upstreamThat } from './support/routers.ts'
 
 const echo = async ({ method, rest, identity, body, header }: PluginRequest) => ({
   status: 201,
@@ -20,6 +20,11 @@ const pages = definePlugin({
     { path: '/echo/*', access: 'caller', answer: echo },
     { path: '/echo', method: 'POST', access: 'caller', answer: echo },
     { path: '/stream', access: 'caller', answer: () => ({ body: streamOf([Buffer.from('a'), Buffer.from('b')]) }) },
+    {
+      path: '/bytes',
+      access: 'caller',
+      answer: () => ({ headers: { 'Content-Type': 'text/csv' }, body: new TextEncoder().encode('a,é\n') }),
+    },
     { path: '/refused', access: 'caller', answer: () => Promise.reject(refuse('Not today.')) },
     { path: '/broken', access: 'caller', answer: () => JSON.parse('{"secret"') as never },
   ],
@@ -39,6 +44,11 @@ describeMounts('the paths of a plugin', (mount) => {
     const posted = await send(to, { path: '/plugins/pages/echo', body: { n: 1 } })
     expect(posted.json()).toMatchObject({ method: 'POST', sent: { n: 1 } })
     expect((await send(to, get('/stream'))).text).toBe('ab')
+  })
+
+  it('answer with bytes that are no Buffer, and with headers in whatever case', async () => {
+    const got = await send(await mount.serve(await boxed()), get('/bytes'))
+    expect([got.headers['content-type'], got.text]).toEqual(['text/csv', 'a,é\n'])
   })
 
   it('are for operators unless they say otherwise', async () => {
@@ -64,6 +74,98 @@ describeMounts('the paths of a plugin', (mount) => {
   })
 })
 
+const nowhere = { baseUrl: 'http://127.0.0.1:9' }
+const left: string[] = []
+async function* pieces(): AsyncGenerator<Uint8Array, void, undefined> {
+  for (const piece of 'abc') yield Buffer.from(piece)
+}
+
+async function* endless(signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    for (;;) {
+      yield Buffer.alloc(32 * 1024, 'x')
+      await new Promise((resolve) => void setImmediate(resolve))
+    }
+  } finally {
+    left.push(signal.aborted ? 'with its caller' : 'alone')
+  }
+}
+
+const caller = { access: 'caller' } as const
+const odd = definePlugin({
+  name: 'odd',
+  paths: [
+    { ...caller, path: '/query', answer: ({ query }) => ({ body: [...query] }) },
+    {
+      ...caller,
+      path: '/headers',
+      answer: () => ({ headers: { 'Content-Type': 'text/csv', 'X-Own': 'yes' }, body: 'a' }),
+    },
+    { ...caller, path: '/none', answer: () => ({ status: 204, body: '' }) },
+    { ...caller, path: '/pieces', answer: () => ({ body: pieces() }) },
+    { ...caller, path: '/status', answer: () => ({ status: 1_000, body: 'x' }) },
+    { ...caller, path: '/header', answer: () => ({ headers: { 'x-own': 'a\r\nx-other: b' }, body: 'x' }) },
+    { ...caller, path: '/nothing', answer: () => undefined as never },
+    { ...caller, path: '/generator', answer: async function* () {} as never },
+    { ...caller, path: '/endless', answer: ({ signal }) => ({ body: endless(signal) }) },
+    {
+      ...caller,
+      path: '/twice',
+      method: 'POST',
+      answer: async ({ body }) => ({ body: { same: (await body()) === (await body()) } }),
+    },
+  ],
+})
+
+describeReaches('the path of a plugin', (reach) => {
+  const asked = async (path: string, init?: RequestInit) => {
+    const { url, fetch } = await reach(routerFor({ models: { a: modelAt(nowhere) }, plugins: [odd] }))
+    return fetch(`${url}/plugins/odd${path}`, init)
+  }
+
+  it('is told the query', async () => {
+    expect(await (await asked('/query?by=day&by=user')).json()).toEqual([
+      ['by', 'day'],
+      ['by', 'user'],
+    ])
+  })
+
+  it('gives its body as often as it is asked for', async () => {
+    const answer = await asked('/twice', { method: 'POST', body: '{"n":1}' })
+    expect(await answer.json()).toEqual({ same: true })
+  })
+
+  it('may name its headers in any case, answer without a body, and answer with any pieces', async () => {
+    const table = await asked('/headers')
+    expect([table.headers.get('content-type'), table.headers.get('x-own')]).toEqual(['text/csv', 'yes'])
+    const none = await asked('/none')
+    expect([none.status, await none.text()]).toEqual([204, ''])
+    expect(await (await asked('/pieces')).text()).toBe('abc')
+  })
+
+  it.each(['/status', '/header', '/nothing', '/generator'])(
+    'that answers what cannot be said is named: %s',
+    async (path) => {
+      const answer = await asked(path)
+      expect(answer.status).toBe(500)
+      expect(answer.headers.get('x-other')).toBeNull()
+      expect(await answer.text()).toContain('The plugin \\"odd\\"')
+    },
+  )
+
+  it('ends what it writes when its caller leaves', async () => {
+    left.length = 0
+    const leaving = new AbortController()
+    const answer = await asked('/endless', { signal: leaving.signal })
+    const reader = answer.body!.getReader()
+    await reader.read()
+    leaving.abort()
+    await reader.cancel().catch(() => undefined)
+    await eventually(() => left.length > 0)
+    expect(left).toEqual(['with its caller'])
+  })
+})
+
 describeMounts('Server-Timing', (mount) => {
   it('says how long each hook took where hookTimes asks for it, and is not there otherwise', async () => {
     const timed = await send(await mount.serve(await boxed({ hookTimes: true })), { body: chat() })
@@ -72,5 +174,19 @@ describeMounts('Server-Timing', (mount) => {
     )
     const plain = await send(await mount.serve(await boxed()), { body: chat() })
     expect(plain.headers['server-timing']).toBeUndefined()
+  })
+})
+
+describeMounts('an answer that a plugin makes', (mount) => {
+  it('of bytes that are no Buffer goes out as it is', async () => {
+    const own = '{"content":"é"}'
+    const rewritten = definePlugin({
+      name: 'rewritten',
+      call: async (call, next) => ({ ...(await next(call)), body: new TextEncoder().encode(own) }),
+    })
+
+    const got = await send(await mount.serve(await boxed({ plugins: [rewritten] })), { body: chat() })
+
+    expect([got.headers['content-type'], got.text]).toEqual(['application/json', own])
   })
 })

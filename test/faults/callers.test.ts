@@ -285,6 +285,13 @@ describeMounts('the wire', (mount) => {
     expect(upstream.requests[0]!.json()).toEqual({ ...chat(), model: 'gpt-4.1' })
   })
 
+  it('case 71: a request by its whole URL, as clients of a proxy send it, is served', async () => {
+    const mounted = await mount.serve(routerOver([await answering()]))
+    const asked = good(`http://a.example:8080${mounted.prefix}`, 'connection: close')
+
+    expect(await sendRaw(mounted, asked)).toMatch(/^HTTP\/1\.1 200 OK[^]*an answer/)
+  })
+
   it('case 71: HTTP/1.0 is served, plain and streamed', async () => {
     const upstream = await upstreamThat((request) =>
       (request.json() as { stream?: boolean }).stream

@@ -20,6 +20,8 @@ interface ServeOptions {
   readonly at?: '/' | '/v1' | '/ai'
   /** The largest body that a parser in front of the router takes. @default no parser */
   readonly parserLimit?: string
+  /** Whether that parser takes any JSON, and not only objects and arrays. */
+  readonly parserTakesAll?: boolean
   readonly identify?: (req: IncomingMessage) => Identity | undefined | Promise<Identity | undefined>
   readonly authorise?: (req: IncomingMessage) => boolean | Promise<boolean>
   /** The id that the host gives every request. */
@@ -141,7 +143,7 @@ function expressApp(router: Router, options: ServeOptions, hostErrors: unknown[]
     prepare(req, req, options).then(() => next(), next)
   })
   if (options.compresses) app.use(compression({ threshold: 0 }))
-  if (parserLimit) app.use(express.json({ limit: parserLimit }))
+  if (parserLimit) app.use(express.json({ limit: parserLimit, strict: !options.parserTakesAll }))
   app.use(options.at ?? '/v1', forExpress(router, asked(options)), errorsForExpress())
   app.use((_req, res) => void res.status(hostAnswer.status).end(hostAnswer.body))
   app.use(((error, _req, res, _next) => {
@@ -162,7 +164,7 @@ function koaApp(router: Router, options: ServeOptions, hostErrors: unknown[]): R
   })
   if (options.compresses) app.use(koaCompress({ threshold: 0 }))
   app.use(errorsForKoa({ prefix }))
-  if (parserLimit) app.use(koaBody({ jsonLimit: parserLimit }))
+  if (parserLimit) app.use(koaBody({ jsonLimit: parserLimit, jsonStrict: !options.parserTakesAll }))
   app.use(
     forKoa(router, {
       prefix,

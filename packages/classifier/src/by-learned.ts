@@ -1,6 +1,7 @@
-import { type Call, type CandidateView, SignalboxError, type Strategy, likelyCostNanoUsd } from '@signalbox/core'
+import { type Call, type CandidateView, type Strategy, likelyCostNanoUsd } from '@signalbox/core'
 import { type Judged, checkTarget } from './calibrate.ts'
 import { createCalibration } from './calibration.ts'
+import { fault, shown } from './fault.ts'
 import { promptOfCall } from './plugin.ts'
 import type { Prompt } from './features/features.ts'
 import type { CalibrationTarget, Candidate, CandidateOptions, Profile } from './types.ts'
@@ -21,6 +22,9 @@ export interface LearnedStrategyOptions {
   readonly candidates?: Readonly<Record<string, Omit<CandidateOptions, 'model'>>>
 }
 
+/** The strategy in errors. */
+export const strategyName = 'strategy "learned"'
+
 /** What a decision goes by. */
 interface Assessed {
   readonly lambda: number
@@ -31,17 +35,16 @@ interface Assessed {
  * A strategy that takes the model with the highest expected quality less lambda times expected cost. Models that the
  * profile does not know stand behind those that it knows; of two that are worth the same the cheaper one is first.
  *
- * @throws SignalboxError `invalid_config` when the profile is not enabled: it was not shown to be above the zero router.
+ * @throws SignalboxError `invalid_config` for options that are none, and when the profile is not enabled: it was not shown to
+ * be above the zero router.
  * @example
  * routes: { auto: { models: ['gpt-4.1', 'gpt-4.1-mini'], strategy: byLearned({ profile, target: { targetShare: 0.2 } }) } }
  */
 export function byLearned(options: LearnedStrategyOptions): Strategy {
   const { profile, lambda = 0, candidates = {}, target, prompts = [] } = options
-  if (!profile.enabled)
-    throw new SignalboxError(
-      'invalid_config',
-      'The configuration has a fault:\n  byLearned, profile: expected an enabled profile, got one that was not above the zero router',
-    )
+  checkProfile(profile)
+  if (!(typeof lambda === 'number' && lambda >= 0))
+    throw fault(strategyName, `lambda: expected a number from 0, got ${shown(lambda)}`)
   if (target) checkTarget(target)
   const calibration = createCalibration(lambda, target)
   let saidUnknown = false
@@ -105,7 +108,7 @@ export function byLearned(options: LearnedStrategyOptions): Strategy {
           score,
           ...((!known || quality < best!.quality) && { weaker: true as const }),
           reason: known
-            ? `expected quality ${quality.toFixed(3)} at ${costUsd.toPrecision(2)} USD, lambda ${shown(worth)}`
+            ? `expected quality ${quality.toFixed(3)} at ${costUsd.toPrecision(2)} USD, lambda ${rounded(worth)}`
             : 'the profile does not know it',
         }))
     },
@@ -132,4 +135,12 @@ const callOf = (text: string): Costed => ({
 
 const knownOf = (models: Assessed['models']): readonly Judged[] => Object.values(models).filter(({ known }) => known)
 
-const shown = (lambda: number) => String(Number(lambda.toPrecision(4)))
+const rounded = (lambda: number) => String(Number(lambda.toPrecision(4)))
+
+/** In a program without types a profile may be anything: what a file holds above all. */
+function checkProfile(profile: Partial<Profile> | undefined): void {
+  if (typeof profile?.rank !== 'function')
+    throw fault(strategyName, `profile: expected a profile, as parseProfile makes it, got ${shown(profile)}`)
+  if (!profile.enabled)
+    throw fault(strategyName, 'profile: expected an enabled profile, got one that was not above the zero router')
+}

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
-import { type Plugin, type Strategy, SignalboxError, definePlugin } from '@signalbox/core'
-import { type LearnedStrategyOptions, byLearned } from './by-learned.ts'
+import { type Plugin, type Strategy, definePlugin } from '@signalbox/core'
+import { type LearnedStrategyOptions, byLearned, strategyName } from './by-learned.ts'
 import { checkTarget } from './calibrate.ts'
+import { fault, shown } from './fault.ts'
 import { learnedClassifier } from './plugin.ts'
 import type { Complexity, ProfileFile } from './profile-file.ts'
 import { parseProfile } from './profile.ts'
@@ -52,13 +53,10 @@ export function learned(options: LearnedOptions = {}): Plugin {
 }
 
 const targets = ['targetShare', 'minQuality', 'maxCostUsd'] as const
-const strategyName = 'strategy "learned"'
 
 function strategyOf(data: LearnedStrategyData, usual: Profile): Strategy {
   checkKeys(data, ['profile', 'lambda', 'prompts', 'candidates', ...targets], strategyName)
   const { lambda, prompts, candidates, profile } = data
-  if (lambda !== undefined && !(typeof lambda === 'number' && lambda >= 0))
-    throw fault(strategyName, `lambda: expected a number from 0, got ${shown(lambda)}`)
   const target = targetOf(data)
   return byLearned({
     profile: profile === undefined ? usual : profileAt(profile),
@@ -122,8 +120,3 @@ function checkKeys(options: unknown, known: readonly string[], what: string): vo
   const stranger = Object.keys(options).find((key) => !known.includes(key))
   if (stranger !== undefined) throw fault(what, `${stranger}: unknown key; there are ${known.join(', ')}`)
 }
-
-const fault = (what: string, message: string, cause?: unknown) =>
-  new SignalboxError('invalid_config', `The ${what} has a fault:\n  ${message}`, { cause })
-
-const shown = (value: unknown) => JSON.stringify(value)?.slice(0, 60) ?? String(value)

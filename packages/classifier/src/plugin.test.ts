@@ -121,6 +121,18 @@ it('refuses a profile that is not above the zero router', () => {
 })
 
 it.each([
+  ['profile: expected a profile, as parseProfile makes it, got undefined', {}],
+  ['profile: expected a profile, as parseProfile makes it, got "./profile.json"', { profile: './profile.json' }],
+  ['profile: expected a profile, as parseProfile makes it, got {"format"', { profile: profile.toJSON() }],
+  ['lambda: expected a number from 0, got NaN', { profile, lambda: Number.NaN }],
+  ['lambda: expected a number from 0, got "20"', { profile, lambda: '20' }],
+])('refuses at start: %s', (message, options) => {
+  expect(() => byLearned(options as never)).toThrow(
+    expect.objectContaining({ code: 'invalid_config', message: expect.stringContaining(message) }),
+  )
+})
+
+it.each([
   ['Write a Python function that sorts a list', 'code'],
   ['Viết hàm kiểm tra số nguyên tố', 'code'],
   ['请翻译这句话', 'translate'],

@@ -118,6 +118,7 @@ export function fileOf(learned: LearnedModel, rest: Pick<ProfileFile, 'enabled' 
 export function learnedOf(file: ProfileFile): LearnedModel {
   if (file?.format !== 'signalbox-profile' || file.version !== 1)
     throw new TypeError(`a profile: expected the format "signalbox-profile", version 1, got ${brief(file)}`)
+  checkParts(file)
   const { rank, bucketCount, vectorCount, domains, models, headShare, scoreHeads } = file
   const width = codeWidth(rank)
   const scale = { mean: dense(file, 'mean'), deviation: dense(file, 'deviation') }
@@ -141,6 +142,29 @@ export function learnedOf(file: ProfileFile): LearnedModel {
     headShare: scoreHeads ? headShare : 0,
   }
 }
+
+const isText = (value: unknown): value is string => typeof value === 'string'
+const isNumber = (value: unknown): value is number => Number.isFinite(value)
+const isCount = (value: unknown) => Number.isInteger(value) && (value as number) > 0 && (value as number) < mostBytes
+
+function checkParts(file: ProfileFile): void {
+  const { complexity, domains, models } = file
+  const parts: readonly (readonly [where: string, expected: string, value: unknown, fits: boolean])[] = [
+    ...(['rank', 'bucketCount', 'vectorCount'] as const).map(
+      (name) => [name, 'a count', file[name], isCount(file[name])] as const,
+    ),
+    ['headShare', 'a number', file.headShare, isNumber(file.headShare)],
+    ['enabled', 'true or false', file.enabled, typeof file.enabled === 'boolean'],
+    ['complexity', 'two numbers', complexity, isNumber(complexity?.moderate) && isNumber(complexity?.complex)],
+    ['domains', 'a list of names', domains, Array.isArray(domains) && domains.length > 0 && domains.every(isText)],
+    ['models', 'a list of models', models, Array.isArray(models) && models.length > 0 && models.every(isModel)],
+  ]
+  for (const [where, expected, value, fits] of parts)
+    if (!fits) throw new TypeError(`a profile, ${where}: expected ${expected}, got ${brief(value)}`)
+}
+
+const isModel = (model: Partial<ModelFile> | null) =>
+  isText(model?.name) && isNumber(model?.meanScore) && isNumber(model?.meanCostUsd ?? 0)
 
 function tableOf({ name, meanScore, meanCostUsd, gains, costs }: ModelFile, width: number, where: string): ModelTable {
   return {
@@ -185,20 +209,23 @@ function integersOf(weights: Float32Array, most: number, largest: number): { sca
   return { scale, integers }
 }
 
-function unpack([scale, data]: Weights, length: number, where: string): Float32Array {
-  const bytes = bytesOf(data, length, where)
+function unpack(weights: Weights, length: number, where: string): Float32Array {
+  const { scale, bytes } = bytesOf(weights, length, where)
   return Float32Array.from(new Int8Array(bytes.buffer, bytes.byteOffset, length), (integer) => integer * scale)
 }
 
-function unpackHalf([scale, data]: HalfBytes, length: number, where: string): Float32Array {
-  const bytes = bytesOf(data, Math.ceil(length / 2), where)
+function unpackHalf(weights: HalfBytes, length: number, where: string): Float32Array {
+  const { scale, bytes } = bytesOf(weights, Math.ceil(length / 2), where)
   return Float32Array.from({ length }, (_, at) => (((bytes[at >> 1]! >> (4 * (at & 1))) & 15) - 8) * scale)
 }
 
-function bytesOf(data: string, length: number, where: string): Buffer {
+function bytesOf(weights: Weights, length: number, where: string): { scale: number; bytes: Buffer } {
+  const [scale, data] = Array.isArray(weights) ? weights : []
+  if (!isNumber(scale) || !isText(data))
+    throw new TypeError(`a profile, ${where}: expected a scale and its weights, got ${brief(weights)}`)
   const bytes = Buffer.from(data, 'base64')
   if (bytes.length !== length) throw new TypeError(`a profile, ${where}: expected ${length} bytes, got ${bytes.length}`)
-  return bytes
+  return { scale, bytes }
 }
 
 /** Six digits are more than an 8-bit weight has. */

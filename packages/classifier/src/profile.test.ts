@@ -148,6 +148,12 @@ it.each([
   [{ ...JSON.parse(weights), vectors: [1, 'AAAA'] }, 'vectors: expected'],
   [{ ...JSON.parse(weights), dense: { mean: [1] } }, 'dense.mean: expected'],
   [{ ...JSON.parse(weights), scoreHeads: { hashed: [1, 'AAAA'], dense: [1, ''] } }, 'scoreHeads.hashed: expected'],
+  [{ ...JSON.parse(weights), scoreHeads: { hashed: 7, dense: [1, ''] } }, 'scoreHeads.hashed: expected a scale'],
+  ...Object.keys(JSON.parse(weights)).flatMap((part) => [
+    [{ ...JSON.parse(weights), [part]: null }, /^a profile/],
+    [{ ...JSON.parse(weights), [part]: 'x' }, /^a profile/],
+    [{ ...JSON.parse(weights), [part]: [null] }, /^a profile/],
+  ]),
 ])('a file that is none is refused, saying where (%#)', (file, message) => {
   expect(() => parseProfile(file as ProfileFile)).toThrow(message)
 })

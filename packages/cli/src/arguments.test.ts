@@ -38,6 +38,15 @@ it.each([
   expect(readArguments(line.split(' '))).toEqual({ kind })
 })
 
+it.each([
+  ['--from 2026-11-01 --to 2026-11-30', '2026-11-01T00:00Z', '2026-12-01T00:00Z'],
+  ['--from 2026-02-28 --to 2028-02-29', '2026-02-28T00:00Z', '2028-03-01T00:00Z'],
+  ['--from 2026-11-21T12:00Z --to 2026-11-21T12:00-05:00', '2026-11-21T12:00Z', '2026-11-21T17:00Z'],
+])('takes the period of %s', (line, from, to) => {
+  const read = readArguments(`report -c x.json ${line}`.split(' '))
+  expect(read).toMatchObject({ options: { from: Date.parse(from), to: Date.parse(to) } })
+})
+
 it('takes any other word for a plugin of the configuration, where there is one', () => {
   expect(readArguments('cache clear -c a.json -- all --now'.split(' '))).toEqual({
     kind: 'plugin',
@@ -57,6 +66,7 @@ it.each([
   ['serve --check=yes -c x.json', "option '--check' does not take an argument"],
   ['serve -c x.json --port http', '--port: expected a whole number from 0 to 65535, got "http"'],
   ['serve -c x.json --port 65536', '--port: expected a whole number from 0 to 65535, got "65536"'],
+  ['serve -c x.json --host=', '--host: expected an address such as 127.0.0.1, got nothing'],
   ['serve -c x.json --port -1', "option '--port' argument is ambiguous"],
   [
     'report bills -c x.json',
@@ -67,6 +77,10 @@ it.each([
     'report -c x.json --from yesterday',
     '--from: expected a day such as 2026-11-21 or a time such as 2026-11-21T12:00Z, got "yesterday"',
   ],
+  ...['2026-02-30', '2026-11-31', '2026-11', '2026-11-31T12:00Z'].map((day) => [
+    `report -c x.json --to ${day}`,
+    `--to: expected a day such as 2026-11-21 or a time such as 2026-11-21T12:00Z, got "${day}"`,
+  ]),
   ['report projection -c x.json --requests many', '--requests: expected a whole number, got "many"'],
   ['report projection -c x.json --mix a=', '--mix: expected shares such as "a=60,b=40", got "a="'],
   ['report -c x.json --port 1', "unknown option '--port'"],

@@ -160,6 +160,8 @@ const parse = <F extends Flags>(args: readonly string[], options: F) =>
 function serveOptions(values: Values, config: string): ServeOptions {
   const logLevel = logLevels.find((level) => level === values['log-level'])
   if (!logLevel) throw new Error(`--log-level: expected one of ${logLevels.join(', ')}, got "${values['log-level']}"`)
+  // Node takes it for every address of the machine: a variable that is not set would open the server to all.
+  if (values.host === '') throw new Error('--host: expected an address such as 127.0.0.1, got nothing')
   return {
     config,
     port: wholeNumber('--port', values.port, 65_535),

@@ -1,4 +1,4 @@
-import { appendFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createRouter, loadConfig, openLedger, recordedCall } from '@signalbox/core'
@@ -117,6 +117,8 @@ describe('replay', () => {
         stderr: '',
       })
     }
+    const marked = configFile(`\uFEFF${readFileSync(log, 'utf8').replaceAll('"user":"', '"user":"\u2028')}`, 'jsonl')
+    expect((await ran(['replay', marked, '-c', file])).stdout).toContain('60 decisions: 0 differences')
     const other = configFile({
       models: models(provider.baseUrl),
       routes: { ...routes, auto: { models: ['strong', 'cheap'] } },
@@ -135,6 +137,14 @@ describe('replay', () => {
       code: 1,
       stderr: expect.stringContaining(`${log}, line 1: expected a recorded call`),
     })
+    const call = { callId: 'a', time: 1, identity: {}, route: 'auto', decision: {} }
+    for (const field of ['identity', 'decision']) {
+      const lines = configFile(`${JSON.stringify(call)}\n${JSON.stringify({ ...call, [field]: null })}`, 'jsonl')
+      expect(await ran(['replay', lines, '-c', config])).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining(`${lines}, line 2: expected a recorded call`),
+      })
+    }
     expect(await ran(['replay', 'nowhere.db', '-c', config])).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('nowhere.db cannot be read: ENOENT'),

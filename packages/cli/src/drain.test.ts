@@ -80,7 +80,7 @@ it('cuts a stream that outlasts the limit with an error event, then exits with 0
   const text = await textOf(streaming)
   const last = text.trimEnd().split('\n\n').at(-1)!
   expect(JSON.parse(last.replace('data: ', ''))).toMatchObject({
-    error: { type: 'upstream_error', code: 'stream_interrupted' },
+    error: { type: 'upstream_error', code: 'stream_interrupted', message: 'The server is shutting down' },
   })
   expect(text).not.toContain('[DONE]')
   expect(await running.exited).toBe(0)

@@ -1,20 +1,38 @@
 import { createReadStream } from 'node:fs'
-import { createInterface } from 'node:readline'
+import { SignalboxError } from '@signalbox/core'
+
+/** A value of a file, and the line it stands in, as errors name that. */
+export interface JsonLine {
+  readonly value: unknown
+  readonly where: string
+}
 
 /**
- * The values of a file of JSON lines; empty lines are passed over.
+ * The values of a file of JSON lines; empty lines and byte order marks are passed over.
  *
- * @throws Error for a file that can't be read, or a line that is no JSON, which it names
+ * @throws SignalboxError `invalid_config` for a line that is no JSON, which it names; Error for a file that can't be read
  */
-export async function* jsonLines(file: string): AsyncGenerator<unknown, void, undefined> {
+export async function* jsonLines(file: string): AsyncGenerator<JsonLine, void, undefined> {
   let number = 0
-  for await (const line of createInterface({ input: createReadStream(file) })) {
-    number++
-    if (line.trim() === '') continue
+  for await (const line of linesOf(file)) {
+    const where = `${file}, line ${++number}`
+    const text = line.trim()
+    if (text === '') continue
     try {
-      yield JSON.parse(line) as unknown
-    } catch (error) {
-      throw new Error(`${file}, line ${number}: ${(error as Error).message}`, { cause: error })
+      yield { value: JSON.parse(text) as unknown, where }
+    } catch (cause) {
+      throw new SignalboxError('invalid_config', `${where}: ${(cause as Error).message}`, { cause })
     }
   }
+}
+
+/** Node's own `readline` ends a line at U+2028 and U+2029 too, which may stand inside of a JSON string. */
+async function* linesOf(file: string): AsyncGenerator<string, void, undefined> {
+  let rest = ''
+  for await (const text of createReadStream(file, 'utf8')) {
+    const lines = `${rest}${text as string}`.split('\n')
+    rest = lines.pop()!
+    yield* lines
+  }
+  yield rest
 }

@@ -1,5 +1,6 @@
 import type { parseArgs } from 'node:util'
 import { configFile } from './config-file.ts'
+import { timeOf } from './report-arguments.ts'
 
 const verbs = ['create', 'list', 'revoke'] as const
 const windows = ['minute', 'hour', 'day', 'week', 'month'] as const
@@ -76,7 +77,7 @@ function newKey(values: Values): NewKey {
     ...(model && { models: model }),
     ...(maxCostUsd !== undefined && { maxCostUsd }),
     ...(limitUsd !== undefined && { budgets: [{ limitUsd, window: period }] }),
-    ...(expires !== undefined && { expiresAt: timeOf(expires) }),
+    ...(expires !== undefined && { expiresAt: new Date(timeOf('--expires', expires)).toISOString() }),
   }
 }
 
@@ -84,10 +85,4 @@ function amount(flag: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined
   if (/^\d+(?:\.\d+)?$/.test(text)) return Number(text)
   throw new Error(`--${flag}: expected US dollars, got "${text}"`)
-}
-
-function timeOf(text: string): string {
-  const time = /^\d{4}-\d\d/.test(text) ? Date.parse(text) : Number.NaN
-  if (Number.isFinite(time)) return new Date(time).toISOString()
-  throw new Error(`--expires: expected a day such as 2027-01-01, got "${text}"`)
 }

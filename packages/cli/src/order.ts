@@ -14,10 +14,13 @@ function rings(order: readonly OrderedHook[]): string {
     `${bold('call ring')}, once for a call`,
     ring('call'),
     `${bold('route')}, ranks the models and tries them in turn`,
+    ring('route'),
     `${bold('attempt ring')}, once for each model; inside retry, once for each attempt`,
     ring('attempt'),
     bold('model'),
-  ].join('\n')
+  ]
+    .filter((line) => line !== '')
+    .join('\n')
 }
 
 const row = ({ stage, plugin }: OrderedHook) => [stage, plugin] as const

@@ -1,21 +1,40 @@
-import { type Plugin, createRouter, loadConfig } from '@signalbox/core'
+import { inspect } from 'node:util'
+import {
+  type CommandContext,
+  type Plugin,
+  type PluginCommand,
+  createRouter,
+  isSignalboxError,
+  loadConfig,
+} from '@signalbox/core'
 import type { PluginCommandLine } from './arguments.ts'
 import { columns, fail, print } from './terminal.ts'
 
 /** Runs a command of a plugin of the configuration, and gives the exit code. */
-export async function runPluginCommand({ config, plugin, command, args }: PluginCommandLine): Promise<number> {
+export async function runPluginCommand({ config, plugin, command = '', args }: PluginCommandLine): Promise<number> {
   const router = createRouter(await loadConfig(config))
   try {
-    const asked = router.plugins.find(({ name }) => name === plugin)
-    const { [command ?? '']: found } = asked?.commands ?? {}
-    if (!found) {
-      fail(`${config} has no command "${[plugin, command].filter(Boolean).join(' ')}". ${known(router.plugins)}`)
-      return 2
-    }
-    return (await found.run({ args, router, print })) ?? 0
+    const { commands = {} } = router.plugins.find(({ name }) => name === plugin) ?? {}
+    const found = Object.hasOwn(commands, command) ? commands[command] : undefined
+    if (found) return await exitCodeOf(found, { args, router, print }, `${plugin} ${command}`)
+    fail(`${config} has no command "${[plugin, command].filter(Boolean).join(' ')}". ${known(router.plugins)}`)
+    return 2
   } finally {
     await router.close()
   }
+}
+
+/** What fails is its author's to find: it is told with its stack. */
+async function exitCodeOf({ run }: PluginCommand, context: CommandContext, name: string): Promise<number> {
+  try {
+    const code = (await run(context)) ?? 0
+    if (Number.isInteger(code) && code >= 0 && code <= 255) return code
+    fail(`the command "${name}" gave ${inspect(code)} in place of an exit code from 0 to 255`)
+  } catch (error) {
+    if (isSignalboxError(error)) throw error
+    fail(`the command "${name}" failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
+  }
+  return 1
 }
 
 function known(plugins: readonly Plugin[]): string {

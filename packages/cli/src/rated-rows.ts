@@ -16,10 +16,10 @@ export interface RatedRows {
  */
 export async function ratedRows(ledgerFile: string, promptsFile: string): Promise<RatedRows> {
   const prompts = new Map<string, Prompt>()
-  for await (const line of jsonLines(promptsFile)) {
-    if (!isPrompt(line))
-      throw new Error(`${promptsFile}: expected lines of {"id", "prompt"}, got ${JSON.stringify(line).slice(0, 100)}`)
-    prompts.set(line.id, line)
+  for await (const { value, where } of jsonLines(promptsFile)) {
+    if (!isPrompt(value))
+      throw new Error(`${where}: expected lines of {"id", "prompt"}, got ${JSON.stringify(value).slice(0, 100)}`)
+    prompts.set(value.id, value)
   }
   const ledger = openLedger({ ledger: ledgerFile, models: {} })
   try {

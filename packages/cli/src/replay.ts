@@ -1,5 +1,4 @@
-import { openSync, readSync, closeSync, createReadStream } from 'node:fs'
-import { createInterface } from 'node:readline'
+import { openSync, readSync, closeSync } from 'node:fs'
 import {
   type RecordedCall,
   type RouterOptions,
@@ -8,6 +7,7 @@ import {
   offline,
   openLedger,
 } from '@signalbox/core'
+import { type JsonLine, jsonLines } from './json-lines.ts'
 import { printable } from './table.ts'
 import { columns, print } from './terminal.ts'
 
@@ -78,28 +78,20 @@ function isDatabase(file: string): boolean {
 }
 
 async function* callsOfLines(file: string): AsyncGenerator<RecordedCall> {
-  let number = 0
-  for await (const line of createInterface({ input: createReadStream(file) })) {
-    number++
-    if (line.trim() !== '') yield callOfLine(line, `${file}, line ${number}`)
-  }
+  for await (const line of jsonLines(file)) yield callOfLine(line)
 }
 
-function callOfLine(line: string, where: string): RecordedCall {
-  let call: Partial<RecordedCall> | null
-  try {
-    call = JSON.parse(line) as Partial<RecordedCall> | null
-  } catch (cause) {
-    throw new SignalboxError('invalid_config', `${where}: ${(cause as Error).message}`, { cause })
-  }
-  const { callId, time, identity, route, decision } = call ?? {}
+function callOfLine({ value, where }: JsonLine): RecordedCall {
+  const { callId, time, identity, route, decision } = (value ?? {}) as Partial<RecordedCall>
   const isWhole =
     typeof callId === 'string' &&
     typeof time === 'number' &&
     typeof route === 'string' &&
-    typeof identity === 'object' &&
-    typeof decision === 'object'
+    isObject(identity) &&
+    isObject(decision)
   if (isWhole) return { callId, time, identity, route, decision }
   const expected = 'expected a recorded call: { "callId", "time", "identity", "route", "decision" }'
-  throw new SignalboxError('invalid_config', `${where}: ${expected}, got ${line.slice(0, 60)}`)
+  throw new SignalboxError('invalid_config', `${where}: ${expected}, got ${JSON.stringify(value).slice(0, 60)}`)
 }
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null

@@ -76,15 +76,18 @@ const dayMs = 86_400_000
 
 /** A period, as `--from` and `--to` say it. */
 export const timesOf = ({ from, to }: Pick<Values, 'from' | 'to'>) => ({
-  from: from === undefined ? undefined : timeOf('--from', from, 0),
+  from: from === undefined ? undefined : timeOf('--from', from),
   to: to === undefined ? undefined : timeOf('--to', to, dayMs),
 })
 
-/** A day (in UTC; the last one is included) or an instant. */
-function timeOf(flag: string, text: string, wholeDayMs: number): number {
-  const isDay = /^\d{4}-\d\d-\d\d$/.test(text)
-  const time = /^\d{4}-\d\d/.test(text) ? Date.parse(text) : Number.NaN
-  if (Number.isFinite(time)) return isDay ? time + wholeDayMs : time
+/** A day (the last one is included) or an instant. In UTC, unless it names another zone. */
+export function timeOf(flag: string, text: string, wholeDayMs = 0): number {
+  const [, day, clock, zone = 'Z'] = /^(\d{4}-\d\d-\d\d)([T ]\d\d:[\d:.]+)?(Z|[+-]\d\d:\d\d)?$/.exec(text) ?? []
+  const midnight = Date.parse(`${day}T00:00Z`)
+  // A day that the calendar does not have is read as another one.
+  const isDay = Number.isFinite(midnight) && new Date(midnight).toISOString().startsWith(day!)
+  const time = clock === undefined ? midnight + wholeDayMs : Date.parse(`${day}${clock}${zone}`)
+  if (isDay && Number.isFinite(time)) return time
   throw new Error(`${flag}: expected a day such as 2026-11-21 or a time such as 2026-11-21T12:00Z, got "${text}"`)
 }
 

@@ -113,6 +113,12 @@ it('keeps to a period and a filter', async () => {
   expect(JSON.parse(await report('--user ada --format json')).total).toMatchObject({ calls: 2 })
 })
 
+it('takes a time that names no zone as it prints it, in UTC, wherever it runs', async () => {
+  const args = ['report', '--config', config, '--from', '2026-11-21T12:00', '--to', '2026-11-21T13:00:00.5']
+  const { stdout } = await finished(args, { TZ: 'America/New_York' })
+  expect(stdout).toContain('Costs by model, 2026-11-21 12:00 to 2026-11-21 13:00 (UTC)')
+})
+
 it('projects a month of given traffic: 6,480 USD spread evenly, 2,427 by weight (requirements, D7)', async () => {
   const table = await report('projection --requests 1000000 --input-tokens 1000')
   expect(table).toMatch(/^A month of 1,000,000 requests and 1,000,000,000 tokens$/m)
@@ -124,6 +130,46 @@ it('projects a month of given traffic: 6,480 USD spread evenly, 2,427 by weight 
     monthlyUsd: '2427',
   })
   expect(await report('projection')).toMatch(/^as observed +/m)
+})
+
+it('never shows for free what nobody knows the price of', async () => {
+  const models = {
+    known: { ...provider, price: { input: 1, output: 1 } },
+    llama: provider,
+  }
+  const routes = { auto: { strategy: 'weighted', models: ['known', 'llama'] } }
+  const own = configFile({ models, routes, ledger: 'unpriced.db' })
+  const ledger = createSqliteLedger({ file: join(dirname(own), 'unpriced.db'), clock: systemClock })
+  const tokens = { inputTokens: 1_000, cachedInputTokens: 0, cacheWriteTokens: 0, outputTokens: 50, reasoningTokens: 0 }
+  const about = { callKey: 'c', callId: 'id', identity: {}, route: 'auto', provider: 'p', outcome: 'ok' }
+  for (const [place, model] of ['known', 'llama', 'llama'].entries())
+    ledger.post({
+      ...about,
+      ...tokens,
+      place,
+      model,
+      time: Date.now() - 3_000,
+      latencyMs: 1,
+      costNanoUsd: model === 'known' ? 1_050_000n : undefined,
+      estimated: false,
+      overrun: false,
+    })
+  await ledger.end()
+  const printed = async (line: string) =>
+    ran(['report', ...line.split(' ').filter(Boolean), '--config', own], { COLUMNS: '120' })
+
+  const note = '2 attempts used tokens at a price that nobody knows: no sum of money counts them.'
+  for (const line of ['', 'savings', '--model llama']) expect((await printed(line)).stdout).toContain(note)
+  expect((await printed('--model known')).stdout).not.toContain('nobody knows')
+
+  const { stdout } = await printed('projection')
+  expect(stdout).toMatch(/^all on the dearest \(known\)/m)
+  expect(stdout).not.toMatch(/^(weighted|as observed)/m)
+  expect(stdout).toContain('No price is known for llama. Left out: weighted (auto), as observed.')
+  const { code, stderr } = await printed('projection --requests 10 --mix known=50,llama=50')
+  expect([code, stderr]).toEqual([1, expect.stringContaining('--mix: no price is known for "llama"; there are known')])
+  const none = await ran(['report', 'projection', '--requests', '1', '--config', configFile({ models: { provider } })])
+  expect(none).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('No price is known for any') })
 })
 
 it('recommends, and lists failovers', async () => {
@@ -180,6 +226,11 @@ it('makes, lists and revokes keys', async () => {
   expect(key).toMatch(/^sb-[\w-]{43}$/)
   expect(readFileSync(join(dirname(config), 'report-keys.json'), 'utf8')).not.toContain(key)
   expect((await keys('list')).stdout).toMatch(/shop +[\da-f]{8} +auto +5 USD a week +\d{4}-\d\d-\d\d +2099-01-01/)
+  for (const expires of ['2099-02-30', '2099', 'soon'])
+    expect(await keys(`create --name shop --expires ${expires}`)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--expires: expected a day such as'),
+    })
   expect((await keys('revoke shop')).stdout).toMatch(/^revoked shop \([\da-f]{8}\)\n$/)
   expect(await keys('revoke shop')).toMatchObject({
     code: 1,

@@ -4,6 +4,7 @@ import {
   type ProjectedModel,
   type Projection,
   type RouterOptions,
+  SignalboxError,
   type Traffic,
   csvLine,
   openLedger,
@@ -47,7 +48,20 @@ function sums(ledger: OpenedLedger, options: Asked, kind: 'costs' | 'savings'): 
   const { by, format, baseline } = options
   const made = ledger.report({ ...queryOf(options), by, baseline })
   if (format === 'json') return JSON.stringify(made, null, 2)
-  return format === 'csv' ? reportCsv(made).trimEnd() : reportText(made, kind, screen())
+  if (format === 'csv') return reportCsv(made).trimEnd()
+  return [reportText(made, kind, screen()), ...notes(unpricedNote(ledger, options))].join('\n')
+}
+
+/** What stands below a table, in lines that fit. */
+const notes = (text: string | undefined) => (text === undefined ? [] : ['', ...wrapped(text, screen().width, '')])
+
+/** An unknown price is not 0: what it was used for stands in no sum, and that is said. */
+function unpricedNote(ledger: OpenedLedger, options: Asked): string | undefined {
+  const groups = ledger.totals('model', queryOf(options))
+  const attempts = groups.reduce((sum, { unpricedAttempts }) => sum + unpricedAttempts, 0)
+  if (attempts === 0) return undefined
+  const subject = attempts === 1 ? '1 attempt' : `${round(attempts)} attempts`
+  return `${subject} used tokens at a price that nobody knows: no sum of money counts them.`
 }
 
 function recommendations(ledger: OpenedLedger, config: RouterOptions, options: Asked): string {
@@ -172,11 +186,33 @@ function projected(config: RouterOptions, { traffic, mix, observed, format }: Pr
     const price = known.priceOf(name)
     return price ? [{ name, prices: price.base }] : []
   })
-  const rows = project(traffic, models, mixesOf(config, { models, mix, observed }))
+  if (models.length === 0) throw new SignalboxError('price_unknown', 'No price is known for any of the models')
+  const priced = new Set(models.map(({ name }) => name))
+  const unpriced = ({ shares }: Mix) =>
+    Object.keys(shares).filter((name) => (shares[name] ?? 0) > 0 && !priced.has(name))
+  if (mix) checkMix(unpriced({ strategy: '', shares: mix }), priced)
+  const mixes = mixesOf(config, { models, mix, observed })
+  const leftOut = mixes.filter((one) => unpriced(one).length > 0)
+  const rows = project(
+    traffic,
+    models,
+    mixes.filter((one) => !leftOut.includes(one)),
+  )
   if (format === 'json') return JSON.stringify({ traffic, rows }, null, 2)
   if (format === 'csv')
     return csvOf(rows, ['strategy', 'monthlyUsd', 'usdPerMillionTokens', 'savingsUsd', 'savingsShare'] as const)
-  return projectionText(traffic, rows, screen())
+  const missing = [...new Set(leftOut.flatMap(unpriced))].join(', ')
+  const note = `No price is known for ${missing}. Left out: ${leftOut.map(({ strategy }) => strategy).join(', ')}.`
+  return [projectionText(traffic, rows, screen()), ...notes(leftOut.length > 0 ? note : undefined)].join('\n')
+}
+
+function checkMix([unknown]: readonly string[], priced: ReadonlySet<string>): void {
+  if (unknown === undefined) return
+  const there = [...priced].join(', ') || 'none'
+  throw new SignalboxError(
+    'invalid_config',
+    `--mix: no price is known for ${JSON.stringify(unknown)}; there are ${there}`,
+  )
 }
 
 /** The first is what the others are compared with: all on the dearest. */

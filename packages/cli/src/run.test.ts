@@ -64,13 +64,40 @@ describe('--check', () => {
   })
 })
 
+describe('a key that cannot be sent', () => {
+  it('is refused with the model it is for, also where the environment has it', async () => {
+    const models = { a: { provider: 'openai', apiKey: '$EMPTY' }, b: { provider: 'openai', apiKey: 'sk with spaces' } }
+    const file = configFile({ models })
+    const expected = 'expected printable ASCII characters without spaces, got'
+    expect((await ran(['serve', '--check', '-c', file], { EMPTY: '' })).stderr).toBe(
+      [
+        `signalbox: The configuration ${file} has 2 faults:`,
+        `  models.a.apiKey: ${expected} a string (not shown) (its value is not shown)`,
+        `  models.b.apiKey: ${expected} a string (not shown)`,
+        '',
+      ].join('\n'),
+    )
+    for (const [provider, variable] of [
+      ['openai', 'OPENAI_API_KEY'],
+      ['anthropic', 'ANTHROPIC_API_KEY'],
+    ] as const)
+      expect(
+        await ran(['serve', '--check', '-c', configFile({ models: { mine: { provider } } })], { [variable]: '' }),
+      ).toMatchObject({ code: 1, stderr: expect.stringContaining(`models.mine.apiKey: ${variable} is empty`) })
+  })
+})
+
 describe('--print-order', () => {
   it('prints the rings outermost first, a plugin of a module among them', async () => {
     const module = configFile(
       `const call = (call: unknown, next: (call: unknown) => unknown) => next(call)
       export default {
         models: { a: { provider: 'openai', apiKey: '$PROVIDER_KEY' } },
-        plugins: [{ name: 'hello', call }, { name: 'prompt-rules', call: { stage: 'guard', run: call } }],
+        plugins: [
+          { name: 'hello', call },
+          { name: 'prompt-rules', call: { stage: 'guard', run: call } },
+          { name: 'first-only', route: (_call: unknown, [first]: unknown[], attempt: (one: unknown) => unknown) => attempt(first) },
+        ],
       }`,
       'ts',
     )
@@ -86,6 +113,7 @@ describe('--print-order', () => {
         admit      degrade
         admit      admit
       route, ranks the models and tries them in turn
+        route      first-only
       attempt ring, once for each model; inside retry, once for each attempt
         retry      translate
         retry      retry
@@ -127,6 +155,8 @@ describe('a command of a plugin', () => {
         commands: {
           say: { summary: 'says it', run: ({ args, router, print }: any) => { print([...router.names(), ...args].join(' ')); return args.length } },
           fail: { summary: 'fails', run: () => Promise.reject(new Error('inside')) },
+          text: { summary: 'fails, too', run: () => { throw 'a text' } },
+          odd: { summary: 'gives no code', run: () => 300 },
         },
       }],
     }`,
@@ -139,13 +169,25 @@ describe('a command of a plugin', () => {
       stdout: 'a hello --there\n',
       stderr: '',
     })
-    expect((await finished(['echo', 'fail', '-c', commanded], key)).code).not.toBe(0)
+  })
+
+  it.each([
+    ['fail', 'failed: Error: inside\n    at '],
+    ['text', 'failed: a text\n'],
+    ['odd', 'gave 300 in place of an exit code from 0 to 255\n'],
+  ])('that fails is named: %s', async (command, why) => {
+    const { code, stderr } = await ran(['echo', command, '-c', commanded], key)
+    expect(code).toBe(1)
+    expect(stderr.startsWith(`signalbox: the command "echo ${command}" ${why}`), stderr).toBe(true)
   })
 
   it('that is not there is told of with those that are', async () => {
     const { code, stderr } = await ran(['echo', 'shout', '-c', commanded], key)
     expect(code).toBe(2)
-    expect(stderr).toContain('has no command "echo shout". Its plugins have:\n  echo say   says it\n  echo fail  fails')
+    expect(stderr).toContain(
+      'has no command "echo shout". Its plugins have:\n  echo say   says it\n  echo fail  fails\n',
+    )
+    expect((await ran(['echo', 'toString', '-c', commanded], key)).stderr).toContain('no command "echo toString"')
     expect((await ran(['ecko', '-c', config], key)).stderr).toContain('has no command "ecko". Its plugins have none.')
   })
 })
@@ -164,6 +206,35 @@ describe('what stands in the way', () => {
       code: 1,
       stdout: '',
       stderr: 'signalbox: The configuration nowhere.yaml cannot be read: there is no such file\n',
+    })
+  })
+
+  it.each([
+    {
+      what: 'a ledger that is none',
+      options: (file: string) => ({ ledger: file }),
+      told: 'the ledger cannot be kept in',
+    },
+    {
+      what: 'a cache that is none',
+      options: (file: string) => ({ cache: { file } }),
+      told: 'the cache cannot be kept in',
+    },
+  ])('$what, or whose folder is not there', async ({ options, told }) => {
+    const garbage = configFile('no database '.repeat(100), 'db')
+    for (const [file, why] of [
+      [garbage, 'file is not a database'],
+      [`${garbage}/none.db`, 'unable to open database file'],
+    ] as const) {
+      const wrong = configFile({ models: { a: { provider: 'openai', apiKey: 'any' } }, ...options(file) })
+      expect(await ran(['serve', '--check', '-c', wrong])).toEqual({
+        code: 1,
+        stdout: '',
+        stderr: `signalbox: ${told} ${file}: ${why}\n`,
+      })
+    }
+    expect(await ran(['simulate', '--ledger', garbage, '--policy', configFile({ models: {} })])).toMatchObject({
+      code: 1,
     })
   })
 

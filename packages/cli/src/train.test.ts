@@ -107,6 +107,20 @@ describe('train', () => {
     expect(existsSync(out)).toBe(false)
   })
 
+  it('takes results from anywhere: with a byte order mark, CRLF, and line ends of Unicode inside of a prompt', async () => {
+    const lines = results({ count: 60, learnable: true }).replaceAll('poem', 'poem\u2028\u2029\u0085')
+    const data = configFile(`\uFEFF${lines.replaceAll('\n', '\r\n')}\r\n`, 'jsonl')
+    const { stdout } = await ran(['train', '--data', data, '--out', join(dirname(data), 'anywhere.json')])
+    expect(stdout).toContain('60 of 60 prompts')
+  })
+
+  it('says that it cannot write the profile', async () => {
+    const data = configFile(results({ count: 10, learnable: true }), 'jsonl')
+    const out = join(dirname(data), 'no such folder', 'profile.json')
+    const { code, stderr } = await ran(['train', '--data', data, '--out', out])
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining(`${out} cannot be written: ENOENT`) })
+  })
+
   it('takes the rated calls of a ledger too, with the prompts that the host has kept', async () => {
     const { ledger, prompts } = await ratedLedger({ modelsOfPrompt: () => ['small', 'large'] })
     const out = join(dirname(prompts), 'rated.json')

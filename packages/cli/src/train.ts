@@ -27,8 +27,8 @@ export async function train({ data, rated, out }: TrainOptions): Promise<boolean
   const profile = trained(() => trainProfile(rows, { onProgress: progress }), data ?? rated!.ledger)
   if (!profile) return false
   const text = JSON.stringify(profile)
-  await writeFile(out, `${text}\n`)
   if (profile.report) print(reportText(profile.report))
+  if (!(await written(out, `${text}\n`))) return false
   tell(`${out}: ${profile.models.length} models, ${profile.domains.length} domains, ${text.length} bytes`)
   if (!profile.report)
     tell('Nothing was measured: no prompt has a score of every model. Give some that have by --data.')
@@ -40,7 +40,7 @@ export async function train({ data, rated, out }: TrainOptions): Promise<boolean
 async function readRows({ data, rated }: Pick<TrainOptions, 'data' | 'rated'>): Promise<Row[] | undefined> {
   const rows: Row[] = []
   try {
-    if (data !== undefined) for await (const row of jsonLines(data)) rows.push(row as Row)
+    if (data !== undefined) for await (const { value } of jsonLines(data)) rows.push(value as Row)
     if (rated) {
       const found = await ratedRows(rated.ledger, rated.prompts)
       tell(
@@ -63,6 +63,17 @@ function trained<T>(make: () => T, file: string): T | undefined {
     if (!(error instanceof TypeError) || !error.message.startsWith('rows')) throw error
     fail(`${file}: ${error.message}`)
     return undefined
+  }
+}
+
+/** Whether a file could be written; where it could not, why is told. */
+async function written(file: string, text: string): Promise<boolean> {
+  try {
+    await writeFile(file, text)
+    return true
+  } catch (error) {
+    fail(`${file} cannot be written: ${(error as Error).message}`)
+    return false
   }
 }
 

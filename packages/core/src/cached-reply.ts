@@ -75,9 +75,13 @@ const streamHeaders = { 'content-type': 'text/event-stream; charset=utf-8' }
 
 /** Whether an answer may become plain from a stream, or the other way: some of what it may hold is lost on that way. */
 export function canChangeKind({ request: { body, parameters } }: Call): boolean {
-  const { logprobs, audio } = body
-  return !logprobs && !audio && (parameters.choices ?? 1) === 1
+  const { logprobs, top_logprobs: likeliest, audio, include } = body
+  const wantsProbabilities = logprobs || likeliest || (Array.isArray(include) && include.includes(outputLogprobs))
+  return !wantsProbabilities && !audio && (parameters.choices ?? 1) === 1
 }
+
+/** How a caller of responses asks for the probabilities of tokens. */
+const outputLogprobs = 'message.output_text.logprobs'
 
 /** Whether a model was let write less than its caller may have, for want of money: another one may have more of that. */
 export function isCapped({ record }: Call, { model }: Reply): boolean {

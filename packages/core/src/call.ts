@@ -44,7 +44,7 @@ const processTag = randomUUID().slice(0, 18)
 let calls = 0
 
 const nobody: Identity = Object.freeze({})
-const noHeaders = Object.freeze({})
+const nothing = Object.freeze({})
 
 /** What a call is made with. */
 export interface CallServices extends Services {
@@ -52,6 +52,8 @@ export interface CallServices extends Services {
   readonly end: AbortController
   /** Names the policy that decides. */
   readonly policy: string
+  /** The call on whose behalf this one is made. */
+  readonly madeFor?: Call
 }
 
 /**
@@ -62,7 +64,7 @@ export interface CallServices extends Services {
 export function createCall(
   init: CallInit,
   routes: RouteTable,
-  { clock, random, logger, end, policy }: CallServices,
+  { clock, random, logger, end, policy, madeFor }: CallServices,
 ): Call {
   const { dialect = 'openai-chat', id = randomUUID(), parent, madeBy } = init
   const identity = init.identity ? readIdentity(init.identity) : nobody
@@ -92,15 +94,16 @@ export function createCall(
     dialect,
     surface,
     request,
-    labels: {},
-    state: {},
+    labels: nothing,
+    state: nothing,
     signal: end.signal,
     deadline: now + Math.min(route.callMs, init.timeoutMs ?? Infinity),
     maxCostNanoUsd,
-    headers: init.headers ?? noHeaders,
+    headers: init.headers ?? nothing,
     log: init.log ?? logger,
     record,
     ...(parent !== undefined && { parent }),
+    ...(madeFor && { madeFor }),
     ...(madeBy !== undefined && { madeBy }),
     ...(init.cacheControl !== undefined && { cacheControl: init.cacheControl }),
     ...(init.idempotencyKey !== undefined && { idempotencyKey: init.idempotencyKey }),
@@ -113,7 +116,7 @@ export function childOf(
   init: Partial<CallInit> & Pick<CallInit, 'body'>,
   { by, now }: { readonly by: string; readonly now: number },
 ): CallInit {
-  const { maxCostNanoUsd, log } = parent
+  const { maxCostNanoUsd, log, cacheControl } = parent
   const bounds = [init.maxCostUsd, maxCostNanoUsd === undefined ? undefined : maxCostNanoUsd / 1e9]
   const maxCostUsd = Math.min(...bounds.filter((bound) => bound !== undefined))
   return {
@@ -126,6 +129,7 @@ export function childOf(
     timeoutMs: Math.max(0, Math.min(init.timeoutMs ?? Infinity, parent.deadline - now)),
     ...(maxCostUsd !== Infinity && { maxCostUsd }),
     ...(log && { log }),
+    ...(cacheControl !== undefined && { cacheControl }),
   }
 }
 

@@ -114,6 +114,8 @@ function strategyError(cause: unknown, { strategy }: Route): SignalboxError {
 type Ranking = Pick<Circumstances, 'looks'> & { readonly ranked: readonly Ranked[] }
 
 function settle(call: Call, route: Route, { ranked, looks }: Ranking): readonly Ranked[] {
+  if (!Array.isArray(ranked) || ranked.some((one: Partial<Ranked> | null | undefined) => one?.name === undefined))
+    throw new SignalboxError('plugin_failed', `The strategy "${route.strategy.name}" gave no list of models`)
   const listed = route.fallback.length === 0 ? ranked : withFallback(ranked, route)
   const lookOf = (one: Ranked) => looks.get(one.name) ?? stranger(one, route)
   const fitting = listed.filter((one) => isOpen(call, lookOf(one)))

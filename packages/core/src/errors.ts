@@ -211,9 +211,9 @@ export function isSignalboxError(error: unknown): error is SignalboxError {
   return typeof error === 'object' && error !== null && brand in error
 }
 
-/** The same error for another call: an error belongs to one. */
-export function errorForAnother(error: SignalboxError): SignalboxError {
+/** The same error for another call, with what is different there: an error belongs to one. */
+export function errorForAnother(error: SignalboxError, different: SignalboxErrorOptions = {}): SignalboxError {
   const { code, message, cause, answer, failures: _failures, billed: _billed, ...rest } = error
   const { name: _name, code: _code, ...options } = rest as typeof rest & { name?: string; code?: string }
-  return new SignalboxError(code, message, { ...options, cause, ...(answer && { answer }) })
+  return new SignalboxError(code, message, { ...options, cause, ...(answer && { answer }), ...different })
 }

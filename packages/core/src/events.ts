@@ -57,9 +57,9 @@ export interface RouterEvents {
   'ledger.failed': { readonly error: unknown }
   /** The shared store cannot be reached, or can again. */
   'store.changed': StoreChange
-  /** A share of a budget is used; told once for each account and period, or rolling window. */
+  /** A share of a budget is used; told once for each account and period, or rolling window, by whoever shares the store. */
   'budget.alert': BudgetTelling & { readonly share: number; readonly settledUsd: string; readonly heldUsd: string }
-  /** A budget refused a call; told once for each account and period, or rolling window. */
+  /** A budget refused a call; told once likewise. */
   'budget.refused': BudgetTelling & { readonly remainingUsd: string }
   /** A call is tried although nothing on its route looks well. */
   'last.resort': { readonly callId: string; readonly route: string; readonly model: string; readonly health: string }

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from './clock.ts'
 import { SignalboxError, isSignalboxError } from './errors.ts'
 import type { EventBus } from './events.ts'
+import { came, faultOfReply, isCopyOf } from './hook-checks.ts'
 import type { PlacedHook, Ring } from './order.ts'
 import type { Bounded, Overdue } from './overdue.ts'
 import type { Attempt, Call, Handler, Middleware, Reply } from './types.ts'
@@ -40,8 +41,15 @@ export function runHook<C extends Call | Attempt>(hook: PlacedHook<C>, context: 
       return underWay.recover(error)
     }
     // What it hands on untouched needs no watching: the common case, and free of promises.
-    return underWay.isLast(returned) ? returned : underWay.outcomeOf(returned)
+    return underWay.isLast(returned) ? underWay.handOn(returned) : underWay.outcomeOf(returned)
   }
+}
+
+/** What a hook changed stays as it is for those behind it. */
+function freezeParts(changed: Call | Attempt): void {
+  const { labels, state } = 'call' in changed ? changed.call : changed
+  Object.freeze(labels)
+  Object.freeze(state)
 }
 
 interface Manner extends HookContext {
@@ -50,7 +58,7 @@ interface Manner extends HookContext {
 }
 
 /** One run of a hook, from its call until it has settled. */
-class HookRun<C> implements Bounded {
+class HookRun<C extends Call | Attempt> implements Bounded {
   readonly deadline: number
   before: Bounded | undefined
   behind: Bounded | undefined
@@ -63,6 +71,7 @@ class HookRun<C> implements Bounded {
   /** How many `next` are under way. */
   private inside = 0
   private isWatched = false
+  private isOver = false
   private late: SignalboxError | undefined
   private settle: ((reply: Reply | Promise<Reply>) => void) | undefined
   /** Streams that `next` brought and that have not ended. */
@@ -77,7 +86,12 @@ class HookRun<C> implements Bounded {
 
   enter(inner: C): Promise<Reply> {
     if (this.late) return Promise.reject(this.late)
+    if (inner !== this.call) {
+      if (!isCopyOf(this.call, inner)) return Promise.reject(this.noCall(inner))
+      freezeParts(inner)
+    }
     const passed = this.next(inner)
+    if (this.isOver) return this.forItself(passed)
     if (this.passed) (this.earlier ??= []).push(this.passed)
     this.passed = passed
     if (this.isWatched) this.follow(passed)
@@ -86,6 +100,11 @@ class HookRun<C> implements Bounded {
 
   isLast(returned: unknown): boolean {
     return returned === this.passed && returned !== undefined && !this.earlier
+  }
+
+  handOn(returned: Promise<Reply>): Promise<Reply> {
+    this.isOver = true
+    return returned
   }
 
   /** What the hook comes to: its reply, or what is made of its failure. */
@@ -119,6 +138,7 @@ class HookRun<C> implements Bounded {
     const { settle } = this
     if (!settle) return
     this.settle = undefined
+    this.isOver = true
     this.manner.overdue.delete(this)
     settle(outcome())
   }
@@ -139,43 +159,49 @@ class HookRun<C> implements Bounded {
     void reply.ended.then(() => streams.delete(reply))
   }
 
-  private afterReturn(reply: unknown): void {
-    if (!this.settle) return isReply(reply) && !this.manner.open ? reply.cancel(this.late) : undefined
-    if (!isReply(reply)) return this.finish(() => this.recover(this.fault('returned no reply')))
+  private afterReturn(returned: unknown): void {
+    const fault = faultOfReply(returned)
+    const reply = returned as Reply
+    if (!this.settle) return fault || this.manner.open ? undefined : reply.cancel(this.late)
+    if (fault) return this.finish(() => this.recover(this.fault('returned no reply', fault)))
     this.streams?.delete(reply)
     if (!this.streams?.size) return this.finish(() => reply)
     if (reply.body instanceof Uint8Array) return soon(() => this.finish(() => this.withoutLost(reply)))
     this.finish(() => reply)
-    reply.body.tap(nothing, () => soon(() => this.dropLost()))
+    reply.body.tap(nothing, () => soon(() => this.drop(this.streams!)))
   }
 
   /** The reply, unless the hook let another one go that nobody reads. */
   private withoutLost(reply: Reply): Reply | Promise<Reply> {
-    return this.cancelLost() ? this.recover(this.fault('lost a reply of next, which it must hand on or cancel')) : reply
+    if (unread(this.streams!).length === 0) return reply
+    return this.recover(this.fault('lost a reply of next', 'it must hand it on or cancel it'))
   }
 
-  private dropLost(): void {
-    if (!this.cancelLost()) return
+  /** Cancels what nobody reads, and tells of it. */
+  private drop(replies: Iterable<Reply>): void {
+    const lost = unread(replies)
+    if (lost.length === 0) return
+    for (const reply of lost) reply.cancel(new Error('a plugin lost this reply'))
     const { plugin, ring, events } = this.manner
     const message = `The plugin "${plugin}" lost a reply of next in the ${ring} ring; it is cancelled`
     events.emit('warning', { kind: 'plugin_failed', plugin, message })
   }
 
-  private cancelLost(): boolean {
-    const lost = [...(this.streams ?? [])].filter(({ body }) => !(body instanceof Uint8Array) && body.isTaken === false)
-    for (const reply of lost) reply.cancel(new Error('a plugin lost this reply'))
-    return lost.length > 0
+  /** What is asked for when the hook is over goes to no caller: it is the hook's to read. */
+  private forItself(passed: Promise<Reply>): Promise<Reply> {
+    passed.then((reply) => soon(() => this.drop([reply])), nothing)
+    return passed
   }
 
   /** What is made of a failure: a rejection that names the plugin, or the call without it. */
   recover(thrown: unknown): Promise<Reply> {
     const { plugin, ring, open, events } = this.manner
     const named = this.failure(thrown)
-    const { passed } = this
-    if (!open || named.plugin !== plugin) {
-      passed?.then((reply) => reply.cancel(named), nothing)
-      return Promise.reject(named)
-    }
+    const { passed, earlier = [] } = this
+    const isFinal = !open || named.plugin !== plugin
+    for (const one of isFinal && passed ? [...earlier, passed] : earlier)
+      one.then((reply) => reply.cancel(named), nothing)
+    if (isFinal) return Promise.reject(named)
     const message = `The plugin "${plugin}" was stepped over in the ${ring} ring: ${reasonOf(named)}`
     events.emit('warning', { kind: 'plugin_skipped', plugin, message })
     return passed ? passed.then((reply) => untaken(reply, named)) : this.next(this.call)
@@ -190,11 +216,21 @@ class HookRun<C> implements Bounded {
     })
   }
 
-  private fault(what: string): SignalboxError {
+  private noCall(given: unknown): SignalboxError {
+    const got = typeof given === 'object' && given !== null ? 'no copy of it' : came(given)
+    return this.fault('handed next no call', `expected the ${this.manner.ring}, or a changed copy of it, got ${got}`)
+  }
+
+  private fault(what: string, detail: string): SignalboxError {
     const { plugin, ring } = this.manner
-    return new SignalboxError('plugin_failed', `The plugin "${plugin}" ${what}, in the ${ring} ring`, { plugin })
+    const message = `The plugin "${plugin}" ${what} in the ${ring} ring: ${detail}`
+    return new SignalboxError('plugin_failed', message, { plugin })
   }
 }
+
+/** Streams that nobody has begun to read. */
+const unread = (replies: Iterable<Reply>) =>
+  [...replies].filter(({ body }) => !(body instanceof Uint8Array) && body.isTaken === false)
 
 /** A reply that the hook had begun to read cannot go to the caller any more. */
 function untaken(reply: Reply, failure: SignalboxError): Reply {
@@ -249,14 +285,6 @@ function limitTime<C>(run: Middleware<C>, limitMs: number, plugin: string, clock
       void (async () => run(call, enter))().then(resolve, reject).finally(finish)
     })
 }
-
-const replyParts = ['status', 'headers', 'body', 'ended'] as const
-
-const isReply = (value: unknown): value is Reply =>
-  typeof value === 'object' &&
-  value !== null &&
-  replyParts.every((part) => part in value) &&
-  typeof (value as Reply).cancel === 'function'
 
 const nothing = () => undefined
 

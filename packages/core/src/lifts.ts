@@ -2,7 +2,8 @@ import { type CachedAnswer, isCachedAnswer } from './cache/answer.ts'
 import { type CacheWishes, readCacheControl } from './cache/cache-control.ts'
 import { cachedReply, costOf, isCutByMoney, told } from './cached-reply.ts'
 import { SignalboxError } from './errors.ts'
-import { type HookOptions, type Plugin, type PluginServices, definePlugin } from './plugin.ts'
+import { type HookOptions, type Plugin, type PluginServices, checkFunctions, definePlugin } from './plugin.ts'
+import { isRecord } from './is-record.ts'
 import { bytesOf, noUsage } from './reply.ts'
 import type { Attempt, Call, HeldMoney, Reply } from './types.ts'
 
@@ -22,6 +23,7 @@ export type Labels = Readonly<Record<string, string>>
  * const language = classifier('language', (call) => ({ language: /[àạảãđ]/.test(call.request.text) ? 'vi' : 'en' }))
  */
 export function classifier(name: string, classify: Classify, options: LiftOptions = {}): Plugin {
+  checkFunctions(name, { classify })
   return definePlugin({
     name,
     call: {
@@ -30,6 +32,8 @@ export function classifier(name: string, classify: Classify, options: LiftOption
       async run(call, next) {
         const labels = await classify(call)
         if (!labels) return next(call)
+        if (!isRecord(labels) || !Object.values(labels).every((label) => typeof label === 'string'))
+          throw new TypeError(`a classifier gives texts by name, got ${JSON.stringify(labels)}`)
         const merged = { ...call.labels, ...labels }
         call.record.labels = merged
         return next({ ...call, labels: merged })
@@ -51,6 +55,7 @@ export type Guard = (call: Call) => Call | void | Promise<Call | void>
  * })
  */
 export function guard(name: string, check: Guard, options: LiftOptions = {}): Plugin {
+  checkFunctions(name, { check })
   return definePlugin({
     name,
     call: { ...options, stage: 'guard', run: async (call, next) => next((await check(call)) ?? call) },
@@ -92,6 +97,7 @@ export function budgetGuard<Hold>(
   budget: BudgetGuard<Hold>,
   options: Omit<HookOptions<Attempt>, 'run' | 'stage'> = {},
 ): Plugin {
+  checkFunctions(name, { hold: budget?.hold, ...(budget?.settle !== undefined && { settle: budget.settle }) })
   let services: PluginServices | undefined
   const settleSafely = async (hold: Hold, { entry }: HeldMoney, attempt: Attempt) => {
     try {
@@ -148,6 +154,7 @@ export interface CacheLayer {
  * })
  */
 export function cacheLayer(name: string, layer: CacheLayer, options: LiftOptions = {}): Plugin {
+  checkFunctions(name, { get: layer?.get, set: layer?.set })
   return definePlugin({
     name,
     call: {

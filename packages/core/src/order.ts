@@ -85,7 +85,7 @@ function entryOf(name: string, hook: HookOptions<never>, { ring, stages, faults 
   if (stage !== undefined && place < 0) {
     faults.push({
       path: `plugins.${name}.${ring}.stage`,
-      message: `expected one of ${stages.join(', ')}, got ${JSON.stringify(stage)}`,
+      message: `expected one of ${[...new Set(stages)].join(', ')}, got ${JSON.stringify(stage)}`,
     })
   }
   const tier = tiers[hook.enforce ?? 'none'] as number | undefined

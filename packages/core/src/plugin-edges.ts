@@ -1,4 +1,4 @@
-import type { Identity, ByteStream } from './types.ts'
+import type { Identity } from './types.ts'
 import type { Router } from './router.ts'
 
 /** A request for a path of a plugin's. */
@@ -6,6 +6,8 @@ export interface PluginRequest {
   readonly method: string
   /** What stands behind the path where that ends in `/*`, else empty. */
   readonly rest: string
+  /** What stands behind `?`. */
+  readonly query: URLSearchParams
   /** A header's value by its lower-case name. */
   header(name: string): string | undefined
   /** The body: its bytes, or what a host's parser made of them. */
@@ -16,12 +18,12 @@ export interface PluginRequest {
   readonly signal: AbortSignal
 }
 
-/** What a plugin answers on a path of its own. An object goes out as JSON. */
+/** What a plugin answers on a path of its own. An object goes out as JSON, and what is iterated piece by piece. */
 export interface PluginAnswer {
   /** @default 200 */
   readonly status?: number
   readonly headers?: Readonly<Record<string, string>>
-  readonly body: object | string | Uint8Array | ByteStream
+  readonly body: object | string | Uint8Array | AsyncIterable<Uint8Array>
 }
 
 /** A path that a plugin answers, below `/plugins/NAME`. */

@@ -1,11 +1,15 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { CallInit } from './call.ts'
 import type { Clock, Random } from './clock.ts'
-import { SignalboxError } from './errors.ts'
+import { configError, shown } from './config/fault.ts'
+import { SignalboxError, isSignalboxError } from './errors.ts'
 import type { Events } from './events.ts'
+import { isRecord } from './is-record.ts'
 import type { Ledger } from './ledger/types.ts'
 import type { PluginCommand, PluginPath } from './plugin-edges.ts'
+import { functionFaults, pluginFaults } from './plugin-checks.ts'
 import { readOptions } from './standard-schema.ts'
+import { isPromise } from './store/after.ts'
 import type { Store } from './store/store.ts'
 import type { Attempt, Call, Candidate, CandidateView, Logger, Middleware, Reply } from './types.ts'
 import type { RankFunction, Ranked, Strategy } from './strategy.ts'
@@ -71,8 +75,9 @@ export interface PluginServices {
   /** The most that an attempt can cost, in nano-USD; undefined at a price that nobody knows. */
   costBoundNanoUsd(attempt: Attempt): number | undefined
   /**
-   * Makes a call on behalf of another one: with its identity, its signal and what is left of its time, and without this
-   * plugin's own hooks. A reply that is not read to its end must be cancelled.
+   * Makes a call on behalf of another one: with its identity, its signal, what it wants of a cache and what is left of its
+   * time, and without this plugin's own hooks. A reply that is not read to its end must be cancelled. What it rejects with
+   * names the plugin, like anything else that fails in it.
    */
   handle(parent: Call, init: Pick<CallInit, 'body' | 'dialect' | 'timeoutMs' | 'maxCostUsd'>): Promise<Reply>
 }
@@ -119,26 +124,11 @@ export type PluginFactory<Input = never> = (
   ...options: undefined extends Input ? [options?: Input] : [options: Input]
 ) => Plugin
 
-const pluginKeys = new Set([
-  'name',
-  'version',
-  'requires',
-  'call',
-  'attempt',
-  'route',
-  'strategies',
-  'config',
-  'paths',
-  'commands',
-  'setup',
-  'close',
-])
-
 /**
  * Declares a plugin. With a schema of its `options` it declares what makes one: a function of those options.
  *
- * @throws SignalboxError `invalid_config` when it is not one, saying what came instead; and from the function, for options
- * that the schema refuses.
+ * @throws SignalboxError `invalid_config` when it is not one, with every fault and what came instead; and from the function,
+ * for options that the schema refuses, and `plugin_failed` for what `create` throws.
  * @example
  * const region = definePlugin({
  *   name: 'region',
@@ -156,35 +146,45 @@ export function definePlugin(plugin: Plugin): Plugin
 export function definePlugin(given: Plugin | PluginDeclaration<StandardSchemaV1>): Plugin | PluginFactory<unknown> {
   const name: unknown = given?.name
   if (typeof name !== 'string' || name === '')
-    throw invalid('a plugin', `a name that is a non-empty string, got ${show(name)}`)
+    throw configError(
+      [{ path: 'name', message: `expected a text that is not empty, got ${shown([], name)}` }],
+      'A plugin',
+    )
   if (!('create' in given)) return checked(given)
-  return (options?: unknown) =>
-    checked({ ...given.create(readOptions(given.options, options, `plugin "${name}"`)), name: given.name })
+  checkFunctions(name, { create: given.create })
+  return (options?: unknown) => {
+    const made = madeBy(given, readOptions(given.options, options, `plugin "${name}"`))
+    return checked({ ...made, name: given.name })
+  }
+}
+
+/**
+ * Checks the functions that a plugin is made of.
+ *
+ * @throws SignalboxError `invalid_config`
+ */
+export function checkFunctions(name: string, parts: object): void {
+  const faults = functionFaults(parts)
+  if (faults.length > 0) throw configError(faults, `The plugin "${name}"`)
+}
+
+function madeBy({ name, create }: PluginDeclaration<StandardSchemaV1>, options: unknown): Omit<Plugin, 'name'> {
+  let made: unknown
+  try {
+    made = create(options)
+  } catch (cause) {
+    if (isSignalboxError(cause)) throw cause
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new SignalboxError('plugin_failed', `The plugin "${name}" could not be made: ${why}`, { plugin: name, cause })
+  }
+  if (isPromise(made)) made.catch(() => undefined)
+  else if (isRecord(made)) return made
+  const got = isPromise(made) ? 'a promise' : shown([], made)
+  throw configError([{ path: 'create', message: `expected the parts of a plugin, got ${got}` }], `The plugin "${name}"`)
 }
 
 function checked(plugin: Plugin): Plugin {
-  const where = `plugin "${plugin.name}"`
-  for (const key of Object.keys(plugin)) {
-    if (!pluginKeys.has(key)) throw invalid(where, `one of ${[...pluginKeys].join(', ')}, got the key "${key}"`)
-  }
-  for (const ring of ['call', 'attempt'] as const) {
-    const hook: unknown = plugin[ring]
-    const run: unknown = typeof hook === 'object' && hook !== null ? (hook as HookOptions<unknown>).run : hook
-    if (hook !== undefined && typeof run !== 'function')
-      throw invalid(`${where}, ${ring}`, `a function or { run }, got ${show(hook)}`)
-  }
-  const named = (['config', 'paths', 'commands'] as const).find((key) => plugin[key] !== undefined)
-  if (named && !ownName.test(plugin.name))
-    throw invalid(`${where}, ${named}`, 'a name of letters, digits, "-" and "_", because they stand under it')
+  const faults = pluginFaults(plugin)
+  if (faults.length > 0) throw configError(faults, `The plugin "${plugin.name}"`)
   return plugin
 }
-
-/** A name that can stand in a path, on a command line and as a key. */
-const ownName = /^[a-z][\w-]*$/i
-
-function invalid(where: string, expected: string): SignalboxError {
-  return new SignalboxError('invalid_config', `The configuration has a fault:\n  ${where}: expected ${expected}`)
-}
-
-const show = (value: unknown) =>
-  typeof value === 'string' ? JSON.stringify(value) : value === null ? 'null' : typeof value

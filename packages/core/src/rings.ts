@@ -16,7 +16,8 @@ import type { Attempt, Call, Handler, Middleware } from './types.ts'
 
 /** One line of the order in which hooks run. */
 export interface OrderedHook {
-  readonly ring: Ring
+  /** `route` for the hook that takes the place of the route, between the rings. */
+  readonly ring: Ring | 'route'
   readonly plugin: string
   readonly stage: string
 }
@@ -89,12 +90,15 @@ function buildRings(plugins: readonly Plugin[], parts: RingParts): Ringed {
       call.record.facts = factsOf(call)
       return plainReply({ status: 200, headers: {}, dialect: call.dialect, model: '', body: new Uint8Array(0) })
     }),
-    order: [...orderOf('call', callHooks), ...orderOf('attempt', attemptHooks)],
+    order: [...orderOf('call', callHooks), ...routeOf(plugins), ...orderOf('attempt', attemptHooks)],
   }
 }
 
 /** Hooks that take part in a decision without sending: all but those that watch, keep or charge. */
 const decides = ({ stage }: PlacedHook<Call>) => stage !== 'observe' && stage !== 'cache' && stage !== 'admit'
+
+const routeOf = (plugins: readonly Plugin[]): OrderedHook[] =>
+  plugins.flatMap(({ name, route }) => (route ? [{ ring: 'route', plugin: name, stage: 'route' }] : []))
 
 function orderOf<C>(ring: Ring, hooks: readonly PlacedHook<C>[]): OrderedHook[] {
   return hooks.map(({ plugin, stage }) => ({ ring, plugin, stage: stage ?? 'outermost' }))

@@ -14,7 +14,7 @@ import { createBudgets } from './money/budget.ts'
 import type { Opened } from './opened.ts'
 import { createOverdue } from './overdue.ts'
 import { type BuiltInServices, builtInPlugins } from './pipeline.ts'
-import { type Plugin, definePlugin } from './plugin.ts'
+import type { Plugin } from './plugin.ts'
 import { policyOf } from './policy.ts'
 import { priceBookOf, pricesOf } from './priced-models.ts'
 import { type Connections, createConnections } from './providers/connections.ts'
@@ -74,7 +74,7 @@ export function createParts(options: RouterOptions, opened: Opened): RouterParts
     ? (cache?.keyOf ?? createCallKeys(options, options.cache || {}, routes))
     : undefined
   const builtIns = builtInPlugins({ ...services, routes, cache, callKeyOf })
-  const plugins = (options.plugins || []).map((plugin) => definePlugin(plugin))
+  const plugins = options.plugins || []
   const routePlugins = pluginsOfRoutes(options)
   const hookTimes = options.hookTimes ?? false
   return {
@@ -87,7 +87,8 @@ export function createParts(options: RouterOptions, opened: Opened): RouterParts
     cache,
     keyRing: options.keys ? createKeyRing(options.keys, clock) : undefined,
     plugins,
-    everyPlugin: [...builtIns, ...plugins, ...[...routePlugins.values()].flat()],
+    // One that stands on several routes is one plugin still.
+    everyPlugin: [...new Set([...builtIns, ...plugins, ...[...routePlugins.values()].flat()])],
     rings: createRings({ builtIns, plugins, routePlugins, routes, clock, events, overdue, hookTimes }),
   }
 }
@@ -147,5 +148,5 @@ function openLedger(
 
 function pluginsOfRoutes({ routes = {} }: RouterOptions): ReadonlyMap<string, readonly Plugin[]> {
   const given = Object.entries(routes).flatMap(([name, { plugins }]) => (plugins ? [[name, plugins] as const] : []))
-  return new Map(given.map(([name, plugins]) => [name, plugins.map((plugin) => definePlugin(plugin))]))
+  return new Map(given)
 }

@@ -338,18 +338,22 @@ describe('at the start', () => {
   })
 
   it.each([
-    ['no name', { call: () => undefined }, /a name that is a non-empty string, got undefined/],
+    ['no name', { call: () => undefined }, /plugins\[0\]\.name: expected string, got nothing/],
     [
       'a key that nobody knows',
       { name: 'p', cal: () => undefined },
-      /plugin "p": expected one of name, [^]*got the key "cal"/,
+      /plugins\[0\]: expected one of name, [^]*got the key "cal"/,
     ],
     [
       'a hook that is none',
       { name: 'p', call: { stage: 'guard' } },
-      /plugin "p", call: expected a function or \{ run \}, got object/,
+      /plugins\[0\]\.call\.run: expected a function, got nothing/,
     ],
-    ['a null for a hook', { name: 'p', attempt: null }, /plugin "p", attempt: [^]*got null/],
+    [
+      'a null for a hook',
+      { name: 'p', attempt: null },
+      /plugins\[0\]\.attempt: expected a function or \{ run \}, got null/,
+    ],
   ])('a plugin with %s is refused', (_what, plugin, message) => {
     expect(() => make({ plugins: [plugin as unknown as Plugin] })).toThrow(message)
   })

@@ -2,7 +2,7 @@ import { type CallInit, childOf, createCall } from './call.ts'
 import type { RouterOptions } from './config/options.ts'
 import { validateConfig } from './config/validate.ts'
 import { defaultMaxBodyBytes } from './config/defaults.ts'
-import { SignalboxError, isSignalboxError } from './errors.ts'
+import { SignalboxError, errorForAnother, isSignalboxError } from './errors.ts'
 import type { Events } from './events.ts'
 import { type Feedback, createFeedback } from './feedback.ts'
 import { startProbes } from './health/prober.ts'
@@ -24,7 +24,7 @@ import { type RouterParts, createParts } from './router-parts.ts'
 import { readOptions } from './standard-schema.ts'
 import { type RouterStatus, createStatus } from './status.ts'
 import { strategyNames } from './strategies/index.ts'
-import type { Call, Identity, Reply } from './types.ts'
+import type { Call, Identity, Logger, Reply } from './types.ts'
 import type { BudgetQuery, BudgetStatus } from './treasury.ts'
 import { type Verified, probedModels, verifyModels } from './verify.ts'
 
@@ -110,6 +110,8 @@ export interface Router extends Events {
   readonly ready: boolean
   /** Every call with what it used and cost; undefined where none is kept. */
   readonly ledger: Ledger | undefined
+  /** The logger of the configuration, for what no call tells of. */
+  logger(): Logger | undefined
   /** What holds over HTTP. */
   readonly settings: {
     readonly maxRequestBytes: number
@@ -198,6 +200,7 @@ function routerOf(parts: RouterParts, opened: Opened): Router {
     get ready() {
       return !lifetime.isOver
     },
+    logger: () => services.logger,
     settings: settingsOf(options),
     ledger,
     on: events.on,
@@ -206,7 +209,7 @@ function routerOf(parts: RouterParts, opened: Opened): Router {
   return router
 }
 
-type Start = (init: CallInit) => BegunCall
+type Start = (init: CallInit, madeFor?: Call) => BegunCall
 
 /** What begins calls: those from outside until the router closes, and those of plugins as long as they are open. */
 function createCalls(
@@ -229,10 +232,10 @@ function createCalls(
     return start(init)
   }
 
-  function start(init: CallInit): BegunCall {
+  function start(init: CallInit, madeFor?: Call): BegunCall {
     const active = lifetime.enter(init)
     try {
-      const call = createCall(init, routes, { ...services, policy, end: active.end })
+      const call = createCall(init, routes, { ...services, policy, end: active.end, ...(madeFor && { madeFor }) })
       return { record: call.record, reply: run(call, active.left) }
     } catch (error) {
       active.left()
@@ -257,7 +260,13 @@ function servicesFor(
     ledger,
     config: configOf(plugin, options),
     costBoundNanoUsd: (attempt) => costBoundNanoUsd(attempt, services),
-    handle: async (parent, init) => start(childOf(parent, init, { by: plugin.name, now: clock.now() })).reply,
+    async handle(parent, init) {
+      try {
+        return await start(childOf(parent, init, { by: plugin.name, now: clock.now() }), parent).reply
+      } catch (error) {
+        throw isSignalboxError(error) ? errorForAnother(error, { plugin: plugin.name, cause: error }) : error
+      }
+    },
   })
 }
 

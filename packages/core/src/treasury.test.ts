@@ -1,13 +1,22 @@
-import { createFakeClock } from '@signalbox/testkit'
-import { describe, expect, it } from 'vitest'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { type FakeClock, createFakeClock } from '@signalbox/testkit'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import type { BudgetSettings } from './money/budget.ts'
 import type { Provider } from './providers/provider.ts'
 import { plainReply } from './reply.ts'
 import { createRouter } from './router.ts'
 
+const fakeClock = () => createFakeClock({ wallTime: Date.parse('2026-11-20T12:00:00Z') })
+
 /** A router whose every call costs one dollar of what it was asked for. */
 function setUp(...budgets: readonly BudgetSettings[]) {
-  const clock = createFakeClock({ wallTime: Date.parse('2026-11-20T12:00:00Z') })
+  return sharing('memory', fakeClock(), ...budgets)
+}
+
+/** One of several routers that count in one store. */
+function sharing(store: string, clock: FakeClock, ...budgets: readonly BudgetSettings[]) {
   const provider: Provider = {
     name: 'own',
     dialect: 'openai-chat',
@@ -31,12 +40,21 @@ function setUp(...budgets: readonly BudgetSettings[]) {
   const model = { provider, price: { input: 0, output: 1_000_000 } }
   const router = createRouter({
     models: { cheap: model, dear: model },
-    routes: { auto: { models: ['dear'] }, constructor: { models: ['dear'] } },
+    routes: {
+      auto: { models: ['dear'] },
+      bounded: { models: ['cheap'], maxCostUsd: 0.5 },
+      constructor: { models: ['dear'] },
+    },
     budgets,
+    store,
     clock,
   })
+  onTestFinished(() => router.close())
   const told: unknown[] = []
-  router.on('budget.alert', ({ share, bucket, period }) => void told.push([share, bucket, period]))
+  const stopListening = router.on(
+    'budget.alert',
+    ({ share, bucket, period }) => void told.push([share, bucket, period]),
+  )
   router.on(
     'budget.refused',
     ({ bucket, period, remainingUsd }) => void told.push(['refused', bucket, period, remainingUsd]),
@@ -46,7 +64,7 @@ function setUp(...budgets: readonly BudgetSettings[]) {
     await clock.settle()
     return reply.model
   }
-  return { clock, ask, told }
+  return { clock, ask, told, stopListening, router }
 }
 
 describe('a treasury', () => {
@@ -86,6 +104,52 @@ describe('a treasury', () => {
     expect(told).toEqual([...once, ...once])
   })
 
+  it('tells of a long rolling budget again as soon as the store has let the last telling go', async () => {
+    const rollingMs = 65_536 * 1_000
+    const { ask, told, clock } = setUp({ per: 'all', window: { rollingMs }, limitUsd: 2, alertAt: 0.5 })
+    await clock.advance(1)
+    await ask()
+    await clock.advance(rollingMs + 10)
+    await ask()
+    expect(told).toHaveLength(1)
+    await clock.advance(2_000)
+    await ask()
+    expect(told).toHaveLength(2)
+  })
+
+  it('tells once of what routers share, whichever of them listens and also after a restart', async () => {
+    const clock = fakeClock()
+    const folder = mkdtempSync(path.join(tmpdir(), 'treasury-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const open = (limitUsd = 4) =>
+      sharing(`sqlite:${path.join(folder, 'store')}`, clock, { per: 'all', window: 'day', limitUsd, alertAt: 0.5 })
+    const deaf = open()
+    deaf.stopListening()
+    for (let call = 0; call < 3; call++) await deaf.ask()
+    const others = [open(), open()]
+    for (const { ask } of [...others.slice(0, 1), ...others, ...others]) {
+      await ask().catch(() => undefined)
+      await clock.advance(300)
+    }
+    const all = () => others.flatMap(({ told }) => told)
+    const once = [
+      [0.5, '', '2026-11-20'],
+      ['refused', '', '2026-11-20', '0'],
+    ]
+    expect(all()).toEqual(once)
+
+    for (const { router } of [deaf, ...others]) await router.close()
+    others.push(open())
+    await expect(others.at(-1)!.ask()).rejects.toMatchObject({ code: 'budget_exceeded' })
+    await clock.settle()
+    expect(all()).toEqual(once)
+
+    await others.at(-1)!.router.close()
+    others.push(open(10))
+    await others.at(-1)!.ask()
+    expect(all()).toEqual([...once, once[0]])
+  })
+
   it('alerts beyond a soft budget and goes on', async () => {
     const { ask, told } = setUp({ per: 'all', window: 'month', limitUsd: 1, soft: true, alertAt: 1 })
     for (let call = 0; call < 3; call++) await ask()
@@ -100,5 +164,16 @@ describe('a treasury', () => {
     expect(await ask('u', 'dear')).toBe('dear')
     expect(await ask('u', 'constructor')).toBe('dear')
     expect(await ask('v')).toBe('dear')
+  })
+
+  it('holds a call to what the route may cost that it is sent by', async () => {
+    const { ask } = setUp({
+      per: 'all',
+      window: 'day',
+      limitUsd: 10,
+      degrade: { at: 0.1, routes: { auto: 'bounded' } },
+    })
+    expect(await ask()).toBe('dear')
+    await expect(ask()).rejects.toMatchObject({ code: 'max_cost_exceeded' })
   })
 })

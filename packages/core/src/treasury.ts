@@ -68,37 +68,52 @@ export function createTreasury(
 
   const accountsOf = (call: Call, model: string) => budgets.accountsOf(spenderOf(call, model))
 
-  /** A rolling budget has no periods: what is told of it is told again a window later, if it still holds. */
-  function isNew(what: string, windowMs = Infinity): boolean {
+  /**
+   * Whether this process is the one to tell: the store lets one through, whoever shares it. What is told goes by the limit
+   * too: another limit is told of anew.
+   */
+  async function isFirst(about: string, { key, limit, windowMs, forgetAfterMs }: Account['entry']): Promise<boolean> {
+    const what = `told:${key} ${limit} ${about}`
     const now = clock.now()
     if ((told.get(what) ?? -Infinity) > now) return false
     if (told.size >= rememberedTellings) told.clear()
-    told.set(what, now + windowMs)
-    return true
-  }
-
-  /** Whether this process is the one to tell: the store lets one through, whoever shares it. */
-  async function first(what: string, { windowMs, forgetAfterMs }: Account['entry']): Promise<boolean> {
-    if (!isNew(what, windowMs)) return false
-    const id = `told:${what}:${clock.wallTime()}:${Math.random()}`
-    const answer = await store.reserve({
-      id,
-      leaseMs: 1_000,
-      entries: [{ key: `told:${what}`, limit: 1, amount: 1, windowMs, forgetAfterMs, whenDown: 'open' }],
-    })
-    if (answer.granted) await store.settle(id, [1])
-    return answer.granted
+    told.set(what, Infinity)
+    let againMs: number | undefined = 0
+    try {
+      const id = `${what}:${clock.wallTime()}:${Math.random()}`
+      const answer = await store.reserve({
+        id,
+        leaseMs: 1_000,
+        entries: [{ key: what, limit: 1, amount: 1, windowMs, forgetAfterMs, whenDown: 'open' }],
+      })
+      if (answer.granted) await store.settle(id, [1])
+      // A rolling budget has no periods: what is told of it is told again a window later, if it still holds.
+      againMs = answer.granted ? windowMs : answer.resetMs
+      return answer.granted
+    } finally {
+      told.set(what, now + (againMs ?? Infinity))
+    }
   }
 
   async function tell(accounts: readonly Account[]): Promise<void> {
     const readings = await budgets.read(accounts)
     for (const [index, reading] of readings.entries()) {
       for (const share of sharesOf(reading)) {
-        const { entry } = accounts[index]!
-        if (usedShare(reading) >= share && (await first(`${entry.key} ${share}`, entry)))
+        if (usedShare(reading) >= share && (await isFirst(String(share), accounts[index]!.entry)))
           events.emit('budget.alert', { share, ...viewOf(reading) })
       }
     }
+  }
+
+  async function tellRefusal({ settings, bucket, period, entry, ...left }: BudgetRefusal): Promise<void> {
+    if (!(await isFirst('refused', entry))) return
+    events.emit('budget.refused', {
+      per: settings.per,
+      bucket,
+      period,
+      remainingUsd: usdOf(left.remainingNanoUsd),
+      limitUsd: usdOf(left.limitNanoUsd),
+    })
   }
 
   return {
@@ -117,7 +132,7 @@ export function createTreasury(
 
     alert(accounts) {
       const watched = accounts.filter(({ settings }) => settings.alertAt !== undefined)
-      if (watched.length === 0) return undefined
+      if (watched.length === 0 || !events.heard('budget.alert')) return undefined
       // Every call comes here, and nearly none has reached a share.
       return after(budgets.usedShares(watched), (used) => {
         const reached = watched.filter((account, index) => sharesOf(account).some((share) => used[index]! >= share))
@@ -126,18 +141,9 @@ export function createTreasury(
     },
 
     refusal(refusal, model) {
-      const { settings, bucket, period, remainingNanoUsd, limitNanoUsd } = refusal
-      const what = `refused ${settings.per} ${bucket} ${period} ${limitNanoUsd}`
-      const windowMs = typeof settings.window === 'object' ? settings.window.rollingMs : undefined
-      if (events.heard('budget.refused') && isNew(what, windowMs)) {
-        events.emit('budget.refused', {
-          per: settings.per,
-          bucket,
-          period,
-          remainingUsd: usdOf(remainingNanoUsd),
-          limitUsd: usdOf(limitNanoUsd),
-        })
-      }
+      const { settings, remainingNanoUsd, limitNanoUsd } = refusal
+      if (events.heard('budget.refused'))
+        void tellRefusal(refusal).catch((error: unknown) => events.emit('ledger.failed', { error }))
       const message = `The budget of ${usdOf(limitNanoUsd)} USD per ${settings.per} and ${nameOf(settings.window)} leaves ${usdOf(remainingNanoUsd)} USD, which does not pay for this call`
       return new SignalboxError('budget_exceeded', message, {
         movesOn: movesOn.has(settings.per),

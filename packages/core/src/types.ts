@@ -146,6 +146,8 @@ export interface Call {
   readonly key: string
   /** The call on whose behalf a plugin makes this one. */
   readonly parent?: string
+  /** That call, as the plugin had it: what it may cost holds for both together. */
+  readonly madeFor?: Call
   /** The plugins that made this call, or one that it descends from. Their hooks are left out of it. */
   readonly madeBy?: readonly string[]
   readonly identity: Identity
@@ -256,7 +258,7 @@ export interface Usage {
   readonly cacheWriteTokens: number
   readonly outputTokens: number
   readonly reasoningTokens: number
-  /** What does not add up in what the provider said; absent where all of it does. The dearer reading stands. */
+  /** What does not add up in what the provider said, or has a price of its own; absent where nothing is. The dearer reading stands. */
   readonly faults?: readonly UsageFault[]
 }
 
@@ -267,7 +269,11 @@ export interface Usage {
  * - `no_input`: no input at all was counted.
  * - `not_a_count`: a count that is negative, no number, or no whole one.
  * - `audio`: it has tokens of audio, whose own price is not known here: they are charged as text.
- * - `long_cache_write`: it has cache writes that live for an hour, which may cost more than the one price for writes.
+ * - `long_cache_write`: it has cache writes that live for an hour: all its writes are charged as such, where that has a
+ *   price of its own.
+ * - `compaction`: it has the tokens of a compaction, a request of its own: they are counted in, at the tier of both together.
+ * - `other_tier`: it was served at another tier or speed, whose price is not known here: it is charged as the usual one.
+ * - `tool_fees`: it has searches that are paid for one by one: they are charged for their tokens alone.
  */
 export type UsageFault =
   | 'total_mismatch'
@@ -277,6 +283,9 @@ export type UsageFault =
   | 'not_a_count'
   | 'audio'
   | 'long_cache_write'
+  | 'compaction'
+  | 'other_tier'
+  | 'tool_fees'
 
 /** How a reply came to its end. */
 export interface Ended {

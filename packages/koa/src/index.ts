@@ -33,10 +33,11 @@ export function signalbox(router: Router, { identify, authorise, prefix = '' }: 
       id,
       log,
     }
-    const answer = await face.answer(endpoint, faceRequest(face, ctx.req, ctx.res, host))
+    const request = faceRequest(face, ctx.req, ctx.res, host)
+    const answer = await face.answer(endpoint, request)
     ctx.status = answer.status
     ctx.set(answer.headers)
-    const body = readableBody(answer, endpoint)
+    const body = readableBody(answer, endpoint, request.log)
     if (body instanceof Readable) keepLeavingQuiet(ctx)
     ctx.body = body
   }

@@ -1,3 +1,5 @@
+import { isKept, isToolInput } from './fields.ts'
+
 /** What a body or an event is made of. It was parsed here, and is changed in place. */
 export type Json = Record<string, unknown>
 
@@ -14,23 +16,33 @@ export interface PlacedText {
 
 /** Text of these is JSON itself. */
 const holdJson = /(?:^|[._])(?:arguments|partial_json)\b/
-/** Providers sign these, and want them back as they wrote them. */
-const signed: ReadonlySet<string> = new Set(['thinking', 'signature'])
 
-/** Shows every text in an answer, in any dialect, besides what must go back to the provider untouched. */
+/** Shows every text in an answer, in any dialect, besides what goes as it came. */
 export function eachText(data: Json, show: (text: PlacedText) => void): void {
   const isArguments = holdJson.test(String(data['type']))
-  walk(data, '', (text) => show(isArguments ? { ...text, write: inJson } : text))
+  walk(data, { path: '', isInput: false, isText: true }, (text) =>
+    show(isArguments ? { ...text, write: inJson } : text),
+  )
 }
 
-function walk(holder: Json | unknown[], path: string, show: (text: PlacedText) => void): void {
+/** Where a walk has come to. */
+interface At {
+  readonly path: string
+  /** Whether it is inside of what a model gives a tool. */
+  readonly isInput: boolean
+  /** Whether elements of a list here are text. */
+  readonly isText: boolean
+}
+
+function walk(holder: Json | unknown[], at: At, show: (text: PlacedText) => void): void {
   for (const [key, value] of Object.entries(holder)) {
-    if (signed.has(key)) continue
-    const inner = `${path}.${Array.isArray(holder) ? placeOf(value, key) : key}`
-    if (typeof value === 'object' && value !== null) walk(value as Json, inner, show)
-    if (typeof value !== 'string') continue
+    const path = `${at.path}.${Array.isArray(holder) ? placeOf(value, key) : key}`
+    const isInput = at.isInput || isToolInput(key, value)
+    const isText = Array.isArray(holder) ? at.isText : isInput || !isKept(key, holder)
+    if (typeof value === 'object' && value !== null) walk(value as Json, { path, isInput, isText }, show)
+    if (typeof value !== 'string' || !isText) continue
     const put = (other: string) => void ((holder as Json)[key] = other)
-    show({ text: value, path: inner, write: holdJson.test(key) ? inJson : asItIs, put })
+    show({ text: value, path, write: holdJson.test(key) ? inJson : asItIs, put })
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Request } from '@signalbox/core'
+import { isKept, isToolInput } from './fields.ts'
 import type { Vault } from './vault.ts'
 
 /**
@@ -8,22 +9,6 @@ import type { Vault } from './vault.ts'
 const conversation = ['system', 'instructions', 'messages', 'input', 'prompt', 'prediction'] as const
 /** Fields of a body that say who asks. */
 const identifiers = ['user', 'safety_identifier', 'prompt_cache_key', 'metadata'] as const
-/** Fields below the conversation that hold text; all others are links and data. */
-const texts: ReadonlySet<string> = new Set([
-  ...conversation,
-  'content',
-  'text',
-  'name',
-  'title',
-  'context',
-  'queries',
-  'arguments',
-  'output',
-  'refusal',
-  'reasoning',
-  'reasoning_content',
-])
-
 /** The request with pseudonyms in the place of what the vault takes; the same one where it takes nothing. */
 export function redactRequest(request: Request, vault: Vault): Request {
   const patch: Record<string, unknown> = {}
@@ -31,7 +16,7 @@ export function redactRequest(request: Request, vault: Vault): Request {
   const put = (field: string, redacted: unknown) => {
     if (redacted !== request.body[field]) patch[field] = redacted
   }
-  for (const field of conversation) put(field, mapText(request.body[field], texts.has(field), redact))
+  for (const field of conversation) put(field, mapText(request.body[field], true, redact))
   for (const field of identifiers) put(field, mapEvery(request.body[field], redact))
   return vault.isEmpty ? request : request.with(patch)
 }
@@ -46,19 +31,11 @@ function mapText(value: unknown, isText: boolean, map: (text: string) => string)
   }
   const before = Object.entries(value)
   const after = before.map(([key, inner]) => {
-    const holdsText = texts.has(key) || (key === 'data' && isPlainText(value))
-    const redacted = isToolInput(key, inner) ? mapEvery(inner, map) : mapText(inner, holdsText, map)
+    const redacted = isToolInput(key, inner) ? mapEvery(inner, map) : mapText(inner, !isKept(key, value), map)
     return [key, redacted] as const
   })
   return after.some(([, inner], index) => inner !== before[index]![1]) ? Object.fromEntries(after) : value
 }
-
-/** A document of Anthropic's that is text. */
-const isPlainText = (source: object) => 'type' in source && source.type === 'text'
-
-/** What a model gave a tool, which is no text in Anthropic's words, and whose fields have any name. */
-const isToolInput = (key: string, value: unknown) =>
-  key === 'input' && typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** Copies all of it, names of fields included; gives the same one where nothing changes. */
 function mapEvery(value: unknown, map: (text: string) => string): unknown {

@@ -1,4 +1,5 @@
 import { type Reply, plainReply, streamOf } from '@signalbox/core'
+import { isToolInput } from './fields.ts'
 import { type Json, eachText, parse } from './json.ts'
 import { StreamRestorer } from './restore-stream.ts'
 import type { Vault } from './vault.ts'
@@ -15,11 +16,14 @@ export function restoreReply(reply: Reply, vault: Vault): Reply {
   return { ...plainReply({ status, headers, dialect, model, body: Buffer.from(JSON.stringify(named)) }), ended }
 }
 
-/** The same with values in the names of fields: a model may write what a tool is given as a table. */
-function restoreNames(value: unknown, vault: Vault): unknown {
+/** The same with values in the names of fields of what a tool is given: a model may write that as a table. */
+function restoreNames(value: unknown, vault: Vault, isInput = false): unknown {
   if (typeof value !== 'object' || value === null) return value
   const before = Object.entries(value)
-  const after = before.map(([name, inner]) => [vault.restore(name), restoreNames(inner, vault)] as const)
+  const after = before.map(([name, inner]) => {
+    const restored = restoreNames(inner, vault, isInput || isToolInput(name, inner))
+    return [isInput ? vault.restore(name) : name, restored] as const
+  })
   if (after.every(([name, inner], index) => name === before[index]![0] && inner === before[index]![1])) return value
   return Array.isArray(value) ? after.map(([, inner]) => inner) : Object.fromEntries(after)
 }

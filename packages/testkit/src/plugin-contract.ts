@@ -85,7 +85,7 @@ export function pluginContract(make: () => Plugin, options: PluginContractOption
       }
       const before = await stagesOf([make(), ...others])
       expect(await stagesOf([...others, make()])).toEqual(before)
-      const rings = (['call', 'attempt'] as const).filter((ring) => plugin[ring] !== undefined)
+      const rings = (['call', 'route', 'attempt'] as const).filter((ring) => plugin[ring] !== undefined)
       expect(before.map((place) => place.split(' ')[0])).toEqual(rings)
     })
 

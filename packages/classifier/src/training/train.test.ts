@@ -96,7 +96,7 @@ describe('training', () => {
     const trained = (some: Row[]) => gainsOf(trainProfile(some, { measure: false }))
     const few = trained(given(30, () => 0.9))
     expect(few(long(25)) - few(long(1))).toBeGreaterThan(0.1)
-    const many = trained(given(3_000, (times) => 1 - times / 30))
+    const many = trained(given(1_500, (times) => 1 - times / 30))
     expect(many(long(25))).toBeLessThan(many(long(1)))
   })
 

@@ -17,10 +17,12 @@ export function readCacheControl(value: string | undefined): CacheWishes {
     .toLowerCase()
     .split(',')
     .map((directive) => directive.trim())
-  const seconds = directives.map((directive) => /^max-age="?(\d+)"?$/.exec(directive)?.[1]).find(Boolean)
   return {
     noCache: directives.includes('no-cache'),
     noStore: directives.includes('no-store'),
-    maximumAgeMs: seconds === undefined ? Infinity : Number(seconds) * 1_000,
+    maximumAgeMs: Math.min(...directives.filter((directive) => /^max-age\b/.test(directive)).map(ageMsOf)),
   }
 }
+
+/** An age that cannot be read is none: who says something of it wants what is new. */
+const ageMsOf = (directive: string) => Number(/^max-age="?(\d+)"?$/.exec(directive)?.[1] ?? 0) * 1_000

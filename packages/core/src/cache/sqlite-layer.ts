@@ -3,6 +3,7 @@ import { DatabaseSync } from 'node:sqlite'
 import type { Clock, Timer } from '../clock.ts'
 import { decodeAnswer, encodeAnswer } from './answer.ts'
 import type { AnswerLayer } from './layer.ts'
+import { unusableFile } from '../unusable-file.ts'
 
 /** Marks a SQLite file as a cache of Signalbox: "SBCA". Another layout is another number, and begins anew. */
 const applicationId = 0x53424341
@@ -93,8 +94,9 @@ export function createSqliteLayer({
 }
 
 function openCache(file: string): DatabaseSync {
-  const database = new DatabaseSync(file, { timeout: busyMs })
+  let database: DatabaseSync | undefined
   try {
+    database = new DatabaseSync(file, { timeout: busyMs })
     const { application_id: id } = database.prepare('pragma application_id').get() as { application_id: number }
     const { tables } = database.prepare("select count(*) as tables from sqlite_schema where type = 'table'").get() as {
       tables: number
@@ -107,9 +109,8 @@ function openCache(file: string): DatabaseSync {
     // Answers are for their callers alone.
     chmodSync(file, 0o600)
     return database
-  } catch (error) {
-    database.close()
-    const why = error instanceof Error ? error.message : String(error)
-    throw new Error(`the cache cannot be kept in ${file}: ${why}`, { cause: error })
+  } catch (cause) {
+    database?.close()
+    throw unusableFile('cache', file, cause)
   }
 }

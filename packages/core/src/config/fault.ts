@@ -16,6 +16,11 @@ export function configError(faults: readonly ConfigFault[], subject = 'The confi
   return new SignalboxError('invalid_config', [head, ...lines].join('\n'))
 }
 
+/** The same faults further in. */
+export function faultsBelow(place: string, faults: readonly ConfigFault[]): ConfigFault[] {
+  return faults.map(({ path, message }) => ({ path: path ? `${place}.${path}` : place, message }))
+}
+
 /** A fault at a path below `root`, with what stands there. */
 export function faultAt(path: Path, message: string, root: unknown): ConfigFault {
   return { path: dotted(path), message: `${plain(message)}, got ${shown(path, valueAt(root, path))}` }

@@ -133,6 +133,24 @@ describe('plugins', () => {
     expect(message).toContain('  routes.auto.plugins[0]: expected a plugin, or a function that makes one')
     expect(message).toContain('no model is named "b"')
   })
+
+  it('that are none are faults with their place, and none of them is left out in silence', async () => {
+    const wrong = [
+      ['export default () => undefined', 'plugins[1]: expected a plugin of what "'],
+      ['export default 5', ', got 5'],
+      [`export default () => { throw new Error('no luck') }`, 'could not be made: no luck'],
+      ['export default { call: (call, next) => next(call) }', 'plugins[1].name: expected string, got nothing'],
+      [
+        'export default () => ({ name: "x", call: { stage: "guard" } })',
+        'plugins[1].call.run: expected a function, got nothing',
+      ],
+    ] as const
+    for (const [text, expected] of wrong) {
+      const message = await messageOf(json({ models: { a: model }, plugins: [own(plugin), own(write('mjs', text))] }))
+      expect(message).toContain(expected)
+      expect(message).toContain(' has a fault:')
+    }
+  })
 })
 
 describe('environment variables', () => {

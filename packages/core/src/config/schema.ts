@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { storeFault } from '../store/place.ts'
-import { baseUrl, count, isExpression, name } from './schema/basics.ts'
+import { apiKey, baseUrl, count, isExpression, name } from './schema/basics.ts'
 import { cacheOfRoute, cacheOfRouter } from './schema/cache.ts'
 import { callerKey } from './schema/keys.ts'
 import { adaptiveConcurrency, caps, limitRule, rates } from './schema/limits.ts'
@@ -81,7 +81,7 @@ const isObjectWith = (key: string) => (value: unknown) =>
 
 const expressions = z.array(z.string().refine(isExpression, 'expected a regular expression'))
 const inFile: CodeParts = {
-  apiKey: z.string(),
+  apiKey,
   model: {},
   strategy: strategyOf(),
   redact: expressions,
@@ -94,7 +94,7 @@ const inFile: CodeParts = {
 }
 
 const inCode: CodeParts = {
-  apiKey: z.union([z.string(), z.custom(isFunction, 'expected a string or a function')]),
+  apiKey: z.union([apiKey, z.custom(isFunction, 'expected a string or a function')]),
   model: { dispatcher: z.custom(isObjectWith('dispatch'), 'expected an undici dispatcher').optional() },
   provider: z.custom(isObjectWith('connect'), "expected 'openai', 'anthropic', 'openai-compatible' or a provider"),
   strategy: z.union([

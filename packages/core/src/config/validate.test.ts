@@ -125,6 +125,26 @@ describe('a configuration', () => {
     expect(faultsOf(options)[0]).toMatch(/^\(top\): expected object, got /)
   })
 
+  it.each(['weighted', { use: 'round-robin' }] as const)(
+    'names a route of %j on which no model has a weight',
+    (strategy) => {
+      const models = { a: { ...model, weight: 0 }, b: model }
+      const of = (route: object) => faultsOf({ models, routes: { auto: { strategy, ...route } } })
+      const fault = 'routes.auto.models: expected a weight above 0 for one of them at least, got 0 for all'
+      expect(of({ models: ['a', { model: 'b', weight: 0 }] })).toEqual([fault])
+      expect(of({ models: [{ model: 'a', weight: 1 }] })).toEqual([])
+      expect(of({ models: ['a'], fallback: ['b'] })).toEqual([])
+    },
+  )
+
+  it('has no budget that never sends calls by another route though it says so', () => {
+    const budget = { per: 'model', limitUsd: 1, window: 'day', degrade: { at: 0.9, routes: { a: 'b' } } }
+    expect(faultsOf(config({ budgets: [{ ...budget, per: 'all' }] }))).toEqual([])
+    expect(faultsOf(config({ budgets: [budget] }))).toEqual([
+      'budgets[0].degrade: expected a budget of what is known before a model is chosen, got one per model',
+    ])
+  })
+
   it('is read by the part of it that it was meant for', () => {
     const latency = { models: ['a'], strategy: { use: 'least-latency', windowMs: 'x', window: 1 } }
     expect(faultsOf(config({ routes: { auto: latency } }))).toEqual([
@@ -235,6 +255,7 @@ describe('secrets', () => {
 
   it.each<[string, object]>([
     ['a key that is no text', { models: { a: { ...model, apiKey: { value: secret } } } }],
+    ['a key with a line end', { models: { a: { ...model, apiKey: `${secret}\n` } } }],
     ['a key in a list', { models: { a: { ...model, apiKey: [secret] } } }],
     ['a key whose name is misspelt', { models: { a: { ...model, apikey: secret } } }],
     ['a key under another name', { models: { a: { ...model, api_key: secret } } }],

@@ -1,7 +1,18 @@
 import type { z } from 'zod'
-import { type ConfigFault, type Path, configError, dotted, faultAt, plain, shown, valueAt } from './fault.ts'
+import {
+  type ConfigFault,
+  type Path,
+  configError,
+  dotted,
+  faultAt,
+  faultsBelow,
+  plain,
+  shown,
+  valueAt,
+} from './fault.ts'
 import { namedModels, nestedStrategies } from '../strategies/named-models.ts'
 import type { Plugin } from '../plugin.ts'
+import { pluginFaults } from '../plugin-checks.ts'
 import { readBySchema } from '../standard-schema.ts'
 import type { RouterOptions } from './options.ts'
 import { codeSchema } from './schema.ts'
@@ -13,7 +24,10 @@ import { isSameFile } from '../store/place.ts'
  * @throws SignalboxError `invalid_config`, whose message lists every fault at once, each with its path and what came.
  */
 export function validateConfig(options: unknown, strategyNames: ReadonlySet<string>): RouterOptions {
-  const faults = configFaults(options, strategyNames, { plugins: pluginsOf(options) })
+  const faults = [
+    ...declarationFaults(options),
+    ...configFaults(options, strategyNames, { plugins: pluginsOf(options) }),
+  ]
   if (faults.length > 0) throw configError(faults)
   return options as RouterOptions
 }
@@ -33,7 +47,7 @@ export function configFaults(
   strategyNames: ReadonlySet<string>,
   { schema = codeSchema, written = options, plugins = [] }: ConfigCheck = {},
 ): ConfigFault[] {
-  const keyed = plugins.filter(({ config }) => config !== undefined)
+  const keyed = plugins.filter(({ config }) => isSchema(config))
   const parsed = schema.safeParse(without(options, new Set(keyed.map(({ name }) => name))))
   const strategyNamesOfPlugins = plugins.flatMap(({ strategies }) => Object.keys(record(strategies)))
   return [
@@ -118,8 +132,9 @@ function storeFaults({ store, ledger }: Record<string, unknown>): ConfigFault[] 
 
 function budgetFaults(options: unknown, models: ReadonlySet<string>): ConfigFault[] {
   const routes = [...Object.keys(record(record(options)['routes'])), ...models]
-  return list(record(options)['budgets']).flatMap((budget, index) =>
-    Object.entries(record(record(record(budget)['degrade'])['routes'])).flatMap((pair) =>
+  return list(record(options)['budgets']).flatMap((budget, index) => [
+    ...degradeFaults(record(budget), ['budgets', index, 'degrade']),
+    ...Object.entries(record(record(record(budget)['degrade'])['routes'])).flatMap((pair) =>
       pair.flatMap((name) =>
         typeof name === 'string' && !routes.includes(name)
           ? [
@@ -131,7 +146,13 @@ function budgetFaults(options: unknown, models: ReadonlySet<string>): ConfigFaul
           : [],
       ),
     ),
-  )
+  ])
+}
+
+function degradeFaults({ per, degrade }: Record<string, unknown>, path: Path): ConfigFault[] {
+  if (per !== 'model' || degrade === undefined) return []
+  const message = 'expected a budget of what is known before a model is chosen, got one per model'
+  return [{ path: dotted(path), message }]
 }
 
 /** `__proto__` is no name: the schema does not look at what stands under it. */
@@ -182,16 +203,54 @@ function routeFaults(options: unknown, models: ReadonlySet<string>, strategyName
       }),
       ...unknownModels(listed, models, [...at, 'models']),
       ...repeated(listed, [...at, 'models']),
+      ...weightless(route, record(options)['models'], [...at, 'models']),
       ...unknownModels(list(route['fallback']), models, [...at, 'fallback']),
       ...strategyFaults(route['strategy'], strategyNames, [...at, 'strategy']),
     ]
   })
 }
 
+/** Strategies that never take a model without a weight. */
+const byWeight: ReadonlySet<unknown> = new Set(['weighted', 'round-robin'])
+
+function weightless(route: Record<string, unknown>, models: unknown, path: Path): ConfigFault[] {
+  const { strategy } = route
+  const entries = list(route['models'])
+  if (
+    entries.length === 0 ||
+    list(route['fallback']).length > 0 ||
+    !byWeight.has(typeof strategy === 'string' ? strategy : record(strategy)['use'])
+  )
+    return []
+  const weightOf = (entry: unknown) => {
+    const { model, weight = record(record(models)[String(model)])['weight'] } =
+      typeof entry === 'string' ? { model: entry } : record(entry)
+    return weight
+  }
+  if (entries.some((entry) => weightOf(entry) !== 0)) return []
+  return [{ path: dotted(path), message: 'expected a weight above 0 for one of them at least, got 0 for all' }]
+}
+
 const noModels = (path: Path) => ({
   path: dotted(path),
   message: 'expected the names of models, or a strategy that names them, got nothing',
 })
+
+/** What is wrong with plugins themselves. */
+function declarationFaults(options: unknown): ConfigFault[] {
+  const places = [
+    { at: 'plugins', plugins: record(options)['plugins'] },
+    ...Object.entries(record(record(options)['routes'])).map(([name, route]) => ({
+      at: dotted(['routes', name, 'plugins']),
+      plugins: record(route)['plugins'],
+    })),
+  ]
+  return places.flatMap(({ at, plugins }) =>
+    list(plugins).flatMap((plugin, index) =>
+      typeof plugin === 'object' && plugin !== null ? faultsBelow(`${at}[${index}]`, pluginFaults(plugin)) : [],
+    ),
+  )
+}
 
 /** What a plugin has that belongs to no route. */
 const notOfRoutes = ['config', 'paths', 'commands', 'strategies'] as const
@@ -248,6 +307,7 @@ function strategyFaults(strategy: unknown, names: ReadonlySet<string>, path: Pat
 const hintFor = (use: string) =>
   use === 'learned' ? ', and "learned" with the plugin "@signalbox/classifier" among the plugins' : ''
 
+const isSchema = (config: unknown) => config !== undefined && '~standard' in Object(config)
 const record = (value: unknown): Record<string, unknown> =>
   typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
 const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])

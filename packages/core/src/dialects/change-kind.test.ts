@@ -47,6 +47,16 @@ describe('a plain answer as a stream', () => {
       openaiChat,
       { choices: [{ message: { content: 'Hello', annotations: [{ type: 'url_citation' }] }, finish_reason: 'stop' }] },
     ],
+    [
+      'pictures',
+      openaiChat,
+      { choices: [{ message: { content: 'Hello', images: [{ type: 'image_url' }] }, finish_reason: 'stop' }] },
+    ],
+    [
+      'sources beside it',
+      openaiChat,
+      { choices: [{ message: { content: 'Hello' }, finish_reason: 'stop' }], citations: ['https://example.com'] },
+    ],
     ['a search of OpenAI', openaiResponses, { output: [{ type: 'web_search_call', id: 'ws_1' }] }],
     [
       'annotations of OpenAI',
@@ -59,6 +69,24 @@ describe('a plain answer as a stream', () => {
 })
 
 describe('a stream as a plain answer', () => {
+  it('has every call of a tool whole, also where they are written at the same time', () => {
+    const call = (index: number, args: string, named: object = {}) => ({
+      index,
+      function: { ...named, arguments: args },
+    })
+    const first = (index: number, name: string, args: string) => ({ ...call(index, args, { name }), id: `id_${name}` })
+    const stream = [
+      chunk({ tool_calls: [first(0, 'f', '{"a"'), first(1, 'g', '{"b"')] }),
+      chunk({ tool_calls: [call(1, ':2}'), call(0, ':1}')] }),
+      chunk({}, 'tool_calls'),
+    ].join('')
+    const plain = collect(Buffer.from(stream), openaiChat, asked, noUsage)
+    expect(JSON.parse(Buffer.from(plain!).toString()).choices[0].message.tool_calls).toEqual([
+      { id: 'id_f', type: 'function', function: { name: 'f', arguments: '{"a":1}' } },
+      { id: 'id_g', type: 'function', function: { name: 'g', arguments: '{"b":2}' } },
+    ])
+  })
+
   const event = (type: string, body: object) => `event: ${type}\ndata: ${JSON.stringify({ type, ...body })}\n\n`
   const chunk = (delta: object, finish: string | null = null) =>
     `data: ${JSON.stringify({ id: 'c', model: 'm', choices: [{ index: 0, delta, finish_reason: finish }] })}\n\n`
@@ -88,6 +116,13 @@ describe('a stream as a plain answer', () => {
     ],
     ['text', true, openaiChat, `${chunk({ content: 'Hi' })}${chunk({}, 'stop')}data: [DONE]\n\n`],
     ['sound', false, openaiChat, `${chunk({ audio: { data: 'AA' } })}${chunk({}, 'stop')}data: [DONE]\n\n`],
+    ['pictures', false, openaiChat, `${chunk({ images: [{}] })}${chunk({}, 'stop')}data: [DONE]\n\n`],
+    [
+      'sources',
+      false,
+      openaiChat,
+      `data: ${JSON.stringify({ id: 'c', choices: [], search_results: [{}] })}\n\n${chunk({ content: 'Hi' })}${chunk({}, 'stop')}`,
+    ],
     ['a search', false, openaiResponses, responseOf(event('response.output_item.added', { item: { type: 'x' } }))],
     [
       'annotations',

@@ -4,6 +4,8 @@ import type { OpenedPart, StreamStep } from './neutral.ts'
 import { PartSequencer } from './part-sequencer.ts'
 
 const call = (id: string): OpenedPart => ({ type: 'tool-call', id, name: `tool_${id}` })
+/** As providers write all pieces of a call but the first. */
+const nameless: OpenedPart = { type: 'tool-call', id: '', name: '' }
 const said = (steps: readonly StreamStep[]) =>
   steps
     .map((step) =>
@@ -47,6 +49,22 @@ describe('the parts of a stream', () => {
     expect(said(steps)).toBe('<1 {"a":1} > <2 {"b":2} >')
   })
 
+  it('keep the name that they had first: later pieces have none', () => {
+    const parts = new PartSequencer()
+    const steps = [
+      ...parts.piece('1', call('1'), '{"a"'),
+      ...parts.piece('2', call('2'), '{"b"'),
+      ...parts.piece('1', nameless, ':1}'),
+      ...parts.piece('2', nameless, ':2}'),
+      ...parts.end(),
+    ]
+    expect(steps.filter(({ type }) => type === 'open')).toEqual([
+      { type: 'open', part: call('1') },
+      { type: 'open', part: call('2') },
+    ])
+    expect(said(steps)).toBe('<1 {"a" :1} > <2 {"b":2} >')
+  })
+
   it('come out whole and apart, however their pieces are mixed', () => {
     const texts = fc.array(
       fc.dictionary(fc.constantFrom('a', 'b'), fc.jsonValue({ maxDepth: 1 })).map((value) => JSON.stringify(value)),
@@ -65,7 +83,7 @@ describe('the parts of a stream', () => {
         while (left.some((pieces) => pieces.length > 0)) {
           const able = left.map((_, index) => index).filter((index) => left[index]!.length > 0)
           const index = able[turns.next().value % able.length]!
-          steps.push(...parts.piece(`${index}`, call(`${index}`), left[index]!.shift()!))
+          steps.push(...parts.piece(`${index}`, nameless, left[index]!.shift()!))
         }
         steps.push(...parts.end())
 

@@ -16,13 +16,13 @@ export class PartSequencer {
   private readonly closed = new Set<string>()
   private readonly waiting = new Map<string, Filling>()
 
-  /** Takes a piece of a part, and gives what can be told of now. */
+  /** Takes a piece of a part, and gives what can be told of now. What the part is, its first piece says. */
   piece(key: string, part: OpenedPart, text: string): StreamStep[] {
     if (this.closed.has(key)) return []
     if (this.open?.key === key) return this.fill(text)
     const known = this.waiting.get(key)
     if (known || (this.open && !isWhole(this.open))) {
-      this.waiting.set(key, { key, part, text: (known?.text ?? '') + text })
+      this.waiting.set(key, { key, part: known?.part ?? part, text: (known?.text ?? '') + text })
       return []
     }
     return [...this.close(), ...this.begin({ key, part, text })]

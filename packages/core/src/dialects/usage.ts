@@ -10,6 +10,9 @@ export type UsageNormaliser = (raw: unknown) => Usage | undefined
 /** No provider counts more than this in one answer: one that says more is not believed. */
 const largestCount = 2 ** 31
 
+/** What providers call a tier or a speed of another price than that of their lists. */
+const otherTiers: ReadonlySet<unknown> = new Set(['priority', 'flex', 'batch', 'fast'])
+
 /** Whether a value can be what a provider counted. */
 export const isCount = (value: unknown): value is number =>
   Number.isInteger(value) && (value as number) >= 0 && (value as number) <= largestCount
@@ -29,6 +32,13 @@ export class Counts {
     const count = this.needed(spellings.find(Boolean) ?? 0)
     if (count === undefined) this.faults.add('not_a_count')
     return count ?? 0
+  }
+
+  /** Notes what is paid for by other prices than those of the model's tokens. */
+  noteOtherPrices(said: Readonly<Record<string, unknown>>): void {
+    if (otherTiers.has(said['service_tier']) || otherTiers.has(said['speed'])) this.faults.add('other_tier')
+    const { web_search_requests: searches } = partsOf(said, 'server_tool_use')
+    if (this.part(searches) + this.part(said['num_sources_used']) > 0) this.faults.add('tool_fees')
   }
 
   /** The usage, with its faults where there are any. */

@@ -31,7 +31,7 @@ export class StreamWatch {
   done = false
   /** What the provider said was used. */
   usage: Usage | undefined
-  /** Whether it said so with the end of the answer, or after: what it says before counts only as far as it had come. */
+  /** Whether it said so with the end of the answer or its failure, or after: what it says before counts only as far as it had come. */
   usageIsFinal = false
   /** The error that the stream reported. */
   error: ProviderError | undefined
@@ -133,10 +133,10 @@ export class StreamWatch {
     this.finished = (this.finishedChoices?.size ?? 1) >= asked
   }
 
-  private noteUsage({ usage, usagePiece = {} }: EventClass): void {
+  private noteUsage({ kind, usage, usagePiece = {} }: EventClass): void {
     const hasPiece = Object.keys(usagePiece).length > 0
     if (!usage && !hasPiece) return
-    this.usageIsFinal = this.finished
+    this.usageIsFinal = this.finished || kind === 'error'
     if (usage) this.usage = usage
     if (!hasPiece) return
     this.usagePieces = { ...this.usagePieces, ...usagePiece }

@@ -10,7 +10,8 @@ export type ParsedRequest = IncomingMessage & { readonly rawBody?: unknown }
  * the socket now.
  *
  * @param parsed what the host's parser left: `req.body` in Express, `ctx.request.body` in Koa
- * @throws SignalboxError `request_too_large`, `body_consumed`, or `cancelled` when the caller leaves in the middle
+ * @throws SignalboxError `request_too_large`, `body_consumed`, `invalid_body` when it is compressed, or `cancelled` when
+ * the caller leaves in the middle
  */
 export function bodyOf(
   req: ParsedRequest,
@@ -23,12 +24,22 @@ export function bodyOf(
   if (typeof parsed === 'string' && parsed !== '') return limited(Buffer.from(parsed), maxBytes)
   if (typeof parsed === 'object' && parsed !== null && (hasKeys(parsed) || wasRead(req))) return parsed
   if (wasRead(req)) {
+    // What is no object is left by a parser that takes any JSON: the caller is told of that as of any wrong body.
+    if (parsed !== undefined) return Buffer.from(parsed === '' ? '' : JSON.stringify(parsed))
     const message =
       'The request body was read before the router saw it, and left neither in req.body nor in req.rawBody'
     throw new SignalboxError('body_consumed', message)
   }
+  const packing = packings.exec(req.headers['content-encoding'] ?? '')?.[0]
+  if (packing !== undefined) {
+    const message = `The request body is compressed with ${packing}, which is not unpacked here: send it as it is`
+    throw new SignalboxError('invalid_body', message)
+  }
   return read(req, maxBytes)
 }
+
+/** All others are taken for mistakes of callers who write what they send as it is. */
+const packings = /\b(?:gzip|deflate|br|zstd|compress)\b/i
 
 const hasKeys = (value: object) => Array.isArray(value) || Object.keys(value).length > 0
 const wasRead = (req: IncomingMessage) => req.readableEnded || (req.readableDidRead && req.complete)

@@ -23,7 +23,7 @@ export interface FaceRequest {
   bodyIsComplete(): boolean
   /** The host's own id for the request, where it has one. */
   readonly id?: string
-  /** The host's logger for the request, where it has one. */
+  /** The host's logger for the request, or else the router's. */
   readonly log?: Logger
 }
 
@@ -64,4 +64,6 @@ export interface Face {
   /** Answers a request. Never rejects: errors become answers in the caller's dialect. */
   answer(endpoint: Endpoint, request: FaceRequest): Promise<FaceAnswer>
   readonly maxRequestBytes: number
+  /** The router's logger, for requests to which the host gives none. */
+  readonly logger: Logger | undefined
 }

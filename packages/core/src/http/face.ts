@@ -43,6 +43,7 @@ export function createFace(router: Router, { pages = false }: FaceOptions = {}):
 
   return {
     maxRequestBytes: router.settings.maxRequestBytes,
+    logger: router.logger(),
     match(method, path) {
       const local = localPath(path)
       // Nearly every request is this one.

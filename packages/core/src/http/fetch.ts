@@ -18,35 +18,46 @@ export function createFetch(router: Router, identity: Identity = {}): FaceFetch 
     const { pathname } = new URL(request.url)
     const at = pathname.indexOf('/v1/')
     const endpoint = face.match(request.method, at < 0 ? pathname : pathname.slice(at)) ?? notFound()
-    const answer = await face.answer(endpoint, faceRequest(request, identity, face.maxRequestBytes))
+    const asked = faceRequest(request, identity, face)
+    const answer = await face.answer(endpoint, asked)
     const { status, headers, body } = answer
     const cancel = () => answer.cancel()
     if (request.signal.aborted) {
       cancel()
       throw request.signal.reason
     }
-    const content = body instanceof Uint8Array ? Buffer.from(body) : webStream(body, cancel, brokenStream(endpoint))
-    return new Response(request.method === 'HEAD' ? null : content, { status, headers })
+    const onBroken = (error: unknown) => brokenStream(endpoint, error, asked.log)
+    const content = body instanceof Uint8Array ? Buffer.from(body) : webStream(body, cancel, onBroken)
+    return new Response(request.method === 'HEAD' || bodyless.has(status) ? null : content, { status, headers })
   }
 }
 
-function faceRequest(request: globalThis.Request, identity: Identity, maxBytes: number): FaceRequest {
+/** Statuses of answers that have no body. */
+const bodyless: ReadonlySet<number> = new Set([204, 205, 304])
+
+function faceRequest(request: globalThis.Request, identity: Identity, { maxRequestBytes, logger }: Face): FaceRequest {
   return {
     method: request.method,
+    url: request.url,
     header: (name) => request.headers.get(name) ?? undefined,
     async body() {
       const bytes = new Uint8Array(await request.arrayBuffer())
-      if (bytes.length > maxBytes)
-        throw new SignalboxError('request_too_large', `The request body is larger than ${maxBytes} bytes`)
+      if (bytes.length > maxRequestBytes)
+        throw new SignalboxError('request_too_large', `The request body is larger than ${maxRequestBytes} bytes`)
       return bytes
     },
     bodyIsComplete: () => true,
     identify: () => identity,
     signal: request.signal,
+    ...(logger && { log: logger }),
   }
 }
 
-function webStream(body: ByteStream, cancel: () => void, onBroken: Uint8Array): ReadableStream<Uint8Array> {
+function webStream(
+  body: ByteStream,
+  cancel: () => void,
+  onBroken: (error: unknown) => Uint8Array,
+): ReadableStream<Uint8Array> {
   const chunks = body[Symbol.asyncIterator]()
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
@@ -54,8 +65,8 @@ function webStream(body: ByteStream, cancel: () => void, onBroken: Uint8Array): 
         const { done, value } = await chunks.next()
         if (done) controller.close()
         else controller.enqueue(value)
-      } catch {
-        controller.enqueue(onBroken)
+      } catch (error) {
+        controller.enqueue(onBroken(error))
         controller.close()
       }
     },

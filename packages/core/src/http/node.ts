@@ -21,6 +21,7 @@ export interface HostRequest {
 /** Makes a face's request of a Node request. Its signal is aborted when the response closes before it was written. */
 export function faceRequest(face: Face, req: ParsedRequest, res: ServerResponse, host: HostRequest): FaceRequest {
   const end = new AbortController()
+  const log = isLogger(host.log) ? host.log : face.logger
   res.on('close', () => {
     if (!res.writableFinished) end.abort(callerLeft)
   })
@@ -35,7 +36,7 @@ export function faceRequest(face: Face, req: ParsedRequest, res: ServerResponse,
     signal: end.signal,
     end,
     ...(typeof host.id === 'string' && { id: host.id }),
-    ...(isLogger(host.log) && { log: host.log }),
+    ...(log && { log }),
   }
 }
 
@@ -63,8 +64,7 @@ export async function answerNode(
   try {
     await answer.body.to(res)
   } catch (error) {
-    request.log?.error({ err: error }, 'a stream failed on its way to the caller')
-    res.write(brokenStream(endpoint))
+    res.write(brokenStream(endpoint, error, request.log))
   }
   res.end()
 }
@@ -81,8 +81,13 @@ function endWith(res: ServerResponse, body: Uint8Array): void {
   else res.end(bufferOf(body).toString('latin1'), 'latin1')
 }
 
-/** The last event of a stream that a plugin broke. */
-export function brokenStream({ dialect = 'openai-chat' }: Pick<Endpoint, 'dialect'>): Uint8Array {
+/** The last event of a stream that a plugin broke. What broke it is logged. */
+export function brokenStream(
+  { dialect = 'openai-chat' }: Pick<Endpoint, 'dialect'>,
+  error: unknown,
+  log: Logger | undefined,
+): Uint8Array {
+  log?.error({ err: error }, 'a stream failed on its way to the caller')
   return dialects[dialect].errorEvent(new SignalboxError('stream_interrupted', 'The stream broke off'))
 }
 
@@ -111,14 +116,15 @@ export function listener(
       identify: () => identify?.(req),
       authorise: authorise && (() => authorise(req)),
     })
-    void answerNode(face, face.match(request.method, path) ?? notFound(), request, res)
+    answerNode(face, face.match(request.method, path) ?? notFound(), request, res).catch(() => res.destroy())
   }
 }
 
-/** The path of a URL without its query. */
+/** The path of a URL without its query. Whoever takes us for a proxy asks by the whole URL, with scheme and host. */
 function pathOf(url: string): string {
   const query = url.indexOf('?')
-  return query < 0 ? url : url.slice(0, query)
+  const path = query < 0 ? url : url.slice(0, query)
+  return path.startsWith('/') ? path : path.replace(/^https?:\/\/[^/]*/i, '')
 }
 
 function headerOf(req: IncomingMessage, name: string): string | undefined {

@@ -1,4 +1,5 @@
 import { bufferOf } from '../buffer.ts'
+import { instant } from '../config/schema/basics.ts'
 import { isRecord, parseJson } from '../dialects/json.ts'
 import { SignalboxError } from '../errors.ts'
 import { type LedgerGroup, ledgerGroups } from '../ledger/types.ts'
@@ -61,8 +62,7 @@ function groupOf(text: string): LedgerGroup {
 }
 
 function timeOf(param: string, text: string): number {
-  const time = Date.parse(text)
-  if (Number.isFinite(time)) return time
+  if (instant.safeParse(text).success) return Date.parse(text)
   throw wrong(param, 'a time such as 2026-11-21T12:00Z', text)
 }
 

@@ -1,6 +1,9 @@
 import { SignalboxError, isSignalboxError } from '../errors.ts'
+import { lowerCaseNames } from '../lower-case-names.ts'
 import type { PluginAnswer, PluginPath } from '../plugin-edges.ts'
 import type { Router } from '../router.ts'
+import { streamOf } from '../reply.ts'
+import { faultOfHead } from './answer-head.ts'
 import type { FaceAnswer, FaceRequest, Resource } from './contract.ts'
 import type { Identity } from '../types.ts'
 import { hostsIdentity, identityOf } from './identity.ts'
@@ -36,25 +39,41 @@ interface Asked {
 }
 
 async function answerPath(plugin: string, path: PluginPath, { request, rest, identity }: Asked): Promise<FaceAnswer> {
-  const { method, signal, header, body } = request
+  const { method, signal, header } = request
+  const query = new URLSearchParams((request.url ?? '').split('?', 2)[1])
+  let sent: ReturnType<FaceRequest['body']> | undefined
+  const body = () => (sent ??= request.body())
   try {
-    return faceAnswer(await path.answer({ method, signal, header, body, identity, rest }))
+    return faceAnswer(await path.answer({ method, signal, header, body, identity, rest, query }))
   } catch (cause) {
     if (isSignalboxError(cause)) throw cause
     throw new SignalboxError('plugin_failed', `The plugin "${plugin}" failed to answer`, { plugin, cause })
   }
 }
 
-function faceAnswer({ status = 200, headers, body }: PluginAnswer): FaceAnswer {
-  const isContent = body instanceof Uint8Array || Symbol.asyncIterator in Object(body)
-  const content = isContent ? (body as FaceAnswer['body']) : Buffer.from(isText(body) ? body : JSON.stringify(body))
-  const type = isText(body) ? 'text/plain; charset=utf-8' : isContent ? 'application/octet-stream' : 'application/json'
-  return {
-    status,
-    headers: { 'content-type': type, 'cache-control': 'no-store', ...headers },
-    body: content,
-    cancel: () => undefined,
-  }
+/** @throws TypeError for what is no answer */
+function faceAnswer({ status = 200, headers = {}, body }: PluginAnswer): FaceAnswer {
+  const named = lowerCaseNames(headers)
+  const fault = faultOfHead(status, named)
+  if (fault) throw new TypeError(`It is no answer: ${fault}`)
+  const { type, ...content } = contentOf(body)
+  return { status, headers: { 'content-type': type, 'cache-control': 'no-store', ...named }, ...content }
 }
 
-const isText = (body: unknown): body is string => typeof body === 'string'
+interface Content extends Pick<FaceAnswer, 'body' | 'cancel'> {
+  readonly type: string
+}
+
+function contentOf(body: PluginAnswer['body']): Content {
+  if (typeof body === 'string') return { type: 'text/plain; charset=utf-8', body: Buffer.from(body), cancel: nothing }
+  if (body instanceof Uint8Array) return { type: bytes, body, cancel: nothing }
+  if (!(Symbol.asyncIterator in Object(body)))
+    return { type: 'application/json', body: Buffer.from(JSON.stringify(body)), cancel: nothing }
+  const pieces = (body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]()
+  // A caller who leaves ends the iteration, wherever it stands.
+  const cancel = () => void pieces.return?.().catch(nothing)
+  return { type: bytes, body: streamOf({ [Symbol.asyncIterator]: () => pieces }), cancel }
+}
+
+const bytes = 'application/octet-stream'
+const nothing = () => undefined

@@ -1,13 +1,18 @@
 import { ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
-import type { ByteStream, Sink } from '../types.ts'
+import { bufferOf } from '../buffer.ts'
+import type { ByteStream, Logger, Sink } from '../types.ts'
 import type { Endpoint, FaceAnswer } from './contract.ts'
 import { brokenStream } from './node.ts'
 
-/** The body of an answer as a Node stream, for frameworks that take one. Destroying it gives the answer up. */
-export function readableBody(answer: FaceAnswer, endpoint: Endpoint): Uint8Array | Readable {
+/**
+ * The body of an answer as a buffer or a Node stream, for frameworks that take these: Koa takes other bytes for an object.
+ * Destroying the stream gives the answer up; what breaks it is logged.
+ */
+export function readableBody(answer: FaceAnswer, endpoint: Endpoint, log?: Logger): Buffer | Readable {
   const { body } = answer
-  return body instanceof Uint8Array ? body : new ReadableBody(body, answer, endpoint)
+  const onBroken = (error: unknown) => brokenStream(endpoint, error, log)
+  return body instanceof Uint8Array ? bufferOf(body) : new ReadableBody(body, answer, onBroken)
 }
 
 /**
@@ -17,15 +22,15 @@ export function readableBody(answer: FaceAnswer, endpoint: Endpoint): Uint8Array
 class ReadableBody extends Readable {
   private readonly body: ByteStream
   private readonly answer: FaceAnswer
-  private readonly endpoint: Endpoint
+  private readonly onBroken: (error: unknown) => Uint8Array
   private begun = false
   private onDrain: (() => void) | undefined
 
-  constructor(body: ByteStream, answer: FaceAnswer, endpoint: Endpoint) {
+  constructor(body: ByteStream, answer: FaceAnswer, onBroken: (error: unknown) => Uint8Array) {
     super()
     this.body = body
     this.answer = answer
-    this.endpoint = endpoint
+    this.onBroken = onBroken
   }
 
   override _read(): void {
@@ -55,8 +60,8 @@ class ReadableBody extends Readable {
     this.begun = true
     try {
       await this.body.to(sink)
-    } catch {
-      sink.write(brokenStream(this.endpoint))
+    } catch (error) {
+      sink.write(this.onBroken(error))
     }
     this.push(null)
   }

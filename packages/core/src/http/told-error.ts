@@ -11,6 +11,6 @@ export function toldError(error: unknown, dialect: DialectName, { log }: FaceReq
     ? error
     : new SignalboxError('internal_error', 'Something went wrong inside Signalbox', { cause: error })
   const answer = errorAnswer(known, dialects[dialect])
-  if (answer.status === 500) log?.error({ err: known }, known.message)
+  if (answer.status === 500) log?.error({ ...(record && { id: record.id }), err: known }, known.message)
   return { ...answer, error: known, cancel: () => undefined, ...(record && { record }) }
 }

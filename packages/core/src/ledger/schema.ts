@@ -1,5 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 import { createTurns } from '../sqlite-turns.ts'
+import { unusableFile } from '../unusable-file.ts'
 
 /** How long another process may keep a ledger's file, in milliseconds. */
 const busyTimeoutMs = 10_000
@@ -56,27 +57,32 @@ const migrations: readonly string[] = [
 /**
  * Opens a ledger's file, and brings an older one up to date.
  *
- * @throws Error for a file that is no ledger, or is newer than this version of Signalbox
+ * @throws SignalboxError `invalid_config` for a file that is no ledger, or is newer than this version of Signalbox
  */
 export function openDatabase(file: string): DatabaseSync {
-  const database = new DatabaseSync(file, { readBigInts: true, timeout: busyTimeoutMs })
+  let database: DatabaseSync | undefined
   try {
-    const whenFree = createTurns(busyTimeoutMs)
-    whenFree(() => database.exec('pragma journal_mode = wal'))
-    database.exec('pragma synchronous = normal')
-    migrate(database, file)
+    database = new DatabaseSync(file, { readBigInts: true, timeout: busyTimeoutMs })
+    prepare(database)
     return database
-  } catch (error) {
-    database.close()
-    throw error
+  } catch (cause) {
+    database?.close()
+    throw unusableFile('ledger', file, cause)
   }
 }
 
-function migrate(database: DatabaseSync, file: string): void {
-  if (versionOf(database, file) === migrations.length) return
+function prepare(database: DatabaseSync): void {
+  const whenFree = createTurns(busyTimeoutMs)
+  whenFree(() => database.exec('pragma journal_mode = wal'))
+  database.exec('pragma synchronous = normal')
+  migrate(database)
+}
+
+function migrate(database: DatabaseSync): void {
+  if (versionOf(database) === migrations.length) return
   database.exec('begin immediate')
   try {
-    for (const step of migrations.slice(versionOf(database, file))) database.exec(step)
+    for (const step of migrations.slice(versionOf(database))) database.exec(step)
     database.exec(`pragma application_id = ${applicationId}; pragma user_version = ${migrations.length}; commit`)
   } catch (error) {
     database.exec('rollback')
@@ -84,15 +90,13 @@ function migrate(database: DatabaseSync, file: string): void {
   }
 }
 
-function versionOf(database: DatabaseSync, file: string): number {
+function versionOf(database: DatabaseSync): number {
   const read = (name: string) => Number(Object.values(database.prepare(`pragma ${name}`).get() ?? { none: 0 })[0])
   const version = read('user_version')
   const tables = database.prepare("select count(*) as tables from sqlite_schema where type = 'table'").get()
   if (read('application_id') !== applicationId && Number(tables?.['tables']) > 0)
-    throw new Error(`${file} is a SQLite file, but no ledger of Signalbox`)
+    throw new Error('it is a SQLite file, but no ledger of Signalbox')
   if (version > migrations.length)
-    throw new Error(
-      `${file} was written by a newer Signalbox (version ${version}, this one knows ${migrations.length})`,
-    )
+    throw new Error(`it was written by a newer Signalbox (version ${version}, this one knows ${migrations.length})`)
   return version
 }

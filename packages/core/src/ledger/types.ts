@@ -42,7 +42,7 @@ export interface LedgerAttempt extends AttemptKey {
   readonly estimated: boolean
   /** Whether it cost more than was held for it. */
   readonly overrun: boolean
-  /** What does not add up in what the provider said was used. */
+  /** What does not add up in what the provider said was used, or has a price of its own. */
   readonly usageFaults?: readonly UsageFault[] | undefined
   /** The unit prices that were used, so that history never changes. */
   readonly prices?: UnitPrices | undefined

@@ -131,7 +131,6 @@ describe('budgets', () => {
     { window: 'hour' },
     { window: { rollingMs: 86_400_000 } },
     { per: 'all' },
-    { soft: true },
   ] as const)('begin anew when a configuration makes another one of it: %o', (change) => {
     const settings: BudgetSettings = { per: 'user', limitUsd: 10, window: 'day' }
     const { hold, store, clock } = setUp(settings)
@@ -144,6 +143,35 @@ describe('budgets', () => {
     expect(held({ ...settings, limitUsd: 20, alertAt: 0.5 })).toBe(2)
     expect(held({ ...settings, ...change })).toBe(0)
   })
+
+  it.each([
+    { name: 'a soft one becomes hard', was: [{ soft: true }], is: [{}] },
+    { name: 'a soft one joins a hard one', was: [{}], is: [{ soft: true, limitUsd: 5 }, {}] },
+    { name: 'a hard one joins a soft one', was: [{ soft: true, limitUsd: 5 }], is: [{ soft: true, limitUsd: 5 }, {}] },
+    { name: 'a tighter one joins', was: [{}], is: [{}, { limitUsd: 3 }] },
+    { name: 'a wider one joins in front', was: [{}], is: [{ limitUsd: 20 }, {}] },
+    { name: 'the tighter of two goes', was: [{}, { limitUsd: 3 }], is: [{}] },
+    { name: 'the limit falls to what is spent', was: [{}], is: [{ limitUsd: 2 }] },
+  ] as { name: string; was: Partial<BudgetSettings>[]; is: Partial<BudgetSettings>[] }[])(
+    'leave no more than the tightest did when a configuration changes: $name',
+    ({ was, is }) => {
+      const whole = (one: Partial<BudgetSettings>): BudgetSettings => ({
+        per: 'user',
+        limitUsd: 10,
+        window: 'day',
+        ...one,
+      })
+      const { hold, store, clock } = setUp(...was.map(whole))
+      void granted(hold({ user: 'u' }, 2)).settle(2 * nano)
+      const budgets = createBudgets(is.map(whole), store, clock)
+      const least = Math.min(...is.filter(({ soft }) => !soft).map(({ limitUsd = 10 }) => limitUsd))
+      const left = (least - 2) * nano
+      const holds = (nanoUsd: number) =>
+        isHold(budgets.hold(`of ${nanoUsd}`, budgets.accountsOf({ user: 'u' }), nanoUsd, 1_000) as BudgetHold)
+      expect(holds(left + 1)).toBe(false)
+      expect(holds(left)).toBe(true)
+    },
+  )
 
   it('keep two budgets of one scope and window apart', () => {
     const { hold, read } = setUp(
@@ -158,5 +186,7 @@ describe('budgets', () => {
       [0, 1],
     ])
     expect(hold({}, 1)).toMatchObject({ settings: { timeZone: 'Asia/Tokyo' } })
+    const twice = { per: 'all', limitUsd: 5, window: 'day' } as const
+    granted(setUp(twice, twice).hold({}, 5))
   })
 })

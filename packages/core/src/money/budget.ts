@@ -50,7 +50,7 @@ export interface BudgetReading extends BudgetAccount {
 }
 
 /** No room, and nothing is held. */
-export interface BudgetRefusal extends BudgetAccount {
+export interface BudgetRefusal extends Account {
   readonly remainingNanoUsd: bigint
   readonly limitNanoUsd: bigint
 }
@@ -104,7 +104,9 @@ const rememberedAccounts = 10_000
 
 /** Makes the budgets of a configuration. */
 export function createBudgets(settings: readonly BudgetSettings[], store: Store, clock: Clock): Budgets {
-  const rules = settings.map((each, place) => ruleOf(each, settings.slice(0, place)))
+  // One that is given twice counts twice.
+  const each = settings.map((one) => ({ ...one }))
+  const rules = each.map((one) => ruleOf(one, each))
 
   function accountsOf(spender: Spender): readonly Account[] {
     const timeMs = clock.wallTime()
@@ -125,7 +127,7 @@ export function createBudgets(settings: readonly BudgetSettings[], store: Store,
     if (!own) return noRules
     const per = key === undefined ? 'user' : 'key'
     const all = own.map((one) => ({ ...one, per }) as const)
-    const made = known.get(own) ?? all.map((one, place) => ruleOf(one, all.slice(0, place), 'own:'))
+    const made = known.get(own) ?? all.map((one) => ruleOf(one, all, 'own:'))
     known.set(own, made)
     return made
   }
@@ -166,14 +168,19 @@ function holdOf(id: string, accounts: readonly Account[], store: Store): BudgetH
   }
 }
 
-/** The key goes by what a budget is, not by its place among all, so that a new one in a file takes no other's count. */
-function ruleOf(settings: BudgetSettings, earlier: readonly BudgetSettings[], owner = ''): Rule {
+/**
+ * The key goes by what a budget counts, not by its place among all, so that a new one in a file takes no other's count. Of
+ * several that count the same the tightest goes on with the count that there is: no change of the others gives it anew.
+ */
+function ruleOf(settings: BudgetSettings, all: readonly BudgetSettings[], owner = ''): Rule {
   const { limitUsd, window, timeZone } = settings
   const limit = narrow(nanoUsdOf(limitUsd))
   const kind = kindOf(settings)
-  const prefix = `budget:${owner}${kind}:${earlier.filter((one) => kindOf(one) === kind).length}`
+  const alike = all.filter((one) => kindOf(one) === kind).toSorted(tightestFirst)
+  const prefix = `budget:${owner}${kind}:${alike.indexOf(settings)}`
   const common = { settings, limit, prefix, accounts: new Map<string, Account>(), accountsPeriod: '' }
   if (typeof window === 'object') {
+    if (!(window.rollingMs > 0)) throw new RangeError(`Expected rollingMs to be above 0, got ${window.rollingMs}`)
     return { ...common, windowMs: window.rollingMs, forgetAfterMs: undefined, period: () => '' }
   }
   const calendar = calendarWindow(window, timeZone)
@@ -185,12 +192,12 @@ function ruleOf(settings: BudgetSettings, earlier: readonly BudgetSettings[], ow
   }
 }
 
-const kindOf = ({ per, window, timeZone = 'UTC', soft }: BudgetSettings) =>
-  [
-    per,
-    typeof window === 'object' ? `rolling ${window.rollingMs}` : `${window} ${timeZone}`,
-    soft ? 'soft' : 'hard',
-  ].join(':')
+const kindOf = ({ per, window, timeZone = 'UTC' }: BudgetSettings) =>
+  [per, typeof window === 'object' ? `rolling ${window.rollingMs}` : `${window} ${timeZone}`].join(':')
+
+/** A soft one binds nobody. */
+const tightestFirst = (one: BudgetSettings, other: BudgetSettings) =>
+  Number(one.soft ?? false) - Number(other.soft ?? false) || one.limitUsd - other.limitUsd
 
 function accountOf(rule: Rule, bucket: string, period: string): Account {
   if (rule.accountsPeriod !== period || rule.accounts.size >= rememberedAccounts) rule.accounts.clear()
@@ -227,8 +234,8 @@ const named = (name: string | undefined) => (name === undefined ? 'anonymous' : 
 export const whenDownOf = ({ whenStoreDown, soft }: BudgetSettings): WhenDown =>
   whenStoreDown ?? (soft ? 'open' : 'closed')
 
-function refusalOf({ settings, bucket, period }: Account, { remaining, limit }: Refused): BudgetRefusal {
-  return { settings, bucket, period, remainingNanoUsd: BigInt(remaining), limitNanoUsd: BigInt(limit) }
+function refusalOf(account: Account, { remaining, limit }: Refused): BudgetRefusal {
+  return { ...account, remainingNanoUsd: BigInt(remaining), limitNanoUsd: BigInt(limit) }
 }
 
 function readingOf({ settings, bucket, period, entry }: Account, { posted, held }: Reading): BudgetReading {

@@ -43,6 +43,19 @@ describe('a price book', () => {
     })
   })
 
+  it('knows what an embedding costs, whatever is done with what is unknown', () => {
+    const embedder = { name: 'embedder', model: 'text-embedding-3-small', baseUrl: openai }
+    for (const policy of ['reject', 'highest-known', 'free'] as const) {
+      const prices = book(policy, embedder, dear)
+      expect(prices.priceOf('embedder', now, 'embeddings')).toMatchObject({
+        base: { input: 20_000 },
+        source: priceListVersion,
+      })
+      expect(prices.priceOf('embedder', now)?.source).not.toBe(priceListVersion)
+    }
+    expect(book('reject', stranger).priceOf('stranger', now, 'embeddings')).toBeUndefined()
+  })
+
   it('looks up a listed price again when time has passed', () => {
     const prices = book('reject', { name: 'r1', model: 'deepseek-chat', baseUrl: 'https://api.deepseek.com/v1' })
     expect(prices.priceOf('r1', Date.UTC(2025, 5, 1, 10))?.base.input).toBe(270_000)

@@ -1,3 +1,4 @@
+import type { Surface } from '../types.ts'
 import { type Price, type PriceSettings, freePrices, priceOf } from './price.ts'
 import { type PriceQuery, listedPrice } from './price-list.ts'
 
@@ -6,8 +7,11 @@ export type UnknownPricePolicy = 'reject' | 'highest-known' | 'free'
 
 /** The prices of the models of a router. */
 export interface PriceBook {
-  /** The price of a model at a time; undefined where it is unknown and calls at an unknown price are refused. */
-  priceOf(name: string, timeMs: number): Price | undefined
+  /**
+   * The price of a model at a time, for what it is called for (chat, unless it is said); undefined where it is unknown and
+   * calls at an unknown price are refused.
+   */
+  priceOf(name: string, timeMs: number, surface?: Surface): Price | undefined
 }
 
 /** A model as the price book knows it. */
@@ -28,31 +32,36 @@ export function createPriceBook(models: readonly PricedModel[], policy: UnknownP
   const configured = new Map(
     models.flatMap(({ name, price }) => (price === undefined ? [] : [[name, ofSettings(price)] as const])),
   )
-  const listed = new Map(models.filter(({ price }) => price === undefined).map((model) => [model.name, cached(model)]))
-  const known = (name: string, timeMs: number) => configured.get(name) ?? listed.get(name)?.(timeMs)
+  const listed = new Map(
+    models
+      .filter(({ price }) => price === undefined)
+      .map((model) => [model.name, { chat: cached(model, 'chat'), embeddings: cached(model, 'embeddings') }]),
+  )
+  const known = (name: string, timeMs: number, surface: Surface) =>
+    configured.get(name) ?? listed.get(name)?.[surface](timeMs)
 
   function unknown(timeMs: number): Price | undefined {
     if (policy === 'free') return { base: freePrices, tiers: [], source: 'unknown: free' }
     if (policy === 'reject') return undefined
-    const prices = models.map(({ name }) => known(name, timeMs)).filter((price) => price !== undefined)
+    const prices = models.map(({ name }) => known(name, timeMs, 'chat')).filter((price) => price !== undefined)
     return prices.some(({ base }) => base.output > 0) ? highest(prices) : undefined
   }
 
-  return { priceOf: (name, timeMs) => known(name, timeMs) ?? unknown(timeMs) }
+  return { priceOf: (name, timeMs, surface = 'chat') => known(name, timeMs, surface) ?? unknown(timeMs) }
 }
 
 function ofSettings(price: PriceSettings | false): Price {
   return price === false ? { base: freePrices, tiers: [], source: 'configuration' } : priceOf(price)
 }
 
-function cached({ model, baseUrl }: PricedModel): (timeMs: number) => Price | undefined {
+function cached({ model, baseUrl }: PricedModel, surface: Surface): (timeMs: number) => Price | undefined {
   let minute = -1
   let price: Price | undefined
   return (timeMs) => {
     const now = Math.floor(timeMs / lookupMs)
     if (now !== minute) {
       minute = now
-      price = listedPrice({ model, baseUrl, timeMs } satisfies PriceQuery)
+      price = listedPrice({ model, baseUrl, timeMs, surface } satisfies PriceQuery)
     }
     return price
   }
@@ -61,11 +70,12 @@ function cached({ model, baseUrl }: PricedModel): (timeMs: number) => Price | un
 /** The dearest known price of each class, tiers included. */
 function highest(prices: readonly Price[]): Price {
   const all = prices.flatMap(({ base, tiers }) => [base, ...tiers.map((tier) => tier.prices)])
-  const most = (key: keyof typeof freePrices) => Math.max(...all.map((unit) => unit[key]))
+  const most = (key: keyof typeof freePrices) => Math.max(...all.map((unit) => unit[key] ?? unit.cacheWrite))
   const base = {
     input: most('input'),
     cachedInput: most('cachedInput'),
     cacheWrite: most('cacheWrite'),
+    longCacheWrite: most('longCacheWrite'),
     output: most('output'),
     reasoning: most('reasoning'),
   }

@@ -42,6 +42,12 @@ describe('the price list', () => {
     expect(pricesFor(gemini, 200_001)).toMatchObject({ input: 2_500_000, cachedInput: 250_000, output: 15_000_000 })
   })
 
+  it('knows what it costs to write to a cache for an hour', () => {
+    const sonnet = look('claude-sonnet-4-5', anthropic)!
+    expect(pricesFor(sonnet, 200_000)).toMatchObject({ cacheWrite: 3_750_000, longCacheWrite: 6_000_000 })
+    expect(pricesFor(sonnet, 200_001)).toMatchObject({ cacheWrite: 7_500_000, longCacheWrite: 12_000_000 })
+  })
+
   it('gives the price of the day and of the hour', () => {
     expect(look('o3', openai, Date.UTC(2025, 4, 1))?.base.input).toBe(10_000_000)
     expect(look('o3')?.base.input).toBe(2_000_000)
@@ -55,6 +61,13 @@ describe('the price list', () => {
     expect(look('gpt-4.1', 'http://127.0.0.1:8080/v1')).toBeUndefined()
     expect(look('text-embedding-3-small')).toBeUndefined()
     expect(look('sonar', 'https://api.perplexity.ai')).toBeUndefined()
+  })
+
+  it('knows the whole price of an embedding, which has no output', () => {
+    const query = { model: 'text-embedding-3-small', baseUrl: openai, timeMs: january }
+    const price = listedPrice({ ...query, surface: 'embeddings' })!
+    expect(costNanoUsd({ ...noUsage, inputTokens: 1_000_000 }, price.base)).toBe(20_000_000)
+    expect(listedPrice({ ...query, surface: 'chat' })).toBeUndefined()
   })
 
   it('prices a cache hit at Gemini once', () => {

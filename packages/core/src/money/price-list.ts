@@ -1,4 +1,5 @@
 import { type ModelPrice, type TieredPrices, calcPrice } from '@pydantic/genai-prices'
+import type { Surface } from '../types.ts'
 import { type Price, type PriceSettings, priceOf } from './price.ts'
 
 /** The version stands in every ledger entry that was priced by it. A test holds it to the installed package. */
@@ -12,15 +13,17 @@ export interface PriceQuery {
   readonly baseUrl: string
   /** The time of the call, in milliseconds since the Unix epoch: some prices change by the hour. */
   readonly timeMs: number
+  /** What it is called for: an embedding has no output, and its price is whole without one. @default 'chat' */
+  readonly surface?: Surface | undefined
 }
 
 /**
  * The public list's price for a model; undefined where it has none. A list is a default: a price in the configuration
  * always wins.
  */
-export function listedPrice({ model, baseUrl, timeMs }: PriceQuery): Price | undefined {
+export function listedPrice({ model, baseUrl, timeMs, surface = 'chat' }: PriceQuery): Price | undefined {
   const found = look(model, { providerApiUrl: baseUrl, timestamp: new Date(timeMs) })
-  const settings = found && settingsOf(found)
+  const settings = found && settingsOf(found, surface)
   return settings && priceOf(settings, priceListVersion)
 }
 
@@ -32,32 +35,33 @@ function look(model: string, options: { providerApiUrl: string; timestamp: Date 
   }
 }
 
-function settingsOf(listed: ModelPrice): PriceSettings | undefined {
-  const base = at(listed, 0)
+function settingsOf(listed: ModelPrice, surface: Surface): PriceSettings | undefined {
+  const base = at(listed, 0, surface)
   // A price for each request besides its tokens has no place here: the whole price is then unknown.
   if (!base || listed['requests_kcount'] !== undefined) return undefined
   const bounds = Object.values(listed).flatMap((price) =>
     isTiered(price) ? price.tiers.map(({ start }) => start) : [],
   )
-  const tiers = [...new Set(bounds)].map((start) => ({ aboveInputTokens: start, ...at(listed, start + 1)! }))
+  const tiers = [...new Set(bounds)].map((start) => ({ aboveInputTokens: start, ...at(listed, start + 1, surface)! }))
   return { ...base, tiers }
 }
 
 /** The prices for a request with so much input. */
-function at(listed: ModelPrice, inputTokens: number): Omit<PriceSettings, 'tiers'> | undefined {
+function at(listed: ModelPrice, inputTokens: number, surface: Surface): Omit<PriceSettings, 'tiers'> | undefined {
   const value = (key: string) => {
     const price = listed[key]
     if (!isTiered(price)) return price
     return price.tiers.findLast(({ start }) => inputTokens > start)?.price ?? price.base
   }
   const input = value('input_mtok')
-  const output = value('output_mtok')
+  const output = value('output_mtok') ?? (surface === 'embeddings' ? 0 : undefined)
   if (input === undefined || output === undefined) return undefined
   return {
     input,
     output,
     cachedInput: value('cache_read_mtok'),
     cacheWrite: value('cache_write_mtok'),
+    longCacheWrite: value('cache_write_1h_mtok'),
     reasoning: value('output_reasoning_mtok'),
   }
 }

@@ -1,7 +1,15 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { noUsage } from '../reply.ts'
-import { type PriceSettings, affordableOutputTokens, boundNanoUsd, costNanoUsd, priceOf, pricesFor } from './price.ts'
+import {
+  type PriceSettings,
+  affordableOutputTokens,
+  boundNanoUsd,
+  chargedPrices,
+  costNanoUsd,
+  priceOf,
+  pricesFor,
+} from './price.ts'
 
 const unit = (settings: PriceSettings) => priceOf(settings).base
 const usd = fc.integer({ min: 0, max: 200_000_000 }).map((micro) => micro / 1e6)
@@ -10,6 +18,7 @@ const classes = {
   output: usd,
   cachedInput: fc.option(usd, { nil: undefined }),
   cacheWrite: fc.option(usd, { nil: undefined }),
+  longCacheWrite: fc.option(usd, { nil: undefined }),
   reasoning: fc.option(usd, { nil: undefined }),
 }
 const price = fc
@@ -88,6 +97,23 @@ describe('a cost', () => {
   })
 })
 
+describe('the prices that a usage is charged at', () => {
+  const written = { ...noUsage, inputTokens: 2, cacheWriteTokens: 10 }
+  const long = { ...written, faults: ['long_cache_write'] as const }
+  const settings = { input: 3, cacheWrite: 3.75, output: 15 }
+
+  it('are those of an hour for all that was written, where any of it was written for so long', () => {
+    const dear = priceOf({ ...settings, longCacheWrite: 6 })
+    expect(costNanoUsd(written, chargedPrices(dear, written))).toBe(6_000 + 37_500)
+    expect(costNanoUsd(long, chargedPrices(dear, long))).toBe(6_000 + 60_000)
+  })
+
+  it('are never lower for an hour than for less', () => {
+    for (const odd of [settings, { ...settings, longCacheWrite: 1 }])
+      expect(costNanoUsd(long, chargedPrices(priceOf(odd), long))).toBe(6_000 + 37_500)
+  })
+})
+
 describe('a bound', () => {
   it('is never below the cost of any usage within it', () => {
     fc.assert(
@@ -106,9 +132,9 @@ describe('a bound', () => {
             cacheWriteTokens: c % (input - high + 1),
             outputTokens: output - reasoning,
             reasoningTokens: reasoning,
+            faults: a % 2 === 0 ? [] : (['long_cache_write'] as const),
           }
-          const used = usage.inputTokens + usage.cachedInputTokens + usage.cacheWriteTokens
-          expect(costNanoUsd(usage, pricesFor(of, used))).toBeLessThanOrEqual(
+          expect(costNanoUsd(usage, chargedPrices(of, usage))).toBeLessThanOrEqual(
             boundNanoUsd({ inputTokens: input, outputTokens: output }, of),
           )
         },

@@ -6,6 +6,8 @@ export interface UnitPrices {
   readonly input: number
   readonly cachedInput: number
   readonly cacheWrite: number
+  /** Written for an hour; absent where that is not known to cost more than any other write. */
+  readonly longCacheWrite?: number
   readonly output: number
   readonly reasoning: number
 }
@@ -34,6 +36,8 @@ export interface PriceSettings {
   readonly cachedInput?: number | undefined
   /** Input written to the provider's prompt cache. @default as input */
   readonly cacheWrite?: number | undefined
+  /** The same where it is to live for an hour. @default as cacheWrite */
+  readonly longCacheWrite?: number | undefined
   /** Tokens of thought. @default as output */
   readonly reasoning?: number | undefined
   /** Prices for requests whose input is larger than a bound. */
@@ -61,12 +65,14 @@ function unitPrices({
   output,
   cachedInput = input,
   cacheWrite = input,
+  longCacheWrite = cacheWrite,
   reasoning = output,
 }: PriceSettings): UnitPrices {
   return {
     input: picoUsdPerToken(input),
     cachedInput: picoUsdPerToken(cachedInput),
     cacheWrite: picoUsdPerToken(cacheWrite),
+    ...(longCacheWrite > cacheWrite && { longCacheWrite: picoUsdPerToken(longCacheWrite) }),
     output: picoUsdPerToken(output),
     reasoning: picoUsdPerToken(reasoning),
   }
@@ -75,6 +81,15 @@ function unitPrices({
 /** The unit prices that hold for a request with so much input. */
 export function pricesFor({ base, tiers }: Price, inputTokens: number): UnitPrices {
   return tiers.findLast(({ aboveInputTokens }) => inputTokens > aboveInputTokens)?.prices ?? base
+}
+
+/** The unit prices that a usage is charged at. Where any of what it wrote lives for an hour, all of it is charged as if it did. */
+export function chargedPrices(price: Price, usage: Usage): UnitPrices {
+  const prices = pricesFor(price, inputTokensOf(usage))
+  const { longCacheWrite } = prices
+  return longCacheWrite !== undefined && usage.faults?.includes('long_cache_write')
+    ? { ...prices, cacheWrite: longCacheWrite }
+    : prices
 }
 
 /** All input tokens of a usage, whatever their class. */
@@ -140,5 +155,6 @@ function dearest({ base, tiers }: Price, inputTokens: number): { readonly input:
   return { input, output }
 }
 
-const dearestInput = ({ input, cachedInput, cacheWrite }: UnitPrices) => Math.max(input, cachedInput, cacheWrite)
+const dearestInput = ({ input, cachedInput, cacheWrite, longCacheWrite = 0 }: UnitPrices) =>
+  Math.max(input, cachedInput, cacheWrite, longCacheWrite)
 const dearestOutput = ({ output, reasoning }: UnitPrices) => Math.max(output, reasoning)

@@ -25,9 +25,10 @@ const longest = {
 /**
  * A calendar in a time zone. Weeks begin on Monday (ISO 8601).
  *
- * @throws RangeError for a time zone that is not known
+ * @throws RangeError for a time zone or a period that is not known
  */
 export function calendarWindow(period: Exclude<BudgetWindow, object>, timeZone = 'UTC'): CalendarWindow {
+  if (!Object.hasOwn(longest, period)) throw new RangeError(`There is no window ${JSON.stringify(period)}`)
   const format = new Intl.DateTimeFormat('en-CA', {
     timeZone,
     hourCycle: 'h23',

@@ -12,7 +12,7 @@ import {
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { RouterOptions } from '../config/options.ts'
 import type { RouterEvents } from '../events.ts'
-import type { Plugin } from '../plugin.ts'
+import type { Plugin, PluginServices } from '../plugin.ts'
 import type { Identity, Reply } from '../types.ts'
 import { createRouter } from '../router.ts'
 
@@ -138,6 +138,16 @@ describe('a budget', () => {
     ).rejects.toMatchObject({ code: 'budget_exceeded' })
   })
 
+  it('limits the output to what the tightest of many budgets pays for, in whatever order they stand', async () => {
+    const scopes = ['all', 'team', 'key', 'route', 'user', 'tag', 'model'] as const
+    const budgets = scopes.map(
+      (per, index) => ({ per, window: 'day', limitUsd: (5_000 - 500 * index) * nanoUsd }) as const,
+    )
+    const { ask } = setUp({ budgets })
+    await ask({ max_tokens: undefined })
+    expect(Number(sent()[0]!['max_tokens'])).toBeGreaterThan(100)
+  })
+
   it('takes a limit below 1 for none, and the largest of two limits', async () => {
     const { ask } = setUp({ budgets: [{ ...day, limitUsd: 2_000 * nanoUsd }] })
     await ask({ max_tokens: -1 })
@@ -149,6 +159,20 @@ describe('a budget', () => {
       await expect(ask({ max_tokens: huge })).rejects.toMatchObject({ code: 'budget_exceeded' })
       await expect(ask({ n: huge })).rejects.toMatchObject({ code: 'budget_exceeded' })
     }
+  })
+
+  it.each([
+    { window: { rollingMs: 0 } },
+    { window: { rollingMs: -1 } },
+    { window: { rollingMs: Number.NaN } },
+    { window: 'fortnight' as 'day' },
+    { limitUsd: Number.NaN },
+    { timeZone: 'Moon/Sea' },
+  ])('sends nothing for a caller whose own budget makes no sense, such as one that never binds: %o', async (wrong) => {
+    const { ask } = setUp()
+    const identity = { user: 'u', budgets: [{ window: 'day' as const, limitUsd: 1, ...wrong }] }
+    await expect(ask({}, { identity })).rejects.toMatchObject({ code: 'internal_error' })
+    expect(upstream.requests).toHaveLength(0)
   })
 
   it('flags what cost more than was held for it, in the record and the ledger', async () => {
@@ -261,6 +285,48 @@ describe('the most a call may cost', () => {
     const { ask } = setUp({ plugins: [both] })
     expect((await ask({ model: 'auto' }, { maxCostUsd: 800 * nanoUsd })).status).toBe(200)
     expect(upstream.requests).toHaveLength(1)
+  })
+
+  describe('bounds with it the calls that plugins make on its behalf', () => {
+    const body = { model: 'a', messages: [{ role: 'user', content: 'hi' }], max_tokens: 50 }
+    const boundNanoUsd = JSON.stringify(body).length + 1 + 500
+    const asking = (askFirst: (ask: () => Promise<Reply>) => Promise<unknown>): Plugin => {
+      let services: PluginServices | undefined
+      return {
+        name: 'asking',
+        setup: (given) => void (services = given),
+        call: {
+          stage: 'guard',
+          async run(call, next) {
+            await askFirst(() => services!.handle(call, { body }))
+            return next(call)
+          },
+        },
+      }
+    }
+
+    it('while they are under way', async () => {
+      const outcomes: unknown[] = []
+      const twice = asking(async (ask) => {
+        for (const { status } of await Promise.allSettled([ask(), ask()])) outcomes.push(status)
+      })
+      const { ask } = setUp({ plugins: [twice] })
+      await ask({}, { maxCostUsd: 1.5 * boundNanoUsd * nanoUsd })
+      expect(outcomes).toEqual(['fulfilled', 'rejected'])
+      expect(upstream.requests).toHaveLength(2)
+    })
+
+    it('and by what they have cost', async () => {
+      const once = asking(async (ask) => (await ask()).ended)
+      const { ask, router } = setUp({ plugins: [once] })
+      await ask({}, { maxCostUsd: 1 })
+      await settle()
+      const [{ costNanoUsd: cost } = { costNanoUsd: undefined }] = [...router.ledger!.attempts()]
+      const exact = (Number(cost) + boundNanoUsd) * nanoUsd
+      expect(Number(cost)).toBeGreaterThan(0)
+      expect((await ask({}, { maxCostUsd: exact })).status).toBe(200)
+      await expect(ask({}, { maxCostUsd: exact - nanoUsd })).rejects.toMatchObject({ code: 'max_cost_exceeded' })
+    })
   })
 
   it('bounds the sum of its attempts', async () => {

@@ -20,7 +20,7 @@ import { askedOutputOf, choicesOf, outputBoundOf } from './output-bound.ts'
  */
 export function budget(services: BuiltInServices): Plugin {
   const { prices, treasury, clock, events, capOutput, rejectsUnknownPrices } = services
-  const holdsByCall = new WeakMap<CallRecord, Set<HeldMoney>>()
+  const tallies = new WeakMap<CallRecord, Tally>()
   let holds = 0
 
   return definePlugin({
@@ -41,7 +41,7 @@ export function budget(services: BuiltInServices): Plugin {
 
   function priced(attempt: Attempt, next: Handler<Attempt>): Promise<Reply> {
     const { call, candidate } = attempt
-    const price = prices.priceOf(candidate.name, clock.wallTime())
+    const price = prices.priceOf(candidate.name, clock.wallTime(), call.surface)
     if (!price)
       throw new SignalboxError('price_unknown', `The price of the model "${candidate.name}" is not known`, {
         model: candidate.name,
@@ -50,19 +50,20 @@ export function budget(services: BuiltInServices): Plugin {
 
     const bound = boundOf(attempt, capOutput, price)
     const { outputTokens: wanted } = bound
-    const underWay = holdsOf(call)
-    const left = underWay === undefined ? Infinity : call.maxCostNanoUsd! - spentBy(call, underWay)
+    const bounds = boundsOf(call)
+    const left = leftOf(bounds)
     if (bound.nanoUsd > left && !shrink(bound, left)) throw tooDear(bound.nanoUsd, left, candidate.name)
 
     const accounts = treasury.accountsOf(call, candidate.name)
     // Before anything is waited for: another attempt of the call may begin meanwhile.
     const held: Writable<HeldMoney> = { nanoUsd: bound.nanoUsd }
-    underWay?.add(held)
-    const hold = underWay ? caught(() => take(attempt, accounts, bound), letGo) : take(attempt, accounts, bound)
+    for (const { tally } of bounds) tally.underWay.add(held)
+    const hold =
+      bounds.length > 0 ? caught(() => take(attempt, accounts, bound), letGo) : take(attempt, accounts, bound)
     return after(hold, (taken) => {
       held.nanoUsd = bound.nanoUsd
       const settle = () => {
-        underWay?.delete(held)
+        endOf(held, call, bounds)
         return settled(taken, held, accounts)
       }
       const capped = bound.caps && { call: limitOutput(call, candidate, bound.outputTokens / bound.choices) }
@@ -80,7 +81,7 @@ export function budget(services: BuiltInServices): Plugin {
     })
 
     function letGo(error: unknown): never {
-      underWay?.delete(held)
+      endOf(held, call, bounds)
       throw error
     }
   }
@@ -94,12 +95,18 @@ export function budget(services: BuiltInServices): Plugin {
     )
   }
 
-  /** What is held for the attempts of a call that has a bound of its own: of no other is it asked. */
-  function holdsOf({ record, maxCostNanoUsd }: Call): Set<HeldMoney> | undefined {
-    if (maxCostNanoUsd === undefined) return undefined
-    const known = holdsByCall.get(record) ?? new Set()
-    holdsByCall.set(record, known)
-    return known
+  /** The bounds that a call has of its own, and those of the calls that it is made on behalf of. */
+  function boundsOf(call: Call): readonly CallBound[] {
+    if (call.maxCostNanoUsd === undefined && !call.madeFor) return noBounds
+    const bounds: CallBound[] = []
+    for (let one: Call | undefined = call; one; one = one.madeFor) {
+      const { record, maxCostNanoUsd } = one
+      if (maxCostNanoUsd === undefined) continue
+      const tally = tallies.get(record) ?? { underWay: new Set(), byOthersNanoUsd: 0 }
+      tallies.set(record, tally)
+      bounds.push({ record, maxCostNanoUsd, tally })
+    }
+    return bounds
   }
 
   function askStore(...of: Parameters<typeof treasury.budgets.hold>) {
@@ -115,7 +122,7 @@ export function budget(services: BuiltInServices): Plugin {
     const leaseMs = Math.min(Math.max(attempt.deadline - clock.now(), 0) + leaseGraceMs, longestLeaseMs)
     return after(askStore(`budget:${attempt.call.key}/${++holds}`, accounts, bound.nanoUsd, leaseMs), (answer) => {
       if (!isBudgetRefusal(answer)) return answer
-      if (tries > maximumShrinks || !shrink(bound, Number(answer.remainingNanoUsd)))
+      if (tries >= accounts.length + maximumShrinks || !shrink(bound, Number(answer.remainingNanoUsd)))
         throw treasury.refusal(answer, attempt.candidate.name)
       return take(attempt, accounts, bound, tries + 1)
     })
@@ -125,7 +132,7 @@ export function budget(services: BuiltInServices): Plugin {
 /** A hold's lease ends soon after its attempt must have. */
 const leaseGraceMs = 20_000
 const longestLeaseMs = 3_600_000
-/** How often a hold is tried anew with less, when others take what was left in the meantime. */
+/** How often a hold is tried anew with less besides once for each account, when others take what was left in the meantime. */
 const maximumShrinks = 3
 /** Less than this is no answer. */
 const leastOutputTokens = 16
@@ -172,14 +179,40 @@ function shrink(bound: Bound, nanoUsd: number): boolean {
   return true
 }
 
-/** What a call's attempts have cost so far, and may still cost where they are under way. */
-function spentBy({ record }: Call, underWay: ReadonlySet<HeldMoney>): number {
-  const open = [...underWay]
+/** What counts against the bound of a call besides the attempts in its record. */
+interface Tally {
+  /** What is held for attempts under way: its own, and those of calls made on its behalf. */
+  readonly underWay: Set<HeldMoney>
+  /** What calls made on its behalf have cost. */
+  byOthersNanoUsd: number
+}
+
+interface CallBound {
+  readonly record: CallRecord
+  readonly maxCostNanoUsd: number
+  readonly tally: Tally
+}
+
+const noBounds: readonly CallBound[] = []
+
+const leftOf = (bounds: readonly CallBound[]) =>
+  bounds.reduce((least, bound) => Math.min(least, bound.maxCostNanoUsd - spentBy(bound)), Infinity)
+
+/** What a call has cost so far, and may still cost where attempts are under way. */
+function spentBy({ record, tally }: CallBound): number {
+  const open = [...tally.underWay]
   const ended = record.attempts.filter((entry) => !open.some((held) => held.entry === entry))
   return [...ended.map(({ costNanoUsd = 0 }) => costNanoUsd), ...open.map(({ nanoUsd }) => nanoUsd)].reduce(
     (sum, cost) => sum + cost,
-    0,
+    tally.byOthersNanoUsd,
   )
+}
+
+/** An attempt of a call has ended. */
+function endOf(held: HeldMoney, call: Call, bounds: readonly CallBound[]): void {
+  for (const { record, tally } of bounds) {
+    if (tally.underWay.delete(held) && record !== call.record) tally.byOthersNanoUsd += held.entry?.costNanoUsd ?? 0
+  }
 }
 
 function tooDear(nanoUsd: number, left: number, model: string): SignalboxError {

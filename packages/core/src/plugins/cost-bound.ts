@@ -10,7 +10,7 @@ export function costBoundNanoUsd(
   { call, candidate }: Attempt,
   { prices, clock }: { readonly prices: PriceBook; readonly clock: Clock },
 ): number | undefined {
-  const price = prices.priceOf(candidate.name, clock.wallTime())
+  const price = prices.priceOf(candidate.name, clock.wallTime(), call.surface)
   const inputTokens = inputBoundOf(call.request, candidate.contextWindow)
   return price && boundNanoUsd({ inputTokens, outputTokens: outputBoundOf(call, candidate) }, price)
 }

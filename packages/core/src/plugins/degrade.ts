@@ -3,7 +3,7 @@ import { type Plugin, definePlugin } from '../plugin.ts'
 import type { Call, Handler, Reply } from '../types.ts'
 
 /** Sends a call by another route once a share of a budget is used, where a budget says so. */
-export function degrade({ treasury }: BuiltInServices): Plugin {
+export function degrade({ treasury, routes }: BuiltInServices): Plugin {
   return definePlugin({
     name: 'degrade',
     call: {
@@ -15,6 +15,12 @@ export function degrade({ treasury }: BuiltInServices): Plugin {
 
   async function byAnotherRoute(call: Call, next: Handler<Call>): Promise<Reply> {
     const route = await treasury.degraded(call)
-    return next(route === undefined ? call : { ...call, route })
+    return next(route === undefined ? call : { ...call, route, maxCostNanoUsd: boundOn(route, call) })
+  }
+
+  /** The bound of the route that was asked for holds besides that of the other. */
+  function boundOn(route: string, { maxCostNanoUsd: own = Infinity }: Call): number | undefined {
+    const least = Math.min(own, routes.find(route)?.maxCostNanoUsd ?? Infinity)
+    return least === Infinity ? undefined : least
   }
 }

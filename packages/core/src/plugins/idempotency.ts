@@ -51,8 +51,10 @@ export function idempotency({ clock }: BuiltInServices): Plugin {
         const { reply } = await answerTogether(name, call, next, {
           flights,
           clock,
-          onComplete: (whole, body, ended) =>
-            void known.set(name, { asked, answer: cachedAnswer(call, whole, { body, ended }, clock) }),
+          onComplete(whole, body, ended) {
+            if (whole.status === 200)
+              known.set(name, { asked, answer: cachedAnswer(call, whole, { body, ended }, clock) })
+          },
         })
         return reply
       },

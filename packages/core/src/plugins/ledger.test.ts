@@ -2,6 +2,8 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { expect, it, onTestFinished, vi } from 'vitest'
+import { createFakeClock } from '@signalbox/testkit'
+import { SignalboxError } from '../errors.ts'
 import type { LedgerIntent } from '../ledger/types.ts'
 import type { Plugin } from '../plugin.ts'
 import type { Provider } from '../providers/provider.ts'
@@ -42,4 +44,37 @@ it('writes each of the attempts down that begin at one time, before they are sen
     ['a', 0],
     ['b', 1],
   ])
+})
+
+it('writes down what begins in the last millisecond of a month under that month, as the budget counts it', async () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'midnight-'))
+  onTestFinished(() => fs.rmSync(folder, { recursive: true, force: true }))
+  const midnight = Date.UTC(2026, 10, 1)
+  const clock = createFakeClock({ wallTime: midnight - 1 })
+  const late: Plugin = {
+    name: 'late',
+    call: (call, next) => new Promise((go) => void clock.setTimeout(() => go(next(call)), 0.6)),
+  }
+  const refusing: Provider = {
+    name: 'refusing',
+    dialect: 'openai-chat',
+    connect: () => ({ domain: 'd', send: async () => Promise.reject(new SignalboxError('upstream_error', 'no')) }),
+  }
+  const router = createRouter({
+    models: { a: { provider: refusing, price: { input: 1, output: 1 } } },
+    budgets: [{ per: 'all', window: 'month', limitUsd: 1 }],
+    plugins: [late],
+    retry: false,
+    ledger: path.join(folder, 'ledger.db'),
+    clock,
+  })
+  onTestFinished(() => router.close())
+  const reply = router.handle({ body: { model: 'a', messages: [] } })
+  reply.catch(() => undefined)
+  await clock.advance(0.6)
+  await expect(reply).rejects.toMatchObject({ code: 'upstream_error' })
+
+  expect(await router.budgets()).toMatchObject([{ period: '2026-10' }])
+  await router.ledger!.flush()
+  expect([...router.ledger!.attempts({ to: midnight })]).toHaveLength(1)
 })

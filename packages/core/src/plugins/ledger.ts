@@ -47,7 +47,7 @@ export function ledger({ ledger: book, prices, clock, events: bus }: BuiltInServ
       inputTokens: inputBoundOf(call.request, candidate.contextWindow),
       outputTokens: outputBoundOf(call, candidate),
     }
-    const price = prices.priceOf(candidate.name, time)
+    const price = prices.priceOf(candidate.name, time, call.surface)
     return {
       callKey: record.key,
       place: placeOf(attempt),
@@ -76,7 +76,7 @@ function attemptRow(record: CallRecord, attempt: AttemptRecord): LedgerAttempt {
     callKey: record.key,
     place: record.attempts.indexOf(attempt),
     callId: record.id,
-    time: record.startedAt + attempt.startedMs,
+    time: Math.floor(record.startedAt + attempt.startedMs),
     identity: record.identity,
     route: record.route,
     model: attempt.model,

@@ -1,6 +1,6 @@
 import { type Billed, SignalboxError, isSignalboxError } from '../errors.ts'
 import type { EventBus } from '../events.ts'
-import { costNanoUsd, inputTokensOf, pricesFor } from '../money/price.ts'
+import { chargedPrices, costNanoUsd } from '../money/price.ts'
 import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
 import { type AttemptRecord, outcomesOfEnds } from '../record.ts'
@@ -60,12 +60,12 @@ export function meter({ clock, events, prices }: BuiltInServices): Plugin {
     entry.usage = usage
     entry.estimated = estimated
     if (usage.faults) {
-      const message = `What the provider says was used does not add up: ${usage.faults.join(', ')}`
+      const message = `What the provider says was used is out of the ordinary: ${usage.faults.join(', ')}`
       events.emit('warning', { kind: 'odd_usage', message, callId: call.id, model: entry.model })
     }
-    const price = prices.priceOf(entry.model, call.record.startedAt + entry.startedMs)
+    const price = prices.priceOf(entry.model, call.record.startedAt + entry.startedMs, call.surface)
     if (!price) return
-    entry.prices = pricesFor(price, inputTokensOf(usage))
+    entry.prices = chargedPrices(price, usage)
     entry.priceSource = price.source
     entry.costNanoUsd = costNanoUsd(usage, entry.prices)
     if (held && entry.costNanoUsd > held.nanoUsd) entry.overrun = true

@@ -1,6 +1,6 @@
 import type { AnthropicModelOptions } from '../config/options.ts'
 import { connectEndpoint } from './endpoint.ts'
-import type { HeaderStyle } from './outgoing.ts'
+import { type HeaderStyle, keyOf } from './outgoing.ts'
 import type { Provider } from './provider.ts'
 import type { Quirks } from './quirks.ts'
 import { withoutBarredThinking } from './barred-thinking.ts'
@@ -35,7 +35,7 @@ export const anthropicProvider: Provider<AnthropicModelOptions> = {
   dialect: 'anthropic-messages',
   baseUrl: anthropicBaseUrl,
   connect(options, context) {
-    const apiKey = options.apiKey ?? process.env['ANTHROPIC_API_KEY']
+    const apiKey = keyOf(options, 'ANTHROPIC_API_KEY', context)
     return connectEndpoint(
       { baseUrl: options.baseUrl ?? anthropicBaseUrl, headers, dialects: ['anthropic-messages'], quirks },
       { ...options, apiKey },

@@ -42,7 +42,7 @@ const input = tokensOf(openaiChat.parse({ model: 'a', messages })).inputTokens
 
 async function setUp(script: Script, limits: { concurrency?: number } = {}) {
   upstream.respond(script)
-  const model = { provider: 'openai-compatible', baseUrl: upstream.baseUrl, apiKey: 'k', price, limits } as const
+  const model = { provider: 'openai', baseUrl: upstream.baseUrl, apiKey: 'k', price, limits } as const
   router = createRouter({
     models: { a: model },
     budgets: [{ per: 'all', window: 'day', limitUsd: 1, alertAt: 0.000_000_000_1 }],
@@ -54,8 +54,10 @@ async function setUp(script: Script, limits: { concurrency?: number } = {}) {
   const spent: (string | undefined)[] = []
   router.on('budget.alert', ({ settledUsd, heldUsd }) => void spent.push(settledUsd, heldUsd))
   const leaving = new AbortController()
-  const begin = (stream: boolean) =>
-    router.begin({ body: { model: 'a', messages, stream, max_tokens: 100 }, signal: leaving.signal })
+  const begin = (stream: boolean, dialect: 'openai-chat' | 'openai-responses' = 'openai-chat') => {
+    const asked = dialect === 'openai-chat' ? { messages, max_tokens: 100 } : { input: 'hi', max_output_tokens: 100 }
+    return router.begin({ body: { model: 'a', ...asked, stream }, dialect, signal: leaving.signal })
+  }
   return { begin, leaving, spent }
 }
 
@@ -208,6 +210,31 @@ describe('what is charged for an answer', () => {
     leaving.abort()
     await reply.ended
     expect(await charged(call, spent)).toEqual({ nanoUsd: 37, estimated: true })
+  })
+
+  it.each([
+    ['openai-chat', 'before it says anything', []],
+    ['openai-chat', 'in the middle', [{ choices: [{ index: 0, delta: { content: 'four' }, finish_reason: null }] }]],
+    [
+      'openai-responses',
+      'before it says anything',
+      [{ type: 'response.created', response: { status: 'in_progress' } }],
+    ],
+    ['openai-responses', 'in the middle', [{ type: 'response.output_text.delta', delta: 'four' }]],
+  ] as const)('of a stream in %s that fails %s is what the failure says was used', async (dialect, _where, before) => {
+    const error = { message: 'late', code: 'server_error' }
+    const failure = {
+      'openai-chat': { error, usage },
+      'openai-responses': {
+        type: 'response.failed',
+        response: { status: 'failed', error, usage: { input_tokens: 7, output_tokens: 9, total_tokens: 16 } },
+      },
+    }[dialect]
+    const written = [...before, failure].map((event) => `data: ${JSON.stringify(event)}\n\n`)
+    const { begin, spent } = await setUp([streamHead(), chunk(written.join('')), lastChunk()])
+    const call = begin(true, dialect)
+    await call.reply.then(readBody).catch(() => undefined)
+    expect(await charged(call, spent)).toEqual({ nanoUsd: 97, estimated: false })
   })
 
   it('that is cut off is the input and what came', async () => {

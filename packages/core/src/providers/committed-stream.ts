@@ -86,9 +86,9 @@ export class CommittedStream implements Flow {
     else this.breakOff('stream_truncated', 'cut')
   }
 
-  /** The stream can't go on. */
-  cut(): void {
-    this.breakOff('stream_interrupted', 'cut')
+  /** The stream can't go on. @param why @default the provider broke it off */
+  cut(why?: string): void {
+    this.breakOff('stream_interrupted', 'cut', why)
   }
 
   private pass(events: Uint8Array | undefined): void {
@@ -109,11 +109,11 @@ export class CommittedStream implements Flow {
     this.end('complete')
   }
 
-  private breakOff(code: SignalboxErrorCode, how: Ended['how']): void {
+  private breakOff(code: SignalboxErrorCode, how: Ended['how'], why = messages[code] ?? 'The stream broke off'): void {
     if (this.over) return
     const { watch, dialect, attempt } = this.parts
     if (watch.finished && code !== 'deadline_exceeded') return this.complete()
-    const message = how === 'cancelled' ? readerGone : (messages[code] ?? 'The stream broke off')
+    const message = how === 'cancelled' ? readerGone : why
     this.body.push(dialect.errorEvent(new SignalboxError(code, message, { model: attempt.candidate.name })))
     this.end(how)
   }

@@ -278,7 +278,11 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource {
       this.bytes += events.length
     }
     if (watch.committed) return this.commit()
-    if (watch.error) return this.fail(this.refusal(200, { body: undefined, error: watch.error }))
+    if (watch.error)
+      return this.fail(
+        this.refusal(200, { body: undefined, error: watch.error }),
+        watch.usageIsFinal ? this.seenSoFar() : undefined,
+      )
     if (watch.malformed) return this.fail(this.bad('parse'))
     if (watch.tooLarge || this.bytes > this.options.maxResponseBytes) return this.fail(this.bad('too_large'))
     if (ended) this.fail(this.bad('empty'))
@@ -346,7 +350,7 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource {
     const reason = endOf(this.attempt.signal)
     if (this.phase !== 'streaming') this.fail(reason)
     else if (reason.code === 'cancelled') this.stream.cancel()
-    else this.stream.cut()
+    else this.stream.cut(reason.message)
   }
 
   private bad(reason: string, cause?: unknown): SignalboxError {
@@ -361,7 +365,8 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource {
 
   private fail(error: SignalboxError, billed?: Billed): void {
     if (this.phase === 'over') return
-    if (this.sent && error.status === undefined) error.billed ??= billed ?? this.seenSoFar()
+    const used = billed ?? (this.sent && error.status === undefined ? this.seenSoFar() : undefined)
+    if (used) error.billed ??= used
     this.close(true)
     this.outcome.reject(error)
   }
@@ -371,8 +376,8 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource {
     const { request } = this.attempt.call
     if (this.phase !== 'opening')
       return billedFor(undefined, request, { seen: { textBytes: this.bytes }, whole: false })
-    const { usage, textLength, deltas } = this.watch
-    return billedFor(usage, request, { seen: { textBytes: textLength, deltas }, whole: false })
+    const { usage, usageIsFinal, textLength, deltas } = this.watch
+    return billedFor(usage, request, { seen: { textBytes: textLength, deltas }, whole: usageIsFinal })
   }
 
   private close(abort = false): void {

@@ -1,7 +1,7 @@
 import type { OpenAiModelOptions } from '../config/options.ts'
 import type { DialectName } from '../types.ts'
 import { connectEndpoint } from './endpoint.ts'
-import { bearer } from './outgoing.ts'
+import { bearer, keyOf } from './outgoing.ts'
 import type { Provider } from './provider.ts'
 
 /** Options of {@link openai}, besides the model's name. */
@@ -36,7 +36,7 @@ export const openaiProvider: Provider<OpenAiModelOptions> = {
   dialect: openaiDialects,
   baseUrl: openaiBaseUrl,
   connect(options, context) {
-    const apiKey = options.apiKey ?? process.env['OPENAI_API_KEY']
+    const apiKey = keyOf(options, 'OPENAI_API_KEY', context)
     const baseUrl = options.baseUrl ?? openaiBaseUrl
     return connectEndpoint(
       { baseUrl, headers: bearer, dialects: dialectsOf(options.dialect, openaiDialects) },

@@ -1,8 +1,11 @@
-import { SignalboxError } from '../errors.ts'
-import type { CommonModelOptions } from '../config/options.ts'
+import { configError, dotted } from '../config/fault.ts'
+import type { ApiKey, CommonModelOptions } from '../config/options.ts'
+import { apiKey as sendable } from '../config/schema/basics.ts'
+import { lowerCaseNames } from '../lower-case-names.ts'
 import { secretsOf } from '../secrets.ts'
 import type { Attempt } from '../types.ts'
 import type { Outgoing } from './exchange-options.ts'
+import type { ModelContext } from './provider.ts'
 
 /** The headers of every request to a model. */
 export interface OutgoingHeaders {
@@ -23,9 +26,22 @@ export interface HeaderStyle {
 /** The key as most providers take it. */
 export const bearer: HeaderStyle = { key: (key) => ({ authorization: `Bearer ${key}` }) }
 
+/**
+ * The key of a model: its own, or the one that the environment has for its provider.
+ *
+ * @throws SignalboxError `invalid_config` for a variable whose text cannot be sent
+ */
+export function keyOf({ apiKey }: CommonModelOptions, variable: string, { name }: ModelContext): ApiKey | undefined {
+  if (apiKey !== undefined) return apiKey
+  const key = process.env[variable]
+  if (key === undefined || sendable.safeParse(key).success) return key
+  const fault = key === '' ? 'is empty' : 'has other characters than printable ones of ASCII without spaces'
+  throw configError([{ path: dotted(['models', name, 'apiKey']), message: `${variable} ${fault}` }])
+}
+
 /** Makes the headers of a model's requests: ready made where nothing in them changes. */
 export function outgoingHeaders({ apiKey, headers = {} }: CommonModelOptions, style: HeaderStyle): OutgoingHeaders {
-  const configured = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+  const configured = lowerCaseNames(headers)
   const fixed = {
     'content-type': 'application/json',
     'user-agent': 'signalbox',
@@ -48,7 +64,6 @@ export function outgoingHeaders({ apiKey, headers = {} }: CommonModelOptions, st
       ? withKey(callers, accept, key)
       : key.then((ready) => withKey(callers, accept, ready))
   }
-  if (typeof apiKey === 'string') assertHeaderSafe(apiKey)
   const ready = typeof apiKey !== 'function' && {
     [events]: withKey({}, events, apiKey),
     [json]: withKey({}, json, apiKey),
@@ -68,12 +83,4 @@ const events = 'text/event-stream'
 function isEmpty(headers: Readonly<Record<string, string>>): boolean {
   for (const name in headers) if (Object.hasOwn(headers, name)) return false
   return true
-}
-
-function assertHeaderSafe(key: string): void {
-  if (/^[\x21-\x7e]+$/.test(key)) return
-  throw new SignalboxError(
-    'invalid_config',
-    'The configuration has a fault:\n  apiKey: expected printable ASCII characters without spaces',
-  )
 }

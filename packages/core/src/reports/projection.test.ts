@@ -31,6 +31,14 @@ describe('a projection', () => {
     expect(project(mixed, one, [{ strategy: 'a', shares: { a: 1 } }])).toMatchObject([{ monthlyUsd: '24' }])
   })
 
+  it('never takes a model for free whose price nobody knows', () => {
+    const shares = { 'gpt-4.1': 1, llama: 1 }
+    expect(() => project(traffic, models, [{ strategy: 'even', shares }])).toThrow('No price is known for "llama"')
+    expect(project(traffic, models, [{ strategy: 'one', shares: { ...shares, llama: 0 } }])).toMatchObject([
+      { monthlyUsd: '8000' },
+    ])
+  })
+
   it('is nothing where there is nothing', () => {
     const none = { requests: 0, inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 }
     expect(project(none, models, [{ strategy: 'none', shares: {} }])).toMatchObject([

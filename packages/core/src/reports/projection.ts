@@ -37,7 +37,11 @@ export interface Projection {
 const shareUnit = 1_000_000n
 const picoPerNano = 1_000n
 
-/** What a month's traffic costs by each mix, against the first of them. */
+/**
+ * What a month's traffic costs by each mix, against the first of them.
+ *
+ * @throws RangeError for a mix with a share for what is not among the models: an unknown price is not 0
+ */
 export function project(traffic: Traffic, models: readonly ProjectedModel[], mixes: readonly Mix[]): Projection[] {
   const costs = new Map(models.map(({ name, prices }) => [name, picoUsd(traffic, prices)]))
   const tokens = BigInt(Math.round(traffic.inputTokens + traffic.cachedInputTokens + traffic.outputTokens))
@@ -70,8 +74,17 @@ function mixed(shares: Mix['shares'], costs: ReadonlyMap<string, bigint>): bigin
     ([name, share]) => [name, BigInt(Math.round(share * Number(shareUnit)))] as const,
   )
   const all = weights.reduce((sum, [, weight]) => sum + weight, 0n)
-  const weighed = weights.reduce((sum, [name, weight]) => sum + (costs.get(name) ?? 0n) * weight, 0n)
+  const weighed = weights.reduce(
+    (sum, [name, weight]) => (weight === 0n ? sum : sum + costOf(name, costs) * weight),
+    0n,
+  )
   return all === 0n ? 0n : weighed / all
+}
+
+function costOf(name: string, costs: ReadonlyMap<string, bigint>): bigint {
+  const cost = costs.get(name)
+  if (cost === undefined) throw new RangeError(`No price is known for ${JSON.stringify(name)}`)
+  return cost
 }
 
 /** Rounded up, like all that is charged. */

@@ -200,7 +200,8 @@ describe('rules', () => {
     expect(await namesOf({ strategy: ruleFor(when) }, init)).toEqual(['gpt'])
     expect(await namesOf({ strategy: ruleFor({ ...when, user: 'somebody-else' }) }, init)).toEqual(['gemini'])
     const [[name, wanted]] = Object.entries(when) as [[string, unknown]]
-    const opposite = typeof wanted === 'boolean' ? !wanted : name === 'inputTokens' ? { min: 1e6 } : 'nothing-like-it'
+    const others: Readonly<Record<string, unknown>> = { inputTokens: { min: 1e6 }, modality: 'audio' }
+    const opposite = typeof wanted === 'boolean' ? !wanted : (others[name] ?? 'nothing-like-it')
     expect(await namesOf({ strategy: ruleFor({ [name]: opposite }) }, init)).toEqual(['gemini'])
   })
 
@@ -255,7 +256,31 @@ describe('rules', () => {
     expect(route({ strategy: { use: 'complexity', simple: ['gpt'], strategy: 'fastest' } })).toThrow(
       /routes\.auto\.strategy\.strategy.*no strategy is named "fastest"/s,
     )
+    const ruled = (when: object, models = ['gpt']) => ({ use: 'rules', rules: [{ when, models }], otherwise: ['gpt'] })
+    for (const [given, fault] of [
+      [{ use: 'complexity' }, /routes\.auto\.strategy: expected simple, moderate or complex/],
+      [ruled({ modality: 'imgae' }), /rules\[0\]\.when\.modality: .*image/],
+      [ruled({ inputTokens: { min: 10, max: 9 } }), /rules\[0\]\.when\.inputTokens: expected min to be at most max/],
+      [ruled({}, ['gpt', 'gpt']), /rules\[0\]\.models: expected each model once/],
+    ] as const)
+      expect(route({ models: ['gpt'], strategy: given })).toThrow(fault)
   })
+})
+
+describe('a function', () => {
+  it.each([undefined, null, 'gpt', { gpt: 1 }, [null], ['gpt']])(
+    'that gives %j is named as what fails',
+    async (given) => {
+      const strategy = function mine() {
+        return given as never
+      }
+      for (const one of [strategy, async () => strategy()])
+        await expect(decide({ models: [...all], strategy: one })).rejects.toMatchObject({
+          code: 'plugin_failed',
+          message: expect.stringMatching(/^The strategy ".*" gave no list of models$/),
+        })
+    },
+  )
 })
 
 function imageMessage() {

@@ -1,3 +1,6 @@
+import { configError, shown } from '../config/fault.ts'
+import { SignalboxError, isSignalboxError } from '../errors.ts'
+import { isPromise } from '../store/after.ts'
 import type { RouteOptions } from '../config/options.ts'
 import type { Plugin, StrategyFactory } from '../plugin.ts'
 import type { Services } from '../types.ts'
@@ -52,9 +55,22 @@ export function createStrategy(
   return factories.get(use)?.(options, services, make) ?? madeBy(ofPlugins(plugins)[use]!, use, options)
 }
 
+/** @throws SignalboxError that names the strategy, where its plugin makes none */
 function madeBy(factory: StrategyFactory, name: string, options: Readonly<Record<string, unknown>>): Strategy {
-  const strategy = factory(options)
-  return typeof strategy === 'function' ? { name, rank: strategy } : strategy
+  let made: unknown
+  try {
+    made = factory(options)
+  } catch (cause) {
+    if (isSignalboxError(cause)) throw cause
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new SignalboxError('plugin_failed', `The strategy "${name}" could not be made: ${why}`, { cause })
+  }
+  if (isPromise(made)) made.catch(() => undefined)
+  if (typeof made === 'function') return { name, rank: made as Strategy['rank'] }
+  const { name: own, rank } = Object(made) as Partial<Strategy>
+  if (typeof own === 'string' && typeof rank === 'function') return made as Strategy
+  const message = `expected a function that ranks, or a strategy with its name and "rank", got ${shown([], made)}`
+  throw configError([{ path: `strategies.${name}`, message }], 'A plugin')
 }
 
 const ofPlugins = (plugins: readonly Plugin[]): Readonly<Record<string, StrategyFactory>> =>

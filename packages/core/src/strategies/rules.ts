@@ -1,5 +1,5 @@
 import { tokensOf } from '../tokens/request.ts'
-import type { Call } from '../types.ts'
+import type { Call, Modality } from '../types.ts'
 import type { Strategy } from '../strategy.ts'
 import { type Choice, type Choices, assessChoices, observeChoices, rankChoice } from './choice.ts'
 import type { MakeStrategy, NestedStrategy } from './index.ts'
@@ -24,7 +24,7 @@ export interface RuleConditions {
   /** Whether the request brings tools. */
   readonly tools?: boolean | undefined
   /** The request has one of these in it. */
-  readonly modality?: OneOrMore | undefined
+  readonly modality?: Modality | readonly Modality[] | undefined
   readonly time?: RuleTime | undefined
 }
 

@@ -39,6 +39,17 @@ describe('the input of a request in tokens', () => {
       'anthropic-messages',
       messages('user', { type: 'document', source: { type: 'content', content: [{ type: 'text', text: words }] } }),
     ],
+    [
+      'a result of a search',
+      'anthropic-messages',
+      messages('user', { type: 'search_result', source: 'x', content: [{ type: 'text', text: words }] }),
+    ],
+    [
+      'the result of a tool elsewhere',
+      'anthropic-messages',
+      messages('assistant', { type: 'mcp_tool_result', tool_use_id: 'x', content: [{ type: 'text', text: words }] }),
+    ],
+    ['functions, as tools were', 'openai-chat', { messages: [], functions: [{ name: 'f', description: words }] }],
     ['a call of a tool', 'openai-responses', { input: [{ type: 'function_call', name: 'f', arguments: words }] }],
     ['a call of another kind', 'openai-responses', { input: [{ type: 'custom_tool_call', name: 'f', input: words }] }],
     ['its result', 'openai-responses', { input: [{ type: 'custom_tool_call_output', output: words }] }],
@@ -59,5 +70,10 @@ describe('the input of a request in tokens', () => {
     ['a document', 'openai-chat', messages('user', { type: 'file', file: { file_data: 'AAAA' } })],
   ])('counts %s in %s as one of the usual size', (_what, dialect, body) => {
     expect(inputOf(dialect, body)).toBeGreaterThan(1_000)
+  })
+
+  it('counts sound as some, and not as none', () => {
+    const sound = { type: 'input_audio', input_audio: { data: 'AAAA', format: 'wav' } }
+    expect(inputOf('openai-chat', messages('user', sound))).toBeGreaterThan(500)
   })
 })

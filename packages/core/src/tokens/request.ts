@@ -14,8 +14,8 @@ export interface RequestTokens {
 /** Tokens that stand around each message in every provider's own format. */
 const tokensPerMessage = 4
 
-/** A picture of a million pixels, and a page of a document: nobody opens them here to see how large they are. */
-const typicalTokens: Readonly<Partial<Record<MediaPart['kind'], number>>> = { image: 1_300, file: 2_000 }
+/** A picture of a million pixels, a page of a document and half a minute of sound: nobody opens them here to see how large they are. */
+const typicalTokens: Readonly<Partial<Record<MediaPart['kind'], number>>> = { image: 1_300, file: 2_000, audio: 600 }
 
 /** What tokens are counted in. */
 export type Countable = Pick<Request, 'messages' | 'tools' | 'parameters' | 'media'>

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { name } from './basics.ts'
+import { instant, name } from './basics.ts'
 import { budget } from './money.ts'
 
 const callerBudget = budget.omit({ per: true, degrade: true })
@@ -14,7 +14,7 @@ const keyScope = {
   models: z.array(name).optional().describe('The models that may answer it. Default: all.'),
   maxCostUsd: z.number().positive().optional().describe('The most that one call may cost.'),
   budgets: z.array(callerBudget).optional().describe('What all its calls together may cost.'),
-  expiresAt: z.union([z.iso.date(), z.iso.datetime({ offset: true })]).optional(),
+  expiresAt: instant.optional(),
 }
 const writtenKey = z.strictObject({ ...keyScope, key: z.string().min(1, 'expected a key') })
 const hashedKey = z.strictObject({

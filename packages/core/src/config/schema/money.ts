@@ -8,6 +8,7 @@ const priceKeys = {
   output: usdPerMillion,
   cachedInput: usdPerMillion.optional(),
   cacheWrite: usdPerMillion.optional(),
+  longCacheWrite: usdPerMillion.optional(),
   reasoning: usdPerMillion.optional(),
 }
 export const price = z.union([

@@ -20,8 +20,10 @@ const nestedStrategy = z
   .union([strategyName, z.looseObject({ use: strategyName })])
   .optional()
   .describe('How these models are ordered. Default "ordered".')
-const modelNames = z.array(name).min(1)
+const onceEach = (models: readonly string[]) => new Set(models).size === models.length
+const modelNames = z.array(name).min(1).refine(onceEach, 'expected each model once')
 const texts = z.union([z.string(), z.array(z.string()).min(1)]).optional()
+const modality = z.enum(['text', 'image', 'audio', 'file'])
 const timeOfDay = z.string().regex(/^(?:[01]\d|2[0-3]):[0-5]\d$|^24:00$/, 'expected a time such as "08:30"')
 const conditions = z.strictObject({
   labels: z.record(z.string(), z.union([z.string(), z.array(z.string()).min(1)])).optional(),
@@ -30,10 +32,13 @@ const conditions = z.strictObject({
   team: texts,
   tier: texts,
   tag: texts,
-  inputTokens: z.strictObject({ min: count.optional(), max: count.optional() }).optional(),
+  inputTokens: z
+    .strictObject({ min: count.optional(), max: count.optional() })
+    .refine(({ min = 0, max = Infinity }) => min <= max, 'expected min to be at most max')
+    .optional(),
   stream: z.boolean().optional(),
   tools: z.boolean().optional(),
-  modality: texts,
+  modality: z.union([modality, z.array(modality).min(1)]).optional(),
   time: z
     .strictObject({
       from: timeOfDay.optional(),
@@ -103,7 +108,7 @@ const bandit = z
       .array(name)
       .min(2)
       .max(4)
-      .refine((arms) => new Set(arms).size === arms.length, 'expected each model once')
+      .refine(onceEach, 'expected each model once')
       .describe('Two to four models to choose among.'),
     share: z.number().positive().max(1).optional().describe('The share of calls an arm is drawn for. Default 1.'),
     strategy: nestedStrategy.describe('How the arms are ordered for the rest. Default: the best so far first.'),
@@ -124,13 +129,18 @@ export const strategyOf = (ownVerifier?: z.ZodType) =>
     strategyName,
     z.discriminatedUnion('use', [
       z.strictObject({ use: z.enum(['ordered', 'round-robin', 'weighted', 'cheapest']) }),
-      z.strictObject({
-        use: z.literal('complexity'),
-        simple: modelNames.optional(),
-        moderate: modelNames.optional(),
-        complex: modelNames.optional(),
-        strategy: nestedStrategy,
-      }),
+      z
+        .strictObject({
+          use: z.literal('complexity'),
+          simple: modelNames.optional(),
+          moderate: modelNames.optional(),
+          complex: modelNames.optional(),
+          strategy: nestedStrategy,
+        })
+        .refine(
+          ({ simple, moderate, complex }) => simple || moderate || complex,
+          'expected simple, moderate or complex',
+        ),
       bandit,
       tier,
       z.strictObject({

@@ -39,14 +39,13 @@ function messageOf(value: unknown): Message {
 const unspokenIn = ({ type, name, input, thinking }: JsonBody): unknown[] =>
   type === 'thinking' ? [thinking] : input === undefined ? [] : [name, JSON.stringify(input)]
 
-/** All text in content: of its blocks, of the results of tools, and of documents that are text. */
+/** All text in content: of its blocks, of the results of tools and searches, and of documents that are text. */
 function textOf(content: unknown): string {
   if (typeof content === 'string') return content
   return list(content)
     .map(record)
     .map((block) => {
-      if (block['type'] === 'tool_result') return textOf(block['content'])
-      if (block['type'] !== 'document') return text(block['text'])
+      if (block['type'] !== 'document') return text(block['text']) || textOf(block['content'])
       const { type, data, content: inner } = record(block['source'])
       return type === 'text' ? text(data) : textOf(inner)
     })

@@ -38,8 +38,37 @@ describe('the usage of a message', () => {
     expect(normaliseUsage(long)).toEqual({ ...classes(337, 0, 46209, 342), faults: ['long_cache_write'] })
   })
 
+  it('has the tokens of a compaction, which its counts leave out: https://github.com/pydantic/pydantic-ai/issues/5065', () => {
+    const compaction = { type: 'compaction', input_tokens: 180_000, output_tokens: 3_500 }
+    const message = { type: 'message', input_tokens: 23_000, output_tokens: 1_000 }
+    const usage = { input_tokens: 23_000, output_tokens: 1_000, iterations: [compaction, message] }
+    expect(normaliseUsage(usage)).toEqual({ ...classes(203_000, 0, 0, 4_500), faults: ['compaction'] })
+    const cached = { ...compaction, cache_read_input_tokens: 7, cache_creation_input_tokens: 5 }
+    const paused = { input_tokens: 0, output_tokens: 0, iterations: [cached, compaction] }
+    expect(normaliseUsage(paused)).toEqual({ ...classes(360_000, 7, 5, 7_000), faults: ['compaction'] })
+    expect(normaliseUsage({ ...usage, iterations: [message, { type: 'fallback', input_tokens: 9 }] })).toEqual(
+      classes(23_000, 0, 0, 1_000),
+    )
+    expect(normaliseUsage({ ...usage, iterations: [{ type: 'compaction', input_tokens: -1 }] })).toEqual({
+      ...classes(23_000, 0, 0, 1_000),
+      faults: ['compaction', 'not_a_count'],
+    })
+  })
+
   it.each([
     [{ input_tokens: 24, output_tokens: 308 }, classes(24, 0, 0, 308)],
+    [
+      { input_tokens: 24, output_tokens: 308, service_tier: 'standard', server_tool_use: { web_search_requests: 0 } },
+      classes(24, 0, 0, 308),
+    ],
+    [
+      { input_tokens: 24, output_tokens: 308, server_tool_use: { web_search_requests: 3 } },
+      { ...classes(24, 0, 0, 308), faults: ['tool_fees'] },
+    ],
+    [
+      { input_tokens: 24, output_tokens: 308, service_tier: 'standard', speed: 'fast' },
+      { ...classes(24, 0, 0, 308), faults: ['other_tier'] },
+    ],
     [
       { input_tokens: 24, output_tokens: 1, cache_creation_input_tokens: null, cache_read_input_tokens: null },
       classes(24, 0, 0, 1),

@@ -1,12 +1,40 @@
 import { isRecord } from '../../is-record.ts'
-import { Counts, type UsageNormaliser, partsOf } from '../usage.ts'
+import { noUsage } from '../../reply.ts'
+import type { Usage } from '../../types.ts'
+import { list, record } from '../json.ts'
+import type { JsonBody } from '../json-request.ts'
+import { Counts, type UsageNormaliser, isCount, partsOf } from '../usage.ts'
 
 /**
  * Anthropic's classes are disjoint but for thoughts, which it counts inside `output_tokens`; newer models tell how many.
  * It gives no total. A stream says its input at its start and its output at its end: what is read here is both together.
+ * A compaction that was made on the way is billed too, and stands in `iterations` alone.
  */
 export const normaliseUsage: UsageNormaliser = (raw) => {
   if (!isRecord(raw)) return undefined
+  const own = ownUsage(raw)
+  const compactions = list(raw['iterations'])
+    .map(record)
+    .filter(({ type }) => type === 'compaction')
+  if (compactions.length === 0 || (!own && !isCount(raw['input_tokens']))) return own
+  const read = compactions.map((one) => ownUsage(one) ?? unreadable)
+  return [...read, ...(own ? [own] : [])].reduce(together, { ...noUsage, faults: ['compaction'] })
+}
+
+const unreadable: Usage = { ...noUsage, faults: ['not_a_count'] }
+
+function together(one: Usage, other: Usage): Usage {
+  return {
+    inputTokens: one.inputTokens + other.inputTokens,
+    cachedInputTokens: one.cachedInputTokens + other.cachedInputTokens,
+    cacheWriteTokens: one.cacheWriteTokens + other.cacheWriteTokens,
+    outputTokens: one.outputTokens + other.outputTokens,
+    reasoningTokens: one.reasoningTokens + other.reasoningTokens,
+    faults: [...new Set([...(one.faults ?? []), ...(other.faults ?? [])])].toSorted(),
+  }
+}
+
+function ownUsage(raw: JsonBody): Usage | undefined {
   const counts = new Counts()
   const input = counts.needed(raw['input_tokens'])
   const output = counts.needed(raw['output_tokens'])
@@ -19,6 +47,7 @@ export const normaliseUsage: UsageNormaliser = (raw) => {
   if (input + cached + written + output === 0) return undefined
   if (short + long > 0 && short + long !== written) counts.faults.add('total_mismatch')
   if (long > 0) counts.faults.add('long_cache_write')
+  counts.noteOtherPrices(raw)
   if (input + cached + written === 0) counts.faults.add('no_input')
   const thoughts = counts.part(partsOf(raw, 'output_tokens_details')['thinking_tokens'])
   if (thoughts > output) counts.faults.add('reasoning_above_output')

@@ -33,7 +33,7 @@ export function classifyEvent({ event, data }: SseEvent): EventClass {
   if (!isRecord(chunk)) return { kind: 'malformed' }
   const error =
     event === 'error' ? (providerError(chunk) ?? { message: 'The provider reported an error' }) : providerError(chunk)
-  if (error) return { kind: 'error', error }
+  if (error) return { kind: 'error', error, ...usagePart(chunk) }
   if (!Array.isArray(chunk['choices']))
     return { kind: isRecord(chunk['usage']) ? 'usage' : 'ping', ...usagePart(chunk) }
   return { ...classifyChoices(chunk['choices'] as Choice[], isRecord(chunk['usage'])), ...usagePart(chunk) }
@@ -124,9 +124,11 @@ function detailCode(error: Record<string, unknown>): string | undefined {
 }
 
 /** What was used, where a body says so: Moonshot says it beside the last delta of a stream, and Groq may in a part of its own. */
-export function classifyUsage({ usage, choices, x_groq: groq }: Readonly<Record<string, unknown>>): Usage | undefined {
+export function classifyUsage(body: Readonly<Record<string, unknown>>): Usage | undefined {
+  const { usage, choices, x_groq: groq, service_tier: tier } = body
   const beside = Array.isArray(choices) ? (choices as { usage?: unknown }[])[0]?.usage : undefined
-  return normaliseUsage(usage ?? beside ?? (isRecord(groq) ? groq['usage'] : undefined))
+  const said = usage ?? beside ?? (isRecord(groq) ? groq['usage'] : undefined)
+  return normaliseUsage(isRecord(said) && tier !== undefined ? { ...said, service_tier: tier } : said)
 }
 
 function usagePart(body: Readonly<Record<string, unknown>>): { usage?: Usage } {

@@ -7,7 +7,8 @@ import { type JsonBody, type RequestView, messageWith } from '../json-request.ts
 /** How a body of OpenAI's chat completions is read. */
 export const chatView: RequestView = {
   messages: (body) => list(body['messages']).map(messageOf),
-  tools: (body) => list(body['tools']).flatMap(toolOf),
+  tools: (body) =>
+    [...list(body['tools']), ...list(body['functions']).map((older) => ({ function: older }))].flatMap(toolOf),
   parameters: parametersOf,
   modality: modalityOf,
   media: mediaOf,

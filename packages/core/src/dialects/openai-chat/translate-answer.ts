@@ -33,7 +33,12 @@ export function stopOf(reason: unknown, hasCalls: boolean): StopReason {
 /** What a message, or a piece of one, may say that no other dialect has. */
 export function tellLosses(said: JsonBody, losses: Losses | undefined): void {
   for (const name of ['audio', 'function_call']) if (isRecord(said[name])) losses?.lose(`messages[].${name}`)
-  if (list(said['annotations']).length > 0) losses?.lose('messages[].annotations')
+  for (const name of ['annotations', 'images']) if (list(said[name]).length > 0) losses?.lose(`messages[].${name}`)
+}
+
+/** What some providers say beside the message: the sources of it. */
+export function tellSources(body: JsonBody, losses: Losses | undefined): void {
+  for (const name of ['citations', 'search_results']) if (list(body[name]).length > 0) losses?.lose(name)
 }
 
 /** Reads a completion: its first choice. */
@@ -42,6 +47,7 @@ export function readAnswer(body: JsonBody, losses?: Losses): NeutralAnswer | und
   const { message, finish_reason: reason } = record(list(body['choices'])[0])
   const said = record(message)
   tellLosses(said, losses)
+  tellSources(body, losses)
   const calls = readCalls(said['tool_calls'], losses?.lose)
   const refusal = text(said['refusal'])
   return {

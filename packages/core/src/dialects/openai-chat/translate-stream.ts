@@ -8,7 +8,7 @@ import type { Usage } from '../../types.ts'
 import { classifyUsage, contentOf } from './answer.ts'
 import { thoughtIn } from './messages.ts'
 import { readDetails, writeDetail } from './reasoning-details.ts'
-import { stopOf, tellLosses, writeUsage, writesStops } from './translate-answer.ts'
+import { stopOf, tellLosses, tellSources, writeUsage, writesStops } from './translate-answer.ts'
 
 /** Reads the chunks of a streamed completion: of its first choice. */
 export function stepReader(losses?: Losses): (event: SseEvent) => readonly StreamStep[] {
@@ -50,6 +50,7 @@ export function stepReader(losses?: Losses): (event: SseEvent) => readonly Strea
       .find(({ index }) => index === undefined || index === 0)
     const { delta, finish_reason: reason } = choice ?? {}
     const usage = classifyUsage(chunk)
+    tellSources(chunk, losses)
     const start: StreamStep[] = started ? [] : [{ type: 'start', id: text(chunk['id']), model: text(chunk['model']) }]
     started = true
     const told = readDelta(record(delta))

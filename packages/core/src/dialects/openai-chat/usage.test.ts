@@ -240,6 +240,8 @@ describe('the usage of a chat completion', () => {
       [521, 0, 0, 20, 0],
       ['audio'],
     ],
+    [{ prompt_tokens: 10, completion_tokens: 5, num_sources_used: 4 }, [10, 0, 0, 5, 0], ['tool_fees']],
+    [{ prompt_tokens: 10, completion_tokens: 5, service_tier: 'flex' }, [10, 0, 0, 5, 0], ['other_tier']],
   ] as const)('flags what does not add up: %j', (raw, classes, faults) => {
     expect(normaliseUsage(raw)).toEqual({ ...usageOf(classes), faults })
   })

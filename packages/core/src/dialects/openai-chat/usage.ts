@@ -18,6 +18,7 @@ export const normaliseUsage: UsageNormaliser = (raw) => {
   const input = partsOf(raw, 'prompt_tokens_details')
   const output = partsOf(raw, 'completion_tokens_details')
   if (counts.part(input['audio_tokens']) + counts.part(output['audio_tokens']) > 0) counts.faults.add('audio')
+  counts.noteOtherPrices(raw)
   return classesOf(counts, {
     prompt,
     completion,

@@ -3,7 +3,7 @@ import type { AnswerClass, EventClass, SseEvent } from '../dialect.ts'
 import { isRecord, isText, list, parseJson, record, text } from '../json.ts'
 import type { JsonBody } from '../json-request.ts'
 import { providerError } from '../openai-chat/answer.ts'
-import { normaliseUsage } from './usage.ts'
+import { usageIn } from './usage.ts'
 
 /** Reads one event of a stream. https://platform.openai.com/docs/api-reference/responses-streaming */
 export function classifyEvent({ event, data }: SseEvent): EventClass {
@@ -37,12 +37,12 @@ const errorOf = ({ message, code }: JsonBody) => ({
 })
 
 function failed(response: JsonBody): EventClass {
-  const usage = normaliseUsage(response['usage'])
+  const usage = usageIn(response)
   return { kind: 'error', error: errorOf(record(response['error'])), ...(usage && { usage }) }
 }
 
 function ended(response: JsonBody): EventClass {
-  const usage = normaliseUsage(response['usage'])
+  const usage = usageIn(response)
   return { kind: 'done', finishes: [0], ...(usage && { usage }) }
 }
 
@@ -60,7 +60,7 @@ export function classifyAnswer(body: Uint8Array): AnswerClass {
   if (body.length === 0) return { fault: 'empty' }
   const answer = parseJson(bufferOf(body).toString())
   if (answer === undefined) return { fault: 'parse' }
-  const usage = normaliseUsage(record(answer)['usage'])
+  const usage = usageIn(record(answer))
   const error = providerError(answer)
   if (error) return { error, ...(usage && { usage }) }
   if (!isRecord(answer) || !Array.isArray(answer['output'])) return { fault: 'shape' }

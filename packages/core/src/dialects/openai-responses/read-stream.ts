@@ -6,7 +6,7 @@ import { PartSequencer } from '../part-sequencer.ts'
 import { unsealed } from '../proof.ts'
 import type { Losses } from '../translation.ts'
 import { stopOf } from './translate-answer.ts'
-import { normaliseUsage } from './usage.ts'
+import { usageIn } from './usage.ts'
 
 const keyOf = (body: JsonBody) => String(number(body['output_index']))
 
@@ -50,7 +50,7 @@ export function stepReader(losses?: Losses): (event: SseEvent) => readonly Strea
 
   function ended(body: JsonBody): StreamStep[] {
     const response = record(body['response'])
-    const usage = normaliseUsage(response['usage'])
+    const usage = usageIn(response)
     return [
       ...parts.end(),
       ...(usage ? [{ type: 'usage', usage } as const] : []),

@@ -4,7 +4,7 @@ import type { NeutralAnswer, Part, StopReason } from '../neutral.ts'
 import type { Usage } from '../../types.ts'
 import type { Asked, Losses } from '../translation.ts'
 import { readOutput, writeThought } from './items.ts'
-import { normaliseUsage } from './usage.ts'
+import { usageIn } from './usage.ts'
 
 /** `status`, or the reason of an incomplete one, by the neutral reason, and the other way. */
 export const readsStops: Readonly<Record<string, StopReason>> = {
@@ -41,7 +41,7 @@ export function readAnswer(body: JsonBody, losses?: Losses): NeutralAnswer | und
       body,
       parts.some(({ type }) => type === 'tool-call'),
     ),
-    usage: normaliseUsage(body['usage']),
+    usage: usageIn(body),
   }
 }
 

@@ -1,0 +1,9 @@
+import { SignalboxError } from '@signalbox/core'
+
+/** What is wrong with options, as a configuration's faults are told. */
+export const fault = (what: string, message: string, cause?: unknown) =>
+  new SignalboxError('invalid_config', `The ${what} has a fault:\n  ${message}`, { cause })
+
+/** A value in an error. */
+export const shown = (value: unknown) =>
+  typeof value === 'number' ? String(value) : (JSON.stringify(value)?.slice(0, 60) ?? String(value))

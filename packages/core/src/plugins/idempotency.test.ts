@@ -1,0 +1,39 @@
+import { createFakeClock } from '@signalbox/testkit'
+import { expect, it } from 'vitest'
+import { definePlugin } from '../plugin.ts'
+import type { Provider } from '../providers/provider.ts'
+import { plainReply } from '../reply.ts'
+import { createRouter } from '../router.ts'
+
+const head = { headers: {}, dialect: 'openai-chat', model: 'a' } as const
+const provider: Provider = {
+  name: 'own',
+  dialect: 'openai-chat',
+  connect: () => ({ domain: 'a', send: async () => plainReply({ status: 200, ...head, body: Buffer.from('{}') }) }),
+}
+
+it('an answer that is none is not given again as one: the call may be sent again', async () => {
+  const statuses = [503, 200, 200]
+  const moody = definePlugin({
+    name: 'moody',
+    call: {
+      stage: 'admit',
+      run: async () => plainReply({ status: statuses.shift()!, ...head, body: Buffer.from('{"from":"moody"}') }),
+    },
+  })
+  const router = createRouter({
+    models: { a: { provider, price: false } },
+    clock: createFakeClock(),
+    plugins: [moody],
+  })
+  const ask = async () => {
+    const { status, headers } = await router.handle({ body: { model: 'a', messages: [] }, idempotencyKey: 'k' })
+    return [status, headers['idempotent-replayed']]
+  }
+  expect([await ask(), await ask(), await ask()]).toEqual([
+    [503, undefined],
+    [200, undefined],
+    [200, 'true'],
+  ])
+  await router.close()
+})

@@ -1,0 +1,7 @@
+import { SignalboxError } from './errors.ts'
+
+/** The fault of a configuration whose file cannot be opened, or is none for that. */
+export function unusableFile(what: 'cache' | 'ledger', file: string, cause: unknown): SignalboxError {
+  const why = cause instanceof Error ? cause.message : String(cause)
+  return new SignalboxError('invalid_config', `the ${what} cannot be kept in ${file}: ${why}`, { cause })
+}
