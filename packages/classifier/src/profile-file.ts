@@ -49,6 +49,7 @@ export const mostBytes = 32 * 1024
 /** What does not change with the weights: names, numbers and the words of the format. */
 const fixedBytes = 1600
 const bytesPerModel = { gains: 75, costs: 65, dense: 4 }
+/** How many fitted when their weights had eight bits; the room that four leave free goes to the score heads. */
 const mostVectors = 1055
 
 /** What a profile holds. */
