@@ -35,6 +35,8 @@ export function leastLatency({ windowMs = 30_000 }: LeastLatencyOptions, { clock
     const { name, ok, code, latencyMs, firstTokenMs } = outcome
     tracker.end(name)
     if (code !== undefined && saysNothing(code)) return
+    // A stream that took longer than its call may take came as fast as any until then.
+    if (code === 'deadline_exceeded' && firstTokenMs !== undefined) return
     tracker.record(name, { ok, latencyMs, ...(firstTokenMs !== undefined && { firstTokenMs }) })
   }
 
