@@ -132,7 +132,16 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
       const latencyMs = parts.clock.now() - startedMs
       const left = how === 'cancelled' && { code: how }
       const late = how === 'cut' && parts.clock.now() >= call.deadline && { code: 'deadline_exceeded' }
-      const outcome = { call, name, ok: how === 'complete', ...left, ...late, latencyMs, firstTokenMs: committedMs, usage }
+      const outcome = {
+        call,
+        name,
+        ok: how === 'complete',
+        ...left,
+        ...late,
+        latencyMs,
+        firstTokenMs: committedMs,
+        usage,
+      }
       tell(route, { type: 'ended', ...outcome }, parts.events)
     })
   }
