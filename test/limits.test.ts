@@ -400,10 +400,10 @@ describe('a limit, as time goes', () => {
 
     upstreams['a']!.respond(limited({ 'retry-after': '3600' }))
     for (let index = 0; index < 3; index++) {
-      const refused = call({ max_tokens: 900 }, { identity: { user: 'other' } })
+      const next = call({ max_tokens: 900 }, { identity: { user: 'other' } })
       await clock.advance(1)
-      expect(refused.error.code).toBe(index === 0 ? 'upstream_rate_limited' : 'rate_limit_exceeded')
-      expect(refused.error.limit).toBeUndefined()
+      expect(next.error.code).toBe(index === 0 ? 'upstream_rate_limited' : 'rate_limit_exceeded')
+      expect(next.error.limit).toBeUndefined()
     }
   })
 
