@@ -1,4 +1,4 @@
-import { isText, list, record, text } from '../json.ts'
+import { isRecord, isText, list, record, text } from '../json.ts'
 import type { NeutralMessage, NeutralRequest, Part, ReasoningPart, Source } from '../neutral.ts'
 import { type Losses, type WriteContext, tellOthers } from '../translation.ts'
 import { readDetails, writeDetails } from './reasoning-details.ts'
@@ -83,7 +83,7 @@ function readOwn(message: Readonly<Record<string, unknown>>, { lose }: Losses): 
 }
 
 /** Reads tool calls. */
-export function readCalls(value: unknown, lose?: Losses['lose']): Part[] {
+export function readCalls(value: unknown, lose?: Losses['lose']): Extract<Part, { type: 'tool-call' }>[] {
   return list(value).flatMap((one) => {
     const { id, type, function: called } = record(one)
     const { name, arguments: given } = record(called)
@@ -91,9 +91,13 @@ export function readCalls(value: unknown, lose?: Losses['lose']): Part[] {
       lose?.(`messages[].tool_calls[].${text(type)}`)
       return []
     }
-    return [{ type: 'tool-call', id: text(id), name: text(name), arguments: text(given) } satisfies Part]
+    return [{ type: 'tool-call', id: text(id), name: text(name), arguments: argumentsIn(given) } as const]
   })
 }
+
+/** The arguments of a call as JSON. Some providers write an object where a text belongs, and nothing where there are none. */
+export const argumentsIn = (given: unknown): string =>
+  isRecord(given) ? JSON.stringify(given) : text(given).trim() === '' ? '{}' : text(given)
 
 /** Reads what a model thought, with its proofs. */
 export function readReasoning(message: Readonly<Record<string, unknown>>): ReasoningPart[] {

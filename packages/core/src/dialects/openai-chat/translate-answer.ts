@@ -48,7 +48,10 @@ export function readAnswer(body: JsonBody, losses?: Losses): NeutralAnswer | und
   const said = record(message)
   tellLosses(said, losses)
   tellSources(body, losses)
-  const calls = readCalls(said['tool_calls'], losses?.lose)
+  const calls = readCalls(said['tool_calls'], losses?.lose).map((call, place) => ({
+    ...call,
+    id: call.id || `call_${place}`,
+  }))
   const refusal = text(said['refusal'])
   return {
     id: text(body['id']),
