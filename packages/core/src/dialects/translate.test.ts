@@ -72,6 +72,25 @@ describe.each(['openai-chat', 'openai-responses'] as const)('a request from Anth
 })
 
 describe('a request from Anthropic to OpenAI’s chat', () => {
+  it.each([
+    ['gpt-5.1', { budget_tokens: 1_024 }, 'low'],
+    ['gpt-5', { budget_tokens: 60_000 }, 'high'],
+    ['o4-mini', { budget_tokens: 10_000 }, 'medium'],
+    ['gpt-5', 'xhigh', 'high'],
+    ['gpt-5-mini-2025-08-07', 'max', 'high'],
+    ['openai/gpt-5.1-codex', 'max', 'high'],
+    ['gpt-5.1-codex-max', 'max', 'xhigh'],
+    ['gpt-5.4', 'max', 'xhigh'],
+    ['a-name-of-its-own', 'xhigh', 'xhigh'],
+  ])('asks %s for an effort that it has in place of %j', (model, asked, expected) => {
+    const fields =
+      typeof asked === 'string'
+        ? { thinking: { type: 'adaptive' }, output_config: { effort: asked } }
+        : { thinking: { type: 'enabled', ...asked } }
+
+    expect(fromMessages('openai-chat', fields, { model }).body['reasoning_effort']).toBe(expected)
+  })
+
   const five = { stop_sequences: ['a', 'b', 'c', 'd', 'e'] }
 
   it('loses words at which to stop where they are more than OpenAI takes', () => {
@@ -142,6 +161,39 @@ describe('a request from OpenAI’s chat to Anthropic', () => {
 
     expect({ ...body, model: undefined, messages: undefined }).toEqual(expected)
     expect(told).toEqual(Object.keys(expected).length === 0 ? ['reasoning'] : [])
+  })
+
+  it.each([
+    ['a tool that must be called', { tool_choice: 'required' }],
+    ['a temperature', { temperature: 0.2 }],
+    ['a share of the likeliest', { top_p: 0.5 }],
+  ])('asks a model that thinks as it likes for no thoughts beside %s, which Anthropic would refuse', (_what, asked) => {
+    const tools = [{ type: 'function', function: { name: 'f', parameters: inputSchema } }]
+    const { body, told } = toMessages({ reasoning_effort: 'low', tools, ...asked })
+
+    expect(body).not.toHaveProperty('thinking')
+    expect(body['output_config']).toEqual({ effort: 'low' })
+    expect(told).toEqual(['reasoning'])
+  })
+
+  it('does not say both how to sample and that all is as it is anyway, which newer models refuse', () => {
+    const sampling = (asked: object) => {
+      const { temperature, top_p } = toMessages({ reasoning_effort: 'low', ...asked }).body
+      return { temperature, top_p }
+    }
+
+    expect(sampling({ temperature: 1, top_p: 1 })).toEqual({})
+    expect(sampling({ temperature: 0.3, top_p: 1 })).toEqual({ temperature: 0.3 })
+    expect(sampling({ temperature: 1, top_p: 0.96 })).toEqual({ top_p: 0.96 })
+    expect(toMessages({ reasoning_effort: 'low', temperature: 1, top_p: 0.96 }).body).toHaveProperty('thinking')
+  })
+
+  it.each([
+    ['claude-opus-4-6', 'xhigh', 'high'],
+    ['claude-opus-4-7', 'xhigh', 'xhigh'],
+    ['claude-opus-5', 'minimal', 'low'],
+  ])('asks %s for the effort next to %s that it has', (model, effort, expected) => {
+    expect(toMessages({ reasoning_effort: effort }, model).body['output_config']).toEqual({ effort: expected })
   })
 
   it.each([

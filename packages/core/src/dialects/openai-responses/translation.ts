@@ -1,4 +1,4 @@
-import { efforts, effortOf, openaiThinks } from '../reasoning.ts'
+import { effortOf, effortsAt, openaiThinks } from '../reasoning.ts'
 import { writesUser } from '../openai-user.ts'
 import { isText, list, number, record, text } from '../json.ts'
 import type { JsonBody } from '../json-request.ts'
@@ -86,7 +86,7 @@ const writesFields: FieldWriters = {
     to: 'reasoning.effort, include',
     note: 'a budget becomes the effort next to it; thoughts come back in cipher; left out for GPT-4 and older',
     write(reasoning, { target, skip }) {
-      const effort = effortOf(reasoning, efforts.openai)
+      const effort = effortOf(reasoning, effortsAt.openai(target))
       if (reasoning.isOff) return {}
       if (!openaiThinks(target)) {
         skip('reasoning')
