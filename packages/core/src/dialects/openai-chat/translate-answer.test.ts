@@ -80,10 +80,17 @@ describe('calls of tools, as not all who follow OpenAI write them', () => {
     expect(new Set(ids).size).toBe(2)
   })
 
+  it.each(['length', 'model_length', 'insufficient_system_resource'])(
+    'are not whole where they end with %s',
+    (reason) => {
+      expect(readAnswer({ choices: [{ message: { content: 'Hal' }, finish_reason: reason }] })?.stop).toBe('length')
+    },
+  )
+
   it('have arguments that can be read, also where the provider wrote none or an object', () => {
     const calls = ['', ' ', undefined, null, { a: 1 }].map((args) => piece(args, {}, 'f'))
     const answer = readAnswer({ choices: [{ message: { tool_calls: calls }, finish_reason: 'tool_calls' }] })
-    const parts = answer!.parts as { id: string; arguments: string }[]
+    const parts = answer!.parts as readonly { id: string; arguments: string }[]
 
     expect(parts.map((part) => part.arguments)).toEqual(['{}', '{}', '{}', '{}', whole])
     expect(new Set(parts.map(({ id }) => id)).size).toBe(5)

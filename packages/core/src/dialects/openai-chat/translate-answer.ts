@@ -6,13 +6,15 @@ import type { Asked, Losses } from '../translation.ts'
 import { classifyUsage } from './answer.ts'
 import { readCalls, readContent, readReasoning, writeCall, writeReasoning } from './messages.ts'
 
-/** `finish_reason` by the neutral reason, and the other way. */
+/** `finish_reason` by the neutral reason, and the other way. The last two are Mistral's and DeepSeek's, of answers that are not whole. */
 export const readsStops: Readonly<Record<string, StopReason>> = {
   stop: 'stop',
   length: 'length',
   tool_calls: 'tool-calls',
   function_call: 'tool-calls',
   content_filter: 'filter',
+  model_length: 'length',
+  insufficient_system_resource: 'length',
 }
 export const writesStops: Readonly<Record<StopReason, string>> = {
   stop: 'stop',
