@@ -269,6 +269,27 @@ describe('what stands inside a field and has no words elsewhere', () => {
     expect(translated(from, to, { messages, tools: [tool] }).told).toContain(name)
   })
 
+  it.each<[DialectName, object, string]>([
+    [
+      'openai-chat',
+      { response_format: { type: 'json_schema', json_schema: { name: 'a', schema: inputSchema, description: 'A.' } } },
+      'response_format.json_schema.description',
+    ],
+    ['openai-responses', { reasoning: { effort: 'low', summary: 'auto', extra: 1 } }, 'reasoning.extra'],
+    [
+      'openai-responses',
+      { text: { format: { type: 'json_schema', name: 'a', schema: inputSchema, description: 'A.' } } },
+      'text.format.description',
+    ],
+    ['openai-responses', { text: { format: { type: 'text' }, extra: 1 } }, 'text.extra'],
+    ['anthropic-messages', { thinking: { type: 'adaptive', display: 'omitted' } }, 'thinking.display'],
+    ['anthropic-messages', { output_config: { effort: 'low', task_budget: {} } }, 'output_config.task_budget'],
+  ])('is told of in other fields from %s, and no reason to refuse: %j', (from, fields, name) => {
+    const to = from === 'openai-chat' ? 'openai-responses' : 'openai-chat'
+
+    expect(translated(from, to, { ...(from !== 'openai-responses' && { messages }), ...fields }).told).toEqual([name])
+  })
+
   it('is told of in a message, but not what clients send back of an answer as it came', () => {
     const answer = { role: 'assistant', content: 'Hi', refusal: null, annotations: null, audio: null }
     const messagesOf = (more: object) => [...messages, { ...answer, ...more }, ...messages]

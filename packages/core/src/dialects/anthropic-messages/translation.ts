@@ -163,7 +163,8 @@ function writeToolChoice({ tools, toolChoice = 'auto', parallelTools }: NeutralR
   return { tool_choice: { ...choice, ...(alone && { disable_parallel_tool_use: true }) } }
 }
 
-function readThinking(value: unknown): Reasoning | undefined {
+function readThinking(value: unknown, losses: Losses): Reasoning | undefined {
+  tellOthers('thinking', record(value), ['type', 'budget_tokens'], losses)
   const { type, budget_tokens: budgetTokens } = record(value)
   if (type === 'disabled') return { isOff: true }
   if (type === 'enabled' && typeof budgetTokens === 'number') return { budgetTokens }
@@ -187,7 +188,8 @@ const mayThink = ({ toolChoice = 'auto', temperature = 1, topP = 1, topK }: Neut
 /** https://platform.claude.com/docs/en/build-with-claude/extended-thinking */
 const leastTopP = 0.95
 
-function readOutputConfig(value: unknown): NeutralRequest | undefined {
+function readOutputConfig(value: unknown, losses: Losses): NeutralRequest | undefined {
+  tellOthers('output_config', record(value), ['effort', 'format'], losses)
   const { effort, format } = record(value)
   const responseFormat = format ? readFormat(format) : undefined
   if (format && !responseFormat) return undefined

@@ -73,26 +73,33 @@ function readMessage(message: Readonly<Record<string, unknown>>, losses: Losses)
 }
 
 /** What an assistant's message has besides its content. */
-function readOwn(message: Readonly<Record<string, unknown>>, { lose }: Losses): Part[] {
+function readOwn(message: Readonly<Record<string, unknown>>, losses: Losses): Part[] {
+  const { lose } = losses
   if (record(message['function_call'])['name'] !== undefined) lose('messages[].function_call')
   if (record(message['audio'])['id'] !== undefined) lose('messages[].audio')
   return [
     ...(isText(message['refusal']) ? [{ type: 'refusal', text: message['refusal'] } as const] : []),
-    ...readCalls(message['tool_calls'], lose),
+    ...readCalls(message['tool_calls'], losses),
   ]
 }
 
 /** Reads tool calls. */
-export function readCalls(value: unknown, lose?: Losses['lose']): Extract<Part, { type: 'tool-call' }>[] {
+export function readCalls(value: unknown, losses?: Losses): Extract<Part, { type: 'tool-call' }>[] {
   return list(value).flatMap((one) => {
     const { id, type, function: called } = record(one)
     const { name, arguments: given } = record(called)
     if (type !== undefined && type !== 'function') {
-      lose?.(`messages[].tool_calls[].${text(type)}`)
+      losses?.lose(`messages[].tool_calls[].${text(type)}`)
       return []
     }
+    tellOfCall(record(one), losses)
     return [{ type: 'tool-call', id: text(id), name: text(name), arguments: argumentsIn(given) } as const]
   })
+}
+
+/** Tells of what a call has besides what it is: Gemini's signature, above all. */
+export function tellOfCall(call: Readonly<Record<string, unknown>>, losses: Losses | undefined): void {
+  if (losses) tellOthers('messages[].tool_calls[]', call, ['id', 'index', 'type', 'function'], losses)
 }
 
 /** The arguments of a call as JSON. Some providers write an object where a text belongs, and nothing where there are none. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { LossList } from '../loss-list.ts'
 import type { StreamStep } from '../neutral.ts'
 import { readAnswer } from './translate-answer.ts'
 import { stepReader } from './translate-stream.ts'
@@ -78,6 +79,23 @@ describe('calls of tools, as not all who follow OpenAI write them', () => {
     ])
     const ids = steps.flatMap((step) => (step.type === 'open' && step.part.type === 'tool-call' ? [step.part.id] : []))
     expect(new Set(ids).size).toBe(2)
+  })
+
+  it('are told of where they hold more than another dialect has: Gemini’s signature', () => {
+    const signed = { ...call('f', 0), extra_content: { google: { thought_signature: 'c2ln' } } }
+    const [plain, streamed] = [new LossList(), new LossList()]
+    readAnswer({ choices: [{ message: { tool_calls: [signed] }, finish_reason: 'tool_calls' }] }, plain)
+    stepReader(streamed)({ data: JSON.stringify({ choices: [{ delta: { tool_calls: [signed] } }] }) })
+
+    expect([...plain.names]).toEqual(['messages[].tool_calls[].extra_content'])
+    expect([...streamed.names]).toEqual(['messages[].tool_calls[].extra_content'])
+  })
+
+  it('are filtered, whatever Gemini says of it', () => {
+    expect(stepsOf({ delta: {}, finish_reason: 'content_filter: PROHIBITED_CONTENT' })).toContainEqual({
+      type: 'stop',
+      reason: 'filter',
+    })
   })
 
   it.each(['length', 'model_length', 'insufficient_system_resource'])(

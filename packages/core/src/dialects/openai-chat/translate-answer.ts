@@ -26,9 +26,10 @@ export const writesStops: Readonly<Record<StopReason, string>> = {
   pause: 'stop',
 }
 
-/** Some providers say `stop` to a call of a tool. */
+/** Some providers say `stop` to a call of a tool, and Gemini says after a colon what it filtered. */
 export function stopOf(reason: unknown, hasCalls: boolean): StopReason {
-  const known = typeof reason === 'string' && Object.hasOwn(readsStops, reason) ? readsStops[reason]! : 'stop'
+  const name = text(reason).split(':')[0]!
+  const known = Object.hasOwn(readsStops, name) ? readsStops[name]! : 'stop'
   return known === 'stop' && hasCalls ? 'tool-calls' : known
 }
 
@@ -50,7 +51,7 @@ export function readAnswer(body: JsonBody, losses?: Losses): NeutralAnswer | und
   const said = record(message)
   tellLosses(said, losses)
   tellSources(body, losses)
-  const calls = readCalls(said['tool_calls'], losses?.lose).map((call, place) => ({
+  const calls = readCalls(said['tool_calls'], losses).map((call, place) => ({
     ...call,
     id: call.id || `call_${place}`,
   }))

@@ -6,7 +6,7 @@ import { PartSequencer } from '../part-sequencer.ts'
 import type { Asked, Losses, StepWriter } from '../translation.ts'
 import type { Usage } from '../../types.ts'
 import { classifyUsage, contentOf } from './answer.ts'
-import { thoughtIn } from './messages.ts'
+import { tellOfCall, thoughtIn } from './messages.ts'
 import { readDetails, writeDetail } from './reasoning-details.ts'
 import { stopOf, tellLosses, tellSources, writeUsage, writesStops } from './translate-answer.ts'
 
@@ -43,7 +43,9 @@ export function stepReader(losses?: Losses): (event: SseEvent) => readonly Strea
     ]
   }
 
-  function readCall({ index, id, function: called }: JsonBody): StreamStep[] {
+  function readCall(piece: JsonBody): StreamStep[] {
+    const { index, id, function: called } = piece
+    tellOfCall(piece, losses)
     const { name, arguments: args } = record(called)
     const given = text(args) || (isRecord(args) ? JSON.stringify(args) : '')
     const place = number(index)

@@ -175,8 +175,9 @@ function readToolChoice(value: unknown): NeutralRequest['toolChoice'] {
   return type === 'function' && typeof name === 'string' ? { name } : undefined
 }
 
-function readFormat(value: unknown): ResponseFormat | undefined {
+function readFormat(value: unknown, losses: Losses): ResponseFormat | undefined {
   const { type, json_schema: declared } = record(value)
+  tellOthers('response_format.json_schema', record(declared), ['schema', 'name', 'strict'], losses)
   if (type === 'text') return { type: 'text' }
   if (type === 'json_object') return { type: 'json' }
   const { schema, name, strict } = record(declared)
