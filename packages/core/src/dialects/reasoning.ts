@@ -63,10 +63,11 @@ export function effortOf({ effort, budgetTokens, isOff }: Reasoning, known: read
   if (isOff) return undefined
   const asked = effort ?? (budgetTokens === undefined ? undefined : effortOfBudget(budgetTokens))
   if (asked === undefined || known.includes(asked)) return asked
-  const rank = (name: string) => scale.findIndex(([one]) => one === name)
   if (rank(asked) < 0) return asked
   return known.toSorted((a, b) => Math.abs(rank(a) - rank(asked)) - Math.abs(rank(b) - rank(asked)))[0]
 }
+
+const rank = (name: string) => scale.findIndex(([one]) => one === name)
 
 /** One of the efforts that every model has which is told by effort. */
 const effortOfBudget = (tokens: number) => (tokens <= 4_096 ? 'low' : tokens <= 16_384 ? 'medium' : 'high')

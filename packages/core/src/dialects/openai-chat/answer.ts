@@ -82,7 +82,7 @@ function kindOf(deltas: readonly Delta[]): EventClass['kind'] | undefined {
 function lengthOf(delta: Delta): number {
   const parts = contentOf(delta).flatMap((part) => [part['text'], thoughtIn(part)])
   const texts = [...parts, delta.refusal, delta.reasoning, delta.reasoning_content]
-  const spoken = texts.reduce<number>((sum, text) => sum + (typeof text === 'string' ? Buffer.byteLength(text) : 0), 0)
+  const spoken = texts.reduce<number>((sum, said) => sum + Buffer.byteLength(text(said)), 0)
   const calls = delta.tool_calls ?? delta.function_call
   return spoken + (calls ? Buffer.byteLength(JSON.stringify(calls)) : 0)
 }
