@@ -129,6 +129,17 @@ describe('a request from OpenAI’s chat to Anthropic', () => {
     expect(answered!.content.map(({ tool_use_id: id }) => id)).toEqual(written)
   })
 
+  it('has a thought in cipher as one, whatever text a client that gathers streams put beside it', () => {
+    const cipher = { type: 'reasoning.encrypted', data: 'Y2lwaGVy', format: 'anthropic-claude-v1', index: 1 }
+    const answer = { role: 'assistant', content: 'Hi', reasoning_content: 'Hm', reasoning_details: [cipher] }
+    const { body } = toMessages({ messages: [...messages, answer, ...messages] })
+
+    expect((body['messages'] as { content: object[] }[])[1]!.content).toEqual([
+      { type: 'redacted_thinking', data: 'Y2lwaGVy' },
+      { type: 'text', text: 'Hi' },
+    ])
+  })
+
   it('has results of tools before all else that was said after the calls', () => {
     const input = [
       { type: 'function_call', call_id: 'c', name: 'f', arguments: '{}' },
