@@ -148,7 +148,10 @@ describeReaches('the official clients', (reach) => {
     const refused = expect.objectContaining({ ...said, code: 'context_length_exceeded' })
     await expect(chat.completions.create(message)).rejects.toEqual(refused)
     await expect(responses.create({ model: 'auto', input: 'hello' })).rejects.toEqual(refused)
-    await expect(anthropicClient(reached).messages.create(message)).rejects.toMatchObject(said)
+    await expect(anthropicClient(reached).messages.create(message)).rejects.toMatchObject({
+      ...said,
+      type: 'invalid_request_error',
+    })
   })
 
   it('raise the class for an overloaded provider', async () => {

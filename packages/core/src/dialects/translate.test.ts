@@ -233,6 +233,18 @@ describe('a conversation', () => {
     expect(translated(from, to, fields).told).toEqual([name])
   })
 
+  it.each(['data:image/png;base64,iVBO', 'data:image/png;charset=utf-8;base64,iVBO', 'DATA:image/png;BASE64,iVBO'])(
+    'may hold a picture as %s',
+    (url) => {
+      const picture = { type: 'image_url', image_url: { url } }
+      const source = { type: 'base64', media_type: 'image/png', data: 'iVBO' }
+
+      expect(toMessages({ messages: [{ role: 'user', content: [picture] }] }).body['messages']).toEqual([
+        { role: 'user', content: [{ type: 'image', source }] },
+      ])
+    },
+  )
+
   it('may give the link of a picture by itself', () => {
     const picture = { type: 'image_url', image_url: 'https://example.com/a.png' }
 

@@ -152,7 +152,7 @@ function readImage(image: unknown): Part[] {
 
 /** Where a URL says the content is: in itself, or elsewhere. */
 export function sourceOf(url: string): Source {
-  const match = /^data:([^;,]*);base64,/.exec(url)
+  const match = /^data:([^;,]*)(?:;[^;,]*)*;base64,/i.exec(url)
   return match ? { mediaType: match[1]!, data: url.slice(match[0].length) } : { url }
 }
 
