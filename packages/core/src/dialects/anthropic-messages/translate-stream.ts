@@ -113,9 +113,10 @@ class MessageWriter {
   write(step: StreamStep): string {
     switch (step.type) {
       case 'start': {
-        const { id, model } = step
+        const { id, model, usage } = step
+        const input = usage && { ...usage, outputTokens: 0, reasoningTokens: 0 }
         const head = { id, type: 'message', role: 'assistant', model, content: [], stop_reason: null }
-        return event('message_start', { message: { ...head, stop_sequence: null, usage: writeUsage(undefined) } })
+        return event('message_start', { message: { ...head, stop_sequence: null, usage: writeUsage(input) } })
       }
       case 'open':
         return this.openPart(step.part)
