@@ -154,6 +154,19 @@ describe('a request from OpenAI’s chat to Anthropic', () => {
     ])
   })
 
+  it.each([
+    [{}, undefined],
+    [{ effort: null, summary: null }, undefined],
+    [{ summary: 'auto' }, { type: 'adaptive' }],
+    [{ effort: 'none' }, { type: 'disabled' }],
+  ])('is asked for thoughts where OpenAI’s responses were asked for them with %j', (reasoning, expected) => {
+    const target = { provider: 'anthropic', model: 'claude-opus-4-6' }
+    const { body, told } = translated('openai-responses', 'anthropic-messages', { input: 'hi', reasoning }, target)
+
+    expect(body['thinking']).toEqual(expected)
+    expect(told).toEqual([])
+  })
+
   const adaptive = { thinking: { type: 'adaptive' }, output_config: { effort: 'low' } }
   const budget = (tokens: number) => ({ thinking: { type: 'enabled', budget_tokens: tokens } })
   it.each([
