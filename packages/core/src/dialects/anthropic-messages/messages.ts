@@ -104,6 +104,7 @@ function readBlock(block: Block, losses: Losses | undefined): Part[] {
     default: {
       const part = readMedia(block)
       if (!part) losses?.lose(`messages[].content[].${text(type)}`)
+      if (part?.type === 'text' && isText(block['title'])) losses?.skip('messages[].content[].title')
       return part ? [part] : []
     }
   }

@@ -45,7 +45,7 @@ const readsFields: Readonly<Record<string, FieldReader>> = {
   store: hintUnless((value) => value === false),
   background: hintUnless((value) => value === false),
   stream_options: hint,
-  metadata: hint,
+  metadata: hintUnless((value) => Object.keys(record(value)).length === 0),
   service_tier: hint,
   prompt_cache_key: hint,
   prompt_cache_retention: hint,
