@@ -71,6 +71,7 @@ export class RowSums {
     cacheWrite: number,
     output: number,
     reasoning: number,
+    longCacheWrite: number,
     cost: number | string | null,
     latencyMs: number,
     time: number,
@@ -86,7 +87,7 @@ export class RowSums {
       else group.cost.addLarge(BigInt(cost))
       if (this.baseline) {
         const prices = pricesFor(this.baseline, input + cachedInput + cacheWrite)
-        group.baseline.add(costOf(prices, input, cachedInput, cacheWrite, output, reasoning))
+        group.baseline.add(costOf(prices, input, cachedInput, cacheWrite, output, reasoning, longCacheWrite))
       }
     }
     if (this.countsCalls) return null
@@ -130,11 +131,13 @@ function costOf(
   cacheWrite: number,
   output: number,
   reasoning: number,
+  longCacheWrite: number,
 ): number {
   const pico =
     input * prices.input +
     cachedInput * prices.cachedInput +
-    cacheWrite * prices.cacheWrite +
+    (cacheWrite - longCacheWrite) * prices.cacheWrite +
+    longCacheWrite * (prices.longCacheWrite ?? prices.cacheWrite) +
     output * prices.output +
     reasoning * prices.reasoning
   if (pico <= Number.MAX_SAFE_INTEGER) return Math.ceil(pico / picoPerNano)
@@ -145,6 +148,7 @@ function costOf(
       cacheWriteTokens: cacheWrite,
       outputTokens: output,
       reasoningTokens: reasoning,
+      longCacheWriteTokens: longCacheWrite,
     },
     prices,
   )

@@ -52,6 +52,12 @@ const migrations: readonly string[] = [
    create index ratings_by_call on ratings (call_key, place);
    create index calls_by_id on calls (call_id);
    ${['update', 'delete'].map((verb) => appendOnly('ratings', verb)).join('\n')}`,
+  `alter table attempts add column long_cache_write integer;
+   drop index attempts_by_time;
+   create index attempts_by_time on attempts (
+     time, call_key, place, model, route, user, key, team, tags, outcome, latency_ms,
+     input, cached_input, cache_write, output, reasoning, long_cache_write, cost_nano_usd, fingerprint
+   )`,
 ]
 
 /**

@@ -169,19 +169,24 @@ describe.each([
       input: 1.0001,
       cachedInput: 0.1,
       output: 3,
+      longCacheWrite: 2.5,
       tiers: [{ aboveInputTokens: 1_000, input: 2, output: 6 }],
     }
+    const written = { cacheWriteTokens: 9, longCacheWriteTokens: 4 }
     const many = [
       attempt(),
       attempt({ callKey: 'c2', inputTokens: 5_000 }),
       attempt({ callKey: 'c3', costNanoUsd: undefined }),
+      attempt({ callKey: 'c4', ...written }),
     ]
     const { total } = filled(make(), many).report({ ...period, baseline })
     const price = priceOf(baseline)
     const one = costNanoUsd(attempt(), price.base)
     const other = costNanoUsd({ ...attempt(), inputTokens: 5_000 }, price.tiers[0]!.prices)
-    expect(total.baselineUsd).toBe(usdOf(one + other))
-    expect(total.savingsUsd).toBe(usdOf(one + other - 504))
+    const third = costNanoUsd({ ...attempt(), ...written }, price.base)
+    expect(third).not.toBe(costNanoUsd({ ...attempt(), ...written, longCacheWriteTokens: 0 }, price.base))
+    expect(total.baselineUsd).toBe(usdOf(one + other + third))
+    expect(total.savingsUsd).toBe(usdOf(one + other + third - 756))
   })
 
   it('compares with a model by its name, or else with the dearest that was used', () => {
