@@ -27,6 +27,7 @@ const carryAbove = 2 ** 52
 
 class Group {
   attempts = 0
+  unpricedAttempts = 0
   inputTokens = 0
   cachedInputTokens = 0
   outputTokens = 0
@@ -89,7 +90,7 @@ export class RowSums {
         const prices = pricesFor(this.baseline, input + cachedInput + cacheWrite)
         group.baseline.add(costOf(prices, input, cachedInput, cacheWrite, output, reasoning, longCacheWrite))
       }
-    }
+    } else if (input + cachedInput + cacheWrite + output + reasoning > 0) group.unpricedAttempts++
     if (this.countsCalls) return null
     group.calls += flags >> 1
     group.use(flags & 1, latencyMs, time)

@@ -121,8 +121,24 @@ describe.each([
     const report = filled(make(), attempts, calls).report(period)
     expect(Object.keys(report)).toEqual(['from', 'to', 'by', 'rows', 'total'])
     const fields =
-      'key calls attempts inputTokens cachedInputTokens outputTokens reasoningTokens costUsd baselineUsd savingsUsd meanLatencyMs p99LatencyMs successRate lastUsed'
+      'key calls attempts unpricedAttempts inputTokens cachedInputTokens outputTokens reasoningTokens costUsd baselineUsd savingsUsd meanLatencyMs p99LatencyMs successRate lastUsed'
     for (const row of [...report.rows, report.total]) expect(Object.keys(row)).toEqual(fields.split(' '))
+  })
+
+  it('counts what nobody knows the price of where tokens were used, and puts it into no sum', () => {
+    const nothing = { inputTokens: 0, cachedInputTokens: 0, cacheWriteTokens: 0, outputTokens: 0, reasoningTokens: 0 }
+    const many = [
+      attempt(),
+      attempt({ callKey: 'c2', costNanoUsd: undefined }),
+      attempt({ callKey: 'c3', costNanoUsd: undefined, ...nothing }),
+    ]
+    for (const by of ['model', 'user'] as const) {
+      const { rows, total } = filled(make(), many).report({ ...period, by })
+      expect([...rows, total]).toMatchObject([
+        { attempts: 3, unpricedAttempts: 1, costUsd: '0.000000252' },
+        { unpricedAttempts: 1 },
+      ])
+    }
   })
 
   it('counts written tokens as input, reasoning as output, and cached input by itself', () => {
