@@ -225,6 +225,23 @@ it('a probe notices that a provider is back, and is no call', async () => {
   expect(upstreams['a']!.requests).toHaveLength(count)
 })
 
+it('a probe that is asked to come less often says nothing of health, and closing waits for none', async () => {
+  const { clock, router, upstreams } = yard({
+    models: { a: { answers: { status: 429 } } },
+    health: { probe: { intervalMs: 1_000 }, minimumCalls: 5 },
+  })
+  await clock.advance(10_000)
+  expect(upstreams['a']!.requests.length).toBeGreaterThan(5)
+  expect(router.status().models[0]!.health).toMatchObject({ state: 'healthy', calls: 0 })
+  upstreams['a']!.respond({ afterMs: Infinity })
+  await clock.advance(1_000)
+  expect(upstreams['a']!.underWay()).toBe(1)
+  const closed = router.close()
+  await clock.settle()
+  expect(upstreams['a']!.underWay()).toBe(0)
+  await closed
+})
+
 it('an unhealthy model is tried last, and where it is the last an event says so', async () => {
   const { clock, call, router, upstreams } = yard({
     models: { a: { answers: { status: 500 }, breaker: false }, b: {} },

@@ -17,12 +17,15 @@ describe("a provider's refusal", () => {
     [401, { code: 'invalid_api_key' }, 'provider_auth_failed'],
     [402, {}, 'upstream_quota_exhausted'],
     [403, {}, 'provider_auth_failed'],
+    [403, { code: 'model_not_found' }, 'provider_model_not_found'],
+    [403, { code: 'content_filter' }, 'upstream_rejected'],
     [404, { code: 'model_not_found' }, 'provider_model_not_found'],
     [408, {}, 'upstream_error'],
     [409, {}, 'upstream_rejected'],
     [413, {}, 'upstream_rejected'],
     [415, {}, 'upstream_rejected'],
     [422, {}, 'upstream_rejected'],
+    [498, {}, 'upstream_overloaded'],
     [429, {}, 'upstream_rate_limited'],
     [429, { code: 'rate_limit_exceeded' }, 'upstream_rate_limited'],
     [429, { code: 'slow_down' }, 'upstream_rate_limited'],
@@ -68,6 +71,11 @@ describe("a provider's refusal", () => {
   ])('that says "%s" is of money', (message) => {
     const error = withCode({ message, type: 'invalid_request_error' }, 400)
     expect(codeOfRefusal({ status: 400, error })).toBe('upstream_quota_exhausted')
+  })
+
+  it('of a 403 is of the prompt where its words say so', () => {
+    const message = 'openai/gpt-4o requires moderation on OpenAI. Your input was flagged for "violence".'
+    expect(codeOfRefusal({ status: 403, error: withCode({ message }, 403) })).toBe('upstream_rejected')
   })
 
   it('keeps its code where its words say nothing of that', () => {
