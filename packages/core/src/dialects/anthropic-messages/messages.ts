@@ -216,9 +216,9 @@ const writeSource = (source: Source) =>
     ? { type: 'url', url: source.url }
     : { type: 'base64', media_type: source.mediaType, data: source.data }
 
-/** A thought with its proof, be it Anthropic's own or marked as another's. */
+/** A thought with its proof, be it Anthropic's own, which is in cipher as a whole or not at all, or marked as another's. */
 export function writeThought(thought: string, proof: Parameters<typeof sealed>[0]): Block {
-  return proof?.kind === 'cipher' && thought === ''
+  return proof?.kind === 'cipher' && (thought === '' || proof.of === dialect)
     ? { type: 'redacted_thinking', data: sealed(proof, dialect) }
     : { type: 'thinking', thinking: thought, signature: sealed(proof, dialect) }
 }

@@ -1,4 +1,4 @@
-import { anthropicThinks, budgetOf, efforts, effortOf } from '../reasoning.ts'
+import { anthropicThinks, budgetOf, effortOf, effortsAt } from '../reasoning.ts'
 import { isText, list, number, record, text } from '../json.ts'
 import type { JsonBody } from '../json-request.ts'
 import type { NeutralRequest, NeutralTool, Reasoning, ResponseFormat } from '../neutral.ts'
@@ -71,10 +71,11 @@ const writesFields: FieldWriters = {
     note: 'up to 1',
     write(temperature, { lose }) {
       if (temperature > 1) lose('temperature')
-      return { temperature: Math.min(1, temperature) }
+      return temperature < 1 ? { temperature } : {}
     },
   },
-  topP: writesAs('top_p'),
+  // Newer models refuse both beside each other, and 1 is what is so anyway.
+  topP: { to: 'top_p', write: (topP) => (topP === 1 ? {} : { top_p: topP }) },
   topK: writesAs('top_k'),
   stop: {
     to: 'stop_sequences',
@@ -93,7 +94,7 @@ const writesFields: FieldWriters = {
   },
   reasoning: {
     to: 'thinking, output_config.effort',
-    note: 'adaptive thinking of that effort; before Claude 4.6 a budget, where one may be set; before 3.7 left out',
+    note: 'adaptive thinking of that effort; before Claude 4.6 a budget; before 3.7, and beside what bars thinking, left out',
     write: (reasoning, context) => ({ ...writeThinking(reasoning, context), ...writeOutputConfig(context) }),
   },
   user: { to: 'metadata.user_id', write: (user) => ({ metadata: { user_id: user } }) },
@@ -162,7 +163,8 @@ function writeToolChoice({ tools, toolChoice = 'auto', parallelTools }: NeutralR
   return { tool_choice: { ...choice, ...(alone && { disable_parallel_tool_use: true }) } }
 }
 
-function readThinking(value: unknown): Reasoning | undefined {
+function readThinking(value: unknown, losses: Losses): Reasoning | undefined {
+  tellOthers('thinking', record(value), ['type', 'budget_tokens'], losses)
   const { type, budget_tokens: budgetTokens } = record(value)
   if (type === 'disabled') return { isOff: true }
   if (type === 'enabled' && typeof budgetTokens === 'number') return { budgetTokens }
@@ -172,18 +174,22 @@ function readThinking(value: unknown): Reasoning | undefined {
 function writeThinking(reasoning: Reasoning, { target, request, skip }: WriteContext): JsonBody {
   const style = anthropicThinks(target)
   if (reasoning.isOff) return style === 'never' ? {} : { thinking: { type: 'disabled' } }
-  if (style === 'adaptive') return { thinking: { type: 'adaptive' } }
   const limit = request.maxOutputTokens ?? target.maxOutputTokens ?? usualMaxTokens
+  if (style === 'adaptive' && mayThink(request)) return { thinking: { type: 'adaptive' } }
   const budget = style === 'budget' && mayThink(request) ? budgetOf(reasoning, limit) : undefined
   if (budget === undefined) skip('reasoning')
   return budget === undefined ? {} : { thinking: { type: 'enabled', budget_tokens: budget } }
 }
 
-/** With a budget, a model does not think where it is told which tool to call, or how to sample. */
-const mayThink = ({ toolChoice = 'auto', temperature = 1, topK }: NeutralRequest) =>
-  (toolChoice === 'auto' || toolChoice === 'none') && temperature === 1 && topK === undefined
+/** Anthropic refuses to let a model think that is told which tool to call, or how to sample. */
+const mayThink = ({ toolChoice = 'auto', temperature = 1, topP = 1, topK }: NeutralRequest) =>
+  (toolChoice === 'auto' || toolChoice === 'none') && temperature === 1 && topP >= leastTopP && topK === undefined
 
-function readOutputConfig(value: unknown): NeutralRequest | undefined {
+/** https://platform.claude.com/docs/en/build-with-claude/extended-thinking */
+const leastTopP = 0.95
+
+function readOutputConfig(value: unknown, losses: Losses): NeutralRequest | undefined {
+  tellOthers('output_config', record(value), ['effort', 'format'], losses)
   const { effort, format } = record(value)
   const responseFormat = format ? readFormat(format) : undefined
   if (format && !responseFormat) return undefined
@@ -197,7 +203,7 @@ function readFormat(value: unknown): ResponseFormat | undefined {
 
 function writeOutputConfig({ target, request: { reasoning, responseFormat } }: WriteContext): JsonBody {
   const isByEffort = reasoning?.budgetTokens === undefined && anthropicThinks(target) === 'adaptive'
-  const effort = reasoning && isByEffort ? effortOf(reasoning, efforts.anthropic) : undefined
+  const effort = reasoning && isByEffort ? effortOf(reasoning, effortsAt.anthropic(target)) : undefined
   const schema = responseFormat?.type === 'json-schema' ? responseFormat.schema : undefined
   if (effort === undefined && schema === undefined) return {}
   return {

@@ -13,7 +13,7 @@ import {
   writesAs,
   writesNothing,
 } from '../translation.ts'
-import { efforts, effortOf, openaiThinks } from '../reasoning.ts'
+import { effortOf, effortsAt, openaiThinks } from '../reasoning.ts'
 import { writesUser } from '../openai-user.ts'
 import { readConversation, readsParts, writeMessages, writesParts } from './messages.ts'
 import { readAnswer, readsStops, writeAnswer, writesStops } from './translate-answer.ts'
@@ -112,7 +112,7 @@ const writesFields: FieldWriters = {
     to: 'reasoning_effort',
     note: 'a budget becomes the effort next to it; nothing where that is left to the model; left out for GPT-4 and older',
     write(reasoning, { target, skip }) {
-      const effort = effortOf(reasoning, efforts.openai)
+      const effort = effortOf(reasoning, effortsAt.openai(target))
       if (effort === undefined) return {}
       if (openaiThinks(target)) return { reasoning_effort: effort }
       skip('reasoning')
@@ -175,8 +175,9 @@ function readToolChoice(value: unknown): NeutralRequest['toolChoice'] {
   return type === 'function' && typeof name === 'string' ? { name } : undefined
 }
 
-function readFormat(value: unknown): ResponseFormat | undefined {
+function readFormat(value: unknown, losses: Losses): ResponseFormat | undefined {
   const { type, json_schema: declared } = record(value)
+  tellOthers('response_format.json_schema', record(declared), ['schema', 'name', 'strict'], losses)
   if (type === 'text') return { type: 'text' }
   if (type === 'json_object') return { type: 'json' }
   const { schema, name, strict } = record(declared)

@@ -1,4 +1,4 @@
-import { efforts, effortOf, openaiThinks } from '../reasoning.ts'
+import { effortOf, effortsAt, openaiThinks } from '../reasoning.ts'
 import { writesUser } from '../openai-user.ts'
 import { isText, list, number, record, text } from '../json.ts'
 import type { JsonBody } from '../json-request.ts'
@@ -86,7 +86,7 @@ const writesFields: FieldWriters = {
     to: 'reasoning.effort, include',
     note: 'a budget becomes the effort next to it; thoughts come back in cipher; left out for GPT-4 and older',
     write(reasoning, { target, skip }) {
-      const effort = effortOf(reasoning, efforts.openai)
+      const effort = effortOf(reasoning, effortsAt.openai(target))
       if (reasoning.isOff) return {}
       if (!openaiThinks(target)) {
         skip('reasoning')
@@ -148,8 +148,10 @@ function readToolChoice(value: unknown): NeutralRequest['toolChoice'] {
   return type === 'function' && isText(name) ? { name } : undefined
 }
 
-function readText(value: unknown): NeutralRequest | undefined {
+function readText(value: unknown, losses: Losses): NeutralRequest | undefined {
   const { format, verbosity } = record(value)
+  tellOthers('text', record(value), ['format', 'verbosity'], losses)
+  tellOthers('text.format', record(format), ['type', 'schema', 'name', 'strict'], losses)
   const responseFormat = format === undefined ? undefined : readFormat(record(format))
   if (format !== undefined && !responseFormat) return undefined
   return { ...(responseFormat && { responseFormat }), ...(isText(verbosity) && { verbosity }) }
@@ -177,7 +179,9 @@ function writeFormat(format: ResponseFormat): JsonBody {
   return { type: 'json_schema', name, schema, strict: strict ?? true }
 }
 
-function readReasoning(value: unknown): NeutralRequest['reasoning'] {
+function readReasoning(value: unknown, losses: Losses): NeutralRequest['reasoning'] {
+  // Thoughts are summed up, or told whole, wherever the model tells them.
+  tellOthers('reasoning', record(value), ['effort', 'summary', 'generate_summary'], losses)
   const { effort } = record(value)
   return effort === 'none' ? { isOff: true } : isText(effort) ? { effort } : {}
 }
