@@ -78,7 +78,10 @@ describe('a plugin in the workspace', () => {
   })
 })
 
-it.each(['Region', '../x', 'a b', '', '-x', 'default'])('refuses the name "%s"', (name) => {
+it.each([
+  ...['Region', '../x', 'a b', '', '-x'],
+  ...['default', 'for', 'return', '@team/await', 'define-plugin', 'reader'],
+])('refuses the name "%s", of which no code that runs can be made', (name) => {
   expect(() => createPlugin({ name, into: folder, workspace: false })).toThrow('expected a name such as')
 })
 
