@@ -1,4 +1,6 @@
+import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
@@ -172,6 +174,48 @@ describe('keys in a file', () => {
     expect(key).toMatch(/^sb-[\w-]{43}$/)
     expect(fs.readFileSync(file, 'utf8')).not.toContain(key)
     expect(fs.statSync(file).mode & 0o777).toBe(0o600)
+  })
+
+  it('stay readable for whom they were, and a link to them stays a link', () => {
+    const file = keyFile()
+    createKey(file, { name: 'shop' })
+    fs.chmodSync(file, 0o640)
+    if (process.getuid?.() === 0) fs.chownSync(file, 1234, 5678)
+    const { uid, gid } = fs.statSync(file)
+    const link = `${file}.link`
+    fs.symlinkSync(file, link)
+    createKey(link, { name: 'ci' })
+    revokeKeys(link, 'shop')
+    expect(fs.lstatSync(link).isSymbolicLink()).toBe(true)
+    expect(readKeys(file).map(({ name }) => name)).toEqual(['ci'])
+    const { mode, ...owner } = fs.statSync(file)
+    expect([mode & 0o777, owner.uid, owner.gid]).toEqual([0o640, uid, gid])
+  })
+
+  it('are changed by one command at a time: none undoes what another has done', async () => {
+    const file = keyFile()
+    createKey(file, { name: 'shop' })
+    // Another command has begun, and ends in a while.
+    fs.writeFileSync(`${file}.tmp`, JSON.stringify({ version: 1, keys: [] }))
+    const script = 'setTimeout(() => require("node:fs").renameSync(process.argv[1], process.argv[2]), 300)'
+    const ended = once(spawn(process.execPath, ['--eval', script, `${file}.tmp`, file]), 'exit')
+    createKey(file, { name: 'ci' })
+    await ended
+    expect(readKeys(file).map(({ name }) => name)).toEqual(['ci'])
+    expect(fs.readdirSync(path.dirname(file))).toEqual(['keys.json'])
+  })
+
+  it('say why they cannot be written, and leave nothing behind', () => {
+    const file = keyFile()
+    expect(() => createKey(`${file}/no/keys.json`, { name: 'shop' })).toThrow(
+      expect.objectContaining({
+        code: 'invalid_config',
+        message: expect.stringMatching(/keys\.json cannot be written: ENOENT/),
+      }),
+    )
+    fs.writeFileSync(file, '{}')
+    expect(() => createKey(file, { name: 'shop' })).toThrow('no file of keys')
+    expect(fs.readdirSync(path.dirname(file))).toEqual(['keys.json'])
   })
 
   it('stay as they were where the file cannot be read', async () => {

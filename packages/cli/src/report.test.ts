@@ -236,6 +236,8 @@ it('makes, lists and revokes keys', async () => {
       code: 2,
       stderr: expect.stringContaining('--expires: expected a day such as'),
     })
+  await keys('create --name capped --max-cost-usd 0.5')
+  expect((await keys('list')).stdout).toMatch(/capped +[\da-f]{8} +everything +0\.5 USD a call /)
   expect((await keys('revoke shop')).stdout).toMatch(/^revoked shop \([\da-f]{8}\)\n$/)
   expect(await keys('revoke shop')).toMatchObject({
     code: 1,
