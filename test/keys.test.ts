@@ -232,7 +232,8 @@ describe('keys in a file', () => {
   it('are missed at start', () => {
     const file = keyFile()
     const make = () => createRouter({ models: { a: modelAt({ baseUrl: 'http://a.test/v1' }) }, keys: [{ file }] })
-    expect(make).toThrow('"signalbox keys create" makes it')
+    expect(make).toThrow('cannot be read; "signalbox keys create" makes it')
+    expect(() => readKeys(path.dirname(file))).toThrow(/cannot be read: EISDIR/)
     fs.writeFileSync(file, '{}')
     expect(make).toThrow('no file of keys')
     expect(() => readKeys(file)).toThrow('no file of keys')

@@ -24,13 +24,9 @@ export function readKeys(file: string): readonly StoredKey[] {
   try {
     text = fs.readFileSync(file, 'utf8')
   } catch (cause) {
-    throw new SignalboxError(
-      'invalid_config',
-      `The file of keys ${file} cannot be read; "signalbox keys create" makes it`,
-      {
-        cause,
-      },
-    )
+    const { code, message } = cause as NodeJS.ErrnoException
+    const why = code === 'ENOENT' ? '; "signalbox keys create" makes it' : `: ${message}`
+    throw new SignalboxError('invalid_config', `The file of keys ${file} cannot be read${why}`, { cause })
   }
   const keys = parsed(text)
   if (keys) return keys
