@@ -88,6 +88,11 @@ it.each([
 
 it('prints savings, and a baseline by its name', async () => {
   expect(await report('savings --baseline gpt-4.1')).toMatch(/total +4\.75 +3\.84 +-0\.91 +-23\.7 % +13\.19/)
+  expect(await ran(['report', 'savings', '--baseline', 'nix', '--config', config])).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: 'signalbox: No price is known for the baseline "nix": name a model that is configured, or used\n',
+  })
 })
 
 it('prints JSON whose money sums to its total', async () => {
@@ -237,6 +242,8 @@ it('makes, lists and revokes keys', async () => {
       code: 2,
       stderr: expect.stringContaining('--expires: expected a day such as'),
     })
+  await keys('create --name capped --max-cost-usd 0.5')
+  expect((await keys('list')).stdout).toMatch(/capped +[\da-f]{8} +everything +0\.5 USD a call /)
   expect((await keys('revoke shop')).stdout).toMatch(/^revoked shop \([\da-f]{8}\)\n$/)
   expect(await keys('revoke shop')).toMatchObject({
     code: 1,
