@@ -271,6 +271,12 @@ describe('a refusal', () => {
       held: false,
     },
     { what: 'what moderation flagged', answers: flagged, code: 'upstream_rejected', held: false },
+    {
+      what: 'a request that alone is over a limit',
+      answers: refused(429, { message: 'Request too large for gpt-4.1 on tokens per min (TPM)', type: 'tokens' }),
+      code: 'upstream_rejected',
+      held: false,
+    },
     { what: 'a key', answers: refused(401), code: 'provider_auth_failed', held: true, all: true },
   ])('of $what keeps calls away only from where it holds', async ({ answers, code, held, all = false }) => {
     const { clock, call } = yard({
@@ -282,6 +288,23 @@ describe('a refusal', () => {
     const [other, again] = [call({ model: 'b' }), call({ model: 'a' })]
     await clock.settle()
     expect([other.state, again.state]).toEqual([all ? 'rejected' : 'fulfilled', held ? 'rejected' : 'fulfilled'])
+  })
+
+  it('of our own, for want of a key, is over in a second', async () => {
+    let isShut = true
+    const apiKey = async () => (isShut ? Promise.reject(new Error('the vault is shut')) : providerKey)
+    const { clock, call } = yard({ models: { a: { apiKey } } })
+    const [failed, next] = [call(), call()]
+    await clock.advance(500)
+    isShut = false
+    const held = call()
+    await clock.advance(501)
+    const after = call()
+    await clock.settle()
+    expect([failed.error.code, next.error.code, held.error.code]).toEqual(
+      Array.from({ length: 3 }, () => 'provider_auth_failed'),
+    )
+    expect(after.state).toBe('fulfilled')
   })
 
   it.each([405, 410, 424, 451, 498])('with %i may be one model of many: the next one is asked', async (status) => {

@@ -164,7 +164,7 @@ function routerOf(parts: RouterParts, opened: Opened): Router {
     opened: parts.store,
   })
   setUpPlugins(parts.everyPlugin, { opened, clock, events, servicesOf: servicesFor(parts, start) })
-  opened.add(startProbes(probedModels(routes.models), clock))
+  opened.add(startProbes(probedModels(routes.everywhere), clock))
 
   const router: Router = {
     begin,

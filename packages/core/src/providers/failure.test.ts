@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { SignalboxError, type SignalboxErrorCode, errorVerdicts } from '../errors.ts'
-import { codeOfRefusal, failureOfConnection, impliedStatus, withCode } from './failure.ts'
+import { codeOfRefusal, failureOfConnection, impliedStatus, mayMoveOn, withCode } from './failure.ts'
 
 const refusal = (status: number, error: { type?: string; code?: string } = {}) =>
   codeOfRefusal({ status, error: { message: 'm', ...error } })
@@ -71,6 +71,15 @@ describe("a provider's refusal", () => {
   ])('that says "%s" is of money', (message) => {
     const error = withCode({ message, type: 'invalid_request_error' }, 400)
     expect(codeOfRefusal({ status: 400, error })).toBe('upstream_quota_exhausted')
+  })
+
+  it('of a request that alone is over a limit per minute is no rate limit: waiting helps nobody', () => {
+    const message =
+      'Request too large for gpt-4o in organization org-1 on tokens per min (TPM): Limit 30000, Requested 50000.'
+    for (const status of [413, 429]) {
+      const refused = { status, error: withCode({ message, type: 'tokens', code: 'rate_limit_exceeded' }, status) }
+      expect([codeOfRefusal(refused), mayMoveOn(refused)]).toEqual(['upstream_rejected', true])
+    }
   })
 
   it('of a 403 is of the prompt where its words say so', () => {

@@ -4,6 +4,9 @@ import { SignalboxError, type SignalboxErrorCode, isSignalboxError } from '../er
 /** What a refusal is called that a model with a larger context window may not share. */
 export const contextLengthExceeded = 'context_length_exceeded'
 
+/** What a refusal is called of a request that alone is more than a limit per minute: no pause makes room for it. */
+export const requestTooLarge = 'request_too_large'
+
 /** What a refusal is called of a request that the provider's moderation does not let through. */
 const contentFilter = 'content_filter'
 
@@ -66,8 +69,13 @@ const wordings: readonly (readonly [RegExp, string])[] = [
 /** Statuses that may mean any of it. Too many tokens in a minute are a 429. */
 const vague: ReadonlySet<number> = new Set([400, 403, 413, 422])
 
+/** OpenAI says so with a 429, Groq with a 413. */
+const beyondLimit = /^request too large for\b/i
+const ofLimits: ReadonlySet<number> = new Set([413, 429])
+
 /** An error with the code that its words stand for. */
 export function withCode(error: ProviderError, status: number): ProviderError {
+  if (ofLimits.has(status) && beyondLimit.test(error.message)) return { ...error, code: requestTooLarge }
   const found = vague.has(status) ? wordings.find(([words]) => words.test(error.message)) : undefined
   return found ? { ...error, code: found[1] } : error
 }
@@ -75,8 +83,9 @@ export function withCode(error: ProviderError, status: number): ProviderError {
 /** Statuses of what is wrong with a request at any provider; other refusals of it may be one provider's alone. */
 const ofTheRequest: ReadonlySet<number> = new Set([400, 403, 409, 413, 415, 422])
 
-/** Whether another model may take a request that was rejected with this status. */
-export const mayMoveOn = (status: number): boolean => !ofTheRequest.has(status)
+/** Whether another model may take a request that was rejected so. */
+export const mayMoveOn = ({ status, error }: Refusal): boolean =>
+  !ofTheRequest.has(status) || error?.code === requestTooLarge
 
 /** A provider's refusal, as it came. */
 export interface Refusal {
@@ -99,6 +108,7 @@ const statusOf = (name: string | undefined) =>
 export function codeOfRefusal({ status, error }: Refusal): SignalboxErrorCode {
   const names = [error?.code, error?.type].filter((name) => name !== undefined)
   if (status === 402 || names.some((name) => exhausted.has(name))) return 'upstream_quota_exhausted'
+  if (error?.code === requestTooLarge) return 'upstream_rejected'
   if (status === 429) return 'upstream_rate_limited'
   if (status === 403 && names.includes(contentFilter)) return 'upstream_rejected'
   // OpenAI's answer where a project may not use a model: the key is well.

@@ -51,7 +51,7 @@ export function refusalError(parts: RefusalParts): SignalboxError {
     status,
     cause: own ? new Error(said) : undefined,
     ...(isMute && { retryable: true, reason: 'status' }),
-    ...(code === 'upstream_rejected' && mayMoveOn(status) && { movesOn: true }),
+    ...(code === 'upstream_rejected' && mayMoveOn({ status, error }) && { movesOn: true }),
     ...(!hopeless.has(code) && verdict(headers['x-should-retry'])),
     ...(delayMs !== undefined && { retryAfterMs: delayMs }),
     ...(error && !own && { answer: answerIn(parts, body, { ...error, message: said }, status) }),

@@ -32,9 +32,13 @@ export function leastLatency({ windowMs = 30_000 }: LeastLatencyOptions, { clock
   const tracker = createLatencyTracker({ decayMs: windowMs / timeConstantsPerWindow }, clock)
 
   function learn(outcome: Extract<Outcome, { type: 'ended' }>): void {
-    const { name, ok, code, latencyMs, firstTokenMs } = outcome
+    const { call, name, ok, code, latencyMs, firstTokenMs } = outcome
     tracker.end(name)
     if (code !== undefined && saysNothing(code)) return
+    if (code === 'deadline_exceeded') {
+      const kind = call.request.parameters.stream ? 'firstTokenMs' : 'latencyMs'
+      return tracker.record(name, { ok, isCutShort: true, [kind]: firstTokenMs ?? latencyMs })
+    }
     tracker.record(name, { ok, latencyMs, ...(firstTokenMs !== undefined && { firstTokenMs }) })
   }
 
