@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
+import { readBody } from '@signalbox/core'
 import {
   chunk,
   completion,
@@ -247,6 +248,38 @@ describe('a breaker, as time goes', () => {
     await clock.advance(101)
     expect(router.status().models[0]!.breaker!.state).toBe('open')
     expect(router.status().models[0]!.health).toMatchObject({ calls: 5, timeoutRate: 1 })
+  })
+
+  it('counts silence until the end of the call, where that comes before the time of the model', async () => {
+    const { clock, call, router } = yard({
+      models: { a: { answers: { afterMs: Infinity } }, late: { answers: { afterMs: Infinity } } },
+      routes: { auto: { models: ['a', 'late'], timeouts: { answerMs: 100_000 } } },
+      timeouts: { callMs: 120_000 },
+    })
+    for (let index = 0; index < 5; index++) call({ model: index < 4 ? 'a' : 'auto' })
+    await clock.advance(120_001)
+    expect(router.status().models).toMatchObject([
+      { name: 'a', breaker: { state: 'open' }, health: { calls: 5, timeoutRate: 1 } },
+      { name: 'late', breaker: { consecutiveFailures: 0 }, health: { calls: 0 } },
+    ])
+  })
+
+  it('is left alone by callers in a hurry, before an answer and in the middle of it', async () => {
+    const events = streamEvents({ content: ['a', 'b', 'c', 'd'] })
+    const { clock, call, router } = yard({
+      models: { a: { answers: { events, everyMs: 400, afterMs: 1_000 } } },
+      routes: { auto: { strategy: 'least-latency', models: ['a'] } },
+    })
+    for (const timeoutMs of [900, 2_000]) {
+      const hurried = Array.from({ length: 6 }, () => call({ stream: true }, { timeoutMs }))
+      await clock.advance(1_600)
+      for (const { value } of hurried) void (value && readBody(value))
+      await clock.advance(5_000)
+    }
+    expect(router.status().models[0]).toMatchObject({
+      breaker: { state: 'closed', consecutiveFailures: 0 },
+      health: { calls: 0 },
+    })
   })
 
   it('is left alone by rate limits, however many', async () => {

@@ -1,8 +1,18 @@
 import { describe, expect, it } from 'vitest'
 import type { Identity, RouterOptions } from '@signalbox/core'
-import { completion, hang, seededRandom, stream, streamEvents, streamHead, chunk, waitFor } from '@signalbox/testkit'
+import {
+  completion,
+  completionBody,
+  hang,
+  seededRandom,
+  stream,
+  streamEvents,
+  streamHead,
+  chunk,
+  waitFor,
+} from '@signalbox/testkit'
 import { type Answer, begin, chat, send } from './support/caller.ts'
-import { limited, yard } from './support/fake-upstream.ts'
+import { limited, turns, yard } from './support/fake-upstream.ts'
 import { describeMounts } from './support/mounts.ts'
 import { closedGate, eventually, listenTo, modelAt, routerFor, upstreamThat } from './support/routers.ts'
 
@@ -319,6 +329,49 @@ describe('a limit, as time goes', () => {
     await clock.settle()
     expect(fourth.error).toMatchObject({ code: 'rate_limit_exceeded', limit: { kind: 'requests', limit: 2 } })
     expect(router.status().queue).toEqual({ 'model:a': 1 })
+  })
+
+  it('of several models are waited for where one may go on soonest', async () => {
+    const { clock, call } = yard({
+      models: {
+        a: { answers: turns(limited({ 'retry-after': '100' }), {}) },
+        b: { answers: turns(limited({ 'retry-after': '2' }), {}) },
+      },
+    })
+    call()
+    await clock.settle()
+    const second = call()
+    await clock.advance(10_000)
+    expect(second).toMatchObject({ state: 'fulfilled', value: { model: 'b' } })
+  })
+
+  it('that a request exceeds at one model only are no word on the others', async () => {
+    const { clock, call } = yard({
+      models: {
+        a: { limits: { tokensPerMinute: 100 } },
+        b: { answers: { afterMs: 5_000 }, limits: { tokensPerMinute: 1_000 } },
+      },
+    })
+    const asked = { max_tokens: 900 }
+    call(asked)
+    await clock.settle()
+    const second = call(asked, { timeoutMs: 1_000 })
+    await clock.advance(1_001)
+    expect(second.error).toMatchObject({ code: 'rate_limit_exceeded', limit: { limit: 1_000 } })
+    const never = call({ max_tokens: 1_001 })
+    await clock.settle()
+    expect(never.error).toMatchObject({ code: 'limit_exceeded' })
+  })
+
+  it('of tokens refuse no request for what others used', async () => {
+    const usage = { prompt_tokens: 10, completion_tokens: 3_000, total_tokens: 3_010 }
+    const body = { ...completionBody({ content: 'x' }), usage }
+    const { clock, call } = yard({ models: { a: { answers: { body }, limits: { tokensPerMinute: 10_000 } } } })
+    call()
+    await clock.advance(60_001)
+    const long = call({ messages: [{ role: 'user', content: 'word '.repeat(3_000) }] })
+    await clock.settle()
+    expect(long.state).toBe('fulfilled')
   })
 
   it('of tokens charges a caller who leaves for what was estimated, and one who was refused for nothing', async () => {

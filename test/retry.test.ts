@@ -160,6 +160,7 @@ describe('the wait before another attempt', () => {
     { headers: { 'retry-after': 'soon' }, waitMs: 1_000, ignored: 'soon' },
     { headers: { 'retry-after': '-5' }, waitMs: 1_000, ignored: '-5' },
     { headers: { 'retry-after': '1e999' }, waitMs: 1_000, ignored: '1e999' },
+    { headers: { 'retry-after': '1767225601' }, waitMs: 1_000, ignored: '1767225601' },
     { headers: { 'retry-after': '' }, waitMs: 1_000, ignored: 'retry-after' },
     { headers: { 'retry-after': ['1', '60'] }, waitMs: 1_000, ignored: 'retry-after' },
   ]
@@ -254,6 +255,67 @@ describe('the wait before another attempt', () => {
     await clock.advance(1_000)
     expect(followed).toMatchObject({ state: 'rejected', error: { code: 'upstream_error' } })
     expect(upstreams['a']!.requests).toHaveLength(2)
+  })
+})
+
+describe('a refusal', () => {
+  const forbidden = (error: object) => refused(403, { message: 'No', ...error })
+  const flagged = forbidden({ message: 'Your input was flagged for "violence". No credits were charged.' })
+
+  it.each([
+    { what: 'a model that its key may not use', answers: forbidden({}), code: 'provider_auth_failed', held: true },
+    {
+      what: 'a model that its project has not',
+      answers: forbidden({ code: 'model_not_found' }),
+      code: 'provider_model_not_found',
+      held: false,
+    },
+    { what: 'what moderation flagged', answers: flagged, code: 'upstream_rejected', held: false },
+    {
+      what: 'a request that alone is over a limit',
+      answers: refused(429, { message: 'Request too large for gpt-4.1 on tokens per min (TPM)', type: 'tokens' }),
+      code: 'upstream_rejected',
+      held: false,
+    },
+    { what: 'a key', answers: refused(401), code: 'provider_auth_failed', held: true, all: true },
+  ])('of $what keeps calls away only from where it holds', async ({ answers, code, held, all = false }) => {
+    const { clock, call } = yard({
+      models: { a: { answers: turns(answers, {}), domain: 'one' }, b: { domain: 'one', model: 'other' } },
+    })
+    const first = call({ model: 'a' })
+    await clock.settle()
+    expect(first.error).toMatchObject({ code })
+    const [other, again] = [call({ model: 'b' }), call({ model: 'a' })]
+    await clock.settle()
+    expect([other.state, again.state]).toEqual([all ? 'rejected' : 'fulfilled', held ? 'rejected' : 'fulfilled'])
+  })
+
+  it('of our own, for want of a key, is over in a second', async () => {
+    let isShut = true
+    const apiKey = async () => (isShut ? Promise.reject(new Error('the vault is shut')) : providerKey)
+    const { clock, call } = yard({ models: { a: { apiKey } } })
+    const [failed, next] = [call(), call()]
+    await clock.advance(500)
+    isShut = false
+    const held = call()
+    await clock.advance(501)
+    const after = call()
+    await clock.settle()
+    expect([failed.error.code, next.error.code, held.error.code]).toEqual(
+      Array.from({ length: 3 }, () => 'provider_auth_failed'),
+    )
+    expect(after.state).toBe('fulfilled')
+  })
+
+  it.each([405, 410, 424, 451, 498])('with %i may be one model of many: the next one is asked', async (status) => {
+    const { clock, call, router } = yard({ models: { a: { answers: refused(status) }, b: {} }, retry: false })
+    const moved = call()
+    await clock.settle()
+    expect(moved.value).toMatchObject({ model: 'b' })
+    const alone = call({ model: 'a' })
+    await clock.settle()
+    expect(alone.error).toMatchObject({ status })
+    expect(router.status().models[0]!.breaker).toMatchObject({ consecutiveFailures: status === 498 ? 2 : 0 })
   })
 })
 

@@ -225,6 +225,61 @@ it('a probe notices that a provider is back, and is no call', async () => {
   expect(upstreams['a']!.requests).toHaveLength(count)
 })
 
+it('a probe that is asked to come less often says nothing of health, and closing waits for none', async () => {
+  const { clock, router, upstreams } = yard({
+    models: { a: { answers: { status: 429 } } },
+    health: { probe: { intervalMs: 1_000 }, minimumCalls: 5 },
+  })
+  await clock.advance(10_000)
+  expect(upstreams['a']!.requests.length).toBeGreaterThan(5)
+  expect(router.status().models[0]!.health).toMatchObject({ state: 'healthy', calls: 0 })
+  upstreams['a']!.respond({ afterMs: Infinity })
+  await clock.advance(1_000)
+  expect(upstreams['a']!.underWay()).toBe(1)
+  const closed = router.close()
+  await clock.settle()
+  expect(upstreams['a']!.underWay()).toBe(0)
+  await closed
+})
+
+it('a model with settings of its own on a route is probed for it, and shown as it stands there', async () => {
+  const { clock, call, router, upstreams } = yard({
+    models: { a: { answers: { status: 500 } }, b: {} },
+    retry: false,
+    health: { probe: { intervalMs: 1_000 }, minimumCalls: 5 },
+    routes: {
+      auto: { models: ['a', 'b'], breaker: { consecutiveFailures: 2 } },
+      slow: { models: ['a', 'b'], health: { minimumCalls: 8 } },
+      plain: { models: ['b'] },
+    },
+  })
+  for (let index = 0; index < 2; index++) call()
+  await clock.advance(7_001)
+  const [a, b] = router.status().models
+  expect(a).toMatchObject({
+    breaker: { state: 'closed' },
+    health: { calls: 9, state: 'unhealthy' },
+    onRoutes: {
+      auto: { breaker: { state: 'open' }, health: { calls: 9 } },
+      slow: { breaker: { state: 'closed' }, health: { calls: 7, state: 'healthy' } },
+    },
+  })
+  expect(Object.keys(a!.onRoutes!)).toEqual(['auto', 'slow'])
+  expect(Object.keys(b!.onRoutes!)).toEqual(['auto', 'slow'])
+  expect(upstreams['a']!.requests.filter(({ path }) => path === '/v1/models')).toHaveLength(7)
+  const { candidates } = await router.explain({ body: chat() })
+  expect(candidates.map(({ name }) => name)).toEqual(['b', 'a'])
+})
+
+it('a probe may be a setting of a route', async () => {
+  const { clock, upstreams } = yard({
+    models: { a: {} },
+    routes: { auto: { models: ['a'], health: { probe: { intervalMs: 1_000 } } } },
+  })
+  await clock.advance(3_001)
+  expect(upstreams['a']!.requests).toHaveLength(3)
+})
+
 it('an unhealthy model is tried last, and where it is the last an event says so', async () => {
   const { clock, call, router, upstreams } = yard({
     models: { a: { answers: { status: 500 }, breaker: false }, b: {} },

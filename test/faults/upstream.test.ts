@@ -8,6 +8,7 @@ import {
   completion,
   completionBody,
   compressed,
+  createFakeClock,
   drip,
   end,
   garbage,
@@ -27,12 +28,13 @@ import {
   resetWhenReused,
   type Script,
   unresolvableHost,
+  waitFor,
   write,
 } from '@signalbox/testkit'
 import { chat, send } from '../support/caller.ts'
 import { type Fault, describeFaults } from '../support/faults.ts'
 import { describeMounts } from '../support/mounts.ts'
-import { eventually, listenTo, routerOver, upstreamThat } from '../support/routers.ts'
+import { closedGate, eventually, listenTo, routerOver, upstreamThat } from '../support/routers.ts'
 
 const jsonHead = { 'content-type': 'application/json' }
 const unusable = { status: 502, type: 'upstream_error', code: 'bad_upstream_response' }
@@ -402,6 +404,24 @@ describeMounts('what is no fault of the provider', (mount) => {
     expect(answer.status).toBe(502)
     expect(answer.json().error.code).toBe('upstream_reset')
     expect(upstream.requests).toHaveLength(3)
+  })
+
+  it('case 6: one that breaks after a while may have worked on the request: that is a failure, and not sent again', async () => {
+    const clock = createFakeClock()
+    const gate = closedGate()
+    const upstream = await upstreamThat((_request, index) =>
+      index === 0 ? completion({ content: 'an answer' }) : [waitFor(gate.opened), reset()],
+    )
+    const mounted = await mount.serve(routerOver([upstream], { retry: false, clock }))
+    await send(mounted, { body: chat() })
+
+    const answering = send(mounted, { body: chat() })
+    await eventually(() => upstream.requests.length === 2)
+    await clock.advance(5_000)
+    gate.open()
+
+    expect((await answering).json().error.code).toBe('upstream_reset')
+    expect(upstream.requests.map(({ reused }) => reused)).toEqual([false, true])
   })
 
   it('case 25: an answer that a content filter ended is an answer', async () => {

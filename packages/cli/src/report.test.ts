@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path'
 import { readFileSync, rmSync } from 'node:fs'
-import { createSqliteLedger, systemClock } from '@signalbox/core'
+import { type Report, createSqliteLedger, systemClock } from '@signalbox/core'
 import { startSimulatedProvider } from '@signalbox/testkit'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { configFile, finished, following, ran, served } from './testing/signalbox.ts'
@@ -88,6 +88,11 @@ it.each([
 
 it('prints savings, and a baseline by its name', async () => {
   expect(await report('savings --baseline gpt-4.1')).toMatch(/total +4\.75 +3\.84 +-0\.91 +-23\.7 % +13\.19/)
+  expect(await ran(['report', 'savings', '--baseline', 'nix', '--config', config])).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: 'signalbox: No price is known for the baseline "nix": name a model that is configured, or used\n',
+  })
 })
 
 it('prints JSON whose money sums to its total', async () => {
@@ -101,7 +106,7 @@ it('prints JSON whose money sums to its total', async () => {
 })
 
 it('prints CSV that no spreadsheet runs, and a table that no name breaks', async () => {
-  expect(await report('--by user --format csv')).toContain(`"'=cmd|""\u001B[31m\r\nred",1,1,100000,`)
+  expect(await report('--by user --format csv')).toContain(`"'=cmd|""\u001B[31m\r\nred",1,1,0,100000,`)
   const table = await report('--by user')
   expect(table).not.toContain('\u001B')
   expect(table).toContain('=cmd|"')
@@ -160,6 +165,12 @@ it('never shows for free what nobody knows the price of', async () => {
 
   const note = '2 attempts used tokens at a price that nobody knows: no sum of money counts them.'
   for (const line of ['', 'savings', '--model llama']) expect((await printed(line)).stdout).toContain(note)
+  const { stdout: costs } = await printed('')
+  expect(costs).toMatch(/^llama .* unknown /m)
+  expect(costs).toMatch(/^total .* ≥ 0\.001050 /m)
+  const { rows } = JSON.parse((await printed('--format json')).stdout) as Report
+  expect(rows).toMatchObject([{ unpricedAttempts: 0 }, { key: 'llama', attempts: 2, unpricedAttempts: 2 }])
+  expect((await printed('--format csv')).stdout).toMatch(/^llama,1,2,2,/m)
   expect((await printed('--model known')).stdout).not.toContain('nobody knows')
 
   const { stdout } = await printed('projection')
@@ -231,6 +242,8 @@ it('makes, lists and revokes keys', async () => {
       code: 2,
       stderr: expect.stringContaining('--expires: expected a day such as'),
     })
+  await keys('create --name capped --max-cost-usd 0.5')
+  expect((await keys('list')).stdout).toMatch(/capped +[\da-f]{8} +everything +0\.5 USD a call /)
   expect((await keys('revoke shop')).stdout).toMatch(/^revoked shop \([\da-f]{8}\)\n$/)
   expect(await keys('revoke shop')).toMatchObject({
     code: 1,

@@ -7,7 +7,12 @@ import type { Route, RouteTable } from './route-table.ts'
 import type { Services } from './types.ts'
 
 const route = { name: 'auto', callMs: 1_000 } as Route
-const routes: RouteTable = { find: (name) => (name === 'auto' ? route : undefined), names: ['auto'], models: [] }
+const routes: RouteTable = {
+  find: (name) => (name === 'auto' ? route : undefined),
+  names: ['auto'],
+  models: [],
+  everywhere: [],
+}
 
 function make(init: Partial<CallInit> = {}, over: Partial<Services> = {}) {
   const services: Services = {

@@ -189,18 +189,19 @@ export class SignalboxError extends Error {
  * Whether a model was not asked at all: money, a limit, a hold or its breaker kept the attempt back, or the request has
  * no words in its dialect. That is no failure of the model.
  */
-export function isRefusal(error: SignalboxError): boolean {
+export function isRefusal(error: Pick<SignalboxError, 'code'>): boolean {
   return refusals.has(error.code) || isMoneyRefusal(error)
 }
 
 const refusals: ReadonlySet<SignalboxErrorCode> = new Set([
   'rate_limit_exceeded',
+  'limit_exceeded',
   'model_unavailable',
   'untranslatable',
 ])
 
 /** Whether money kept an attempt back. */
-export function isMoneyRefusal({ code }: SignalboxError): boolean {
+export function isMoneyRefusal({ code }: Pick<SignalboxError, 'code'>): boolean {
   return moneyCodes.has(code)
 }
 

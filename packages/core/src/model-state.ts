@@ -1,4 +1,4 @@
-import { type Breaker, createBreaker } from './breaker/breaker.ts'
+import { type Breaker, type BreakerChange, createBreaker } from './breaker/breaker.ts'
 import { breakerOptions, type Settings } from './config/defaults.ts'
 import type { SignalboxError } from './errors.ts'
 import { type HealthState, type HealthWindow, createHealthWindow } from './health/health-window.ts'
@@ -8,7 +8,7 @@ import { type WeightPenalty, createWeightPenalty } from './strategies/weight-pen
 import type { Services } from './types.ts'
 import type { EventBus } from './events.ts'
 
-/** What is known of a model while the router runs. Routes with the same settings for it share one. */
+/** What is known of a model while the router runs. Routes with the same settings for it share what goes by them. */
 export interface ModelState {
   readonly breaker: Breaker | undefined
   readonly health: HealthWindow | undefined
@@ -37,9 +37,15 @@ export interface ModelStates {
   budgetOf(domain: string, settings: Settings): RetryBudget
 }
 
-/** Makes states on demand, one for each model and settings; budgets and holds go by domain. */
+/**
+ * Makes states on demand: a breaker and a health for each model and the settings of these, one penalty for each model;
+ * budgets and holds go by domain.
+ */
 export function createModelStates({ clock, events }: Services & { readonly events: EventBus }): ModelStates {
   const states = new Map<string, ModelState>()
+  const breakers = new Map<string, Breaker>()
+  const healths = new Map<string, HealthWindow>()
+  const penalties = new Map<string, WeightPenalty>()
   const budgets = new Map<string, RetryBudget>()
   const holds = createHolds<SignalboxError>(clock)
 
@@ -50,20 +56,26 @@ export function createModelStates({ clock, events }: Services & { readonly event
     )
   }
 
+  function breakerOf({ name: model }: ModelKey, settings: Exclude<Settings['breaker'], false>): Breaker {
+    const onChange = (change: BreakerChange) => events.emit('breaker.changed', { model, ...change })
+    return memo(breakers, JSON.stringify([model, settings]), () =>
+      createBreaker(breakerOptions(settings), { clock, onChange }),
+    )
+  }
+
+  function healthOf({ name }: ModelKey, settings: Exclude<Settings['health'], false>): HealthWindow {
+    return memo(healths, JSON.stringify([name, settings]), () => createHealthWindow(healthOptions(settings), clock))
+  }
+
   function create(key: ModelKey, settings: Settings): ModelState {
-    const breaker =
-      settings.breaker &&
-      createBreaker(breakerOptions(settings.breaker), {
-        clock,
-        onChange: (change) => events.emit('breaker.changed', { model: key.name, ...change }),
-      })
-    const health = settings.health && createHealthWindow(healthOptions(settings.health), clock)
+    const breaker = settings.breaker && breakerOf(key, settings.breaker)
+    const health = settings.health && healthOf(key, settings.health)
     const scopes = { model: JSON.stringify([key.domain, key.model]), domain: key.domain }
     const hold = () => holds.find(scopes.domain) ?? holds.find(scopes.model)
     return {
       breaker: breaker || undefined,
       health: health || undefined,
-      penalty: createWeightPenalty({}, clock),
+      penalty: memo(penalties, key.name, () => createWeightPenalty({}, clock)),
       hold,
       holdFor: (scope, forMs, reason) => holds.hold(scopes[scope], forMs, reason),
       readyInMs: () => Math.max((hold()?.untilMs ?? 0) - clock.now(), breaker ? breaker.retryAfterMs() : 0, 0),

@@ -38,6 +38,8 @@ export interface RouteTable {
   readonly names: readonly string[]
   /** Every model by itself, as on the route of its own name. */
   readonly models: readonly Candidate[]
+  /** Every model as it stands on every route, those of its own name included. */
+  readonly everywhere: readonly Candidate[]
 }
 
 /** What models are connected with. */
@@ -78,9 +80,12 @@ export function createRouteTable(options: RouterOptions, services: ModelServices
   return {
     find: (name) => routes.get(name),
     names,
-    models: alone.flatMap(({ candidates }) => [...candidates.values()]),
+    models: candidatesOf(alone),
+    everywhere: candidatesOf([...alone, ...routes.values()]),
   }
 }
+
+const candidatesOf = (routes: readonly Route[]) => routes.flatMap(({ candidates }) => [...candidates.values()])
 
 function connectModel(name: string, options: ModelOptions, top: RouterOptions, services: ModelServices): Model {
   const provider = providerOf(options)

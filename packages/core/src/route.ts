@@ -131,7 +131,17 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
     void reply.ended.then(({ how, usage }) => {
       const latencyMs = parts.clock.now() - startedMs
       const left = how === 'cancelled' && { code: how }
-      const outcome = { call, name, ok: how === 'complete', ...left, latencyMs, firstTokenMs: committedMs, usage }
+      const late = how === 'cut' && parts.clock.now() >= call.deadline && { code: 'deadline_exceeded' }
+      const outcome = {
+        call,
+        name,
+        ok: how === 'complete',
+        ...left,
+        ...late,
+        latencyMs,
+        firstTokenMs: committedMs,
+        usage,
+      }
       tell(route, { type: 'ended', ...outcome }, parts.events)
     })
   }

@@ -29,6 +29,8 @@ interface ModelStatus {
   readonly limits: readonly LimitStatus[]
   /** What the provider's own headers said is left. */
   readonly learnedLimits: readonly Shortage[]
+  /** How it stands on routes that have a breaker or a health of their own for it; absent where none has. */
+  readonly onRoutes?: Readonly<Record<string, Pick<ModelStatus, 'health' | 'breaker' | 'readyInMs'>>>
 }
 
 /** A limit, and who shares its count. */
@@ -81,7 +83,7 @@ export function createStatus({
     if (failovers.length > failoversKept) failovers.shift()
   })
   return () => ({
-    models: routes.models.map((model) => statusOf(model, admission)),
+    models: routes.models.map((model) => ({ ...statusOf(model, admission), ...statusOnRoutes(model, routes) })),
     limits: admission.general.map((limit) => limitStatus(limit, admission)),
     budgets: budgets.map((budget) => budgetStatus(budget, store)),
     store: { scope: store.scope, up: isUp() },
@@ -112,15 +114,28 @@ function budgetStatus(settings: BudgetSettings, { scope }: Store): BudgetStatus 
   return { per, window, limitUsd, soft, scope, whenStoreDown: whenDownOf(settings) }
 }
 
-function statusOf({ name, provider, domain, state }: Candidate, admission: Admission): ModelStatus {
+const standingOf = ({ state }: Candidate) => ({
+  health: state.health?.snapshot(),
+  breaker: state.breaker?.snapshot(),
+  readyInMs: state.readyInMs(),
+})
+
+function statusOnRoutes({ name, state }: Candidate, routes: RouteTable): Pick<ModelStatus, 'onRoutes'> {
+  const others = routes.names.flatMap((route) => {
+    const there = routes.find(route)!.candidates.get(name)
+    return there && there.state !== state ? [[route, standingOf(there)] as const] : []
+  })
+  return others.length > 0 ? { onRoutes: Object.fromEntries(others) } : {}
+}
+
+function statusOf(model: Candidate, admission: Admission): ModelStatus {
+  const { name, provider, domain, state } = model
   const held = state.hold()
   return {
     name,
     provider,
     domain,
-    health: state.health?.snapshot(),
-    breaker: state.breaker?.snapshot(),
-    readyInMs: state.readyInMs(),
+    ...standingOf(model),
     weightShare: state.penalty.share,
     limits: admission.ofModel(name).map((limit) => limitStatus(limit, admission)),
     learnedLimits: admission.learned.read(`model:${name}`),

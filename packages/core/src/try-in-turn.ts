@@ -6,7 +6,7 @@ import type { Ranked } from './strategy.ts'
 
 /**
  * What a route does unless a plugin takes its place: first those candidates that can start now, in order; then those that
- * only had to wait their turn.
+ * only had to wait their turn, the soonest first.
  */
 export const tryInTurn: RouteHook = (call, ranked, attempt) => {
   const first = attempt(ranked[0]!, { mayWait: false })
@@ -22,7 +22,7 @@ async function tryRest(first: Promise<Reply>, ranked: readonly Ranked[], attempt
   let waiting: Ranked[] = []
 
   for (const mayWait of [false, true]) {
-    const candidates = mayWait ? waiting : ranked
+    const candidates = mayWait ? bySoonest(waiting, refusals) : ranked
     waiting = []
     for (const candidate of candidates) {
       if (tooSmall !== undefined && !isLarger(candidate.name, tooSmall, attempt)) continue
@@ -42,6 +42,12 @@ async function tryRest(first: Promise<Reply>, ranked: readonly Ranked[], attempt
   throw failure ?? summary([...(refusals?.values() ?? [])])
 }
 
+/** Where only another call's end makes room, nobody knows when: that may be at once. */
+function bySoonest(waiting: readonly Ranked[], refusals: ReadonlyMap<string, SignalboxError> = new Map()) {
+  const inMs = ({ name }: Ranked) => refusals.get(name)?.retryAfterMs ?? 0
+  return waiting.toSorted((one, other) => inMs(one) - inMs(other))
+}
+
 function isLarger(name: string, than: string, { candidates }: TryCandidate): boolean {
   return (candidates.get(name)?.contextWindow ?? 0) > (candidates.get(than)?.contextWindow ?? Infinity)
 }
@@ -55,6 +61,7 @@ function summary(refusals: readonly SignalboxError[]): SignalboxError {
   if (unpaid) return unpaid
   const unsayable = refusals.find(({ code }) => code === 'untranslatable')
   if (unsayable) return unsayable
+  if (refusals.length > 0 && refusals.every(({ code }) => code === 'limit_exceeded')) return refusals[0]!
   if (reasons.length > 0 && reasons.every(isSignalboxError)) return toldAgain(reasons[0] as SignalboxError)
   const retryAfterMs = soonest(refusals).retryAfterMs
   return new SignalboxError('all_models_unavailable', 'Every model of the route is kept out after failures', {

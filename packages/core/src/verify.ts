@@ -1,5 +1,6 @@
 import type { Clock } from './clock.ts'
 import { SignalboxError, type SignalboxErrorCode, isSignalboxError } from './errors.ts'
+import type { HealthWindow } from './health/health-window.ts'
 import type { Probed } from './health/prober.ts'
 import { untilAborted } from './sleep.ts'
 import type { Candidate } from './types.ts'
@@ -49,12 +50,18 @@ const tooLate = () => new SignalboxError('upstream_timeout', 'The provider did n
 
 const defaultProbe = { intervalMs: 30_000, timeoutMs: 5_000, path: '/models' }
 
-/** The models that want to be asked in the background, as the prober takes them. */
+/** What wants to be asked in the background, as the prober takes it: each model once for each way to ask it. */
 export function probedModels(models: readonly Candidate[]): readonly Probed[] {
-  return models.flatMap(({ settings: { health }, state, verify }) => {
-    if (!health || !health.probe || !verify) return []
-    const { intervalMs, timeoutMs, path } = { ...defaultProbe, ...health.probe }
+  const asked = new Map<string, { readonly probe: Probed; readonly told: Set<HealthWindow> }>()
+  for (const { name, settings, state, verify } of models) {
+    if (!settings.health || !settings.health.probe || !verify || !state.health) continue
+    const { intervalMs, timeoutMs, path } = { ...defaultProbe, ...settings.health.probe }
+    const key = JSON.stringify([name, intervalMs, timeoutMs, path])
+    const told = asked.get(key)?.told ?? new Set()
+    told.add(state.health)
     const ask = (signal: AbortSignal) => verify({ path, signal })
-    return [{ intervalMs, timeoutMs, ask, record: (outcome) => state.health?.record({ outcome }) }]
-  })
+    const record: Probed['record'] = (outcome) => told.forEach((health) => health.record({ outcome }))
+    asked.set(key, { told, probe: { intervalMs, timeoutMs, ask, record } })
+  }
+  return [...asked.values()].map(({ probe }) => probe)
 }

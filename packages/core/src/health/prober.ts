@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../clock.ts'
+import { isSignalboxError } from '../errors.ts'
 import { untilAborted } from '../sleep.ts'
 import type { HealthSample } from './health-window.ts'
 
@@ -18,20 +19,25 @@ export function startProbes(probed: readonly Probed[], clock: Clock): () => void
   return () => stops.forEach((stop) => stop())
 }
 
+/** Who asks for fewer questions is there. */
+const outcomeOf = (error: unknown): HealthSample['outcome'] =>
+  isSignalboxError(error) && error.code === 'upstream_rate_limited' ? 'rate-limited' : 'failure'
+
 function startProbe({ intervalMs, timeoutMs, ask, record }: Probed, clock: Clock): () => void {
   let stopped = false
   let timer: Timer | undefined
+  let limit: AbortController | undefined
   const schedule = () => {
     if (!stopped) timer = clock.setTimeout(() => void probe(), intervalMs)
   }
   const probe = async () => {
-    const limit = new AbortController()
-    const limitTimer = clock.setTimeout(() => limit.abort(), timeoutMs)
+    const { signal } = (limit = new AbortController())
+    const limitTimer = clock.setTimeout(() => limit?.abort(), timeoutMs)
     try {
-      await untilAborted(ask(limit.signal), limit.signal)
+      await untilAborted(ask(signal), signal)
       record('success')
-    } catch {
-      record(limit.signal.aborted ? 'timeout' : 'failure')
+    } catch (error) {
+      if (!stopped) record(signal.aborted ? 'timeout' : outcomeOf(error))
     } finally {
       clock.clearTimeout(limitTimer)
       schedule()
@@ -40,6 +46,7 @@ function startProbe({ intervalMs, timeoutMs, ask, record }: Probed, clock: Clock
   schedule()
   return () => {
     stopped = true
+    limit?.abort()
     clock.clearTimeout(timer)
   }
 }

@@ -1,9 +1,8 @@
-import type { Permit } from '../breaker/breaker.ts'
-import { type SignalboxErrorCode, SignalboxError, isSignalboxError } from '../errors.ts'
+import { SignalboxError, isSignalboxError } from '../errors.ts'
 import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
-import type { Attempt, Ended } from '../types.ts'
-import { faultsOfTheModel } from './verdict.ts'
+import type { Attempt } from '../types.ts'
+import { brokeOff, isFaultOfTheModel } from './verdict.ts'
 
 /** Calls that have no deadline still give their permit back some day. */
 const longestLeaseMs = 600_000
@@ -18,18 +17,23 @@ export function breaker({ clock }: BuiltInServices): Plugin {
         const { breaker: circuit } = attempt.candidate.state
         if (!circuit) return next(attempt)
         const probing = circuit.state !== 'closed'
-        const leaseMs = Math.min(attempt.call.deadline - clock.now() + 1_000, longestLeaseMs)
+        const startedMs = clock.now()
+        const leaseMs = Math.min(attempt.call.deadline - startedMs + 1_000, longestLeaseMs)
         const permit = circuit.tryAcquire(Math.max(leaseMs, 1))
         if (!permit) throw unavailable(attempt, circuit.retryAfterMs())
         return next(attempt).then(
           (reply) => {
             if (probing) permit.success()
-            void reply.ended.then(({ how }) => judge(how, permit))
+            void reply.ended.then(({ how }) => {
+              if (how === 'complete') permit.success()
+              else if (brokeOff(how, attempt, clock.now())) permit.failure()
+              else permit.ignore()
+            })
             return reply
           },
           (error: unknown) => {
-            if (isSignalboxError(error) && faultsOfTheModel.has(error.code)) permit.failure()
-            else if (isSignalboxError(error) && answers.has(error.code)) permit.success()
+            if (isFaultOfTheModel(error, attempt, clock.now() - startedMs)) permit.failure()
+            else if (isAnswer(error)) permit.success()
             else permit.ignore()
             throw error
           },
@@ -39,14 +43,8 @@ export function breaker({ clock }: BuiltInServices): Plugin {
   })
 }
 
-/** Errors that show a model at work: it read the request and refused it. */
-const answers: ReadonlySet<SignalboxErrorCode> = new Set(['upstream_rejected'])
-
-function judge(how: Ended['how'], permit: Permit): void {
-  if (how === 'complete') permit.success()
-  else if (how === 'cancelled') permit.ignore()
-  else permit.failure()
-}
+/** Whether an error shows a model at work: it read the request and refused it. */
+const isAnswer = (error: unknown) => isSignalboxError(error) && error.code === 'upstream_rejected'
 
 function unavailable({ candidate }: Attempt, retryAfterMs: number): SignalboxError {
   return new SignalboxError('model_unavailable', 'The model is kept out after failures', {

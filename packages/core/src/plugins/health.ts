@@ -1,8 +1,8 @@
 import type { HealthSample } from '../health/health-window.ts'
-import { isSignalboxError } from '../errors.ts'
+import { type SignalboxErrorCode, isSignalboxError } from '../errors.ts'
 import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
-import { faultsOfTheModel } from './verdict.ts'
+import { brokeOff, isFaultOfTheModel } from './verdict.ts'
 
 /** Keeps the record by which a model is healthy, degraded or unhealthy. A stream's time is the time to its first content. */
 export function health({ clock }: BuiltInServices): Plugin {
@@ -22,13 +22,14 @@ export function health({ clock }: BuiltInServices): Plugin {
             void reply.ended.then(({ how }) => {
               if (how === 'complete')
                 window.record({ outcome: 'success', latencyMs, ...(stream && { firstTokenMs: latencyMs }) })
-              else if (how === 'stalled') window.record({ outcome: 'timeout' })
-              else if (how === 'cut') window.record({ outcome: 'failure' })
+              else if (brokeOff(how, attempt, clock.now()))
+                window.record({ outcome: how === 'stalled' ? 'timeout' : 'failure' })
             })
             return reply
           },
           (error: unknown) => {
-            window.record({ outcome: outcomeOf(error), latencyMs: clock.now() - startedMs })
+            const latencyMs = clock.now() - startedMs
+            if (isFaultOfTheModel(error, attempt, latencyMs)) window.record({ outcome: outcomeOf(error), latencyMs })
             throw error
           },
         )
@@ -37,8 +38,7 @@ export function health({ clock }: BuiltInServices): Plugin {
   })
 }
 
-function outcomeOf(error: unknown): HealthSample['outcome'] {
-  if (!isSignalboxError(error)) return 'ignored'
-  if (error.code === 'upstream_timeout') return 'timeout'
-  return faultsOfTheModel.has(error.code) ? 'failure' : 'ignored'
-}
+const timeouts: ReadonlySet<SignalboxErrorCode> = new Set(['upstream_timeout', 'deadline_exceeded'])
+
+const outcomeOf = (error: unknown): HealthSample['outcome'] =>
+  isSignalboxError(error) && timeouts.has(error.code) ? 'timeout' : 'failure'

@@ -10,10 +10,12 @@ const rateLimitHoldMs = 1_000
 const quotaHoldMs = 300_000
 /** How long a domain is left alone whose key was refused. */
 const keyHoldMs = 60_000
+/** How long a domain is left alone whose key could not be had: what keeps it may be back at once. */
+const noKeyHoldMs = 1_000
 
 /**
- * Keeps calls away from what has said no for a time: a model at its provider after a rate limit, a whole domain whose key
- * is refused or whose quota is used up. A call that may wait goes on to the limiter, where a rate limit ends in time.
+ * Keeps calls away from what has said no for a time: a model at its provider after a rate limit or where the key may not
+ * use it, a whole domain whose key is refused or whose quota is used up. A call that may wait goes on to the limiter, where a rate limit ends in time.
  */
 export function hold({ clock }: BuiltInServices): Plugin {
   return definePlugin({
@@ -47,6 +49,7 @@ function refuseUnlessWorthWaiting({ untilMs, reason }: Hold<SignalboxError>, att
   })
 }
 
+/** A 403 takes the key, and says what it may not be used for: other models may be open to it. */
 function remember(error: SignalboxError, { candidate: { state } }: Attempt): void {
   if (error.code === 'upstream_rate_limited') {
     state.penalty.cut()
@@ -54,5 +57,10 @@ function remember(error: SignalboxError, { candidate: { state } }: Attempt): voi
     state.holdFor(wholeDomain ? 'domain' : 'model', error.retryAfterMs ?? rateLimitHoldMs, error)
   } else if (error.code === 'upstream_quota_exhausted')
     state.holdFor('domain', Math.max(quotaHoldMs, error.retryAfterMs ?? 0), error)
-  else if (error.code === 'provider_auth_failed') state.holdFor('domain', keyHoldMs, error)
+  else if (error.code === 'provider_auth_failed')
+    state.holdFor(
+      error.status === 403 ? 'model' : 'domain',
+      error.status === undefined ? noKeyHoldMs : keyHoldMs,
+      error,
+    )
 }

@@ -1,5 +1,6 @@
 import { limitError } from '../admission.ts'
 import { isSignalboxError } from '../errors.ts'
+import type { Limit } from '../limiter/limits.ts'
 import type { Gate, Permit, WaitRequest } from '../limiter/types.ts'
 import type { ModelState } from '../model-state.ts'
 import type { BuiltInServices } from '../pipeline.ts'
@@ -38,7 +39,8 @@ export function limiter({ admission, clock }: BuiltInServices): Plugin {
   ): Promise<Reply> {
     const { name } = attempt.candidate
     const estimated = expectedTokens(tokensOf(attempt.call.request))
-    const asked = { ...request(attempt), ...bounds, tokens: correction.correct(name, estimated) }
+    const tokens = withinReach(correction.correct(name, estimated), estimated, bounds.limits)
+    const asked = { ...request(attempt), ...bounds, tokens }
     return after(acquire(gatekeeper, asked), (answer) => {
       if (!answer.granted) throw limitError(answer, name)
       return next(attempt).then(
@@ -85,6 +87,13 @@ export function limiter({ admission, clock }: BuiltInServices): Plugin {
 /** A permit's lease ends soon after its attempt must have. */
 const leaseGraceMs = 20_000
 const longestLeaseMs = 3_600_000
+
+/** What was learned from other requests makes none too large for a limit that it fits by its own estimate. */
+function withinReach(corrected: number, estimated: number, limits: readonly Limit[]): number {
+  let tokens = corrected
+  for (const { kind, limit } of limits) if (kind === 'tokens' && tokens > limit) tokens = Math.max(estimated, limit)
+  return tokens
+}
 
 /** What was never sent takes nothing; what was refused, no tokens. */
 function giveBack(error: unknown, attempt: Attempt, permit: Permit): MaybePromise<void> {

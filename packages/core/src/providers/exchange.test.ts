@@ -159,6 +159,8 @@ describe('a plain exchange', () => {
       () => {
         throw new Error('the vault is shut')
       },
+      async () => 'sk-from-a-file-of-the-vault\n',
+      () => undefined as unknown as string,
     ]) {
       const failing = setUp({ apiKey })
       const error = await failureOf(failing.router.handle(ask()))

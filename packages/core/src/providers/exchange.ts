@@ -179,7 +179,8 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource {
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
     if (this.phase === 'over') return
     if (this.phase === 'streaming') return this.stream.cut()
-    if (!this.answered && !this.resent && this.options.fresh && endedReusedConnection(error))
+    const isEarly = this.clock.now() - this.sentMs < agedShowsMs
+    if (isEarly && !this.answered && !this.resent && this.options.fresh && endedReusedConnection(error))
       return this.resend(this.options.fresh())
     this.fail(failureOfConnection(error, this.answered, this.model))
   }
@@ -393,6 +394,9 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource {
 
 /** Ready made, because making an error costs far more than aborting with one. */
 const aborted = new Error('Signalbox gave this exchange up')
+
+/** A connection that had aged breaks as soon as something is sent on it; later, the provider may have worked on the request. */
+const agedShowsMs = 2_000
 
 /** How long a provider may keep a request open after the last word of its stream. */
 const lingerMs = 1_000

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { SignalboxError, type SignalboxErrorCode, errorVerdicts } from '../errors.ts'
-import { codeOfRefusal, failureOfConnection, impliedStatus, withCode } from './failure.ts'
+import { codeOfRefusal, failureOfConnection, impliedStatus, mayMoveOn, withCode } from './failure.ts'
 
 const refusal = (status: number, error: { type?: string; code?: string } = {}) =>
   codeOfRefusal({ status, error: { message: 'm', ...error } })
@@ -17,12 +17,15 @@ describe("a provider's refusal", () => {
     [401, { code: 'invalid_api_key' }, 'provider_auth_failed'],
     [402, {}, 'upstream_quota_exhausted'],
     [403, {}, 'provider_auth_failed'],
+    [403, { code: 'model_not_found' }, 'provider_model_not_found'],
+    [403, { code: 'content_filter' }, 'upstream_rejected'],
     [404, { code: 'model_not_found' }, 'provider_model_not_found'],
     [408, {}, 'upstream_error'],
     [409, {}, 'upstream_rejected'],
     [413, {}, 'upstream_rejected'],
     [415, {}, 'upstream_rejected'],
     [422, {}, 'upstream_rejected'],
+    [498, {}, 'upstream_overloaded'],
     [429, {}, 'upstream_rate_limited'],
     [429, { code: 'rate_limit_exceeded' }, 'upstream_rate_limited'],
     [429, { code: 'slow_down' }, 'upstream_rate_limited'],
@@ -68,6 +71,20 @@ describe("a provider's refusal", () => {
   ])('that says "%s" is of money', (message) => {
     const error = withCode({ message, type: 'invalid_request_error' }, 400)
     expect(codeOfRefusal({ status: 400, error })).toBe('upstream_quota_exhausted')
+  })
+
+  it('of a request that alone is over a limit per minute is no rate limit: waiting helps nobody', () => {
+    const message =
+      'Request too large for gpt-4o in organization org-1 on tokens per min (TPM): Limit 30000, Requested 50000.'
+    for (const status of [413, 429]) {
+      const refused = { status, error: withCode({ message, type: 'tokens', code: 'rate_limit_exceeded' }, status) }
+      expect([codeOfRefusal(refused), mayMoveOn(refused)]).toEqual(['upstream_rejected', true])
+    }
+  })
+
+  it('of a 403 is of the prompt where its words say so', () => {
+    const message = 'openai/gpt-4o requires moderation on OpenAI. Your input was flagged for "violence".'
+    expect(codeOfRefusal({ status: 403, error: withCode({ message }, 403) })).toBe('upstream_rejected')
   })
 
   it('keeps its code where its words say nothing of that', () => {

@@ -4,6 +4,12 @@ import { SignalboxError, type SignalboxErrorCode, isSignalboxError } from '../er
 /** What a refusal is called that a model with a larger context window may not share. */
 export const contextLengthExceeded = 'context_length_exceeded'
 
+/** What a refusal is called of a request that alone is more than a limit per minute: no pause makes room for it. */
+export const requestTooLarge = 'request_too_large'
+
+/** What a refusal is called of a request that the provider's moderation does not let through. */
+const contentFilter = 'content_filter'
+
 /** Codes and types that say: no more money, or no more quota. Waiting does not help, so nothing is retried. */
 const exhausted: ReadonlySet<string> = new Set([
   'insufficient_quota',
@@ -42,15 +48,20 @@ const statusOfName: Readonly<Record<string, number>> = {
   overloaded_error: 529,
 }
 
+/** Statuses of a provider with too much to do; 498 is Groq's for its flexible tier. */
+const crowded: ReadonlySet<number> = new Set([498, 503, 529])
+
 const overloaded: ReadonlySet<string> = new Set(['server_is_overloaded', 'overloaded_error'])
 
 /**
  * What some say in words only, with the code that others have for it. The first is Anthropic's when there is no money or a
- * limit of one's own is reached. In turn, those after it are of Anthropic (two); of OpenAI, vLLM, DeepSeek, Mistral and
- * OpenRouter; of OpenAI's responses; of Gemini; of xAI; and of llama.cpp.
+ * limit of one's own is reached; the second is OpenRouter's moderation, with a 403. In turn, those after them are of
+ * Anthropic (two); of OpenAI, vLLM, DeepSeek, Mistral and OpenRouter; of OpenAI's responses; of Gemini; of xAI; and of
+ * llama.cpp.
  */
 const wordings: readonly (readonly [RegExp, string])[] = [
   [/^your credit balance is too low|^you have reached your specified .{0,20}usage limits/i, 'credit_balance_exhausted'],
+  [/\byour input was flagged\b/i, contentFilter],
   [/prompt is too long|exceed context limit|maximum context length|exceeds the context window/i, contextLengthExceeded],
   [/exceeds the maximum number of tokens|maximum prompt length|exceeds the available context/i, contextLengthExceeded],
 ]
@@ -58,11 +69,23 @@ const wordings: readonly (readonly [RegExp, string])[] = [
 /** Statuses that may mean any of it. Too many tokens in a minute are a 429. */
 const vague: ReadonlySet<number> = new Set([400, 403, 413, 422])
 
+/** OpenAI says so with a 429, Groq with a 413. */
+const beyondLimit = /^request too large for\b/i
+const ofLimits: ReadonlySet<number> = new Set([413, 429])
+
 /** An error with the code that its words stand for. */
 export function withCode(error: ProviderError, status: number): ProviderError {
+  if (ofLimits.has(status) && beyondLimit.test(error.message)) return { ...error, code: requestTooLarge }
   const found = vague.has(status) ? wordings.find(([words]) => words.test(error.message)) : undefined
   return found ? { ...error, code: found[1] } : error
 }
+
+/** Statuses of what is wrong with a request at any provider; other refusals of it may be one provider's alone. */
+const ofTheRequest: ReadonlySet<number> = new Set([400, 403, 409, 413, 415, 422])
+
+/** Whether another model may take a request that was rejected so. */
+export const mayMoveOn = ({ status, error }: Refusal): boolean =>
+  !ofTheRequest.has(status) || error?.code === requestTooLarge
 
 /** A provider's refusal, as it came. */
 export interface Refusal {
@@ -85,11 +108,14 @@ const statusOf = (name: string | undefined) =>
 export function codeOfRefusal({ status, error }: Refusal): SignalboxErrorCode {
   const names = [error?.code, error?.type].filter((name) => name !== undefined)
   if (status === 402 || names.some((name) => exhausted.has(name))) return 'upstream_quota_exhausted'
+  if (error?.code === requestTooLarge) return 'upstream_rejected'
   if (status === 429) return 'upstream_rate_limited'
+  if (status === 403 && names.includes(contentFilter)) return 'upstream_rejected'
+  // OpenAI's answer where a project may not use a model: the key is well.
+  if (status === 404 || (status === 403 && names.includes('model_not_found'))) return 'provider_model_not_found'
   if (status === 401 || status === 403) return 'provider_auth_failed'
-  if (status === 404) return 'provider_model_not_found'
   if (status === 408) return 'upstream_error'
-  if (status === 503 || status === 529 || names.some((name) => overloaded.has(name))) return 'upstream_overloaded'
+  if (crowded.has(status) || names.some((name) => overloaded.has(name))) return 'upstream_overloaded'
   if (status >= 500) return 'upstream_error'
   if (status >= 400) return 'upstream_rejected'
   return 'bad_upstream_response'

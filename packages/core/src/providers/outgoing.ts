@@ -3,6 +3,7 @@ import type { ApiKey, CommonModelOptions } from '../config/options.ts'
 import { apiKey as sendable } from '../config/schema/basics.ts'
 import { lowerCaseNames } from '../lower-case-names.ts'
 import { secretsOf } from '../secrets.ts'
+import { isPromise } from '../store/after.ts'
 import type { Attempt } from '../types.ts'
 import type { Outgoing } from './exchange-options.ts'
 import type { ModelContext } from './provider.ts'
@@ -59,10 +60,9 @@ export function outgoingHeaders({ apiKey, headers = {} }: CommonModelOptions, st
   }
   const make = (callers: Readonly<Record<string, string>>, accept: string): Outgoing | Promise<Outgoing> => {
     if (typeof apiKey !== 'function') return withKey(callers, accept, apiKey)
+    const withChecked = (key: string) => withKey(callers, accept, checked(key))
     const key = apiKey()
-    return typeof key === 'string'
-      ? withKey(callers, accept, key)
-      : key.then((ready) => withKey(callers, accept, ready))
+    return isPromise(key) ? key.then(withChecked) : withChecked(key)
   }
   const ready = typeof apiKey !== 'function' && {
     [events]: withKey({}, events, apiKey),
@@ -76,6 +76,14 @@ export function outgoingHeaders({ apiKey, headers = {} }: CommonModelOptions, st
     idle: () => make({}, json),
   }
 }
+
+/** What a function gave for a key. A file of a secret often ends in a line break. */
+function checked(key: unknown): string {
+  if (typeof key === 'string' && isSendable.test(key)) return key
+  throw new TypeError('apiKey: expected a function that gives a key of printable ASCII characters without spaces')
+}
+
+const isSendable = /^[\x21-\x7e]+$/
 
 const json = 'application/json'
 const events = 'text/event-stream'

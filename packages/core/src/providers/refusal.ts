@@ -5,7 +5,7 @@ import { SignalboxError, type SignalboxErrorCode, type SignalboxErrorOptions } f
 import type { EventBus } from '../events.ts'
 import { parseRetryAfterMs } from '../retry/retry-after.ts'
 import { redact, redactBytes } from '../secrets.ts'
-import { codeOfRefusal, impliedStatus, withCode } from './failure.ts'
+import { codeOfRefusal, impliedStatus, mayMoveOn, withCode } from './failure.ts'
 
 /** A provider's refusal as it came over the wire. */
 export interface RefusalParts {
@@ -51,6 +51,7 @@ export function refusalError(parts: RefusalParts): SignalboxError {
     status,
     cause: own ? new Error(said) : undefined,
     ...(isMute && { retryable: true, reason: 'status' }),
+    ...(code === 'upstream_rejected' && mayMoveOn({ status, error }) && { movesOn: true }),
     ...(!hopeless.has(code) && verdict(headers['x-should-retry'])),
     ...(delayMs !== undefined && { retryAfterMs: delayMs }),
     ...(error && !own && { answer: answerIn(parts, body, { ...error, message: said }, status) }),

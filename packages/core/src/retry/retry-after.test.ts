@@ -12,6 +12,7 @@ describe('a retry-after header', () => {
     ['1.5', 1_500],
     [' 20 ', 20_000],
     ['3600', 3_600_000],
+    ['86400', 86_400_000],
     ['Sat, 21 Nov 2026 07:28:30 GMT', 30_000],
     ['Saturday, 21-Nov-26 07:29:00 GMT', 60_000],
     ['Sat Nov 21 07:28:05 2026', 5_000],
@@ -31,6 +32,10 @@ describe('a retry-after header', () => {
       })
     },
   )
+
+  it.each(['86401', '1763710080', 'Sun, 21 Nov 2027 07:28:00 GMT'])('of "%s" asks for more than a day', (value) => {
+    expect(parse({ 'retry-after': value })).toEqual({ ignored: `retry-after: "${value}"` })
+  })
 
   it.each(['Sat, 41 Nov 2026 07:28:30 GMT', 'Sat, 21 Foo 2026 07:28:30 GMT', '2026-11-21T07:29:00Z'])(
     'of "%s" is no date and named',

@@ -10,8 +10,8 @@ type Headers = Readonly<Record<string, string | readonly string[] | undefined>>
 
 /**
  * Reads `retry-after-ms` and, where that is absent or nonsense, `retry-after` in seconds (whole or not) or as an HTTP
- * date in any of the three forms of RFC 9110, 5.6.7. Words, negative numbers, exponents, an empty value and a repeated
- * header are nonsense; a date that has passed is not, it asks for nothing.
+ * date in any of the three forms of RFC 9110, 5.6.7. Words, negative numbers, exponents, an empty value, a repeated
+ * header and more than a day are nonsense; a date that has passed is not, it asks for nothing.
  *
  * @param headers names in lower case
  * @param wallTimeMs the time now, for dates
@@ -28,12 +28,15 @@ export function parseRetryAfterMs(headers: Headers, wallTimeMs: number): RetryAf
 
 const past = -1
 
+/** Who asks for longer means something else, such as the time itself in seconds: it would end a model for good. */
+const longestMs = 86_400_000
+
 function read(headers: Headers, name: string, parse: (value: string) => number | undefined): RetryAfter {
   const value = headers[name]
   if (value === undefined || (Array.isArray(value) && value.length === 0)) return {}
   const delayMs = parseOne(value, parse)
   if (delayMs === past) return {}
-  return delayMs === undefined ? { ignored: `${name}: ${quote(value)}` } : { delayMs }
+  return delayMs === undefined || delayMs > longestMs ? { ignored: `${name}: ${quote(value)}` } : { delayMs }
 }
 
 function parseOne(value: string | readonly string[], parse: (value: string) => number | undefined) {

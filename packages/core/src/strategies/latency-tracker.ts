@@ -12,6 +12,8 @@ interface LatencySample {
   readonly latencyMs?: number
   /** To the first content of a stream. */
   readonly firstTokenMs?: number
+  /** It was given up then, by its caller's clock: all that is known is that it takes longer. */
+  readonly isCutShort?: boolean
 }
 
 /** The moment of a ranking: `now` as the tracker's clock says it, and whether the answer will be streamed. */
@@ -87,12 +89,22 @@ export function createLatencyTracker(options: LatencyTrackerOptions, clock: Cloc
     return known
   }
 
-  function record(name: string, { ok, latencyMs, firstTokenMs }: LatencySample) {
+  function record(name: string, { ok, latencyMs, firstTokenMs, isCutShort = false }: LatencySample) {
     const one = candidate(name)
+    if (isCutShort) return atLeast(one, { answer: latencyMs, firstToken: firstTokenMs })
     samples++
     if (!ok) return punish(one, Math.max(latencyMs ?? 0, firstTokenMs ?? 0))
     if (latencyMs !== undefined) sample(one, 'answer', latencyMs)
     if (firstTokenMs !== undefined) sample(one, 'firstToken', firstTokenMs)
+  }
+
+  function atLeast(one: Candidate, known: Readonly<Record<Kind, number | undefined>>) {
+    for (const kind of ['answer', 'firstToken'] as const) {
+      const { [kind]: ms = 0 } = known
+      if (ms <= (one[kind]?.valueMs ?? 0)) continue
+      samples++
+      sample(one, kind, ms)
+    }
   }
 
   function punish(one: Candidate, realMs: number) {

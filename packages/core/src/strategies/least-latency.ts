@@ -1,3 +1,4 @@
+import { type SignalboxErrorCode, isRefusal } from '../errors.ts'
 import type { Call, CandidateView, Services } from '../types.ts'
 import type { Outcome, Strategy } from '../strategy.ts'
 import { createLatencyTracker, rankByLatency } from './latency-tracker.ts'
@@ -19,13 +20,9 @@ type Standings = Readonly<Record<string, Standing>>
 /** A sample fades exponentially; after three time constants a twentieth is left. */
 const timeConstantsPerWindow = 3
 
-/** Refusals of our own say nothing of how fast a model is. */
-const ownRefusals: ReadonlySet<string> = new Set([
-  'rate_limit_exceeded',
-  'model_unavailable',
-  'cancelled',
-  'upstream_rejected',
-])
+/** What says nothing of how fast a model is, besides refusals of our own. */
+const noSample: ReadonlySet<string> = new Set(['cancelled', 'upstream_rejected', 'store_unavailable'])
+const saysNothing = (code: string) => noSample.has(code) || isRefusal({ code: code as SignalboxErrorCode })
 
 /**
  * The fastest by peak EWMA and calls in flight, of two drawn by chance; time to the first token for streams, to the
@@ -35,9 +32,13 @@ export function leastLatency({ windowMs = 30_000 }: LeastLatencyOptions, { clock
   const tracker = createLatencyTracker({ decayMs: windowMs / timeConstantsPerWindow }, clock)
 
   function learn(outcome: Extract<Outcome, { type: 'ended' }>): void {
-    const { name, ok, code, latencyMs, firstTokenMs } = outcome
+    const { call, name, ok, code, latencyMs, firstTokenMs } = outcome
     tracker.end(name)
-    if (code !== undefined && ownRefusals.has(code)) return
+    if (code !== undefined && saysNothing(code)) return
+    if (code === 'deadline_exceeded') {
+      const kind = call.request.parameters.stream ? 'firstTokenMs' : 'latencyMs'
+      return tracker.record(name, { ok, isCutShort: true, [kind]: firstTokenMs ?? latencyMs })
+    }
     tracker.record(name, { ok, latencyMs, ...(firstTokenMs !== undefined && { firstTokenMs }) })
   }
 

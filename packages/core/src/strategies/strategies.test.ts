@@ -116,6 +116,30 @@ describe('every strategy', () => {
   })
 })
 
+it.each(['budget_exceeded', 'max_cost_exceeded', 'limit_exceeded', 'model_unavailable', 'untranslatable', 'cancelled'])(
+  'least-latency learns nothing from %s: the model was not asked, or not for long enough',
+  (code) => {
+    const strategy = createStrategy('least-latency', services)
+    const candidates = views(1, 1)
+    for (const { name } of candidates) strategy.observe?.({ type: 'ended', call, name, ok: true, latencyMs: 100 })
+    const before = ranked(strategy, candidates)
+    strategy.observe?.({ type: 'ended', call, name: before[0]!.name, ok: false, code, latencyMs: 0 })
+    expect(ranked(strategy, candidates)).toEqual(before)
+  },
+)
+
+it('least-latency learns from a call whose time was up no more than that the model takes longer', () => {
+  const strategy = createStrategy('least-latency', services)
+  const candidates = views(1, 1)
+  for (const { name } of candidates) strategy.observe?.({ type: 'ended', call, name, ok: true, latencyMs: 100 })
+  const before = ranked(strategy, candidates)
+  const late = { type: 'ended', call, name: before[0]!.name, ok: false, code: 'deadline_exceeded' } as const
+  strategy.observe?.({ ...late, latencyMs: 99 })
+  expect(ranked(strategy, candidates)).toEqual(before)
+  strategy.observe?.({ ...late, latencyMs: 500 })
+  expect(ranked(strategy, candidates).find(({ name }) => name === late.name)).toMatchObject({ score: 500 })
+})
+
 describe('createStrategy', () => {
   it('makes a strategy of a name, of a name with options, and of nothing', () => {
     expect(createStrategy('weighted', services).name).toBe('weighted')
