@@ -1,5 +1,6 @@
 import { isRecord, isText, list, parseExactly, record, text } from '../json.ts'
 import type { NeutralMessage, Part, Source, TextPart } from '../neutral.ts'
+import { argumentsIn } from '../openai-chat/messages.ts'
 import { sealed, unsealed } from '../proof.ts'
 import { type Losses, type WriteContext, tellOthers } from '../translation.ts'
 
@@ -85,7 +86,7 @@ function readBlock(block: Block, losses: Losses | undefined): Part[] {
           type: 'tool-call',
           id: text(block['id']),
           name: text(block['name']),
-          arguments: JSON.stringify(block['input'] ?? {}),
+          arguments: argumentsIn(block['input']),
         },
       ]
     case 'tool_result': {
