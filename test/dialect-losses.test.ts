@@ -292,6 +292,36 @@ describe('an endpoint that is compatible with OpenAI’s, but for its quirks', (
     expect((await sentTo({ vendor: 'groq' }, { messages: asked })).sent['messages']).toEqual(asked)
   })
 
+  it.each([
+    ['gemini-3-pro-preview', 'gemini', true],
+    ['google/gemini-3.1-pro', 'gemini', true],
+    ['gemini-2.5-flash', 'gemini', false],
+    ['gemini-3-pro-preview', 'openrouter', false],
+  ] as const)('is asked for %s at %s with signatures of tool calls in place of those it lacks: %s', async (...row) => {
+    const [model, vendor, isSigned] = row
+    const call = (id: string, more: object = {}) => ({
+      id,
+      type: 'function',
+      function: { name: 'f', arguments: '{}' },
+      ...more,
+    })
+    const result = (id: string) => ({ role: 'tool', tool_call_id: id, content: 'done' })
+    const own = { extra_content: { google: { thought_signature: 'c2ln' } } }
+    const asked = [
+      { role: 'user', content: 'hi' },
+      { role: 'assistant', content: null, tool_calls: [call('a', own), call('b')] },
+      ...['a', 'b'].map(result),
+      { role: 'assistant', content: null, tool_calls: [call('c'), call('d')] },
+      ...['c', 'd'].map(result),
+    ]
+
+    const { sent } = await sentTo({ vendor, model }, { messages: asked })
+
+    const skips = { extra_content: { google: { thought_signature: 'skip_thought_signature_validator' } } }
+    const last = { ...asked[4], tool_calls: [call('c', isSigned ? skips : {}), call('d')] }
+    expect(sent['messages']).toEqual([...asked.slice(0, 4), last, ...asked.slice(5)])
+  })
+
   it('is not asked for the usage of a stream where it refuses to be, and tells it all the same', async () => {
     const usage = { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 }
     const events = stream(streamEvents({ content: ['Hel', 'lo'], usage }))

@@ -153,11 +153,10 @@ describeMounts('classes of tokens', (mount) => {
   })
 
   it('of Anthropic that are written to a cache for an hour are charged for it, and held for it before', async () => {
-    const long = { ...usage, cache_creation: { ephemeral_1h_input_tokens: 50, ephemeral_5m_input_tokens: 0 } }
+    const long = { ...usage, cache_creation: { ephemeral_1h_input_tokens: 30, ephemeral_5m_input_tokens: 20 } }
     const upstream = await upstreamThat(json({ ...said, usage: long }))
-    const hourly = { ...price, longCacheWrite: 0.1 }
-    const bound = (limitUsd: number): Partial<RouterOptions> => ({
-      models: { auto: messages.model(upstream, { price: hourly }) },
+    const bound = (limitUsd: number, hourly: object = { longCacheWrite: 0.1 }): Partial<RouterOptions> => ({
+      models: { auto: messages.model(upstream, { price: { ...price, ...hourly } }) },
       budgets: [{ per: 'all', window: 'month', limitUsd }],
     })
     const asked = {
@@ -167,10 +166,16 @@ describeMounts('classes of tokens', (mount) => {
 
     const router = routerTo(messages, upstream, bound(1))
     await send(await mount.serve(router), asked)
-    const tight = await send(await mount.serve(routerTo(messages, upstream, bound(5_000e-9))), asked)
+    const tight = await send(await mount.serve(routerTo(messages, upstream, bound(3_000e-9))), asked)
 
-    expect(await charged(router)).toEqual({ nanoUsd: 3n + 50n + 50n * 100n + 50n, estimated: false })
-    expect([...router.ledger!.attempts()]).toMatchObject([{ overrun: false, usageFaults: ['long_cache_write'] }])
+    expect(await charged(router)).toEqual({ nanoUsd: 3n + 50n + 20n * 2n + 30n * 100n + 50n, estimated: false })
+    expect([...router.ledger!.attempts()]).toMatchObject([{ overrun: false, longCacheWriteTokens: 30 }])
+    expect([...router.ledger!.attempts()][0]!.usageFaults).toBeUndefined()
     expect(tight.status).toBe(429)
+
+    const unknown = routerTo(messages, upstream, bound(1, {}))
+    await send(await mount.serve(unknown), asked)
+    expect(await charged(unknown)).toEqual({ nanoUsd: 3n + 50n + 50n * 2n + 50n, estimated: false })
+    expect([...unknown.ledger!.attempts()]).toMatchObject([{ usageFaults: ['long_cache_write'] }])
   })
 })

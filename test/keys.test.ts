@@ -1,4 +1,6 @@
+import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
@@ -174,6 +176,48 @@ describe('keys in a file', () => {
     expect(fs.statSync(file).mode & 0o777).toBe(0o600)
   })
 
+  it('stay readable for whom they were, and a link to them stays a link', () => {
+    const file = keyFile()
+    createKey(file, { name: 'shop' })
+    fs.chmodSync(file, 0o640)
+    if (process.getuid?.() === 0) fs.chownSync(file, 1234, 5678)
+    const { uid, gid } = fs.statSync(file)
+    const link = `${file}.link`
+    fs.symlinkSync(file, link)
+    createKey(link, { name: 'ci' })
+    revokeKeys(link, 'shop')
+    expect(fs.lstatSync(link).isSymbolicLink()).toBe(true)
+    expect(readKeys(file).map(({ name }) => name)).toEqual(['ci'])
+    const { mode, ...owner } = fs.statSync(file)
+    expect([mode & 0o777, owner.uid, owner.gid]).toEqual([0o640, uid, gid])
+  })
+
+  it('are changed by one command at a time: none undoes what another has done', async () => {
+    const file = keyFile()
+    createKey(file, { name: 'shop' })
+    // Another command has begun, and ends in a while.
+    fs.writeFileSync(`${file}.tmp`, JSON.stringify({ version: 1, keys: [] }))
+    const script = 'setTimeout(() => require("node:fs").renameSync(process.argv[1], process.argv[2]), 300)'
+    const ended = once(spawn(process.execPath, ['--eval', script, `${file}.tmp`, file]), 'exit')
+    createKey(file, { name: 'ci' })
+    await ended
+    expect(readKeys(file).map(({ name }) => name)).toEqual(['ci'])
+    expect(fs.readdirSync(path.dirname(file))).toEqual(['keys.json'])
+  })
+
+  it('say why they cannot be written, and leave nothing behind', () => {
+    const file = keyFile()
+    expect(() => createKey(`${file}/no/keys.json`, { name: 'shop' })).toThrow(
+      expect.objectContaining({
+        code: 'invalid_config',
+        message: expect.stringMatching(/keys\.json cannot be written: ENOENT/),
+      }),
+    )
+    fs.writeFileSync(file, '{}')
+    expect(() => createKey(file, { name: 'shop' })).toThrow('no file of keys')
+    expect(fs.readdirSync(path.dirname(file))).toEqual(['keys.json'])
+  })
+
   it('stay as they were where the file cannot be read', async () => {
     const file = keyFile()
     const { key } = createKey(file, { name: 'shop' })
@@ -188,7 +232,8 @@ describe('keys in a file', () => {
   it('are missed at start', () => {
     const file = keyFile()
     const make = () => createRouter({ models: { a: modelAt({ baseUrl: 'http://a.test/v1' }) }, keys: [{ file }] })
-    expect(make).toThrow('"signalbox keys create" makes it')
+    expect(make).toThrow('cannot be read; "signalbox keys create" makes it')
+    expect(() => readKeys(path.dirname(file))).toThrow(/cannot be read: EISDIR/)
     fs.writeFileSync(file, '{}')
     expect(make).toThrow('no file of keys')
     expect(() => readKeys(file)).toThrow('no file of keys')

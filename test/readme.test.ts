@@ -111,6 +111,10 @@ describe('the code in the READMEs', () => {
     )
     expect(stdout.match(/^ran .*$/gm)).toEqual(folders.map((folder) => `ran ${folder}`))
     expect(stdout).toContain('17 × 23 = 391')
+    const promised = blocks.flatMap(({ code }) => [...code.matchAll(/requests: \d+, answered: \d+, failed: \d+/g)])
+    const counted = /{\s+requests: (\d+),[^}]+answered: (\d+),[^}]+failed: (\d+)/.exec(stdout) ?? []
+    const [, requests, answered, failed] = counted
+    expect(promised.map(String)).toEqual([`requests: ${requests}, answered: ${answered}, failed: ${failed}`])
   })
 
   it.concurrent('passes, where it is a suite of tests', { timeout: 60_000 }, async () => {

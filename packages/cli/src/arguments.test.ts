@@ -81,6 +81,17 @@ it.each([
     `report -c x.json --to ${day}`,
     `--to: expected a day such as 2026-11-21 or a time such as 2026-11-21T12:00Z, got "${day}"`,
   ]),
+  [
+    'report -c x.json --from 2026-12-01 --to 2026-11-30',
+    '--from: expected a time before --to 2026-11-30, got "2026-12-01"',
+  ],
+  [
+    'simulate --ledger a --policy b --from 2026-11-21T12:00Z --to 2026-11-21T12:00Z',
+    '--from: expected a time before --to 2026-11-21T12:00Z, got "2026-11-21T12:00Z"',
+  ],
+  ['report -c x.json --mix a=60,b=40', '--mix needs report projection, got report costs'],
+  ['report savings -c x.json --requests 5', '--requests needs report projection, got report savings'],
+  ['report projection -c x.json --input-tokens 5', '--input-tokens needs --requests: it is of each of them'],
   ['report projection -c x.json --requests many', '--requests: expected a whole number, got "many"'],
   ['report projection -c x.json --mix a=', '--mix: expected shares such as "a=60,b=40", got "a="'],
   ['report -c x.json --port 1', "unknown option '--port'"],

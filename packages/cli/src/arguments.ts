@@ -58,6 +58,9 @@ export type Command =
 
 const commands = ['serve', 'doctor', 'report', 'keys', 'tail', 'train', 'explain', 'replay', 'simulate'] as const
 
+/** The commands that need no plugin, in words. */
+export const ownCommands = `${commands.slice(0, -1).join(', ')} and ${commands.at(-1)}`
+
 /** A command of a plugin: `signalbox PLUGIN COMMAND [--config FILE] [ARGUMENTS]`. */
 export interface PluginCommandLine {
   readonly kind: 'plugin'
@@ -83,8 +86,7 @@ export function readArguments(args: readonly string[]): Command {
 }
 
 function pluginCommand(plugin: string, { config }: Values, [command, ...args]: readonly string[]): PluginCommandLine {
-  const own = `${commands.slice(0, -1).join(', ')} and ${commands.at(-1)}`
-  const asked = `there is no command "${plugin}" of its own (${own}), and that of a plugin`
+  const asked = `there is no command "${plugin}" of its own (${ownCommands}), and that of a plugin`
   return { kind: 'plugin', config: configFile(config, asked), plugin, command, args }
 }
 

@@ -10,7 +10,7 @@ export interface JsonLine {
 /**
  * The values of a file of JSON lines; empty lines and byte order marks are passed over.
  *
- * @throws SignalboxError `invalid_config` for a line that is no JSON, which it names; Error for a file that can't be read
+ * @throws SignalboxError `invalid_config` for a line that is no JSON, which it names, and for a file that can't be read
  */
 export async function* jsonLines(file: string): AsyncGenerator<JsonLine, void, undefined> {
   let number = 0
@@ -29,10 +29,18 @@ export async function* jsonLines(file: string): AsyncGenerator<JsonLine, void, u
 /** Node's own `readline` ends a line at U+2028 and U+2029 too, which may stand inside of a JSON string. */
 async function* linesOf(file: string): AsyncGenerator<string, void, undefined> {
   let rest = ''
-  for await (const text of createReadStream(file, 'utf8')) {
-    const lines = `${rest}${text as string}`.split('\n')
+  for await (const text of textOf(file)) {
+    const lines = `${rest}${text}`.split('\n')
     rest = lines.pop()!
     yield* lines
   }
   yield rest
+}
+
+async function* textOf(file: string): AsyncGenerator<string, void, undefined> {
+  try {
+    for await (const text of createReadStream(file, 'utf8')) yield text as string
+  } catch (cause) {
+    throw new SignalboxError('invalid_config', `${file} cannot be read: ${(cause as Error).message}`, { cause })
+  }
 }

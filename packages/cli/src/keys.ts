@@ -46,12 +46,13 @@ function listText(stored: readonly StoredKey[]): string {
 const scopeOf = ({ routes, models }: StoredKey) =>
   printable([...(routes ?? []), ...(models ?? []).map((model) => `model ${model}`)].join(', ') || 'everything')
 
-const budgetsOf = ({ budgets = [] }: StoredKey) =>
-  budgets
-    .map(
+const budgetsOf = ({ budgets = [], maxCostUsd }: StoredKey) =>
+  [
+    ...budgets.map(
       ({ limitUsd, window }) => `${limitUsd} USD a ${typeof window === 'string' ? window : `${window.rollingMs} ms`}`,
-    )
-    .join(', ') || 'without end'
+    ),
+    ...(maxCostUsd === undefined ? [] : [`${maxCostUsd} USD a call`]),
+  ].join(', ') || 'without end'
 
 function expiryOf(expiresAt: string | undefined): string {
   if (expiresAt === undefined) return 'never'

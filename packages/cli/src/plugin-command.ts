@@ -7,17 +7,19 @@ import {
   isSignalboxError,
   loadConfig,
 } from '@signalbox/core'
-import type { PluginCommandLine } from './arguments.ts'
+import { type PluginCommandLine, ownCommands } from './arguments.ts'
 import { columns, fail, print } from './terminal.ts'
 
 /** Runs a command of a plugin of the configuration, and gives the exit code. */
 export async function runPluginCommand({ config, plugin, command = '', args }: PluginCommandLine): Promise<number> {
   const router = createRouter(await loadConfig(config))
   try {
-    const { commands = {} } = router.plugins.find(({ name }) => name === plugin) ?? {}
+    const owner = router.plugins.find(({ name }) => name === plugin)
+    const { commands = {} } = owner ?? {}
     const found = Object.hasOwn(commands, command) ? commands[command] : undefined
     if (found) return await exitCodeOf(found, { args, router, print }, `${plugin} ${command}`)
-    fail(`${config} has no command "${[plugin, command].filter(Boolean).join(' ')}". ${known(router.plugins)}`)
+    const own = owner ? '' : `\nThose of signalbox itself are ${ownCommands}.`
+    fail(`${config} has no command "${[plugin, command].filter(Boolean).join(' ')}". ${known(router.plugins)}${own}`)
     return 2
   } finally {
     await router.close()

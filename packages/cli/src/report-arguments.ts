@@ -52,9 +52,11 @@ type Values = { readonly [Flag in keyof typeof reportFlags]?: string | undefined
 /** Reads what a report is asked for. Throws an Error that says what is wrong. */
 export function reportOptions(values: Values, [kind, stray]: readonly string[]): ReportOptions {
   if (stray !== undefined) throw new Error(`"${stray}" is one argument too many`)
+  const asked = oneOf('report', kind ?? 'costs', kinds)
+  checkProjection(asked, values)
   return {
     config: configFile(values.config, 'report'),
-    kind: oneOf('report', kind ?? 'costs', kinds),
+    kind: asked,
     by: oneOf('--by', values.by ?? 'model', groups),
     ...timesOf(values),
     format: oneOf('--format', values.format ?? 'table', formats),
@@ -63,6 +65,14 @@ export function reportOptions(values: Values, [kind, stray]: readonly string[]):
     traffic: trafficOf(values),
     mix: values.mix === undefined ? undefined : mixOf(values.mix),
   }
+}
+
+/** What is given in vain would be taken for counted. */
+function checkProjection(kind: string, values: Values): void {
+  const given = (['requests', 'input-tokens', 'output-tokens', 'mix'] as const).filter((flag) => values[flag])
+  if (kind !== 'projection' && given[0]) throw new Error(`--${given[0]} needs report projection, got report ${kind}`)
+  const tokens = given.find((flag) => flag.endsWith('tokens'))
+  if (tokens && values.requests === undefined) throw new Error(`--${tokens} needs --requests: it is of each of them`)
 }
 
 /** One of several words. Throws an Error that names them all. */
@@ -74,11 +84,14 @@ export function oneOf<T extends string>(what: string, value: string, all: readon
 
 const dayMs = 86_400_000
 
-/** A period, as `--from` and `--to` say it. */
-export const timesOf = ({ from, to }: Pick<Values, 'from' | 'to'>) => ({
-  from: from === undefined ? undefined : timeOf('--from', from),
-  to: to === undefined ? undefined : timeOf('--to', to, dayMs),
-})
+/** A period, as `--from` and `--to` say it. Throws an Error where it ends before it begins. */
+export function timesOf(given: Pick<Values, 'from' | 'to'>) {
+  const from = given.from === undefined ? undefined : timeOf('--from', given.from)
+  const to = given.to === undefined ? undefined : timeOf('--to', given.to, dayMs)
+  if (from !== undefined && to !== undefined && from >= to)
+    throw new Error(`--from: expected a time before --to ${given.to}, got "${given.from}"`)
+  return { from, to }
+}
 
 /** A day (the last one is included) or an instant. In UTC, unless it names another zone. */
 export function timeOf(flag: string, text: string, wholeDayMs = 0): number {

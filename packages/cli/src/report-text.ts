@@ -12,6 +12,10 @@ export function dollars(usd: string): string {
   return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })
 }
 
+/** Money of which some is not known is at least so much, or not known at all. */
+const atLeast = (usd: string, { costUsd, unpricedAttempts }: ReportRow) =>
+  unpricedAttempts === 0 ? dollars(usd) : Number(costUsd) === 0 ? 'unknown' : `≥ ${dollars(usd)}`
+
 export const percent = (share: number) => `${(share * 100).toFixed(1)} %`
 
 const perMillionTokens = ({ costUsd, inputTokens, cachedInputTokens, outputTokens }: ReportRow) => {
@@ -32,7 +36,7 @@ const costColumns: readonly Column<ReportRow>[] = [
   { title: 'cached', text: ({ cachedInputTokens }) => round(cachedInputTokens), dropAt: 6 },
   { title: 'output', text: ({ outputTokens }) => round(outputTokens), dropAt: 2 },
   { title: 'reasoning', text: ({ reasoningTokens }) => round(reasoningTokens), dropAt: 9 },
-  { title: 'USD', text: ({ costUsd }) => dollars(costUsd) },
+  { title: 'USD', text: (row) => atLeast(row.costUsd, row) },
   { title: 'saved USD', text: ({ savingsUsd }) => dollars(savingsUsd), dropAt: 4 },
   { title: 'mean ms', text: ({ meanLatencyMs }) => round(meanLatencyMs), dropAt: 7 },
   { title: 'p99 ms', text: ({ p99LatencyMs }) => round(p99LatencyMs), dropAt: 1 },
@@ -42,11 +46,11 @@ const costColumns: readonly Column<ReportRow>[] = [
 
 const savingsColumns: readonly Column<ReportRow>[] = [
   { title: 'calls', text: ({ calls }) => round(calls), dropAt: 2 },
-  { title: 'USD', text: ({ costUsd }) => dollars(costUsd) },
+  { title: 'USD', text: (row) => atLeast(row.costUsd, row) },
   { title: 'baseline USD', text: ({ baselineUsd }) => dollars(baselineUsd) },
   { title: 'saved USD', text: ({ savingsUsd }) => dollars(savingsUsd) },
   { title: 'saved', text: (row) => percent(Number(row.savingsUsd) / (Number(row.baselineUsd) || 1)) },
-  { title: 'USD/1M tokens', text: (row) => dollars(String(perMillionTokens(row))), dropAt: 1 },
+  { title: 'USD/1M tokens', text: (row) => atLeast(String(perMillionTokens(row)), row), dropAt: 1 },
 ]
 
 /** A report for people: what was spent, or what was saved. */
@@ -83,6 +87,7 @@ export function reportCsv({ rows }: Report): string {
     'key',
     'calls',
     'attempts',
+    'unpricedAttempts',
     'inputTokens',
     'cachedInputTokens',
     'outputTokens',

@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path'
-import { readFileSync, rmSync } from 'node:fs'
-import { createSqliteLedger, systemClock } from '@signalbox/core'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { type Report, createSqliteLedger, systemClock } from '@signalbox/core'
 import { startSimulatedProvider } from '@signalbox/testkit'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { configFile, finished, following, ran, served } from './testing/signalbox.ts'
@@ -88,6 +88,11 @@ it.each([
 
 it('prints savings, and a baseline by its name', async () => {
   expect(await report('savings --baseline gpt-4.1')).toMatch(/total +4\.75 +3\.84 +-0\.91 +-23\.7 % +13\.19/)
+  expect(await ran(['report', 'savings', '--baseline', 'nix', '--config', config])).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: 'signalbox: No price is known for the baseline "nix": name a model that is configured, or used\n',
+  })
 })
 
 it('prints JSON whose money sums to its total', async () => {
@@ -101,7 +106,7 @@ it('prints JSON whose money sums to its total', async () => {
 })
 
 it('prints CSV that no spreadsheet runs, and a table that no name breaks', async () => {
-  expect(await report('--by user --format csv')).toContain(`"'=cmd|""\u001B[31m\r\nred",1,1,100000,`)
+  expect(await report('--by user --format csv')).toContain(`"'=cmd|""\u001B[31m\r\nred",1,1,0,100000,`)
   const table = await report('--by user')
   expect(table).not.toContain('\u001B')
   expect(table).toContain('=cmd|"')
@@ -160,6 +165,12 @@ it('never shows for free what nobody knows the price of', async () => {
 
   const note = '2 attempts used tokens at a price that nobody knows: no sum of money counts them.'
   for (const line of ['', 'savings', '--model llama']) expect((await printed(line)).stdout).toContain(note)
+  const { stdout: costs } = await printed('')
+  expect(costs).toMatch(/^llama .* unknown /m)
+  expect(costs).toMatch(/^total .* ≥ 0\.001050 /m)
+  const { rows } = JSON.parse((await printed('--format json')).stdout) as Report
+  expect(rows).toMatchObject([{ unpricedAttempts: 0 }, { key: 'llama', attempts: 2, unpricedAttempts: 2 }])
+  expect((await printed('--format csv')).stdout).toMatch(/^llama,1,2,2,/m)
   expect((await printed('--model known')).stdout).not.toContain('nobody knows')
 
   const { stdout } = await printed('projection')
@@ -219,6 +230,29 @@ it('says what is missing', async () => {
   expect([unborn.code, unborn.stderr]).toEqual([1, expect.stringContaining('there is no ledger at')])
 })
 
+it('says of a ledger that is damaged that it is, in one line', async () => {
+  const damaged = configFile({ models: { a: provider }, ledger: 'damaged.db' })
+  const path = join(dirname(damaged), 'damaged.db')
+  const ledger = createSqliteLedger({ file: path, clock: systemClock })
+  const about = { identity: {}, route: 'auto', outcome: 'ok', durationMs: 5, failovers: 0, decision: {} }
+  for (let call = 0; call < 500; call++)
+    ledger.close({ ...about, callKey: `c${call}`, callId: `id${call}`, time: Date.now() - call })
+  await ledger.end()
+  const bytes = readFileSync(path)
+  // All but the first pages, which say what the file is.
+  writeFileSync(path, bytes.fill(0xff, 20_480))
+  for (const args of [
+    ['replay', path, '--config', damaged],
+    ['simulate', '--ledger', path, '--policy', damaged],
+    ['tail', '--config', damaged],
+  ])
+    expect(await ran(args)).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'signalbox: a SQLite file of the configuration cannot be used: database disk image is malformed\n',
+    })
+})
+
 it('makes, lists and revokes keys', async () => {
   const keys = (line: string, by = ran) => by(['keys', ...line.split(' '), '--config', config], { COLUMNS: '100' })
   const made = await keys('create --name shop --route auto --limit-usd 5 --window week --expires 2099-01-01', finished)
@@ -231,6 +265,8 @@ it('makes, lists and revokes keys', async () => {
       code: 2,
       stderr: expect.stringContaining('--expires: expected a day such as'),
     })
+  await keys('create --name capped --max-cost-usd 0.5')
+  expect((await keys('list')).stdout).toMatch(/capped +[\da-f]{8} +everything +0\.5 USD a call /)
   expect((await keys('revoke shop')).stdout).toMatch(/^revoked shop \([\da-f]{8}\)\n$/)
   expect(await keys('revoke shop')).toMatchObject({
     code: 1,

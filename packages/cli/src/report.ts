@@ -3,6 +3,7 @@ import {
   type OpenedLedger,
   type ProjectedModel,
   type Projection,
+  type Report,
   type RouterOptions,
   SignalboxError,
   type Traffic,
@@ -49,16 +50,14 @@ function sums(ledger: OpenedLedger, options: Asked, kind: 'costs' | 'savings'): 
   const made = ledger.report({ ...queryOf(options), by, baseline })
   if (format === 'json') return JSON.stringify(made, null, 2)
   if (format === 'csv') return reportCsv(made).trimEnd()
-  return [reportText(made, kind, screen()), ...notes(unpricedNote(ledger, options))].join('\n')
+  return [reportText(made, kind, screen()), ...notes(unpricedNote(made))].join('\n')
 }
 
 /** What stands below a table, in lines that fit. */
 const notes = (text: string | undefined) => (text === undefined ? [] : ['', ...wrapped(text, screen().width, '')])
 
 /** An unknown price is not 0: what it was used for stands in no sum, and that is said. */
-function unpricedNote(ledger: OpenedLedger, options: Asked): string | undefined {
-  const groups = ledger.totals('model', queryOf(options))
-  const attempts = groups.reduce((sum, { unpricedAttempts }) => sum + unpricedAttempts, 0)
+function unpricedNote({ total: { unpricedAttempts: attempts } }: Report): string | undefined {
   if (attempts === 0) return undefined
   const subject = attempts === 1 ? '1 attempt' : `${round(attempts)} attempts`
   return `${subject} used tokens at a price that nobody knows: no sum of money counts them.`

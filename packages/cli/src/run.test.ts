@@ -188,7 +188,13 @@ describe('a command of a plugin', () => {
       'has no command "echo shout". Its plugins have:\n  echo say   says it\n  echo fail  fails\n',
     )
     expect((await ran(['echo', 'toString', '-c', commanded], key)).stderr).toContain('no command "echo toString"')
-    expect((await ran(['ecko', '-c', config], key)).stderr).toContain('has no command "ecko". Its plugins have none.')
+    expect(stderr).not.toContain('serve')
+  })
+
+  it('of a plugin that is not there is taken for a slip in one of its own', async () => {
+    expect((await ran(['sevre', '-c', config], key)).stderr).toMatch(
+      /has no command "sevre"\. Its plugins have none\.\nThose of signalbox itself are serve, doctor,/,
+    )
   })
 })
 

@@ -163,6 +163,17 @@ describe('train', () => {
     )
   })
 
+  it.each([
+    ['a folder', 'EISDIR', (file: string) => dirname(file)],
+    ['nowhere', 'ENOENT', (file: string) => `${file}.none`],
+  ])('names the file of results that is %s', async (_what, why, place) => {
+    const file = place(configFile('', 'jsonl'))
+    expect(await ran(['train', '--data', file, '--out', `${file}.out`])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(`${file} cannot be read: ${why}`),
+    })
+  })
+
   it('needs data and a place to write to', async () => {
     expect(await ran(['train', '--data', 'x.jsonl'])).toMatchObject({
       code: 2,

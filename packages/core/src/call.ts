@@ -67,7 +67,7 @@ export function createCall(
   { clock, random, logger, end, policy, madeFor }: CallServices,
 ): Call {
   const { dialect = 'openai-chat', id = randomUUID(), parent, madeBy } = init
-  const identity = init.identity ? readIdentity(init.identity) : nobody
+  const identity = readIdentity(init.identity ?? nobody)
   const { surface } = dialects[dialect]
   const request = dialects[dialect].parse(init.body)
   const route = routes.find(request.model)

@@ -17,7 +17,7 @@ describe('an identity', () => {
   it('may have numbers for names, which stand for their digits, and null for nobody', () => {
     const identity = handed({ user: 42, team: 7n, key: null, tier: undefined, tags: [1, 'x', null], maxCostUsd: 2 })
     expect(readIdentity(identity)).toEqual({ user: '42', team: '7', tags: ['1', 'x'], maxCostUsd: 2 })
-    expect(readIdentity(handed({ tags: null }))).toEqual({})
+    expect(readIdentity(handed({ tags: null, routes: null, models: null, maxCostUsd: null }))).toEqual({})
   })
 
   it.each([
@@ -26,9 +26,23 @@ describe('an identity', () => {
     [{ team: ['t'] }, 'identity.team: expected text, got a list'],
     [{ tags: 'x' }, 'identity.tags: expected a list of texts, got string'],
     [{ tags: [{}] }, 'identity.tags: expected text, got object'],
+    [{ routes: 'auto' }, 'identity.routes: expected a list of texts, got string'],
+    [{ models: new Set(['a']) }, 'identity.models: expected a list of texts, got object'],
+    [{ maxCostUsd: '1' }, 'identity.maxCostUsd: expected a number of US dollars, got string'],
+    ['ada' as unknown as object, 'identity: expected an object, got string'],
+    [['ada'], 'identity: expected an object, got a list'],
   ])('is refused as %o, and the host is told why', (identity, why) => {
     const error = { code: 'internal_error', cause: expect.objectContaining({ message: why }) }
     expect(() => readIdentity(handed(identity))).toThrow(expect.objectContaining(error))
+  })
+
+  it('that is none is no caller at all, and sees no models', async () => {
+    const router = createRouter({ models: { a: { provider: 'openai', apiKey: 'x' } }, clock: createFakeClock() })
+    onTestFinished(() => router.close())
+    const nobodys = 'ada' as unknown as Identity
+    const refusal = { code: 'internal_error' }
+    await expect(router.as(nobodys).handle({ body: { model: 'a', messages: [] } })).rejects.toMatchObject(refusal)
+    expect(() => router.names(handed({ routes: 'auto' }))).toThrow(expect.objectContaining(refusal))
   })
 
   it('is one and the same in the budgets and in the ledger', async () => {

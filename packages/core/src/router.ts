@@ -188,7 +188,7 @@ function routerOf(parts: RouterParts, opened: Opened): Router {
     routeOrders: rings.routeOrders,
     plugins,
     identify: (key) => keyRing?.identify(key) ?? nobody,
-    names: (identity) => namesFor(identity, routes),
+    names: (identity = nobody) => namesFor(readIdentity(identity), routes),
     status: () => ({ ready: !lifetime.isOver, ...status(), ...(cache && { cache: cache.status() }) }),
     budgets: async ({ identity = nobody, ...query } = {}) =>
       treasury.read({ ...query, identity: readIdentity(identity) }),
@@ -275,7 +275,7 @@ function configOf({ name, config }: Plugin, options: RouterOptions): unknown {
   return config && readOptions(config, (options as unknown as Record<string, unknown>)[name], `plugin "${name}"`)
 }
 
-const namesFor = ({ routes: allowed, models }: Identity = nobody, routes: RouteTable) =>
+const namesFor = ({ routes: allowed, models }: Identity, routes: RouteTable) =>
   routes.names.filter(
     (name) =>
       (!allowed || allowed.includes(name)) &&

@@ -258,6 +258,8 @@ export interface Usage {
   readonly cacheWriteTokens: number
   readonly outputTokens: number
   readonly reasoningTokens: number
+  /** Those of the cache writes that live for an hour; absent where none do. */
+  readonly longCacheWriteTokens?: number | undefined
   /** What does not add up in what the provider said, or has a price of its own; absent where nothing is. The dearer reading stands. */
   readonly faults?: readonly UsageFault[]
 }
@@ -269,8 +271,7 @@ export interface Usage {
  * - `no_input`: no input at all was counted.
  * - `not_a_count`: a count that is negative, no number, or no whole one.
  * - `audio`: it has tokens of audio, whose own price is not known here: they are charged as text.
- * - `long_cache_write`: it has cache writes that live for an hour: all its writes are charged as such, where that has a
- *   price of its own.
+ * - `long_cache_write`: it has cache writes that live for an hour, whose own price is not known: they are charged as others.
  * - `compaction`: it has the tokens of a compaction, a request of its own: they are counted in, at the tier of both together.
  * - `other_tier`: it was served at another tier or speed, whose price is not known here: it is charged as the usual one.
  * - `tool_fees`: it has searches that are paid for one by one: they are charged for their tokens alone.

@@ -78,7 +78,20 @@ describe('a plugin in the workspace', () => {
   })
 })
 
-it.each(['Region', '../x', 'a b', '', '-x', 'default'])('refuses the name "%s"', (name) => {
+const noNames = [
+  'Region',
+  '../x',
+  'a b',
+  '',
+  '-x',
+  'default',
+  'for',
+  'return',
+  '@team/await',
+  'define-plugin',
+  'reader',
+]
+it.each(noNames)('refuses the name "%s", of which no code that runs can be made', (name) => {
   expect(() => createPlugin({ name, into: folder, workspace: false })).toThrow('expected a name such as')
 })
 

@@ -11,22 +11,15 @@ export interface PluginNames {
 }
 
 const valid = /^(?:(@[a-z0-9][\w.-]*)\/)?([a-z][a-z0-9]*(?:-[a-z0-9]+)*)$/
-/** Words of the language, and names that the template uses itself. */
-const taken = new Set([
-  'default',
-  'import',
-  'export',
-  'function',
-  'class',
-  'new',
-  'delete',
-  'in',
-  'it',
-  'expect',
-  'name',
-  'call',
-  'next',
-])
+/** Words of the language, which can name no function. */
+const reserved =
+  'arguments await break case catch class const continue debugger default delete do else enum eval export extends false ' +
+  'finally for function if implements import in instanceof interface let new null package private protected public ' +
+  'return static super switch this throw true try typeof undefined var void while with yield'
+/** Names that the template uses itself. */
+const used =
+  'call createRouter definePlugin expect expectTypeOf it name next pluginContract reader startSimulatedProvider'
+const taken = new Set(`${reserved} ${used}`.split(' '))
 
 /**
  * The names of a plugin, from the one it was given.

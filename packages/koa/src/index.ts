@@ -1,4 +1,4 @@
-import type { Identity, Router } from '@signalbox/core'
+import { type Identity, type Router, SignalboxError } from '@signalbox/core'
 import { Readable } from 'node:stream'
 import { createFace, faceRequest, parserErrorAnswer, readableBody } from '@signalbox/core/http'
 import type { Context, Middleware } from 'koa'
@@ -19,7 +19,8 @@ export interface SignalboxOptions {
  * @example
  * app.use(signalbox(router, { prefix: '/v1', identify: (ctx) => ({ user: ctx.state.user.id }) }))
  */
-export function signalbox(router: Router, { identify, authorise, prefix = '' }: SignalboxOptions = {}): Middleware {
+export function signalbox(router: Router, { identify, authorise, ...options }: SignalboxOptions = {}): Middleware {
+  const prefix = prefixOf(options)
   const face = createFace(router, { pages: authorise !== undefined })
   return async function signalboxMiddleware(ctx, next) {
     const endpoint = isUnder(ctx.path, prefix) ? face.match(ctx.method, ctx.path.slice(prefix.length)) : undefined
@@ -50,7 +51,8 @@ export function signalbox(router: Router, { identify, authorise, prefix = '' }: 
  * @example
  * app.use(signalboxErrors()).use(koaBody({ jsonLimit: '10mb' })).use(signalbox(router, { prefix: '/v1' }))
  */
-export function signalboxErrors({ prefix = '' }: Pick<SignalboxOptions, 'prefix'> = {}): Middleware {
+export function signalboxErrors(options: Pick<SignalboxOptions, 'prefix'> = {}): Middleware {
+  const prefix = prefixOf(options)
   return async function signalboxErrorMiddleware(ctx, next) {
     try {
       await next()
@@ -76,5 +78,11 @@ function keepLeavingQuiet(ctx: Context): void {
   Object.assign(ctx, { onerror })
 }
 
-const isUnder = (path: string, prefix: string) =>
-  path === prefix || path.startsWith(prefix.endsWith('/') ? prefix : `${prefix}/`)
+/** A prefix as paths begin with it: `/v1` where that or `/v1/` was given, and nothing for the root. */
+function prefixOf({ prefix: given = '' }: Pick<SignalboxOptions, 'prefix'>): string {
+  const prefix = given.replace(/\/+$/, '')
+  if (prefix === '' || prefix.startsWith('/')) return prefix
+  throw new SignalboxError('invalid_config', `prefix: expected a path such as "/v1", got ${JSON.stringify(given)}`)
+}
+
+const isUnder = (path: string, prefix: string) => path === prefix || path.startsWith(`${prefix}/`)

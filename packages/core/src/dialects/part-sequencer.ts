@@ -47,9 +47,12 @@ export class PartSequencer {
 
   private close(): StreamStep[] {
     if (!this.open) return []
-    if (this.open.part.type === 'tool-call') this.closed.add(this.open.key)
+    const { part, key, text } = this.open
     this.open = undefined
-    return [{ type: 'close' }]
+    if (part.type !== 'tool-call') return [{ type: 'close' }]
+    this.closed.add(key)
+    // Nothing is how some providers write that there are no arguments; no client reads it as JSON.
+    return [...(text.trim() === '' ? [{ type: 'delta', text: '{}' } as const] : []), { type: 'close' }]
   }
 }
 

@@ -1,11 +1,26 @@
 import type { Reasoning } from './neutral.ts'
 import type { Target } from './translation.ts'
 
-/** The efforts that a dialect knows, from the least to the most. */
-export const efforts = {
-  openai: ['minimal', 'low', 'medium', 'high', 'xhigh'],
-  anthropic: ['low', 'medium', 'high', 'xhigh', 'max'],
-} as const
+/**
+ * The efforts that a model knows, from the least to the most. OpenAI had the least only from GPT-5 to before 5.1, and has the
+ * most from GPT-5.2 on; Anthropic has the last but one from Claude 4.7 on. A model whose name says nothing may have them all.
+ */
+export const effortsAt = {
+  openai: ({ model }: Target): readonly string[] => [
+    ...(/(^|\/)(o\d|gpt-5\.)/.test(model) ? [] : ['minimal']),
+    'low',
+    'medium',
+    'high',
+    ...(/(^|\/)(o\d|gpt-5(\.1)?(-(?!.*max)|$))/.test(model) ? [] : ['xhigh']),
+  ],
+  anthropic: ({ model }: Target): readonly string[] => [
+    'low',
+    'medium',
+    'high',
+    ...(/claude-(opus|sonnet)-4-6/.test(model) ? [] : ['xhigh']),
+    'max',
+  ],
+}
 
 /**
  * Whether a model of OpenAI's can be told how much to think. Its older models refuse to be: 400 `unsupported_parameter`.
@@ -33,7 +48,7 @@ export function budgetOf({ effort, budgetTokens }: Reasoning, maxOutputTokens: n
   return budget < leastBudget ? undefined : budget
 }
 
-/** All efforts that any dialect knows, in their order, each with the budget in tokens up to which it stands for one. */
+/** All efforts that any dialect knows, in their order, each with the budget in tokens it stands for. */
 const scale: readonly (readonly [string, number])[] = [
   ['minimal', 1_024],
   ['low', 4_096],
@@ -43,12 +58,16 @@ const scale: readonly (readonly [string, number])[] = [
   ['max', Infinity],
 ]
 
-/** The effort, among those a dialect knows, that comes next to what was asked for; undefined where nothing was. */
+/** The effort, among those a model knows, that comes next to what was asked for; undefined where nothing was. */
 export function effortOf({ effort, budgetTokens, isOff }: Reasoning, known: readonly string[]): string | undefined {
   if (isOff) return undefined
-  const asked = effort ?? scale.find(([, upTo]) => budgetTokens !== undefined && budgetTokens <= upTo)?.[0]
+  const asked = effort ?? (budgetTokens === undefined ? undefined : effortOfBudget(budgetTokens))
   if (asked === undefined || known.includes(asked)) return asked
-  const rank = (name: string) => scale.findIndex(([one]) => one === name)
   if (rank(asked) < 0) return asked
   return known.toSorted((a, b) => Math.abs(rank(a) - rank(asked)) - Math.abs(rank(b) - rank(asked)))[0]
 }
+
+const rank = (name: string) => scale.findIndex(([one]) => one === name)
+
+/** One of the efforts that every model has which is told by effort. */
+const effortOfBudget = (tokens: number) => (tokens <= 4_096 ? 'low' : tokens <= 16_384 ? 'medium' : 'high')

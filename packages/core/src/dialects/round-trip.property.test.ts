@@ -86,8 +86,8 @@ const requests: fc.Arbitrary<NeutralRequest> = fc.record(
     toolChoice: fc.oneof(fc.constantFrom('auto', 'none', 'required'), fc.constant({ name: 'get_weather' })),
     parallelTools: fc.boolean(),
     maxOutputTokens: fc.integer({ min: 16, max: 100_000 }),
-    temperature: fc.double({ min: 0, max: 1, noNaN: true }).map((value) => value || 0),
-    topP: fc.double({ min: 0, max: 1, noNaN: true }).map((value) => value || 0),
+    temperature: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }).map((value) => value || 0),
+    topP: fc.double({ min: 0.95, max: 1, maxExcluded: true, noNaN: true }).map((value) => value || 0),
     stop: fc.array(said, { minLength: 1, maxLength: 4 }),
     stream: fc.constant(true),
     responseFormat: fc.record({ type: fc.constant('json-schema' as const), schema: json }),
@@ -98,10 +98,11 @@ const requests: fc.Arbitrary<NeutralRequest> = fc.record(
   { requiredKeys: ['messages', 'tools'] },
 )
 
-/** Whether tools may be called at once is said beside the choice of one. */
-const sayable = ({ parallelTools, toolChoice, ...rest }: NeutralRequest): NeutralRequest => ({
+/** Whether tools may be called at once is said beside the choice of one, and who is told how to sample does not think. */
+const sayable = ({ parallelTools, toolChoice, reasoning, ...rest }: NeutralRequest): NeutralRequest => ({
   ...rest,
   ...(toolChoice && toolChoice !== 'none' && { toolChoice, ...(parallelTools === false && { parallelTools }) }),
+  ...(reasoning && rest.temperature === undefined && (toolChoice ?? 'auto') === 'auto' && { reasoning }),
 })
 
 /** A request in a dialect, of those neutral fields that both dialects write. */

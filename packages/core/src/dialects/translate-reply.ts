@@ -101,8 +101,9 @@ export function translateError(
   const said = from.providerError(parseJson(bufferOf(answer.body).toString()))
   // Some providers say in words only what the caller's clients know by a code.
   const code = said?.code ?? error.reason
-  const told = { ...(said ?? { message: error.message }), ...(code !== undefined && { code }) }
+  const { status } = answer
+  const told = { status, ...(said ?? { message: error.message }), ...(code !== undefined && { code }) }
   const body = Buffer.from(JSON.stringify(to.told(told)))
-  error.answer = { status: answer.status, headers: plainHeaders, body }
+  error.answer = { status, headers: plainHeaders, body }
   return error
 }

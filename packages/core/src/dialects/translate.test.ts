@@ -72,6 +72,25 @@ describe.each(['openai-chat', 'openai-responses'] as const)('a request from Anth
 })
 
 describe('a request from Anthropic to OpenAI’s chat', () => {
+  it.each([
+    ['gpt-5.1', { budget_tokens: 1_024 }, 'low'],
+    ['gpt-5', { budget_tokens: 60_000 }, 'high'],
+    ['o4-mini', { budget_tokens: 10_000 }, 'medium'],
+    ['gpt-5', 'xhigh', 'high'],
+    ['gpt-5-mini-2025-08-07', 'max', 'high'],
+    ['openai/gpt-5.1-codex', 'max', 'high'],
+    ['gpt-5.1-codex-max', 'max', 'xhigh'],
+    ['gpt-5.4', 'max', 'xhigh'],
+    ['a-name-of-its-own', 'xhigh', 'xhigh'],
+  ])('asks %s for an effort that it has in place of %j', (model, asked, expected) => {
+    const fields =
+      typeof asked === 'string'
+        ? { thinking: { type: 'adaptive' }, output_config: { effort: asked } }
+        : { thinking: { type: 'enabled', ...asked } }
+
+    expect(fromMessages('openai-chat', fields, { model }).body['reasoning_effort']).toBe(expected)
+  })
+
   const five = { stop_sequences: ['a', 'b', 'c', 'd', 'e'] }
 
   it('loses words at which to stop where they are more than OpenAI takes', () => {
@@ -110,6 +129,17 @@ describe('a request from OpenAI’s chat to Anthropic', () => {
     expect(answered!.content.map(({ tool_use_id: id }) => id)).toEqual(written)
   })
 
+  it('has a thought in cipher as one, whatever text a client that gathers streams put beside it', () => {
+    const cipher = { type: 'reasoning.encrypted', data: 'Y2lwaGVy', format: 'anthropic-claude-v1', index: 1 }
+    const answer = { role: 'assistant', content: 'Hi', reasoning_content: 'Hm', reasoning_details: [cipher] }
+    const { body } = toMessages({ messages: [...messages, answer, ...messages] })
+
+    expect((body['messages'] as { content: object[] }[])[1]!.content).toEqual([
+      { type: 'redacted_thinking', data: 'Y2lwaGVy' },
+      { type: 'text', text: 'Hi' },
+    ])
+  })
+
   it('has results of tools before all else that was said after the calls', () => {
     const input = [
       { type: 'function_call', call_id: 'c', name: 'f', arguments: '{}' },
@@ -122,6 +152,19 @@ describe('a request from OpenAI’s chat to Anthropic', () => {
       { type: 'tool_result', tool_use_id: 'c' },
       { type: 'text', text: 'Well?' },
     ])
+  })
+
+  it.each([
+    [{}, undefined],
+    [{ effort: null, summary: null }, undefined],
+    [{ summary: 'auto' }, { type: 'adaptive' }],
+    [{ effort: 'none' }, { type: 'disabled' }],
+  ])('is asked for thoughts where OpenAI’s responses were asked for them with %j', (reasoning, expected) => {
+    const target = { provider: 'anthropic', model: 'claude-opus-4-6' }
+    const { body, told } = translated('openai-responses', 'anthropic-messages', { input: 'hi', reasoning }, target)
+
+    expect(body['thinking']).toEqual(expected)
+    expect(told).toEqual([])
   })
 
   const adaptive = { thinking: { type: 'adaptive' }, output_config: { effort: 'low' } }
@@ -145,6 +188,39 @@ describe('a request from OpenAI’s chat to Anthropic', () => {
   })
 
   it.each([
+    ['a tool that must be called', { tool_choice: 'required' }],
+    ['a temperature', { temperature: 0.2 }],
+    ['a share of the likeliest', { top_p: 0.5 }],
+  ])('asks a model that thinks as it likes for no thoughts beside %s, which Anthropic would refuse', (_what, asked) => {
+    const tools = [{ type: 'function', function: { name: 'f', parameters: inputSchema } }]
+    const { body, told } = toMessages({ reasoning_effort: 'low', tools, ...asked })
+
+    expect(body).not.toHaveProperty('thinking')
+    expect(body['output_config']).toEqual({ effort: 'low' })
+    expect(told).toEqual(['reasoning'])
+  })
+
+  it('does not say both how to sample and that all is as it is anyway, which newer models refuse', () => {
+    const sampling = (asked: object) => {
+      const { temperature, top_p } = toMessages({ reasoning_effort: 'low', ...asked }).body
+      return { temperature, top_p }
+    }
+
+    expect(sampling({ temperature: 1, top_p: 1 })).toEqual({})
+    expect(sampling({ temperature: 0.3, top_p: 1 })).toEqual({ temperature: 0.3 })
+    expect(sampling({ temperature: 1, top_p: 0.96 })).toEqual({ top_p: 0.96 })
+    expect(toMessages({ reasoning_effort: 'low', temperature: 1, top_p: 0.96 }).body).toHaveProperty('thinking')
+  })
+
+  it.each([
+    ['claude-opus-4-6', 'xhigh', 'high'],
+    ['claude-opus-4-7', 'xhigh', 'xhigh'],
+    ['claude-opus-5', 'minimal', 'low'],
+  ])('asks %s for the effort next to %s that it has', (model, effort, expected) => {
+    expect(toMessages({ reasoning_effort: effort }, model).body['output_config']).toEqual({ effort: expected })
+  })
+
+  it.each([
     ['half of what may be written', { max_completion_tokens: 5_000 }, {}, 2_500],
     ['half of what the model can write', {}, { maxOutputTokens: 4_096 }, 2_048],
     ['no budget where the answer is too short for one', { max_completion_tokens: 2_000 }, {}, undefined],
@@ -159,6 +235,30 @@ describe('a request from OpenAI’s chat to Anthropic', () => {
   })
 })
 
+describe('what asks for nothing', () => {
+  it.each<[DialectName, DialectName, object]>([
+    ['openai-chat', 'openai-responses', { messages, stop: [], metadata: {} }],
+    ['openai-chat', 'anthropic-messages', { messages, stop: [], metadata: {}, n: 1, logit_bias: {}, tools: [] }],
+    ['anthropic-messages', 'openai-responses', { messages, max_tokens: 50, stop_sequences: [], mcp_servers: [] }],
+    ['anthropic-messages', 'openai-chat', { messages, max_tokens: 50, stop_sequences: [] }],
+    ['openai-responses', 'openai-chat', { input: 'hi', include: [], metadata: {}, truncation: 'disabled' }],
+    ['openai-responses', 'anthropic-messages', { input: 'hi', metadata: {}, text: {}, top_logprobs: 0 }],
+  ])('is neither lost nor left out from %s to %s: %j', (from, to, fields) => {
+    expect(translated(from, to, fields).told).toEqual([])
+  })
+
+  it('is the schema of a tool without arguments, which Anthropic wants all the same', () => {
+    const schemaOf = (parameters: unknown) => {
+      const tools = [{ type: 'function', function: { name: 'f', parameters } }]
+      return (toMessages({ tools }).body['tools'] as { input_schema: object }[])[0]!.input_schema
+    }
+
+    expect(schemaOf({})).toEqual({ type: 'object' })
+    expect(schemaOf(undefined)).toEqual({ type: 'object', properties: {} })
+    expect(schemaOf({ type: 'object', required: [] })).toEqual({ type: 'object', required: [] })
+  })
+})
+
 describe('a conversation', () => {
   it.each<[DialectName, object, string]>([
     ['openai-chat', { messages: 'hello' }, 'messages'],
@@ -169,6 +269,18 @@ describe('a conversation', () => {
 
     expect(translated(from, to, fields).told).toEqual([name])
   })
+
+  it.each(['data:image/png;base64,iVBO', 'data:image/png;charset=utf-8;base64,iVBO', 'DATA:image/png;BASE64,iVBO'])(
+    'may hold a picture as %s',
+    (url) => {
+      const picture = { type: 'image_url', image_url: { url } }
+      const source = { type: 'base64', media_type: 'image/png', data: 'iVBO' }
+
+      expect(toMessages({ messages: [{ role: 'user', content: [picture] }] }).body['messages']).toEqual([
+        { role: 'user', content: [{ type: 'image', source }] },
+      ])
+    },
+  )
 
   it('may give the link of a picture by itself', () => {
     const picture = { type: 'image_url', image_url: 'https://example.com/a.png' }
@@ -189,6 +301,12 @@ describe('what stands inside a field and has no words elsewhere', () => {
     ['anthropic-messages', { messages: said([{ ...document, citations: { enabled: true } }]) }, ['citations'], []],
     ['anthropic-messages', { messages: said([{ ...document, citations: { enabled: false } }]) }, [], []],
     ['anthropic-messages', { messages: said([{ ...document, context: 'A page.' }]) }, [], ['context']],
+    [
+      'anthropic-messages',
+      { messages: said([{ type: 'document', title: 'T', source: { type: 'text', data: 'A page.' } }]) },
+      [],
+      ['title'],
+    ],
     ['anthropic-messages', { messages: said([{ type: 'text', text: 'hi', ...cached }]) }, [], ['cache_control']],
     [
       'anthropic-messages',
@@ -215,6 +333,27 @@ describe('what stands inside a field and has no words elsewhere', () => {
     const to = from === 'openai-chat' ? 'openai-responses' : 'openai-chat'
 
     expect(translated(from, to, { messages, tools: [tool] }).told).toContain(name)
+  })
+
+  it.each<[DialectName, object, string]>([
+    [
+      'openai-chat',
+      { response_format: { type: 'json_schema', json_schema: { name: 'a', schema: inputSchema, description: 'A.' } } },
+      'response_format.json_schema.description',
+    ],
+    ['openai-responses', { reasoning: { effort: 'low', summary: 'auto', extra: 1 } }, 'reasoning.extra'],
+    [
+      'openai-responses',
+      { text: { format: { type: 'json_schema', name: 'a', schema: inputSchema, description: 'A.' } } },
+      'text.format.description',
+    ],
+    ['openai-responses', { text: { format: { type: 'text' }, extra: 1 } }, 'text.extra'],
+    ['anthropic-messages', { thinking: { type: 'adaptive', display: 'omitted' } }, 'thinking.display'],
+    ['anthropic-messages', { output_config: { effort: 'low', task_budget: {} } }, 'output_config.task_budget'],
+  ])('is told of in other fields from %s, and no reason to refuse: %j', (from, fields, name) => {
+    const to = from === 'openai-chat' ? 'openai-responses' : 'openai-chat'
+
+    expect(translated(from, to, { ...(from !== 'openai-responses' && { messages }), ...fields }).told).toEqual([name])
   })
 
   it('is told of in a message, but not what clients send back of an answer as it came', () => {

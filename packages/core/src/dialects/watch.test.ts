@@ -216,6 +216,12 @@ describe('an event that is not whole', () => {
     }
   })
 
+  it('is the last where it is the terminal one: what a provider says after it is no part of the answer', () => {
+    const { push } = watching()
+    expect(push(hello + finish + done + done + hello)).toBe(hello + finish + done)
+    expect(push(usageOnly)).toBeUndefined()
+  })
+
   it('is known as the terminal event at the end', () => {
     const { watch, push } = watching()
     push(hello + finish)

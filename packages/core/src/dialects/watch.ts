@@ -87,7 +87,7 @@ export class StreamWatch {
   }
 
   private get over(): boolean {
-    return this.error !== undefined || this.tooLarge || this.malformed
+    return this.error !== undefined || this.tooLarge || this.malformed || this.done
   }
 
   /** The common case: the chunk is one delta and nothing else. */

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { shown } from '../config/fault.ts'
 import { dialects } from '../dialects/index.ts'
 import { SignalboxError } from '../errors.ts'
 import type { CallRecord } from '../record.ts'
@@ -21,8 +22,14 @@ export interface FaceOptions {
   readonly pages?: boolean
 }
 
-/** Makes the face of a router. */
+/**
+ * Makes the face of a router.
+ *
+ * @throws SignalboxError `invalid_config` for what is no router
+ */
 export function createFace(router: Router, { pages = false }: FaceOptions = {}): Face {
+  if (typeof (router as Partial<Router> | undefined)?.handle !== 'function')
+    throw new SignalboxError('invalid_config', `expected a router, as createRouter makes it, got ${shown([], router)}`)
   const calls = callEndpoints(router)
   const chatPath = dialects['openai-chat'].path
   const chat = calls.get(chatPath)!

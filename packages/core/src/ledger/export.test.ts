@@ -17,6 +17,7 @@ const attempt: LedgerAttempt = {
   inputTokens: 10,
   cachedInputTokens: 4,
   cacheWriteTokens: 2,
+  longCacheWriteTokens: 1,
   outputTokens: 5,
   reasoningTokens: 1,
   costNanoUsd: 2n ** 53n + 1n,
@@ -30,6 +31,7 @@ const unknown: LedgerAttempt = {
   ...attempt,
   identity: {},
   costNanoUsd: undefined,
+  longCacheWriteTokens: undefined,
   usageFaults: undefined,
   prices: undefined,
 }
@@ -40,11 +42,11 @@ describe('an export', () => {
     expect(rest).toEqual([])
     expect(names).toMatch(/^time,callKey,place,.*,priceSource\r\n$/)
     expect(first).toBe(
-      `2026-03-04T00:00:00.000Z,c1,0,id,shop,"'=HYPERLINK(""x"")",,"[""a"",""b,c""]",auto,a,openai,ok,200,12.5,,10,4,2,5,1,` +
+      `2026-03-04T00:00:00.000Z,c1,0,id,shop,"'=HYPERLINK(""x"")",,"[""a"",""b,c""]",auto,a,openai,ok,200,12.5,,10,4,2,1,5,1,` +
         `9007199.254740993,false,true,"[""audio""]","{""input"":1,""cachedInput"":2,""cacheWrite"":3,""output"":4,""reasoning"":5}",configuration\r\n`,
     )
     expect(second).toContain(',c1,0,id,,,,,auto,')
-    expect(second).toContain(',10,4,2,5,1,,false,true,,,configuration')
+    expect(second).toContain(',10,4,2,0,5,1,,false,true,,,configuration')
   })
 
   it('as JSON has a row to a line; what is unknown is null and never 0', () => {

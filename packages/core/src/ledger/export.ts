@@ -41,6 +41,7 @@ const columns = [
   'inputTokens',
   'cachedInputTokens',
   'cacheWriteTokens',
+  'longCacheWriteTokens',
   'outputTokens',
   'reasoningTokens',
   'costUsd',
@@ -55,7 +56,7 @@ type Row = Readonly<Record<(typeof columns)[number], unknown>>
 
 function rowOf({ identity, time, costNanoUsd, prices, usageFaults, ...attempt }: LedgerAttempt): Row {
   const { key = null, user = null, team = null, tags = [] } = identity
-  const { status = null, firstTokenMs = null, priceSource = null, ...rest } = attempt
+  const { status = null, firstTokenMs = null, priceSource = null, longCacheWriteTokens = 0, ...rest } = attempt
   return {
     ...rest,
     time: new Date(time).toISOString(),
@@ -65,6 +66,7 @@ function rowOf({ identity, time, costNanoUsd, prices, usageFaults, ...attempt }:
     tags,
     status,
     firstTokenMs,
+    longCacheWriteTokens,
     costUsd: costNanoUsd === undefined ? null : usdOf(costNanoUsd),
     usageFaults: usageFaults ?? [],
     unitPrices: prices ?? null,

@@ -54,11 +54,14 @@ function totalOf(group: string, attempts: readonly LedgerAttempt[]): LedgerTotal
     outputTokens: sum(({ outputTokens }) => outputTokens),
     reasoningTokens: sum(({ reasoningTokens }) => reasoningTokens),
     costNanoUsd: sum(({ costNanoUsd }) => costNanoUsd ?? 0n),
-    unpricedAttempts: count((attempt) => attempt.costNanoUsd === undefined && tokensOf(attempt) > 0),
+    unpricedAttempts: count(isUnpriced),
     estimatedAttempts: count(({ estimated }) => estimated),
     failedAttempts: count(({ outcome }) => outcome !== 'ok'),
   }
 }
+
+/** Whether it used tokens at a price that nobody knows. */
+export const isUnpriced = (attempt: LedgerAttempt) => attempt.costNanoUsd === undefined && tokensOf(attempt) > 0
 
 const tokensOf = ({ inputTokens, cachedInputTokens, cacheWriteTokens, outputTokens, reasoningTokens }: LedgerAttempt) =>
   inputTokens + cachedInputTokens + cacheWriteTokens + outputTokens + reasoningTokens

@@ -377,7 +377,9 @@ describe('a ledger in SQLite', () => {
     const foreign = new DatabaseSync(file)
     foreign.exec('create table theirs (a)')
     foreign.close()
+    const before = fs.readFileSync(file)
     expect(() => sqlite()).toThrow('no ledger of Signalbox')
+    expect(fs.readFileSync(file).equals(before)).toBe(true)
   })
 
   it('reads all of a large period, page by page, while more is written', async () => {

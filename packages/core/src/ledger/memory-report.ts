@@ -2,7 +2,7 @@ import { costNanoUsd, inputTokensOf, pricesFor } from '../money/price.ts'
 import type { RawName } from '../reports/gather.ts'
 import { Latencies } from '../reports/latencies.ts'
 import type { ReportSource } from '../reports/report.ts'
-import { matches } from './in-memory.ts'
+import { isUnpriced, matches } from './in-memory.ts'
 import type { LedgerAttempt, LedgerCall, LedgerGroup } from './types.ts'
 
 type Rows<T> = () => Iterable<T>
@@ -20,6 +20,7 @@ export function memoryReportSource(attempts: Rows<LedgerAttempt>, calls: Rows<Le
         if (!matches(attempt, query)) continue
         into.add(nameOf(by, attempt), {
           attempts: 1,
+          unpricedAttempts: Number(isUnpriced(attempt)),
           inputTokens: attempt.inputTokens + attempt.cacheWriteTokens,
           cachedInputTokens: attempt.cachedInputTokens,
           outputTokens: attempt.outputTokens + attempt.reasoningTokens,

@@ -1,9 +1,10 @@
 import fs from 'node:fs'
+import { dirname } from 'node:path'
 import { type Clock, systemClock } from '../clock.ts'
 import type { RouterOptions } from '../config/options.ts'
 import { SignalboxError } from '../errors.ts'
 import { pricesOf } from '../priced-models.ts'
-import { openDatabase } from './schema.ts'
+import { openDatabase, openDatabaseToRead } from './schema.ts'
 import { createSqliteReader } from './sqlite-reader.ts'
 import type { LedgerReader } from './types.ts'
 
@@ -27,9 +28,18 @@ export function openLedger(
   if (!file || file === 'memory')
     throw new SignalboxError('invalid_config', 'ledger: expected a SQLite file to read, got ' + (file || 'none'))
   if (!fs.existsSync(file)) throw new SignalboxError('invalid_config', `ledger: there is no ledger at ${file} yet`)
-  const database = openDatabase(file)
+  const database = [file, dirname(file)].every(mayWrite) ? openDatabase(file) : openDatabaseToRead(file)
   return {
     ...createSqliteReader(database, { clock, prices: pricesOf(config, clock) }),
     end: () => database.close(),
+  }
+}
+
+function mayWrite(path: string): boolean {
+  try {
+    fs.accessSync(path, fs.constants.W_OK)
+    return true
+  } catch {
+    return false
   }
 }

@@ -27,6 +27,7 @@ const carryAbove = 2 ** 52
 
 class Group {
   attempts = 0
+  unpricedAttempts = 0
   inputTokens = 0
   cachedInputTokens = 0
   outputTokens = 0
@@ -71,6 +72,7 @@ export class RowSums {
     cacheWrite: number,
     output: number,
     reasoning: number,
+    longCacheWrite: number,
     cost: number | string | null,
     latencyMs: number,
     time: number,
@@ -86,9 +88,9 @@ export class RowSums {
       else group.cost.addLarge(BigInt(cost))
       if (this.baseline) {
         const prices = pricesFor(this.baseline, input + cachedInput + cacheWrite)
-        group.baseline.add(costOf(prices, input, cachedInput, cacheWrite, output, reasoning))
+        group.baseline.add(costOf(prices, input, cachedInput, cacheWrite, output, reasoning, longCacheWrite))
       }
-    }
+    } else if (input + cachedInput + cacheWrite + output + reasoning > 0) group.unpricedAttempts++
     if (this.countsCalls) return null
     group.calls += flags >> 1
     group.use(flags & 1, latencyMs, time)
@@ -130,11 +132,13 @@ function costOf(
   cacheWrite: number,
   output: number,
   reasoning: number,
+  longCacheWrite: number,
 ): number {
   const pico =
     input * prices.input +
     cachedInput * prices.cachedInput +
-    cacheWrite * prices.cacheWrite +
+    (cacheWrite - longCacheWrite) * prices.cacheWrite +
+    longCacheWrite * (prices.longCacheWrite ?? prices.cacheWrite) +
     output * prices.output +
     reasoning * prices.reasoning
   if (pico <= Number.MAX_SAFE_INTEGER) return Math.ceil(pico / picoPerNano)
@@ -145,6 +149,7 @@ function costOf(
       cacheWriteTokens: cacheWrite,
       outputTokens: output,
       reasoningTokens: reasoning,
+      longCacheWriteTokens: longCacheWrite,
     },
     prices,
   )

@@ -9,7 +9,7 @@ export type SqlValue = string | number | bigint | null
 export type SqlRow = Readonly<Record<string, unknown>>
 
 export const attemptColumns =
-  'call_key, place, call_id, time, key, user, team, tags, route, model, provider, outcome, status, latency_ms, first_token_ms, input, cached_input, cache_write, output, reasoning, cost_nano_usd, estimated, overrun, prices, price_source, usage_faults, fingerprint'
+  'call_key, place, call_id, time, key, user, team, tags, route, model, provider, outcome, status, latency_ms, first_token_ms, input, cached_input, cache_write, output, reasoning, cost_nano_usd, estimated, overrun, prices, price_source, usage_faults, fingerprint, long_cache_write'
 /** A cost that needs no big integer to be read: text where a number could not hold it. */
 export const costValue = `iif(cost_nano_usd > ${2 ** 52}, cast(cost_nano_usd as text), cost_nano_usd)`
 
@@ -63,6 +63,7 @@ export function attemptValues(attempt: LedgerAttempt): SqlValue[] {
     attempt.priceSource ?? null,
     attempt.usageFaults ? JSON.stringify(attempt.usageFaults) : null,
     attempt.fingerprint ?? null,
+    attempt.longCacheWriteTokens ?? null,
   ]
 }
 
@@ -105,6 +106,7 @@ export function attemptOf(row: SqlRow): LedgerAttempt {
     overrun: Boolean(Number(row['overrun'])),
     prices: row['prices'] === null ? undefined : (JSON.parse(row['prices'] as string) as UnitPrices),
     priceSource: optionalText(row['price_source']),
+    longCacheWriteTokens: optionalNumber(row['long_cache_write']),
     usageFaults: row['usage_faults'] === null ? undefined : (JSON.parse(row['usage_faults'] as string) as UsageFault[]),
   }
 }

@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
+import { pathToFileURL } from 'node:url'
 import { createTurns } from '../sqlite-turns.ts'
 import { unusableFile } from '../unusable-file.ts'
 
@@ -52,6 +54,12 @@ const migrations: readonly string[] = [
    create index ratings_by_call on ratings (call_key, place);
    create index calls_by_id on calls (call_id);
    ${['update', 'delete'].map((verb) => appendOnly('ratings', verb)).join('\n')}`,
+  `alter table attempts add column long_cache_write integer;
+   drop index attempts_by_time;
+   create index attempts_by_time on attempts (
+     time, call_key, place, model, route, user, key, team, tags, outcome, latency_ms,
+     input, cached_input, cache_write, output, reasoning, long_cache_write, cost_nano_usd, fingerprint
+   )`,
 ]
 
 /**
@@ -71,8 +79,36 @@ export function openDatabase(file: string): DatabaseSync {
   }
 }
 
+/**
+ * Opens a ledger's file for a user who may not write it, or not in its folder.
+ *
+ * @throws SignalboxError `invalid_config` for a file that is no ledger, cannot be read, or is of another version of Signalbox
+ */
+export function openDatabaseToRead(file: string): DatabaseSync {
+  let database: DatabaseSync | undefined
+  try {
+    database = new DatabaseSync(placeToRead(file), { readOnly: true, readBigInts: true, timeout: busyTimeoutMs })
+    if (versionOf(database) < migrations.length)
+      throw new Error('it was written by an older Signalbox: a user who may write it must read it once')
+    return database
+  } catch (cause) {
+    database?.close()
+    throw unusableFile('ledger', file, cause, 'read from')
+  }
+}
+
+/** SQLite would make a file beside one that has none: nobody is writing it. */
+function placeToRead(file: string): string | URL {
+  if (existsSync(`${file}-wal`)) return file
+  const place = pathToFileURL(file)
+  place.searchParams.set('immutable', '1')
+  return place
+}
+
 function prepare(database: DatabaseSync): void {
   const whenFree = createTurns(busyTimeoutMs)
+  // A file of somebody else stays as it was.
+  whenFree(() => versionOf(database))
   whenFree(() => database.exec('pragma journal_mode = wal'))
   database.exec('pragma synchronous = normal')
   migrate(database)

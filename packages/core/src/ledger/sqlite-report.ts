@@ -34,7 +34,7 @@ const ok = "(outcome = 'ok')"
 /** What is handed to the functions that count: see {@link RowSums}. A cost of more than a number holds is text. */
 const attemptArguments = [
   `${ok} + 2 * (place = 0)`,
-  'input, cached_input, cache_write, output, reasoning',
+  'input, cached_input, cache_write, output, reasoning, ifnull(long_cache_write, 0)',
   costValue,
   'latency_ms, time',
 ]

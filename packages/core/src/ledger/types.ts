@@ -36,6 +36,8 @@ export interface LedgerAttempt extends AttemptKey {
   readonly cacheWriteTokens: number
   readonly outputTokens: number
   readonly reasoningTokens: number
+  /** Those of the cache writes that live for an hour; absent where none do. */
+  readonly longCacheWriteTokens?: number | undefined
   /** In nano-USD. Undefined where tokens were used at a price that nobody knows: unknown is not zero. */
   readonly costNanoUsd: bigint | undefined
   /** Whether the tokens were counted here because the provider did not say. */

@@ -1,15 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { noUsage } from '../reply.ts'
-import {
-  type PriceSettings,
-  affordableOutputTokens,
-  boundNanoUsd,
-  chargedPrices,
-  costNanoUsd,
-  priceOf,
-  pricesFor,
-} from './price.ts'
+import { type PriceSettings, affordableOutputTokens, boundNanoUsd, costNanoUsd, priceOf, pricesFor } from './price.ts'
 
 const unit = (settings: PriceSettings) => priceOf(settings).base
 const usd = fc.integer({ min: 0, max: 200_000_000 }).map((micro) => micro / 1e6)
@@ -97,20 +89,18 @@ describe('a cost', () => {
   })
 })
 
-describe('the prices that a usage is charged at', () => {
-  const written = { ...noUsage, inputTokens: 2, cacheWriteTokens: 10 }
-  const long = { ...written, faults: ['long_cache_write'] as const }
+describe('what is written to a cache for an hour', () => {
+  const usage = { ...noUsage, inputTokens: 2, cacheWriteTokens: 10, longCacheWriteTokens: 4 }
   const settings = { input: 3, cacheWrite: 3.75, output: 15 }
 
-  it('are those of an hour for all that was written, where any of it was written for so long', () => {
-    const dear = priceOf({ ...settings, longCacheWrite: 6 })
-    expect(costNanoUsd(written, chargedPrices(dear, written))).toBe(6_000 + 37_500)
-    expect(costNanoUsd(long, chargedPrices(dear, long))).toBe(6_000 + 60_000)
+  it('costs its own price, beside what is written for less', () => {
+    expect(costNanoUsd(usage, unit({ ...settings, longCacheWrite: 6 }))).toBe(6_000 + 6 * 3_750 + 4 * 6_000)
+    const huge = { ...usage, cacheWriteTokens: 2 ** 31, longCacheWriteTokens: 2 ** 30 }
+    expect(costNanoUsd(huge, unit({ ...settings, longCacheWrite: 6 }))).toBe(6_000 + 2 ** 30 * 9_750)
   })
 
-  it('are never lower for an hour than for less', () => {
-    for (const odd of [settings, { ...settings, longCacheWrite: 1 }])
-      expect(costNanoUsd(long, chargedPrices(priceOf(odd), long))).toBe(6_000 + 37_500)
+  it('costs what any other write does where only that is known', () => {
+    expect(costNanoUsd(usage, unit(settings))).toBe(6_000 + 37_500)
   })
 })
 
@@ -132,9 +122,9 @@ describe('a bound', () => {
             cacheWriteTokens: c % (input - high + 1),
             outputTokens: output - reasoning,
             reasoningTokens: reasoning,
-            faults: a % 2 === 0 ? [] : (['long_cache_write'] as const),
+            longCacheWriteTokens: b % ((c % (input - high + 1)) + 1),
           }
-          expect(costNanoUsd(usage, chargedPrices(of, usage))).toBeLessThanOrEqual(
+          expect(costNanoUsd(usage, pricesFor(of, input))).toBeLessThanOrEqual(
             boundNanoUsd({ inputTokens: input, outputTokens: output }, of),
           )
         },

@@ -6,7 +6,7 @@ export interface UnitPrices {
   readonly input: number
   readonly cachedInput: number
   readonly cacheWrite: number
-  /** Written for an hour; absent where that is not known to cost more than any other write. */
+  /** Written for an hour; absent where no price of its own is known. */
   readonly longCacheWrite?: number
   readonly output: number
   readonly reasoning: number
@@ -65,31 +65,22 @@ function unitPrices({
   output,
   cachedInput = input,
   cacheWrite = input,
-  longCacheWrite = cacheWrite,
+  longCacheWrite,
   reasoning = output,
 }: PriceSettings): UnitPrices {
   return {
     input: picoUsdPerToken(input),
     cachedInput: picoUsdPerToken(cachedInput),
     cacheWrite: picoUsdPerToken(cacheWrite),
-    ...(longCacheWrite > cacheWrite && { longCacheWrite: picoUsdPerToken(longCacheWrite) }),
     output: picoUsdPerToken(output),
     reasoning: picoUsdPerToken(reasoning),
+    ...(longCacheWrite !== undefined && { longCacheWrite: picoUsdPerToken(longCacheWrite) }),
   }
 }
 
 /** The unit prices that hold for a request with so much input. */
 export function pricesFor({ base, tiers }: Price, inputTokens: number): UnitPrices {
   return tiers.findLast(({ aboveInputTokens }) => inputTokens > aboveInputTokens)?.prices ?? base
-}
-
-/** The unit prices that a usage is charged at. Where any of what it wrote lives for an hour, all of it is charged as if it did. */
-export function chargedPrices(price: Price, usage: Usage): UnitPrices {
-  const prices = pricesFor(price, inputTokensOf(usage))
-  const { longCacheWrite } = prices
-  return longCacheWrite !== undefined && usage.faults?.includes('long_cache_write')
-    ? { ...prices, cacheWrite: longCacheWrite }
-    : prices
 }
 
 /** All input tokens of a usage, whatever their class. */
@@ -99,17 +90,21 @@ export function inputTokensOf({ inputTokens, cachedInputTokens, cacheWriteTokens
 
 /** What a usage costs in nano-USD, rounded up once. Exact: products beyond 2^53 are taken as big integers. */
 export function costNanoUsd(usage: Usage, prices: UnitPrices): number {
+  const { longCacheWriteTokens: long = 0 } = usage
+  const { longCacheWrite = prices.cacheWrite } = prices
   const pico =
     usage.inputTokens * prices.input +
     usage.cachedInputTokens * prices.cachedInput +
-    usage.cacheWriteTokens * prices.cacheWrite +
+    (usage.cacheWriteTokens - long) * prices.cacheWrite +
+    long * longCacheWrite +
     usage.outputTokens * prices.output +
     usage.reasoningTokens * prices.reasoning
   if (Number.isSafeInteger(pico)) return Math.ceil(pico / picoPerNano)
   const exact =
     product(usage.inputTokens, prices.input) +
     product(usage.cachedInputTokens, prices.cachedInput) +
-    product(usage.cacheWriteTokens, prices.cacheWrite) +
+    product(usage.cacheWriteTokens - long, prices.cacheWrite) +
+    product(long, longCacheWrite) +
     product(usage.outputTokens, prices.output) +
     product(usage.reasoningTokens, prices.reasoning)
   return Number((exact + BigInt(picoPerNano) - 1n) / BigInt(picoPerNano))

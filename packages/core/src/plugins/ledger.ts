@@ -90,6 +90,7 @@ function attemptRow(record: CallRecord, attempt: AttemptRecord): LedgerAttempt {
     cacheWriteTokens: usage?.cacheWriteTokens ?? 0,
     outputTokens: usage?.outputTokens ?? 0,
     reasoningTokens: usage?.reasoningTokens ?? 0,
+    longCacheWriteTokens: usage?.longCacheWriteTokens,
     costNanoUsd: costNanoUsd === undefined ? unbilled : BigInt(costNanoUsd),
     estimated: attempt.estimated ?? false,
     overrun: attempt.overrun ?? false,

@@ -1,6 +1,6 @@
 import { type Billed, SignalboxError, isSignalboxError } from '../errors.ts'
 import type { EventBus } from '../events.ts'
-import { chargedPrices, costNanoUsd } from '../money/price.ts'
+import { type UnitPrices, costNanoUsd, inputTokensOf, pricesFor } from '../money/price.ts'
 import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
 import { type AttemptRecord, outcomesOfEnds } from '../record.ts'
@@ -57,19 +57,27 @@ export function meter({ clock, events, prices }: BuiltInServices): Plugin {
 
   /** Charges at the price that held when the attempt began: it may have changed since. */
   function bill(entry: AttemptRecord, { usage, estimated }: Billed, { call, held }: Attempt): void {
-    entry.usage = usage
+    const price = prices.priceOf(entry.model, call.record.startedAt + entry.startedMs, call.surface)
+    const unitPrices = price && pricesFor(price, inputTokensOf(usage))
+    entry.usage = unitPrices ? flagged(usage, unitPrices) : usage
     entry.estimated = estimated
-    if (usage.faults) {
-      const message = `What the provider says was used is out of the ordinary: ${usage.faults.join(', ')}`
+    const { faults } = entry.usage
+    if (faults) {
+      const message = `What the provider says was used is out of the ordinary: ${faults.join(', ')}`
       events.emit('warning', { kind: 'odd_usage', message, callId: call.id, model: entry.model })
     }
-    const price = prices.priceOf(entry.model, call.record.startedAt + entry.startedMs, call.surface)
-    if (!price) return
-    entry.prices = chargedPrices(price, usage)
+    if (!unitPrices) return
+    entry.prices = unitPrices
     entry.priceSource = price.source
     entry.costNanoUsd = costNanoUsd(usage, entry.prices)
     if (held && entry.costNanoUsd > held.nanoUsd) entry.overrun = true
   }
+}
+
+/** A usage whose hour-long cache writes have no price of their own says so. */
+function flagged(usage: Usage, { longCacheWrite }: UnitPrices): Usage {
+  if (usage.longCacheWriteTokens === undefined || longCacheWrite !== undefined) return usage
+  return { ...usage, faults: [...(usage.faults ?? []), 'long_cache_write' as const].toSorted() }
 }
 
 function explain(entry: AttemptRecord, { message, status }: SignalboxError): void {

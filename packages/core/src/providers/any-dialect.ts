@@ -65,7 +65,7 @@ function prepare({ request, dialect }: Call, candidate: Candidate): TranslatedRe
   const there = isSpoken
     ? { request, lost: [], skipped: [] }
     : translateRequest(request, dialects[dialect], dialects[candidate.dialects[0]!], candidate)
-  const fit = quirks && adapted(there.request, quirks)
+  const fit = quirks && adapted(there.request, quirks, candidate.model)
   if (!fit) return there
   return { request: fit.request, lost: [...there.lost, ...fit.lost], skipped: [...there.skipped, ...fit.skipped] }
 }

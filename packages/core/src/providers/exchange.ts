@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici'
 import type { Clock, Timer } from '../clock.ts'
+import type { ProviderError } from '../dialects/dialect.ts'
 import { StreamWatch } from '../dialects/watch.ts'
 import { type Billed, SignalboxError } from '../errors.ts'
 import { bytesOf, plainReply, streamReply } from '../reply.ts'
@@ -210,8 +211,8 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource {
     if (this.phase === 'streaming') this.stream.finish()
   }
 
-  private refuse(): void {
-    this.fail(this.refusal(this.status, { body: bytesOf(this.parts) }))
+  private refuse(error?: ProviderError): void {
+    this.fail(this.refusal(this.status, { body: bytesOf(this.parts), ...(error && { error }) }))
   }
 
   /** What the provider said that refused: in a body, or in an event of a stream. */
@@ -226,7 +227,7 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource {
     const { attempt } = this
     const { dialect } = this.options
     const read = dialect.classifyAnswer(body)
-    if (read.error) return this.refuse()
+    if (read.error) return this.refuse(read.error)
     const fault = read.fault ? this.faultOf(read.fault) : attempt.call.request.parameters.stream && 'content_type'
     const { request } = attempt.call
     const billed = (textBytes: number) => billedFor(read.usage, request, { seen: { textBytes }, whole: true })

@@ -2,6 +2,7 @@ import type { Request } from '../types.ts'
 import type { TranslatedRequest } from '../dialects/translate.ts'
 import { hasValue, list, record } from '../dialects/json.ts'
 import type { JsonBody } from '../dialects/json-request.ts'
+import { withThoughtSignatures } from './thought-signatures.ts'
 import { withShortToolIds } from './tool-ids.ts'
 
 /** Who runs an endpoint that is compatible with OpenAI's. */
@@ -19,8 +20,8 @@ export interface Quirks {
   readonly refusesHints?: readonly string[]
   /** Fields of a message that it refuses. */
   readonly lacksInMessages?: readonly string[]
-  /** Changes what it would refuse for another reason; undefined where there is nothing to change. */
-  mend?(body: JsonBody): Mended | undefined
+  /** Changes what it would refuse a model for another reason; undefined where there is nothing to change. */
+  mend?(body: JsonBody, model: string): Mended | undefined
 }
 
 /** What has to be changed for an endpoint. */
@@ -76,7 +77,7 @@ const quirksOf: Readonly<Record<VendorName, Quirks>> = {
   vllm: {},
   openrouter: {},
   azure: {},
-  gemini: {},
+  gemini: { hosts: /(^|[.-])(generativelanguage|aiplatform)\.googleapis\.com$/, mend: withThoughtSignatures },
 }
 
 /** The quirks of an endpoint: those of the vendor that was named, or of the one whose host it is. */
@@ -85,8 +86,8 @@ export function quirksAt(hostname: string, vendor: VendorName | undefined): Quir
   return Object.values(quirksOf).find(({ hosts }) => hosts?.test(hostname))
 }
 
-/** The request as an endpoint with quirks takes it; undefined where nothing has to be changed. */
-export function adapted(request: Request, quirks: Quirks): TranslatedRequest | undefined {
+/** The request as an endpoint with quirks takes it for a model; undefined where nothing has to be changed. */
+export function adapted(request: Request, quirks: Quirks, model: string): TranslatedRequest | undefined {
   const { body } = request
   const says = (field: string) => body[field] !== undefined && body[field] !== null && !isIdle(field, body[field])
   const lost = (quirks.lacks ?? []).filter(says)
@@ -102,7 +103,7 @@ export function adapted(request: Request, quirks: Quirks): TranslatedRequest | u
   const refused = quirks.lacksInMessages ?? []
   const messages = withoutFields(body['messages'], refused)
   if (messages) patch['messages'] = messages
-  const mended = quirks.mend?.({ ...body, ...patch })
+  const mended = quirks.mend?.({ ...body, ...patch }, model)
   Object.assign(patch, mended?.patch)
   skipped.push(...(mended?.skipped ?? []))
   if (Object.keys(patch).length === 0) return undefined

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { Dialect, ProviderError } from '../dialects/dialect.ts'
+import { hasValue, isRecord } from '../dialects/json.ts'
 import { SignalboxError, type SignalboxErrorCode, type SignalboxErrorOptions } from '../errors.ts'
 import type { EventBus } from '../events.ts'
 import { parseRetryAfterMs } from '../retry/retry-after.ts'
@@ -26,6 +27,9 @@ const operatorsOwn: Partial<Record<SignalboxErrorCode, string>> = {
   provider_model_not_found: 'The provider does not have the model',
 }
 
+/** What is said in place of that where no key was sent. */
+export const keyMissing = 'The provider asks for a key, and none is configured for the model'
+
 /** Makes the error of a refusal: what it means, when to come back, and the provider's own answer where it may be passed on. */
 export function refusalError(parts: RefusalParts): SignalboxError {
   const { headers, dialect, secrets, model, clock, events } = parts
@@ -43,7 +47,7 @@ export function refusalError(parts: RefusalParts): SignalboxError {
       model,
       message: `A header made no sense and was ignored: ${redact(ignored, secrets)}`,
     })
-  const own = operatorsOwn[code]
+  const own = code === 'provider_auth_failed' && secrets.length === 0 ? keyMissing : operatorsOwn[code]
   const said = redact(error?.message ?? `The provider answered with status ${status}`, secrets)
   const options: SignalboxErrorOptions = {
     model,
@@ -53,18 +57,7 @@ export function refusalError(parts: RefusalParts): SignalboxError {
     ...(code === 'upstream_rejected' && mayMoveOn({ status, error }) && { movesOn: true }),
     ...(!hopeless.has(code) && verdict(headers['x-should-retry'])),
     ...(delayMs !== undefined && { retryAfterMs: delayMs }),
-    ...(error &&
-      !own &&
-      body !== undefined && { answer: answerOf(status, headers, redactBytes(parts.body!, secrets)) }),
-    ...(error &&
-      !own &&
-      body === undefined && {
-        answer: answerOf(
-          status,
-          {},
-          redactBytes(Buffer.from(JSON.stringify(dialect.told({ ...error, message: said }))), secrets),
-        ),
-      }),
+    ...(error && !own && { answer: answerIn(parts, body, { ...error, message: said }, status) }),
     ...(error?.code !== undefined && { reason: redact(error.code, secrets) }),
   }
   const { usage } = parts.body ? dialect.classifyAnswer(parts.body) : {}
@@ -82,10 +75,28 @@ function verdict(shouldRetry: string | string[] | undefined): Pick<SignalboxErro
   return shouldRetry === 'true' ? { retryable: true } : shouldRetry === 'false' ? { retryable: false } : {}
 }
 
-function answerOf(status: number, headers: RefusalParts['headers'], body: Uint8Array) {
+/** What the caller gets: the provider's own words as they came, or in its dialect's shape where they came in another one. */
+function answerIn(
+  { headers, body, dialect, secrets }: RefusalParts,
+  read: unknown,
+  error: ProviderError,
+  status: number,
+) {
   const type = headers['content-type']
-  return { status, headers: { 'content-type': typeof type === 'string' ? type : 'application/json' }, body }
+  return body && isShaped(read)
+    ? answerOf(status, typeof type === 'string' ? type : jsonType, redactBytes(body, secrets))
+    : answerOf(status, jsonType, redactBytes(Buffer.from(JSON.stringify(dialect.told(error))), secrets))
 }
+
+const isShaped = (body: unknown) => isRecord(body) && (hasValue(body['error']) || body['object'] === 'error')
+
+const jsonType = 'application/json'
+
+const answerOf = (status: number, type: string, body: Uint8Array) => ({
+  status,
+  headers: { 'content-type': type },
+  body,
+})
 
 function parseJson(body: Uint8Array): unknown {
   try {

@@ -201,7 +201,7 @@ function costsOf({ call, attempts, to, price }: Decided, from: string): Costs | 
   if (!answering) return 'the call failed: what it would have used at another model is not known'
   if (!price) return `the price of ${to} is not known`
   const inputTokens = inputTokensOf(answering)
-  const usage = { ...answering, inputTokens, cachedInputTokens: 0, cacheWriteTokens: 0 }
+  const usage = { ...answering, inputTokens, cachedInputTokens: 0, cacheWriteTokens: 0, longCacheWriteTokens: 0 }
   return { was, would: BigInt(costNanoUsd(usage, pricesFor(price, inputTokens))) }
 }
 

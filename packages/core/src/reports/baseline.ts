@@ -1,3 +1,4 @@
+import { SignalboxError } from '../errors.ts'
 import type { LedgerAttempt } from '../ledger/types.ts'
 import { listedPrice } from '../money/price-list.ts'
 import { type Price, priceOf } from '../money/price.ts'
@@ -17,7 +18,7 @@ export const noKnownPrices: KnownPrices = { names: [], priceOf: () => undefined 
  * The prices that a report compares with: those that are given, those of a model by its name (as it is configured, was
  * last used, or is listed), or else those of the dearest model.
  *
- * @throws Error for a name whose price nobody knows
+ * @throws SignalboxError `price_unknown` for a name whose price nobody knows
  */
 export function baselinePrice(
   asked: Baseline | undefined,
@@ -33,7 +34,8 @@ export function baselinePrice(
   const price =
     known.priceOf(asked) ?? paidPrice(used()) ?? listedPrice({ model: asked, baseUrl: '', timeMs: Date.now() })
   if (price) return price
-  throw new Error(
+  throw new SignalboxError(
+    'price_unknown',
     `No price is known for the baseline ${JSON.stringify(asked)}: name a model that is configured, or used`,
   )
 }

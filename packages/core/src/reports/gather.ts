@@ -9,6 +9,7 @@ export type RawName = string | number | null
 /** What some attempts used and cost together. */
 interface Spent {
   readonly attempts: number
+  readonly unpricedAttempts: number
   readonly inputTokens: number
   readonly cachedInputTokens: number
   readonly outputTokens: number
@@ -101,6 +102,7 @@ function rowOf(key: string, parts: readonly Sums[]): ReportRow {
     key,
     calls: sum((one) => one.calls),
     attempts: sum((one) => one.attempts),
+    unpricedAttempts: sum((one) => one.unpricedAttempts),
     inputTokens: sum((one) => one.inputTokens),
     cachedInputTokens: sum((one) => one.cachedInputTokens),
     outputTokens: sum((one) => one.outputTokens),

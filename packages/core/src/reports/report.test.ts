@@ -121,8 +121,24 @@ describe.each([
     const report = filled(make(), attempts, calls).report(period)
     expect(Object.keys(report)).toEqual(['from', 'to', 'by', 'rows', 'total'])
     const fields =
-      'key calls attempts inputTokens cachedInputTokens outputTokens reasoningTokens costUsd baselineUsd savingsUsd meanLatencyMs p99LatencyMs successRate lastUsed'
+      'key calls attempts unpricedAttempts inputTokens cachedInputTokens outputTokens reasoningTokens costUsd baselineUsd savingsUsd meanLatencyMs p99LatencyMs successRate lastUsed'
     for (const row of [...report.rows, report.total]) expect(Object.keys(row)).toEqual(fields.split(' '))
+  })
+
+  it('counts what nobody knows the price of where tokens were used, and puts it into no sum', () => {
+    const nothing = { inputTokens: 0, cachedInputTokens: 0, cacheWriteTokens: 0, outputTokens: 0, reasoningTokens: 0 }
+    const many = [
+      attempt(),
+      attempt({ callKey: 'c2', costNanoUsd: undefined }),
+      attempt({ callKey: 'c3', costNanoUsd: undefined, ...nothing }),
+    ]
+    for (const by of ['model', 'user'] as const) {
+      const { rows, total } = filled(make(), many).report({ ...period, by })
+      expect([...rows, total]).toMatchObject([
+        { attempts: 3, unpricedAttempts: 1, costUsd: '0.000000252' },
+        { unpricedAttempts: 1 },
+      ])
+    }
   })
 
   it('counts written tokens as input, reasoning as output, and cached input by itself', () => {
@@ -169,19 +185,24 @@ describe.each([
       input: 1.0001,
       cachedInput: 0.1,
       output: 3,
+      longCacheWrite: 2.5,
       tiers: [{ aboveInputTokens: 1_000, input: 2, output: 6 }],
     }
+    const written = { cacheWriteTokens: 9, longCacheWriteTokens: 4 }
     const many = [
       attempt(),
       attempt({ callKey: 'c2', inputTokens: 5_000 }),
       attempt({ callKey: 'c3', costNanoUsd: undefined }),
+      attempt({ callKey: 'c4', ...written }),
     ]
     const { total } = filled(make(), many).report({ ...period, baseline })
     const price = priceOf(baseline)
     const one = costNanoUsd(attempt(), price.base)
     const other = costNanoUsd({ ...attempt(), inputTokens: 5_000 }, price.tiers[0]!.prices)
-    expect(total.baselineUsd).toBe(usdOf(one + other))
-    expect(total.savingsUsd).toBe(usdOf(one + other - 504))
+    const third = costNanoUsd({ ...attempt(), ...written }, price.base)
+    expect(third).not.toBe(costNanoUsd({ ...attempt(), ...written, longCacheWriteTokens: 0 }, price.base))
+    expect(total.baselineUsd).toBe(usdOf(one + other + third))
+    expect(total.savingsUsd).toBe(usdOf(one + other + third - 756))
   })
 
   it('compares with a model by its name, or else with the dearest that was used', () => {

@@ -19,6 +19,8 @@ export interface ReportRow {
   /** By model, the calls that tried it; else the calls of the group. */
   readonly calls: number
   readonly attempts: number
+  /** Those that used tokens at a price that nobody knows: no sum of money has them. */
+  readonly unpricedAttempts: number
   /** Without those read from a cache. */
   readonly inputTokens: number
   readonly cachedInputTokens: number

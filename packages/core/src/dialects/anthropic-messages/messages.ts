@@ -1,5 +1,6 @@
 import { isRecord, isText, list, parseExactly, record, text } from '../json.ts'
 import type { NeutralMessage, Part, Source, TextPart } from '../neutral.ts'
+import { argumentsIn } from '../openai-chat/messages.ts'
 import { sealed, unsealed } from '../proof.ts'
 import { type Losses, type WriteContext, tellOthers } from '../translation.ts'
 
@@ -85,7 +86,7 @@ function readBlock(block: Block, losses: Losses | undefined): Part[] {
           type: 'tool-call',
           id: text(block['id']),
           name: text(block['name']),
-          arguments: JSON.stringify(block['input'] ?? {}),
+          arguments: argumentsIn(block['input']),
         },
       ]
     case 'tool_result': {
@@ -104,6 +105,7 @@ function readBlock(block: Block, losses: Losses | undefined): Part[] {
     default: {
       const part = readMedia(block)
       if (!part) losses?.lose(`messages[].content[].${text(type)}`)
+      if (part?.type === 'text' && isText(block['title'])) losses?.skip('messages[].content[].title')
       return part ? [part] : []
     }
   }
@@ -216,9 +218,9 @@ const writeSource = (source: Source) =>
     ? { type: 'url', url: source.url }
     : { type: 'base64', media_type: source.mediaType, data: source.data }
 
-/** A thought with its proof, be it Anthropic's own or marked as another's. */
+/** A thought with its proof, be it Anthropic's own, which is in cipher as a whole or not at all, or marked as another's. */
 export function writeThought(thought: string, proof: Parameters<typeof sealed>[0]): Block {
-  return proof?.kind === 'cipher' && thought === ''
+  return proof?.kind === 'cipher' && (thought === '' || proof.of === dialect)
     ? { type: 'redacted_thinking', data: sealed(proof, dialect) }
     : { type: 'thinking', thinking: thought, signature: sealed(proof, dialect) }
 }

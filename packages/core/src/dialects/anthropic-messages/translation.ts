@@ -1,4 +1,4 @@
-import { anthropicThinks, budgetOf, efforts, effortOf } from '../reasoning.ts'
+import { anthropicThinks, budgetOf, effortOf, effortsAt } from '../reasoning.ts'
 import { isText, list, number, record, text } from '../json.ts'
 import type { JsonBody } from '../json-request.ts'
 import type { NeutralRequest, NeutralTool, Reasoning, ResponseFormat } from '../neutral.ts'
@@ -11,6 +11,7 @@ import {
   hint,
   notCarried,
   reads,
+  readsStop,
   tellOthers,
   writesAs,
   writesNothing,
@@ -29,7 +30,7 @@ const readsFields: Readonly<Record<string, FieldReader>> = {
   temperature: reads('temperature', number),
   top_p: reads('topP', number),
   top_k: reads('topK', number),
-  stop_sequences: reads('stop', (value) => list(value).filter(isText)),
+  stop_sequences: readsStop((value) => list(value).filter(isText)),
   stream: reads('stream', (value) => value === true),
   thinking: reads('reasoning', readThinking),
   output_config: { carries: ['reasoning', 'responseFormat'], read: readOutputConfig },
@@ -71,17 +72,18 @@ const writesFields: FieldWriters = {
     note: 'up to 1',
     write(temperature, { lose }) {
       if (temperature > 1) lose('temperature')
-      return { temperature: Math.min(1, temperature) }
+      return temperature < 1 ? { temperature } : {}
     },
   },
-  topP: writesAs('top_p'),
+  // Newer models refuse both beside each other, and 1 is what is so anyway.
+  topP: { to: 'top_p', write: (topP) => (topP === 1 ? {} : { top_p: topP }) },
   topK: writesAs('top_k'),
   stop: {
     to: 'stop_sequences',
     note: 'none that is blank',
     write(words) {
       if (words.some((word) => word.trim() === '')) return undefined
-      return words.length === 0 ? {} : { stop_sequences: words }
+      return { stop_sequences: words }
     },
   },
   stream: { to: 'stream', write: (stream) => (stream ? { stream } : {}) },
@@ -93,7 +95,7 @@ const writesFields: FieldWriters = {
   },
   reasoning: {
     to: 'thinking, output_config.effort',
-    note: 'adaptive thinking of that effort; before Claude 4.6 a budget, where one may be set; before 3.7 left out',
+    note: 'adaptive thinking of that effort; before Claude 4.6 a budget; before 3.7, and beside what bars thinking, left out',
     write: (reasoning, context) => ({ ...writeThinking(reasoning, context), ...writeOutputConfig(context) }),
   },
   user: { to: 'metadata.user_id', write: (user) => ({ metadata: { user_id: user } }) },
@@ -135,7 +137,8 @@ function readTool(tool: Readonly<Record<string, unknown>>, losses: Losses): Neut
 const writeTool = ({ name, description, inputSchema, strict }: NeutralTool) => ({
   name,
   ...(description !== undefined && { description }),
-  input_schema: inputSchema ?? { type: 'object', properties: {} },
+  // Anthropic wants to be told what arguments always are.
+  input_schema: { type: 'object', ...(inputSchema === undefined ? { properties: {} } : record(inputSchema)) },
   ...(strict !== undefined && { strict }),
 })
 
@@ -162,7 +165,8 @@ function writeToolChoice({ tools, toolChoice = 'auto', parallelTools }: NeutralR
   return { tool_choice: { ...choice, ...(alone && { disable_parallel_tool_use: true }) } }
 }
 
-function readThinking(value: unknown): Reasoning | undefined {
+function readThinking(value: unknown, losses: Losses): Reasoning | undefined {
+  tellOthers('thinking', record(value), ['type', 'budget_tokens'], losses)
   const { type, budget_tokens: budgetTokens } = record(value)
   if (type === 'disabled') return { isOff: true }
   if (type === 'enabled' && typeof budgetTokens === 'number') return { budgetTokens }
@@ -172,18 +176,22 @@ function readThinking(value: unknown): Reasoning | undefined {
 function writeThinking(reasoning: Reasoning, { target, request, skip }: WriteContext): JsonBody {
   const style = anthropicThinks(target)
   if (reasoning.isOff) return style === 'never' ? {} : { thinking: { type: 'disabled' } }
-  if (style === 'adaptive') return { thinking: { type: 'adaptive' } }
   const limit = request.maxOutputTokens ?? target.maxOutputTokens ?? usualMaxTokens
+  if (style === 'adaptive' && mayThink(request)) return { thinking: { type: 'adaptive' } }
   const budget = style === 'budget' && mayThink(request) ? budgetOf(reasoning, limit) : undefined
   if (budget === undefined) skip('reasoning')
   return budget === undefined ? {} : { thinking: { type: 'enabled', budget_tokens: budget } }
 }
 
-/** With a budget, a model does not think where it is told which tool to call, or how to sample. */
-const mayThink = ({ toolChoice = 'auto', temperature = 1, topK }: NeutralRequest) =>
-  (toolChoice === 'auto' || toolChoice === 'none') && temperature === 1 && topK === undefined
+/** Anthropic refuses to let a model think that is told which tool to call, or how to sample. */
+const mayThink = ({ toolChoice = 'auto', temperature = 1, topP = 1, topK }: NeutralRequest) =>
+  (toolChoice === 'auto' || toolChoice === 'none') && temperature === 1 && topP >= leastTopP && topK === undefined
 
-function readOutputConfig(value: unknown): NeutralRequest | undefined {
+/** https://platform.claude.com/docs/en/build-with-claude/extended-thinking */
+const leastTopP = 0.95
+
+function readOutputConfig(value: unknown, losses: Losses): NeutralRequest | undefined {
+  tellOthers('output_config', record(value), ['effort', 'format'], losses)
   const { effort, format } = record(value)
   const responseFormat = format ? readFormat(format) : undefined
   if (format && !responseFormat) return undefined
@@ -197,7 +205,7 @@ function readFormat(value: unknown): ResponseFormat | undefined {
 
 function writeOutputConfig({ target, request: { reasoning, responseFormat } }: WriteContext): JsonBody {
   const isByEffort = reasoning?.budgetTokens === undefined && anthropicThinks(target) === 'adaptive'
-  const effort = reasoning && isByEffort ? effortOf(reasoning, efforts.anthropic) : undefined
+  const effort = reasoning && isByEffort ? effortOf(reasoning, effortsAt.anthropic(target)) : undefined
   const schema = responseFormat?.type === 'json-schema' ? responseFormat.schema : undefined
   if (effort === undefined && schema === undefined) return {}
   return {

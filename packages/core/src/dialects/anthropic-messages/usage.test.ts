@@ -35,7 +35,15 @@ describe('the usage of a message', () => {
     }
     expect(normaliseUsage(raw)).toEqual(classes(337, 0, 46209, 342))
     const long = { ...raw, cache_creation: { ephemeral_1h_input_tokens: 46209, ephemeral_5m_input_tokens: 0 } }
-    expect(normaliseUsage(long)).toEqual({ ...classes(337, 0, 46209, 342), faults: ['long_cache_write'] })
+    expect(normaliseUsage(long)).toEqual({ ...classes(337, 0, 46209, 342), longCacheWriteTokens: 46209 })
+    const both = { ...raw, cache_creation: { ephemeral_1h_input_tokens: 209, ephemeral_5m_input_tokens: 46000 } }
+    expect(normaliseUsage(both)).toEqual({ ...classes(337, 0, 46209, 342), longCacheWriteTokens: 209 })
+    const less = { ...raw, cache_creation: { ephemeral_1h_input_tokens: 209, ephemeral_5m_input_tokens: 45000 } }
+    expect(normaliseUsage(less)).toEqual({
+      ...classes(337, 0, 46209, 342),
+      longCacheWriteTokens: 1209,
+      faults: ['total_mismatch'],
+    })
   })
 
   it('has the tokens of a compaction, which its counts leave out: https://github.com/pydantic/pydantic-ai/issues/5065', () => {
@@ -43,6 +51,11 @@ describe('the usage of a message', () => {
     const message = { type: 'message', input_tokens: 23_000, output_tokens: 1_000 }
     const usage = { input_tokens: 23_000, output_tokens: 1_000, iterations: [compaction, message] }
     expect(normaliseUsage(usage)).toEqual({ ...classes(203_000, 0, 0, 4_500), faults: ['compaction'] })
+    const hour = { ...compaction, cache_creation: { ephemeral_1h_input_tokens: 3, ephemeral_5m_input_tokens: 2 } }
+    expect(normaliseUsage({ ...usage, iterations: [hour, hour] })).toMatchObject({
+      cacheWriteTokens: 10,
+      longCacheWriteTokens: 6,
+    })
     const cached = { ...compaction, cache_read_input_tokens: 7, cache_creation_input_tokens: 5 }
     const paused = { input_tokens: 0, output_tokens: 0, iterations: [cached, compaction] }
     expect(normaliseUsage(paused)).toEqual({ ...classes(360_000, 7, 5, 7_000), faults: ['compaction'] })
@@ -89,6 +102,10 @@ describe('the usage of a message', () => {
         cache_creation: { ephemeral_5m_input_tokens: 7 },
       },
       { ...classes(1, 0, 7, 9), faults: ['total_mismatch'] },
+    ],
+    [
+      { input_tokens: 1, output_tokens: 9, cache_creation: { ephemeral_1h_input_tokens: 7 } },
+      { ...classes(1, 0, 7, 9), longCacheWriteTokens: 7 },
     ],
     [{ input_tokens: 0, output_tokens: 0 }, undefined],
     [{ output_tokens: 5 }, undefined],

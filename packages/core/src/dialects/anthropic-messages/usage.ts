@@ -30,9 +30,12 @@ function together(one: Usage, other: Usage): Usage {
     cacheWriteTokens: one.cacheWriteTokens + other.cacheWriteTokens,
     outputTokens: one.outputTokens + other.outputTokens,
     reasoningTokens: one.reasoningTokens + other.reasoningTokens,
+    ...longWrites((one.longCacheWriteTokens ?? 0) + (other.longCacheWriteTokens ?? 0)),
     faults: [...new Set([...(one.faults ?? []), ...(other.faults ?? [])])].toSorted(),
   }
 }
+
+const longWrites = (tokens: number) => tokens > 0 && { longCacheWriteTokens: tokens }
 
 function ownUsage(raw: JsonBody): Usage | undefined {
   const counts = new Counts()
@@ -43,10 +46,10 @@ function ownUsage(raw: JsonBody): Usage | undefined {
   const byLife = partsOf(raw, 'cache_creation')
   const short = counts.part(byLife['ephemeral_5m_input_tokens'])
   const long = counts.part(byLife['ephemeral_1h_input_tokens'])
-  const written = counts.part(raw['cache_creation_input_tokens'], short + long)
+  const said = counts.part(raw['cache_creation_input_tokens'], short + long)
+  const written = Math.max(said, short + long)
   if (input + cached + written + output === 0) return undefined
-  if (short + long > 0 && short + long !== written) counts.faults.add('total_mismatch')
-  if (long > 0) counts.faults.add('long_cache_write')
+  if (short + long > 0 && short + long !== said) counts.faults.add('total_mismatch')
   counts.noteOtherPrices(raw)
   if (input + cached + written === 0) counts.faults.add('no_input')
   const thoughts = counts.part(partsOf(raw, 'output_tokens_details')['thinking_tokens'])
@@ -54,8 +57,10 @@ function ownUsage(raw: JsonBody): Usage | undefined {
   return counts.usage({
     inputTokens: input,
     cachedInputTokens: cached,
-    cacheWriteTokens: Math.max(written, short + long),
+    cacheWriteTokens: written,
     outputTokens: Math.max(0, output - thoughts),
     reasoningTokens: thoughts,
+    // What is missing from a breakdown is read the dearer way.
+    ...longWrites(short + long > 0 ? written - short : 0),
   })
 }

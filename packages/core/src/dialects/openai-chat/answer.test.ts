@@ -33,6 +33,7 @@ describe('an event of a stream', () => {
     ['the end of all', '[DONE]', 'done'],
     ['an error', { error: { message: 'x' } }, 'error'],
     ['an error beside choices', { choices: [], error: { message: 'x' } }, 'error'],
+    ['an answer that ended with an error', choice({ content: '' }, 'error'), 'error'],
     ['a text that is no JSON', '{broken', 'malformed'],
     ['JSON that is no object', '[]', 'malformed'],
     ['null', 'null', 'malformed'],
@@ -104,6 +105,16 @@ describe('a plain answer', () => {
     ['an error', { error: { message: 'x', code: 'y' } }, { error: { message: 'x', code: 'y' } }],
     ['an error beside choices', { error: 'x', choices: [] }, { error: { message: 'x' } }],
     ['no choice, but a list of them', { choices: [] }, { textLength: 0 }],
+    [
+      'one that ended with an error',
+      { choices: [{ message: { content: 'Hal' }, finish_reason: 'error', error: { message: 'x', code: 503 } }] },
+      { error: { message: 'x', status: 503 } },
+    ],
+    [
+      'one that ended with an error, of which nothing is said',
+      { choices: [{ message: { content: 'Hal' }, finish_reason: 'error' }] },
+      { error: { message: 'The provider broke off the answer with an error' } },
+    ],
   ])('is read as what it is: %s', (_what, value, expected) => {
     expect(answer(value)).toEqual(expected)
   })
@@ -155,6 +166,17 @@ describe("a provider's error", () => {
       { object: 'error', message: 'm', type: 't', code: '1000' },
       { message: 'm', type: 't', code: '1000' },
     ],
+    [
+      "Gemini's, in a list",
+      [{ error: { code: 400, message: 'm', status: 'INVALID_ARGUMENT' } }],
+      { message: 'm', status: 400 },
+    ],
+    ["FastAPI's", { detail: 'm' }, { message: 'm' }],
+    [
+      "FastAPI's, of fields",
+      { detail: [{ type: 'missing', loc: ['body', 'model'], msg: 'Field required' }] },
+      { message: 'body.model: Field required' },
+    ],
     ['one without a message', { error: {} }, { message: 'The provider gave no message' }],
     ['one with a status for a code', { error: { message: 'm', code: 429 } }, { message: 'm', status: 429 }],
     [
@@ -183,6 +205,9 @@ describe("a provider's error", () => {
     [{ error: false }],
     [{ error: [] }],
     [{ object: 'chat.completion', message: 'x' }],
+    [{ choices: [], detail: 'x' }],
+    [{ detail: [] }],
+    [[[{ error: 'x' }]]],
   ])('is not seen in %j', (body) => {
     expect(providerError(body)).toBeUndefined()
   })

@@ -1,6 +1,6 @@
 import { bufferOf } from '../../buffer.ts'
 import type { Usage } from '../../types.ts'
-import { isRecord, isText, number, parseJson, record } from '../json.ts'
+import { isRecord, isText, list, number, parseJson, record, text } from '../json.ts'
 import type { JsonBody } from '../json-request.ts'
 import { thoughtIn } from './messages.ts'
 import type { AnswerClass, EventClass, ProviderError, SseEvent } from '../dialect.ts'
@@ -12,6 +12,7 @@ interface Choice {
   readonly delta?: Delta | null
   readonly message?: Delta | null
   readonly finish_reason?: unknown
+  readonly error?: unknown
 }
 
 interface Delta {
@@ -36,7 +37,16 @@ export function classifyEvent({ event, data }: SseEvent): EventClass {
   if (error) return { kind: 'error', error, ...usagePart(chunk) }
   if (!Array.isArray(chunk['choices']))
     return { kind: isRecord(chunk['usage']) ? 'usage' : 'ping', ...usagePart(chunk) }
-  return { ...classifyChoices(chunk['choices'] as Choice[], isRecord(chunk['usage'])), ...usagePart(chunk) }
+  const choices = chunk['choices'] as Choice[]
+  const failure = failureIn(choices)
+  if (failure) return { kind: 'error', error: failure, ...usagePart(chunk) }
+  return { ...classifyChoices(choices, isRecord(chunk['usage'])), ...usagePart(chunk) }
+}
+
+/** OpenRouter and Mistral say of an answer that broke off that it ended with an error. */
+function failureIn(choices: readonly Choice[]): ProviderError | undefined {
+  const failed = choices.find((choice) => choice?.finish_reason === 'error')
+  return failed && (providerError(failed) ?? { message: 'The provider broke off the answer with an error' })
 }
 
 function classifyChoices(choices: readonly Choice[], hasUsage: boolean): EventClass {
@@ -72,7 +82,7 @@ function kindOf(deltas: readonly Delta[]): EventClass['kind'] | undefined {
 function lengthOf(delta: Delta): number {
   const parts = contentOf(delta).flatMap((part) => [part['text'], thoughtIn(part)])
   const texts = [...parts, delta.refusal, delta.reasoning, delta.reasoning_content]
-  const spoken = texts.reduce<number>((sum, text) => sum + (typeof text === 'string' ? Buffer.byteLength(text) : 0), 0)
+  const spoken = texts.reduce<number>((sum, said) => sum + Buffer.byteLength(text(said)), 0)
   const calls = delta.tool_calls ?? delta.function_call
   return spoken + (calls ? Buffer.byteLength(JSON.stringify(calls)) : 0)
 }
@@ -87,6 +97,8 @@ export function classifyAnswer(body: Uint8Array): AnswerClass {
   if (!isRecord(answer) || !Array.isArray(answer['choices'])) return { fault: 'shape' }
   const choices = answer['choices'] as Choice[]
   const said = usagePart(answer)
+  const failure = failureIn(choices)
+  if (failure) return { error: failure, ...said }
   if (said.usage) return said
   return {
     textLength: choices.reduce(
@@ -97,12 +109,13 @@ export function classifyAnswer(body: Uint8Array): AnswerClass {
 }
 
 /**
- * The error in a body: OpenAI's `{ error: { message, type, code } }`, a bare `{ error: "text" }`, or Mistral's
- * `{ object: "error", message, type, code }`.
+ * The error in a body: OpenAI's `{ error: { message, type, code } }`, a bare `{ error: "text" }`, Mistral's
+ * `{ object: "error", message, type, code }`, what FastAPI says in `detail`, or any of them in a list, as Gemini has it.
  */
 export function providerError(body: unknown): ProviderError | undefined {
+  if (Array.isArray(body)) return isRecord(body[0]) ? providerError(body[0]) : undefined
   if (!isRecord(body)) return undefined
-  const error = body['error'] ?? (body['object'] === 'error' ? body : undefined)
+  const error = body['error'] ?? (body['object'] === 'error' ? body : detailIn(body))
   if (typeof error === 'string' && error !== '') return { message: error }
   if (!isRecord(error)) return undefined
   const { message, type, code, status } = error
@@ -116,6 +129,15 @@ export function providerError(body: unknown): ProviderError | undefined {
     ...(typeof code !== 'string' && detailCode(error) !== undefined && { code: detailCode(error)! }),
     ...(inner !== undefined && { status: inner }),
   }
+}
+
+/** What stands in `detail`, which an answer does not have: words, or a list of what is wrong with which field. */
+function detailIn({ detail, choices }: JsonBody): string | undefined {
+  if (choices !== undefined) return undefined
+  const faults = list(detail).map(record)
+  return isText(detail)
+    ? detail
+    : faults.map(({ loc, msg }) => `${list(loc).join('.')}: ${text(msg)}`).join('; ') || undefined
 }
 
 function detailCode(error: Record<string, unknown>): string | undefined {

@@ -1,4 +1,4 @@
-import { isText, list, record, text } from '../json.ts'
+import { isRecord, isText, list, record, text } from '../json.ts'
 import type { NeutralMessage, NeutralRequest, Part, ReasoningPart, Source } from '../neutral.ts'
 import { type Losses, type WriteContext, tellOthers } from '../translation.ts'
 import { readDetails, writeDetails } from './reasoning-details.ts'
@@ -73,27 +73,38 @@ function readMessage(message: Readonly<Record<string, unknown>>, losses: Losses)
 }
 
 /** What an assistant's message has besides its content. */
-function readOwn(message: Readonly<Record<string, unknown>>, { lose }: Losses): Part[] {
+function readOwn(message: Readonly<Record<string, unknown>>, losses: Losses): Part[] {
+  const { lose } = losses
   if (record(message['function_call'])['name'] !== undefined) lose('messages[].function_call')
   if (record(message['audio'])['id'] !== undefined) lose('messages[].audio')
   return [
     ...(isText(message['refusal']) ? [{ type: 'refusal', text: message['refusal'] } as const] : []),
-    ...readCalls(message['tool_calls'], lose),
+    ...readCalls(message['tool_calls'], losses),
   ]
 }
 
 /** Reads tool calls. */
-export function readCalls(value: unknown, lose?: Losses['lose']): Part[] {
+export function readCalls(value: unknown, losses?: Losses): Extract<Part, { type: 'tool-call' }>[] {
   return list(value).flatMap((one) => {
     const { id, type, function: called } = record(one)
     const { name, arguments: given } = record(called)
     if (type !== undefined && type !== 'function') {
-      lose?.(`messages[].tool_calls[].${text(type)}`)
+      losses?.lose(`messages[].tool_calls[].${text(type)}`)
       return []
     }
-    return [{ type: 'tool-call', id: text(id), name: text(name), arguments: text(given) } satisfies Part]
+    tellOfCall(record(one), losses)
+    return [{ type: 'tool-call', id: text(id), name: text(name), arguments: argumentsIn(given) } as const]
   })
 }
+
+/** Tells of what a call has besides what it is: Gemini's signature, above all. */
+export function tellOfCall(call: Readonly<Record<string, unknown>>, losses: Losses | undefined): void {
+  if (losses) tellOthers('messages[].tool_calls[]', call, ['id', 'index', 'type', 'function'], losses)
+}
+
+/** The arguments of a call as JSON. Some providers write an object where a text belongs, and nothing where there are none. */
+export const argumentsIn = (given: unknown): string =>
+  isRecord(given) ? JSON.stringify(given) : text(given).trim() === '' ? '{}' : text(given)
 
 /** Reads what a model thought, with its proofs. */
 export function readReasoning(message: Readonly<Record<string, unknown>>): ReasoningPart[] {
@@ -141,7 +152,7 @@ function readImage(image: unknown): Part[] {
 
 /** Where a URL says the content is: in itself, or elsewhere. */
 export function sourceOf(url: string): Source {
-  const match = /^data:([^;,]*);base64,/.exec(url)
+  const match = /^data:([^;,]*)(?:;[^;,]*)*;base64,/i.exec(url)
   return match ? { mediaType: match[1]!, data: url.slice(match[0].length) } : { url }
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { LossList } from '../loss-list.ts'
 import type { StreamStep } from '../neutral.ts'
 import { readAnswer } from './translate-answer.ts'
 import { stepReader } from './translate-stream.ts'
@@ -37,5 +38,129 @@ describe('calls of tools, as not all who follow OpenAI write them', () => {
     expect(opened).toEqual(
       ['f', 'g'].map((name) => ({ type: 'open', part: { type: 'tool-call', id: `call_${name}`, name } })),
     )
+  })
+
+  const piece = (args: unknown, more: object = {}, name?: string) => ({
+    ...more,
+    function: { ...(name && { name }), arguments: args },
+  })
+  const whole = '{"a":1}'
+  it.each([
+    ['have the same place', [piece(whole, { index: 0, id: 'x' }, 'f'), piece('{"b":2}', { index: 0, id: 'y' }, 'g')]],
+    ['have neither place nor id', [piece(whole, {}, 'f'), piece('{"b":2}', {}, 'g')]],
+    [
+      'have no place, and their id at every piece',
+      [
+        piece('{"a"', { id: 'x' }, 'f'),
+        piece(':1}', { id: 'x' }),
+        piece('', { id: 'y' }, 'g'),
+        piece('{"b":2}', { id: 'y' }),
+      ],
+    ],
+    [
+      'have a new id at every piece',
+      [
+        piece('{"a"', { index: 0, id: 'x' }, 'f'),
+        piece(':1}', { index: 0, id: 'x2' }, 'f'),
+        piece('', { index: 0, id: 'x3' }, 'f'),
+        piece('{"b":2}', { index: 1, id: 'y' }, 'g'),
+      ],
+    ],
+    [
+      'have arguments that are no text',
+      [piece({ a: 1 }, { index: 0, id: 'x' }, 'f'), piece({ b: 2 }, { index: 1, id: 'y' }, 'g')],
+    ],
+  ])('come apart and whole where they %s', (_how, pieces) => {
+    const steps = stepsOf(...pieces.map((one) => ({ delta: { tool_calls: [one] } })), { finish_reason: 'tool_calls' })
+
+    expect(told(steps)).toEqual([
+      ['f', whole],
+      ['g', '{"b":2}'],
+    ])
+    const ids = steps.flatMap((step) => (step.type === 'open' && step.part.type === 'tool-call' ? [step.part.id] : []))
+    expect(new Set(ids).size).toBe(2)
+  })
+
+  it('are told of where they hold more than another dialect has: Gemini’s signature', () => {
+    const signed = { ...call('f', 0), extra_content: { google: { thought_signature: 'c2ln' } } }
+    const [plain, streamed] = [new LossList(), new LossList()]
+    readAnswer({ choices: [{ message: { tool_calls: [signed] }, finish_reason: 'tool_calls' }] }, plain)
+    stepReader(streamed)({ data: JSON.stringify({ choices: [{ delta: { tool_calls: [signed] } }] }) })
+
+    expect([...plain.names]).toEqual(['messages[].tool_calls[].extra_content'])
+    expect([...streamed.names]).toEqual(['messages[].tool_calls[].extra_content'])
+  })
+
+  it('are filtered, whatever Gemini says of it', () => {
+    expect(stepsOf({ delta: {}, finish_reason: 'content_filter: PROHIBITED_CONTENT' })).toContainEqual({
+      type: 'stop',
+      reason: 'filter',
+    })
+  })
+
+  it.each(['length', 'model_length', 'insufficient_system_resource'])(
+    'are not whole where they end with %s',
+    (reason) => {
+      expect(readAnswer({ choices: [{ message: { content: 'Hal' }, finish_reason: reason }] })?.stop).toBe('length')
+    },
+  )
+
+  it('have arguments that can be read, also where the provider wrote none or an object', () => {
+    const calls = ['', ' ', undefined, null, { a: 1 }].map((args) => piece(args, {}, 'f'))
+    const answer = readAnswer({ choices: [{ message: { tool_calls: calls }, finish_reason: 'tool_calls' }] })
+    const parts = answer!.parts as readonly { id: string; arguments: string }[]
+
+    expect(parts.map((part) => part.arguments)).toEqual(['{}', '{}', '{}', '{}', whole])
+    expect(new Set(parts.map(({ id }) => id)).size).toBe(5)
+    expect(told(stepsOf({ delta: { tool_calls: [piece('', { index: 0 }, 'f')] }, finish_reason: 'stop' }))).toEqual([
+      ['f', '{}'],
+    ])
+  })
+
+  /** Names and arguments of the calls. */
+  function told(steps: readonly StreamStep[]): string[][] {
+    const calls: string[][] = []
+    for (const step of steps) {
+      if (step.type === 'open') calls.push([step.part.type === 'tool-call' ? step.part.name : '', ''])
+      else if (step.type === 'delta') calls.at(-1)![1] += step.text
+    }
+    return calls
+  }
+})
+
+describe('a stream, as not all who follow OpenAI write it', () => {
+  const events = (...data: unknown[]) => {
+    const read = stepReader()
+    return data.flatMap((one) => read({ data: typeof one === 'string' ? one : JSON.stringify(one) }))
+  }
+  const said = { id: 'c', model: 'm', choices: [{ delta: { content: 'Hi' } }] }
+
+  it('is whole where nothing says why it ended', () => {
+    expect(events(said, '[DONE]').slice(-3)).toEqual([
+      { type: 'close' },
+      { type: 'stop', reason: 'stop' },
+      { type: 'end' },
+    ])
+    expect(events({ choices: [{ delta: { tool_calls: [call('f', 0)] } }] }, '[DONE]')).toContainEqual({
+      type: 'stop',
+      reason: 'tool-calls',
+    })
+  })
+
+  it('has its own name, whatever comes before it under none', () => {
+    const ofPrompt = { id: '', model: '', choices: [], prompt_filter_results: [] }
+
+    expect(events('', ofPrompt, said)[0]).toEqual({ type: 'start', id: 'c', model: 'm' })
+  })
+
+  it.each([
+    [{ reasoning_content: '', reasoning: 'Hm' }],
+    [{ reasoning_details: [{ type: 'reasoning.text', text: 'Hm' }] }],
+    [{ reasoning: 'Hm', reasoning_details: [{ type: 'reasoning.text', text: 'Hm' }] }],
+  ])('has its thoughts once, in whichever field: %j', (delta) => {
+    expect(events({ choices: [{ delta }] }).slice(1)).toEqual([
+      { type: 'open', part: { type: 'reasoning' } },
+      { type: 'delta', text: 'Hm' },
+    ])
   })
 })

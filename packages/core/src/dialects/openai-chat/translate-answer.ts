@@ -6,13 +6,15 @@ import type { Asked, Losses } from '../translation.ts'
 import { classifyUsage } from './answer.ts'
 import { readCalls, readContent, readReasoning, writeCall, writeReasoning } from './messages.ts'
 
-/** `finish_reason` by the neutral reason, and the other way. */
+/** `finish_reason` by the neutral reason, and the other way. The last two are Mistral's and DeepSeek's, of answers that are not whole. */
 export const readsStops: Readonly<Record<string, StopReason>> = {
   stop: 'stop',
   length: 'length',
   tool_calls: 'tool-calls',
   function_call: 'tool-calls',
   content_filter: 'filter',
+  model_length: 'length',
+  insufficient_system_resource: 'length',
 }
 export const writesStops: Readonly<Record<StopReason, string>> = {
   stop: 'stop',
@@ -24,9 +26,10 @@ export const writesStops: Readonly<Record<StopReason, string>> = {
   pause: 'stop',
 }
 
-/** Some providers say `stop` to a call of a tool. */
+/** Some providers say `stop` to a call of a tool, and Gemini says after a colon what it filtered. */
 export function stopOf(reason: unknown, hasCalls: boolean): StopReason {
-  const known = typeof reason === 'string' && Object.hasOwn(readsStops, reason) ? readsStops[reason]! : 'stop'
+  const name = text(reason).split(':')[0]!
+  const known = Object.hasOwn(readsStops, name) ? readsStops[name]! : 'stop'
   return known === 'stop' && hasCalls ? 'tool-calls' : known
 }
 
@@ -48,7 +51,10 @@ export function readAnswer(body: JsonBody, losses?: Losses): NeutralAnswer | und
   const said = record(message)
   tellLosses(said, losses)
   tellSources(body, losses)
-  const calls = readCalls(said['tool_calls'], losses?.lose)
+  const calls = readCalls(said['tool_calls'], losses).map((call, place) => ({
+    ...call,
+    id: call.id || `call_${place}`,
+  }))
   const refusal = text(said['refusal'])
   return {
     id: text(body['id']),

@@ -1,30 +1,40 @@
 import type { SseEvent } from '../dialect.ts'
-import { isText, list, number, parseJson, record, text } from '../json.ts'
+import { isRecord, isText, list, number, parseJson, record, text } from '../json.ts'
 import type { JsonBody } from '../json-request.ts'
 import type { OpenedPart, StopReason, StreamStep } from '../neutral.ts'
 import { PartSequencer } from '../part-sequencer.ts'
 import type { Asked, Losses, StepWriter } from '../translation.ts'
 import type { Usage } from '../../types.ts'
 import { classifyUsage, contentOf } from './answer.ts'
-import { thoughtIn } from './messages.ts'
+import { tellOfCall, thoughtIn } from './messages.ts'
 import { readDetails, writeDetail } from './reasoning-details.ts'
 import { stopOf, tellLosses, tellSources, writeUsage, writesStops } from './translate-answer.ts'
+
+/** A call of a tool, as far as it has come. */
+interface Call {
+  readonly key: string
+  readonly index: number | undefined
+  readonly id: string
+  given: string
+}
 
 /** Reads the chunks of a streamed completion: of its first choice. */
 export function stepReader(losses?: Losses): (event: SseEvent) => readonly StreamStep[] {
   const parts = new PartSequencer()
+  const calls: Call[] = []
   let started = false
-  let hasCalls = false
-  let lastCall = 0
+  let stopped = false
 
   const said = (type: 'text' | 'refusal' | 'reasoning', value: unknown) =>
     isText(value) ? parts.piece(type, { type }, value) : []
 
   function readDelta(delta: JsonBody): StreamStep[] {
     tellLosses(delta, losses)
+    const thought = [delta['reasoning_content'], delta['reasoning']].find(isText)
+    const details = readDetails(delta['reasoning_details'], undefined)
     return [
-      ...said('reasoning', delta['reasoning_content'] ?? delta['reasoning']),
-      ...readDetails(delta['reasoning_details'], undefined).flatMap(({ proof }): StreamStep[] =>
+      ...said('reasoning', thought ?? details.map((detail) => detail.text).join('')),
+      ...details.flatMap(({ proof }): StreamStep[] =>
         proof ? [...parts.piece('reasoning', { type: 'reasoning' }, ''), { type: 'proof', proof }] : [],
       ),
       ...contentOf(delta).flatMap((part) => [...said('reasoning', thoughtIn(part)), ...said('text', part['text'])]),
@@ -33,17 +43,33 @@ export function stepReader(losses?: Losses): (event: SseEvent) => readonly Strea
     ]
   }
 
-  function readCall({ index, id, function: called }: JsonBody): StreamStep[] {
-    const { name, arguments: given } = record(called)
-    const place = number(index) ?? (isText(id) && hasCalls ? lastCall + 1 : lastCall)
-    lastCall = place
-    hasCalls = true
-    const part: OpenedPart = { type: 'tool-call', id: isText(id) ? id : `call_${place}`, name: text(name) }
-    return parts.piece(`call ${place}`, part, text(given))
+  function readCall(piece: JsonBody): StreamStep[] {
+    const { index, id, function: called } = piece
+    tellOfCall(piece, losses)
+    const { name, arguments: args } = record(called)
+    const given = text(args) || (isRecord(args) ? JSON.stringify(args) : '')
+    const place = number(index)
+    const going = place === undefined ? calls.at(-1) : calls.findLast((one) => one.index === place)
+    const isNext = !going || beginsAnother(going, { place, id, name, given })
+    const call = isNext ? begin(place, id) : going
+    call.given += given
+    return parts.piece(call.key, { type: 'tool-call', id: call.id, name: text(name) }, given)
+  }
+
+  function begin(index: number | undefined, id: unknown): Call {
+    const place = calls.length
+    const call = { key: `call ${place}`, index, id: isText(id) ? id : `call_${place}`, given: '' }
+    calls.push(call)
+    return call
+  }
+
+  function stop(reason: unknown): StreamStep[] {
+    stopped = true
+    return [...parts.end(), { type: 'stop', reason: stopOf(reason, calls.length > 0) }]
   }
 
   return ({ data = '' }) => {
-    if (data === '[DONE]') return [{ type: 'end' }]
+    if (data === '[DONE]') return [...(stopped ? [] : stop(undefined)), { type: 'end' }]
     const chunk = record(parseJson(data))
     const choice = list(chunk['choices'])
       .map(record)
@@ -51,14 +77,28 @@ export function stepReader(losses?: Losses): (event: SseEvent) => readonly Strea
     const { delta, finish_reason: reason } = choice ?? {}
     const usage = classifyUsage(chunk)
     tellSources(chunk, losses)
-    const start: StreamStep[] = started ? [] : [{ type: 'start', id: text(chunk['id']), model: text(chunk['model']) }]
-    started = true
+    // What Azure says of the prompt comes first, under no name.
+    const begins = !started && (choice !== undefined || isText(chunk['id']))
+    const start: StreamStep[] = begins ? [{ type: 'start', id: text(chunk['id']), model: text(chunk['model']) }] : []
+    started ||= begins
     const told = readDelta(record(delta))
-    const stop: StreamStep[] = isText(reason)
-      ? [...parts.end(), { type: 'stop', reason: stopOf(reason, hasCalls) }]
-      : []
-    return [...start, ...told, ...stop, ...(usage ? [{ type: 'usage', usage } as const] : [])]
+    const stopping = isText(reason) ? stop(reason) : []
+    return [...start, ...told, ...stopping, ...(usage ? [{ type: 'usage', usage } as const] : [])]
   }
+}
+
+/**
+ * Whether a piece begins another call than the one that is going on in its place. Some providers give calls no place, and
+ * Ollama gave the same one to all; but each of theirs comes whole in one piece.
+ */
+function beginsAnother(
+  going: Call,
+  { place, id, name, given }: { place: number | undefined; id: unknown; name: unknown; given: string },
+): boolean {
+  const isOthers = isText(id) && id !== going.id
+  if (place === undefined && isOthers) return true
+  const mayBe = isOthers || (place === undefined && !isText(id) && isText(name))
+  return mayBe && given !== '' && isRecord(parseJson(going.given))
 }
 
 /** Writes the chunks of a streamed completion. */

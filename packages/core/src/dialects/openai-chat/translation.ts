@@ -9,11 +9,12 @@ import {
   hintUnless,
   notCarried,
   reads,
+  readsStop,
   tellOthers,
   writesAs,
   writesNothing,
 } from '../translation.ts'
-import { efforts, effortOf, openaiThinks } from '../reasoning.ts'
+import { effortOf, effortsAt, openaiThinks } from '../reasoning.ts'
 import { writesUser } from '../openai-user.ts'
 import { readConversation, readsParts, writeMessages, writesParts } from './messages.ts'
 import { readAnswer, readsStops, writeAnswer, writesStops } from './translate-answer.ts'
@@ -35,7 +36,7 @@ const readsFields: Readonly<Record<string, FieldReader>> = {
   temperature: reads('temperature', number),
   top_p: reads('topP', number),
   top_k: reads('topK', number),
-  stop: reads('stop', (value) => (typeof value === 'string' ? [value] : (list(value) as readonly string[]))),
+  stop: readsStop((value) => (typeof value === 'string' ? [value] : (list(value) as readonly string[]))),
   stream: reads('stream', (value) => value === true),
   stream_options: {
     carries: ['streamUsage'],
@@ -59,7 +60,7 @@ const readsFields: Readonly<Record<string, FieldReader>> = {
   function_call: notCarried((value) => value === 'auto' || value === 'none'),
   prediction: hint,
   web_search_options: notCarried(),
-  metadata: hint,
+  metadata: hintUnless(isEmpty),
   store: hintUnless((value) => value === false),
   service_tier: hint,
   prompt_cache_key: hint,
@@ -100,7 +101,7 @@ const writesFields: FieldWriters = {
     note: 'up to 4 at OpenAI',
     write(words, { target }) {
       if (words.length > mostStops && target.provider === 'openai') return undefined
-      return words.length === 0 ? {} : { stop: words }
+      return { stop: words }
     },
   },
   stream: { to: 'stream', write: (stream) => (stream ? { stream, stream_options: { include_usage: true } } : {}) },
@@ -112,7 +113,7 @@ const writesFields: FieldWriters = {
     to: 'reasoning_effort',
     note: 'a budget becomes the effort next to it; nothing where that is left to the model; left out for GPT-4 and older',
     write(reasoning, { target, skip }) {
-      const effort = effortOf(reasoning, efforts.openai)
+      const effort = effortOf(reasoning, effortsAt.openai(target))
       if (effort === undefined) return {}
       if (openaiThinks(target)) return { reasoning_effort: effort }
       skip('reasoning')
@@ -175,8 +176,9 @@ function readToolChoice(value: unknown): NeutralRequest['toolChoice'] {
   return type === 'function' && typeof name === 'string' ? { name } : undefined
 }
 
-function readFormat(value: unknown): ResponseFormat | undefined {
+function readFormat(value: unknown, losses: Losses): ResponseFormat | undefined {
   const { type, json_schema: declared } = record(value)
+  tellOthers('response_format.json_schema', record(declared), ['schema', 'name', 'strict'], losses)
   if (type === 'text') return { type: 'text' }
   if (type === 'json_object') return { type: 'json' }
   const { schema, name, strict } = record(declared)

@@ -298,7 +298,7 @@ describe('the usage of a chat completion', () => {
         const read = normaliseUsage(said)
         if (!read) return
         const { faults: _, ...classes } = read
-        for (const tokens of Object.values(classes)) expect(Number.isInteger(tokens) && tokens >= 0).toBe(true)
+        for (const tokens of Object.values(classes)) expect(Number.isInteger(tokens) && tokens! >= 0).toBe(true)
         const total = Number(said.total_tokens)
         const believed = typeof said.total_tokens === 'number' && total >= 0 && total <= 2 ** 31
         expect(sum(read)).toBeGreaterThanOrEqual(believed ? total : 0)

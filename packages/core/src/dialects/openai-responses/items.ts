@@ -1,7 +1,7 @@
 import { isText, list, record, text } from '../json.ts'
 import type { JsonBody } from '../json-request.ts'
 import type { NeutralMessage, Part } from '../neutral.ts'
-import { sourceOf, urlOf } from '../openai-chat/messages.ts'
+import { argumentsIn, sourceOf, urlOf } from '../openai-chat/messages.ts'
 import { sealed, unsealed } from '../proof.ts'
 import { type Losses, type WriteContext, tellOthers } from '../translation.ts'
 import { itemsOf } from './request.ts'
@@ -103,7 +103,7 @@ function readOwn(item: JsonBody): Part | undefined {
       type: 'tool-call',
       id: text(item['call_id']),
       name: text(item['name']),
-      arguments: text(item['arguments']),
+      arguments: argumentsIn(item['arguments']),
     }
   }
   if (type !== 'reasoning') return undefined

@@ -1,10 +1,11 @@
 import type { SseEvent } from '../dialect.ts'
-import { isText, number, parseJson, record, text } from '../json.ts'
+import { number, parseJson, record, text } from '../json.ts'
 import type { JsonBody } from '../json-request.ts'
-import type { OpenedPart, StreamStep } from '../neutral.ts'
+import type { OpenedPart, Part, StreamStep } from '../neutral.ts'
+import { argumentsIn } from '../openai-chat/messages.ts'
 import { PartSequencer } from '../part-sequencer.ts'
-import { unsealed } from '../proof.ts'
 import type { Losses } from '../translation.ts'
+import { readOutput } from './items.ts'
 import { stopOf } from './translate-answer.ts'
 import { usageIn } from './usage.ts'
 
@@ -16,14 +17,20 @@ export function stepReader(losses?: Losses): (event: SseEvent) => readonly Strea
   const calls = new Map<string, OpenedPart>()
   const spoken = new Set<string>()
 
-  const said = (part: OpenedPart, body: JsonBody) =>
-    parts.piece(`${keyOf(body)}.${number(body['content_index']) ?? 0}.${part.type}`, part, text(body['delta']))
-  const think = (body: JsonBody, piece: string) => parts.piece(`${keyOf(body)}.reasoning`, { type: 'reasoning' }, piece)
+  function fill(body: JsonBody, place: string, part: OpenedPart, piece: string): StreamStep[] {
+    if (piece !== '') spoken.add(keyOf(body))
+    return parts.piece(`${keyOf(body)}.${place}`, part, piece)
+  }
+
+  const say = (body: JsonBody, index: number, type: 'text' | 'refusal', piece: string) =>
+    fill(body, `${index}.${type}`, { type }, piece)
+  const said = (type: 'text' | 'refusal', body: JsonBody) =>
+    say(body, number(body['content_index']) ?? 0, type, text(body['delta']))
+  const think = (body: JsonBody, piece: string) => fill(body, 'reasoning', { type: 'reasoning' }, piece)
 
   function argue(body: JsonBody, piece: string): StreamStep[] {
     const call = calls.get(keyOf(body))
-    if (piece !== '') spoken.add(keyOf(body))
-    return call ? parts.piece(`${keyOf(body)}.call`, call, piece) : []
+    return call ? fill(body, 'call', call, piece) : []
   }
 
   function added(body: JsonBody): StreamStep[] {
@@ -36,17 +43,24 @@ export function stepReader(losses?: Losses): (event: SseEvent) => readonly Strea
     return argue(body, '')
   }
 
+  /** A whole item. Of one that did not come in pieces, what it says stands here only. */
   function done(body: JsonBody): StreamStep[] {
     const item = record(body['item'])
+    const isNew = !spoken.has(keyOf(body))
+    if (item['type'] === 'message')
+      return isNew ? readOutput([item]).flatMap((part, index) => saidWhole(body, part, index)) : []
     if (item['type'] === 'function_call') {
       const opened = calls.has(keyOf(body)) ? [] : added(body)
-      return [...opened, ...(spoken.has(keyOf(body)) ? [] : argue(body, text(item['arguments'])))]
+      return [...opened, ...(isNew ? argue(body, argumentsIn(item['arguments'])) : [])]
     }
-    const proof = unsealed(text(item['encrypted_content']), 'openai-responses', 'cipher')
-    if (item['type'] !== 'reasoning' || !proof) return []
-    const own = proof.of === 'openai-responses' && isText(item['id']) ? { ...proof, id: item['id'] } : proof
-    return [...think(body, ''), { type: 'proof', proof: own }]
+    const [thought] = item['type'] === 'reasoning' ? readOutput([item]) : []
+    if (thought?.type !== 'reasoning') return []
+    const steps = isNew && thought.text !== '' ? think(body, thought.text) : []
+    return thought.proof ? [...steps, ...think(body, ''), { type: 'proof', proof: thought.proof }] : steps
   }
+
+  const saidWhole = (body: JsonBody, part: Part, index: number) =>
+    part.type === 'text' || part.type === 'refusal' ? say(body, index, part.type, part.text) : []
 
   function ended(body: JsonBody): StreamStep[] {
     const response = record(body['response'])
@@ -65,12 +79,12 @@ export function stepReader(losses?: Losses): (event: SseEvent) => readonly Strea
     },
     'response.output_item.added': added,
     'response.output_item.done': done,
-    'response.output_text.delta': (body) => said({ type: 'text' }, body),
+    'response.output_text.delta': (body) => said('text', body),
     'response.output_text.annotation.added'() {
       losses?.lose('output[].content[].annotations')
       return []
     },
-    'response.refusal.delta': (body) => said({ type: 'refusal' }, body),
+    'response.refusal.delta': (body) => said('refusal', body),
     'response.reasoning_summary_part.added': (body) => (body['summary_index'] ? think(body, '\n\n') : []),
     'response.reasoning_summary_text.delta': (body) => think(body, text(body['delta'])),
     'response.reasoning_text.delta': (body) => think(body, text(body['delta'])),
