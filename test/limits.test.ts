@@ -18,6 +18,7 @@ import { closedGate, eventually, listenTo, modelAt, routerFor, upstreamThat } fr
 
 const fine = completion({ content: 'ok' })
 const many = Array.from({ length: 5 })
+const many50 = Array.from({ length: 50 })
 
 /** An answer that says which limit is reached, in the way of those that clients know. */
 function expectLimited(answer: Answer, type: 'requests' | 'tokens', limit: number): void {
@@ -361,6 +362,30 @@ describe('a limit, as time goes', () => {
     const never = call({ max_tokens: 1_001 })
     await clock.settle()
     expect(never.error).toMatchObject({ code: 'limit_exceeded' })
+  })
+
+  it('of a provider turn nobody away who would have waited had they come later', async () => {
+    const { clock, call, upstreams } = yard({
+      models: { a: { answers: (_request, index) => (index < 50 ? limited({ 'retry-after': '1' }) : {}) } },
+    })
+    const first = many50.map(() => call())
+    await clock.advance(10)
+    const later = many50.map(() => call())
+    await clock.advance(30_000)
+    expect([...first, ...later].map(({ state }) => state)).toEqual([...many50, ...many50].map(() => 'fulfilled'))
+    expect(upstreams['a']!.requests).toHaveLength(150)
+  })
+
+  it('of a provider are not waited for by a call that may ask once only', async () => {
+    const { clock, call, upstreams } = yard({
+      models: { a: { answers: limited({ 'retry-after': '1' }) } },
+      retry: false,
+    })
+    const followed = call()
+    await clock.settle()
+    expect(followed.error).toMatchObject({ code: 'upstream_rate_limited', retryAfterMs: 1_000 })
+    await clock.advance(5_000)
+    expect(upstreams['a']!.requests).toHaveLength(1)
   })
 
   it('are not waited for at a provider that has refused its key in the meantime', async () => {

@@ -92,22 +92,24 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
     if (!candidate) return Promise.reject(strangerTried(which, route))
     const { aside } = options
     const { attempts } = call.record
-    if (failed && attempts.length >= route.maxAttemptsPerCall) return Promise.reject(failed.error)
+    const tried = timesTried(candidate, attempts)
+    const isSpent = options.mayWait === true && tried >= candidate.settings.retry.maxAttempts
+    if (failed && (isSpent || attempts.length >= route.maxAttemptsPerCall)) return Promise.reject(failed.error)
     if (failed && !aside && failed.name !== candidate.name && candidate.readyInMs === 0)
       tellFailover(failed.name, candidate.name, failed.error.code)
     const startedMs = parts.clock.now()
     if (route.strategy.observe) tell(route, { type: 'started', name: candidate.name, call }, parts.events)
-    const tried = parts.tryOnce({
+    const answer = parts.tryOnce({
       call: aside ? { ...call, ...aside } : call,
       candidate,
-      number: timesTried(candidate, attempts) + 1,
+      number: tried + 1,
       alternatives: alternativesTo(candidate, ranked, route),
       mayWait: options.mayWait ?? true,
       signal: options.signal ? AbortSignal.any([call.signal, options.signal]) : call.signal,
       deadline: call.deadline,
       stallMs: Infinity,
     })
-    return tried.then(
+    return answer.then(
       (reply) => {
         watch(candidate, reply, startedMs)
         return reply

@@ -6,7 +6,7 @@ import type { Ranked } from './strategy.ts'
 
 /**
  * What a route does unless a plugin takes its place: first those candidates that can start now, in order; then those that
- * only had to wait their turn, the soonest first.
+ * only had to wait their turn, the soonest first. Whoever a provider turned away for now waits like those who came later.
  */
 export const tryInTurn: RouteHook = (call, ranked, attempt) => {
   const first = attempt(ranked[0]!, { mayWait: false })
@@ -19,10 +19,10 @@ async function tryRest(first: Promise<Reply>, ranked: readonly Ranked[], attempt
   let refusals: Map<string, SignalboxError> | undefined
   let failure: SignalboxError | undefined
   let tooSmall: string | undefined
-  let waiting: Ranked[] = []
+  let waiting: Waiting[] = []
 
   for (const mayWait of [false, true]) {
-    const candidates = mayWait ? bySoonest(waiting, refusals) : ranked
+    const candidates = mayWait ? bySoonest(waiting) : ranked
     waiting = []
     for (const candidate of candidates) {
       if (tooSmall !== undefined && !isLarger(candidate.name, tooSmall, attempt)) continue
@@ -33,7 +33,7 @@ async function tryRest(first: Promise<Reply>, ranked: readonly Ranked[], attempt
         if (!isSignalboxError(error)) throw error
         if (!isRefusal(error)) failure = error
         else (refusals ??= new Map()).set(candidate.name, error)
-        if (error.code === 'rate_limit_exceeded') waiting.push(candidate)
+        if (isLimit(error)) waiting.push({ candidate, inMs: error.retryAfterMs ?? 0 })
         if (error.reason === contextLengthExceeded) tooSmall = candidate.name
         else if (!error.movesOn) throw error
       }
@@ -42,11 +42,18 @@ async function tryRest(first: Promise<Reply>, ranked: readonly Ranked[], attempt
   throw failure ?? summary([...(refusals?.values() ?? [])])
 }
 
-/** Where only another call's end makes room, nobody knows when: that may be at once. */
-function bySoonest(waiting: readonly Ranked[], refusals: ReadonlyMap<string, SignalboxError> = new Map()) {
-  const inMs = ({ name }: Ranked) => refusals.get(name)?.retryAfterMs ?? 0
-  return waiting.toSorted((one, other) => inMs(one) - inMs(other))
+interface Waiting {
+  readonly candidate: Ranked
+  /** 0 where only another call's end makes room: that may be at once. */
+  readonly inMs: number
 }
+
+const bySoonest = (waiting: readonly Waiting[]) =>
+  waiting.toSorted((one, other) => one.inMs - other.inMs).map(({ candidate }) => candidate)
+
+/** Whether there may be room later: at a limit of ours, or at one of the provider's. */
+const isLimit = ({ code, retryable }: SignalboxError) =>
+  code === 'rate_limit_exceeded' || (code === 'upstream_rate_limited' && retryable)
 
 function isLarger(name: string, than: string, { candidates }: TryCandidate): boolean {
   return (candidates.get(name)?.contextWindow ?? 0) > (candidates.get(than)?.contextWindow ?? Infinity)
