@@ -10,6 +10,7 @@ import {
   shown,
   valueAt,
 } from './fault.ts'
+import { apiKeyFaults } from './key-faults.ts'
 import { namedModels, nestedStrategies } from '../strategies/named-models.ts'
 import type { Plugin } from '../plugin.ts'
 import { pluginFaults } from '../plugin-checks.ts'
@@ -121,6 +122,10 @@ function referenceFaults(options: unknown, strategyNames: ReadonlySet<string>): 
     ...routeFaults(options, models, strategyNames),
     ...routePluginFaults(options),
     ...budgetFaults(options, models),
+    ...apiKeyFaults(list(record(options)['keys']).map(record), {
+      models,
+      routes: new Set(Object.keys(record(record(options)['routes']))),
+    }),
     ...storeFaults(record(options)),
   ]
 }

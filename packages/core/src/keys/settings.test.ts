@@ -1,9 +1,10 @@
+import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { configFaults } from '../config/validate.ts'
 import { strategyNames } from '../strategies/index.ts'
 
 const faultsOf = (keys: unknown) =>
-  configFaults({ models: { a: { provider: 'openai' } }, keys }, strategyNames).map(
+  configFaults({ models: { a: { provider: 'openai' } }, routes: { auto: { models: ['a'] } }, keys }, strategyNames).map(
     ({ path, message }) => `${path}: ${message}`,
   )
 
@@ -27,6 +28,22 @@ describe('keys in a configuration', () => {
     ]
     expect(faultsOf(keys)).toEqual([])
     expect(faultsOf(false)).toEqual([])
+  })
+
+  it('stand once each, and name routes and models that are there', () => {
+    const key = 'sixteen-characters'
+    const sha256 = createHash('sha256').update(key).digest('hex')
+    const keys = [
+      { name: 'one', key, routes: ['a'], models: ['a'] },
+      { name: 'two', sha256, routes: ['a', 'atuo'] },
+      { name: 'three', key: 'another-sixteen-characters', models: ['auto'] },
+    ]
+    expect(faultsOf(keys)).toEqual([
+      'keys[1]: expected another key than keys[0], got the same',
+      'keys[1].routes[1]: no route or model is named "atuo"',
+      'keys[2].models[0]: no model is named "auto"',
+    ])
+    expect(faultsOf(keys).join()).not.toContain(key)
   })
 
   it.each([
