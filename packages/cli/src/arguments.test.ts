@@ -97,6 +97,7 @@ it.each([
   ['report -c x.json --port 1', "unknown option '--port'"],
   ['keys', 'keys: expected one of create, list, revoke, got "nothing"'],
   ['keys create --config x.json', 'keys create needs --name NAME'],
+  ['keys create --config x.json --name a --expires 2020-01-01', '--expires: expected a time to come, got "2020-01-01"'],
   ['keys revoke --config x.json', 'keys revoke needs the name or the id of a key'],
   ['serve -c x.json --drain-ms 1.5', '--drain-ms: expected a whole number from 0 to 2147483647, got "1.5"'],
   [
