@@ -47,6 +47,14 @@ it.each([
   expect(read).toMatchObject({ options: { from: Date.parse(from), to: Date.parse(to) } })
 })
 
+it('takes flags before the command, too', () => {
+  expect(readArguments('-c x.json --by user report savings'.split(' '))).toMatchObject({
+    kind: 'report',
+    options: { config: 'x.json', by: 'user', kind: 'savings' },
+  })
+  expect(readArguments('-c x.json serve --port 1'.split(' '))).toMatchObject({ kind: 'serve', options: { port: 1 } })
+})
+
 it('takes any other word for a plugin of the configuration, where there is one', () => {
   expect(readArguments('cache clear -c a.json -- all --now'.split(' '))).toEqual({
     kind: 'plugin',
