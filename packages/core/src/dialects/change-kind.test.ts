@@ -39,6 +39,20 @@ describe('a plain answer as a stream', () => {
     expect(thereAndBack(message(...content), anthropicMessages)).toMatchObject({ content })
   })
 
+  it('says at its start what went in, as Anthropic does, and at its end what came out', () => {
+    const stream = replay(bytesOf(message(text)), anthropicMessages, asked)!
+    const usages = [
+      ...Buffer.from(stream)
+        .toString()
+        .matchAll(/"input_tokens":(\d+).*?"output_tokens":(\d+)/g),
+    ]
+
+    expect(usages.map(([, input, output]) => [input, output])).toEqual([
+      ['3', '0'],
+      ['3', '2'],
+    ])
+  })
+
   it.each<[string, Dialect, object]>([
     ['a search of the provider', anthropicMessages, message(text, { type: 'server_tool_use', id: 's', input: {} })],
     ['citations', anthropicMessages, message({ ...text, citations: [{ type: 'char_location' }] })],

@@ -124,7 +124,8 @@ export type OpenedPart =
  * closed before the next.
  */
 export type StreamStep =
-  | { readonly type: 'start'; readonly id: string; readonly model: string; readonly usage?: Partial<Usage> }
+  /** With what was used, where that is known from the start. */
+  | { readonly type: 'start'; readonly id: string; readonly model: string; readonly usage?: Usage }
   | { readonly type: 'open'; readonly part: OpenedPart }
   | { readonly type: 'delta'; readonly text: string }
   | { readonly type: 'proof'; readonly proof: Proof }

@@ -154,6 +154,19 @@ describe('a request from OpenAI’s chat to Anthropic', () => {
     ])
   })
 
+  it.each([
+    [{}, undefined],
+    [{ effort: null, summary: null }, undefined],
+    [{ summary: 'auto' }, { type: 'adaptive' }],
+    [{ effort: 'none' }, { type: 'disabled' }],
+  ])('is asked for thoughts where OpenAI’s responses were asked for them with %j', (reasoning, expected) => {
+    const target = { provider: 'anthropic', model: 'claude-opus-4-6' }
+    const { body, told } = translated('openai-responses', 'anthropic-messages', { input: 'hi', reasoning }, target)
+
+    expect(body['thinking']).toEqual(expected)
+    expect(told).toEqual([])
+  })
+
   const adaptive = { thinking: { type: 'adaptive' }, output_config: { effort: 'low' } }
   const budget = (tokens: number) => ({ thinking: { type: 'enabled', budget_tokens: tokens } })
   it.each([
@@ -222,6 +235,30 @@ describe('a request from OpenAI’s chat to Anthropic', () => {
   })
 })
 
+describe('what asks for nothing', () => {
+  it.each<[DialectName, DialectName, object]>([
+    ['openai-chat', 'openai-responses', { messages, stop: [], metadata: {} }],
+    ['openai-chat', 'anthropic-messages', { messages, stop: [], metadata: {}, n: 1, logit_bias: {}, tools: [] }],
+    ['anthropic-messages', 'openai-responses', { messages, max_tokens: 50, stop_sequences: [], mcp_servers: [] }],
+    ['anthropic-messages', 'openai-chat', { messages, max_tokens: 50, stop_sequences: [] }],
+    ['openai-responses', 'openai-chat', { input: 'hi', include: [], metadata: {}, truncation: 'disabled' }],
+    ['openai-responses', 'anthropic-messages', { input: 'hi', metadata: {}, text: {}, top_logprobs: 0 }],
+  ])('is neither lost nor left out from %s to %s: %j', (from, to, fields) => {
+    expect(translated(from, to, fields).told).toEqual([])
+  })
+
+  it('is the schema of a tool without arguments, which Anthropic wants all the same', () => {
+    const schemaOf = (parameters: unknown) => {
+      const tools = [{ type: 'function', function: { name: 'f', parameters } }]
+      return (toMessages({ tools }).body['tools'] as { input_schema: object }[])[0]!.input_schema
+    }
+
+    expect(schemaOf({})).toEqual({ type: 'object' })
+    expect(schemaOf(undefined)).toEqual({ type: 'object', properties: {} })
+    expect(schemaOf({ type: 'object', required: [] })).toEqual({ type: 'object', required: [] })
+  })
+})
+
 describe('a conversation', () => {
   it.each<[DialectName, object, string]>([
     ['openai-chat', { messages: 'hello' }, 'messages'],
@@ -264,6 +301,12 @@ describe('what stands inside a field and has no words elsewhere', () => {
     ['anthropic-messages', { messages: said([{ ...document, citations: { enabled: true } }]) }, ['citations'], []],
     ['anthropic-messages', { messages: said([{ ...document, citations: { enabled: false } }]) }, [], []],
     ['anthropic-messages', { messages: said([{ ...document, context: 'A page.' }]) }, [], ['context']],
+    [
+      'anthropic-messages',
+      { messages: said([{ type: 'document', title: 'T', source: { type: 'text', data: 'A page.' } }]) },
+      [],
+      ['title'],
+    ],
     ['anthropic-messages', { messages: said([{ type: 'text', text: 'hi', ...cached }]) }, [], ['cache_control']],
     [
       'anthropic-messages',

@@ -94,6 +94,15 @@ export const reads = <Field extends keyof NeutralRequest>(
   },
 })
 
+/** Words at which to stop. None are no wish. */
+export const readsStop = (read: (value: unknown) => readonly string[]): FieldReader => ({
+  carries: ['stop'],
+  read(value) {
+    const stop = read(value)
+    return stop.length === 0 ? {} : { stop }
+  },
+})
+
 /** A field that no other dialect has. What `isIdle` says changes nothing is no loss. */
 export const notCarried = (isIdle: (value: unknown) => boolean = () => false): FieldReader => ({
   carries: [],

@@ -1,5 +1,6 @@
 import { isRecord, isText, list, parseExactly, record, text } from '../json.ts'
 import type { NeutralMessage, Part, Source, TextPart } from '../neutral.ts'
+import { argumentsIn } from '../openai-chat/messages.ts'
 import { sealed, unsealed } from '../proof.ts'
 import { type Losses, type WriteContext, tellOthers } from '../translation.ts'
 
@@ -85,7 +86,7 @@ function readBlock(block: Block, losses: Losses | undefined): Part[] {
           type: 'tool-call',
           id: text(block['id']),
           name: text(block['name']),
-          arguments: JSON.stringify(block['input'] ?? {}),
+          arguments: argumentsIn(block['input']),
         },
       ]
     case 'tool_result': {
@@ -104,6 +105,7 @@ function readBlock(block: Block, losses: Losses | undefined): Part[] {
     default: {
       const part = readMedia(block)
       if (!part) losses?.lose(`messages[].content[].${text(type)}`)
+      if (part?.type === 'text' && isText(block['title'])) losses?.skip('messages[].content[].title')
       return part ? [part] : []
     }
   }

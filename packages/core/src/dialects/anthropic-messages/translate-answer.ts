@@ -26,19 +26,23 @@ export const writesStops: Readonly<Record<StopReason, string>> = {
   pause: 'pause_turn',
 }
 
-/** The neutral reason of a `stop_reason`; one that is not known is an end. */
-export const stopOf = (reason: unknown): StopReason =>
-  typeof reason === 'string' && Object.hasOwn(readsStops, reason) ? readsStops[reason]! : 'stop'
+/** The neutral reason of a `stop_reason`; one that is not known is an end. Not all who follow Anthropic tell of calls by it. */
+export function stopOf(reason: unknown, hasCalls: boolean): StopReason {
+  const known = typeof reason === 'string' && Object.hasOwn(readsStops, reason) ? readsStops[reason]! : 'stop'
+  return known === 'stop' && hasCalls ? 'tool-calls' : known
+}
 
 /** Reads a message. */
 export function readAnswer(body: JsonBody, losses?: Losses): NeutralAnswer | undefined {
   if (!Array.isArray(body['content'])) return undefined
   const sequence = body['stop_sequence']
+  const parts = readContent(body['content'], losses)
+  const hasCalls = parts.some(({ type }) => type === 'tool-call')
   return {
     id: text(body['id']),
     model: text(body['model']),
-    parts: readContent(body['content'], losses),
-    stop: stopOf(body['stop_reason']),
+    parts,
+    stop: stopOf(body['stop_reason'], hasCalls),
     ...(isText(sequence) && { stopSequence: sequence }),
     usage: classifyUsage(body),
   }

@@ -2,6 +2,7 @@ import type { SseEvent } from '../dialect.ts'
 import { isText, parseJson, record, text } from '../json.ts'
 import type { JsonBody } from '../json-request.ts'
 import type { OpenedPart, Proof, StopReason, StreamStep } from '../neutral.ts'
+import { argumentsIn } from '../openai-chat/messages.ts'
 import { sealed, unsealed } from '../proof.ts'
 import type { Losses, StepWriter } from '../translation.ts'
 import type { Usage } from '../../types.ts'
@@ -17,6 +18,7 @@ export function stepReader(losses?: Losses): (event: SseEvent) => readonly Strea
   let counted: JsonBody = {}
   /** Whether the block that is open has words in other dialects. */
   let isCarried = false
+  let hasCalls = false
   /** The arguments of a call as it was opened with, until they are written out. */
   let unwritten: string | undefined
 
@@ -31,7 +33,9 @@ export function stepReader(losses?: Losses): (event: SseEvent) => readonly Strea
       const opened = openedBy(block)
       isCarried = opened.length > 0
       if (!isCarried) losses?.lose(`messages[].content[].${text(block['type'])}`)
-      unwritten = block['type'] === 'tool_use' ? JSON.stringify(block['input'] ?? {}) : undefined
+      const isCall = block['type'] === 'tool_use'
+      hasCalls ||= isCall
+      unwritten = isCall ? argumentsIn(block['input']) : undefined
       return opened
     },
     content_block_delta(body) {
@@ -50,7 +54,7 @@ export function stepReader(losses?: Losses): (event: SseEvent) => readonly Strea
       return [
         ...(usage ? [{ type: 'usage', usage } as const] : []),
         ...(isText(reason)
-          ? [{ type: 'stop', reason: stopOf(reason), ...(isText(sequence) && { sequence }) } as const]
+          ? [{ type: 'stop', reason: stopOf(reason, hasCalls), ...(isText(sequence) && { sequence }) } as const]
           : []),
       ]
     },
@@ -113,9 +117,10 @@ class MessageWriter {
   write(step: StreamStep): string {
     switch (step.type) {
       case 'start': {
-        const { id, model } = step
+        const { id, model, usage } = step
+        const input = usage && { ...usage, outputTokens: 0, reasoningTokens: 0 }
         const head = { id, type: 'message', role: 'assistant', model, content: [], stop_reason: null }
-        return event('message_start', { message: { ...head, stop_sequence: null, usage: writeUsage(undefined) } })
+        return event('message_start', { message: { ...head, stop_sequence: null, usage: writeUsage(input) } })
       }
       case 'open':
         return this.openPart(step.part)

@@ -11,6 +11,7 @@ import {
   hint,
   notCarried,
   reads,
+  readsStop,
   tellOthers,
   writesAs,
   writesNothing,
@@ -29,7 +30,7 @@ const readsFields: Readonly<Record<string, FieldReader>> = {
   temperature: reads('temperature', number),
   top_p: reads('topP', number),
   top_k: reads('topK', number),
-  stop_sequences: reads('stop', (value) => list(value).filter(isText)),
+  stop_sequences: readsStop((value) => list(value).filter(isText)),
   stream: reads('stream', (value) => value === true),
   thinking: reads('reasoning', readThinking),
   output_config: { carries: ['reasoning', 'responseFormat'], read: readOutputConfig },
@@ -82,7 +83,7 @@ const writesFields: FieldWriters = {
     note: 'none that is blank',
     write(words) {
       if (words.some((word) => word.trim() === '')) return undefined
-      return words.length === 0 ? {} : { stop_sequences: words }
+      return { stop_sequences: words }
     },
   },
   stream: { to: 'stream', write: (stream) => (stream ? { stream } : {}) },
@@ -136,7 +137,8 @@ function readTool(tool: Readonly<Record<string, unknown>>, losses: Losses): Neut
 const writeTool = ({ name, description, inputSchema, strict }: NeutralTool) => ({
   name,
   ...(description !== undefined && { description }),
-  input_schema: inputSchema ?? { type: 'object', properties: {} },
+  // Anthropic wants to be told what arguments always are.
+  input_schema: { type: 'object', ...(inputSchema === undefined ? { properties: {} } : record(inputSchema)) },
   ...(strict !== undefined && { strict }),
 })
 

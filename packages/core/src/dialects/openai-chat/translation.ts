@@ -9,6 +9,7 @@ import {
   hintUnless,
   notCarried,
   reads,
+  readsStop,
   tellOthers,
   writesAs,
   writesNothing,
@@ -35,7 +36,7 @@ const readsFields: Readonly<Record<string, FieldReader>> = {
   temperature: reads('temperature', number),
   top_p: reads('topP', number),
   top_k: reads('topK', number),
-  stop: reads('stop', (value) => (typeof value === 'string' ? [value] : (list(value) as readonly string[]))),
+  stop: readsStop((value) => (typeof value === 'string' ? [value] : (list(value) as readonly string[]))),
   stream: reads('stream', (value) => value === true),
   stream_options: {
     carries: ['streamUsage'],
@@ -59,7 +60,7 @@ const readsFields: Readonly<Record<string, FieldReader>> = {
   function_call: notCarried((value) => value === 'auto' || value === 'none'),
   prediction: hint,
   web_search_options: notCarried(),
-  metadata: hint,
+  metadata: hintUnless(isEmpty),
   store: hintUnless((value) => value === false),
   service_tier: hint,
   prompt_cache_key: hint,
@@ -100,7 +101,7 @@ const writesFields: FieldWriters = {
     note: 'up to 4 at OpenAI',
     write(words, { target }) {
       if (words.length > mostStops && target.provider === 'openai') return undefined
-      return words.length === 0 ? {} : { stop: words }
+      return { stop: words }
     },
   },
   stream: { to: 'stream', write: (stream) => (stream ? { stream, stream_options: { include_usage: true } } : {}) },

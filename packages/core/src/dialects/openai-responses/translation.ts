@@ -1,6 +1,6 @@
 import { effortOf, effortsAt, openaiThinks } from '../reasoning.ts'
 import { writesUser } from '../openai-user.ts'
-import { isText, list, number, record, text } from '../json.ts'
+import { hasValue, isText, list, number, record, text } from '../json.ts'
 import type { JsonBody } from '../json-request.ts'
 import type { NeutralRequest, NeutralTool, ResponseFormat } from '../neutral.ts'
 import {
@@ -34,7 +34,7 @@ const readsFields: Readonly<Record<string, FieldReader>> = {
   top_p: reads('topP', number),
   stream: reads('stream', (value) => value === true),
   text: { carries: ['responseFormat', 'verbosity'], read: readText },
-  reasoning: reads('reasoning', readReasoning),
+  reasoning: { carries: ['reasoning'], read: readReasoning },
   user: { ...reads('user', text), isHint: true },
   safety_identifier: { ...reads('user', text), isHint: true },
   include: notCarried((value) => list(value).every((one) => one === 'reasoning.encrypted_content')),
@@ -45,7 +45,7 @@ const readsFields: Readonly<Record<string, FieldReader>> = {
   store: hintUnless((value) => value === false),
   background: hintUnless((value) => value === false),
   stream_options: hint,
-  metadata: hint,
+  metadata: hintUnless((value) => Object.keys(record(value)).length === 0),
   service_tier: hint,
   prompt_cache_key: hint,
   prompt_cache_retention: hint,
@@ -179,9 +179,12 @@ function writeFormat(format: ResponseFormat): JsonBody {
   return { type: 'json_schema', name, schema, strict: strict ?? true }
 }
 
-function readReasoning(value: unknown, losses: Losses): NeutralRequest['reasoning'] {
+function readReasoning(value: unknown, losses: Losses): NeutralRequest {
+  const asked = record(value)
   // Thoughts are summed up, or told whole, wherever the model tells them.
-  tellOthers('reasoning', record(value), ['effort', 'summary', 'generate_summary'], losses)
-  const { effort } = record(value)
-  return effort === 'none' ? { isOff: true } : isText(effort) ? { effort } : {}
+  tellOthers('reasoning', asked, ['effort', 'summary', 'generate_summary'], losses)
+  const { effort } = asked
+  if (isText(effort)) return { reasoning: effort === 'none' ? { isOff: true } : { effort } }
+  // Without an effort it is left to the model, unless its thoughts are to be seen.
+  return Object.values(asked).some(hasValue) ? { reasoning: {} } : {}
 }
