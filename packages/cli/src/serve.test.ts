@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { type SimulatedProvider, startSimulatedProvider } from '@signalbox/testkit'
 import OpenAI, { APIError } from 'openai'
@@ -89,6 +90,8 @@ describe('the log', () => {
       estimated: false,
       msg: 'call answered',
     })
+    const documented = /"level": 30[^]*?\n}/.exec(readFileSync(new URL('../README.md', import.meta.url), 'utf8'))![0]
+    expect(Object.keys(JSON.parse(`{${documented}`))).toEqual(expect.arrayContaining(Object.keys(lines[1]!)))
     expect(lines[2]).toMatchObject({ kind: 'provider_auth', model: 'fast' })
     expect(lines[3]).toMatchObject({ route: 'auto', outcome: 'provider_auth_failed', attempts: 1 })
     for (const secret of [providerKey, 'sk-of-the-caller', prompt, answer.choices[0]?.message.content])
