@@ -120,6 +120,18 @@ describe('the log', () => {
     expect((await fetch(`${url}/health`)).status).toBe(200)
   })
 
+  it('tells of a budget that reaches a share it is to tell of, and of one that refuses', async () => {
+    const { models, ...rest } = configFor(provider.baseUrl)
+    const fast = { ...models.fast, price: { input: 0, output: 1 } }
+    const budgets = [{ per: 'all', limitUsd: 0.001, window: 'day', alertAt: 0.01 }]
+    const { url, ...running } = await served(configFile({ ...rest, models: { fast }, budgets }), [], env)
+    await clientOf(url).chat.completions.create({ ...chat, max_tokens: 900 })
+    expect(await running.logged('a budget is used to 1 %')).toMatchObject({ level: 40, per: 'all', limitUsd: '0.001' })
+    const refused = clientOf(url).chat.completions.create({ ...chat, max_tokens: 5_000 })
+    await expect(refused).rejects.toMatchObject({ code: 'budget_exceeded' })
+    expect(await running.logged('a budget refuses calls')).toMatchObject({ level: 40, per: 'all' })
+  })
+
   it('is silent when told to, and the address is printed all the same', async () => {
     const { url, ...running } = await served(configFile(configFor(provider.baseUrl)), ['--log-level', 'silent'], env)
     await clientOf(url).chat.completions.create(chat)
