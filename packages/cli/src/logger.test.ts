@@ -6,7 +6,7 @@ import { logEvents } from './logger.ts'
 
 it('tells of a ledger that fails as an error, with its cause', () => {
   const events = new EventEmitter()
-  const error = vi.fn()
+  const error = vi.fn<Logger['error']>()
   logEvents(events as unknown as Router, { error } as unknown as Logger)
   const cause = new Error('disk full')
   events.emit('ledger.failed', { error: cause })
