@@ -47,6 +47,14 @@ it.each([
   expect(read).toMatchObject({ options: { from: Date.parse(from), to: Date.parse(to) } })
 })
 
+it('takes flags before the command, too', () => {
+  expect(readArguments('-c x.json --by user report savings'.split(' '))).toMatchObject({
+    kind: 'report',
+    options: { config: 'x.json', by: 'user', kind: 'savings' },
+  })
+  expect(readArguments('-c x.json serve --port 1'.split(' '))).toMatchObject({ kind: 'serve', options: { port: 1 } })
+})
+
 it('takes any other word for a plugin of the configuration, where there is one', () => {
   expect(readArguments('cache clear -c a.json -- all --now'.split(' '))).toEqual({
     kind: 'plugin',
@@ -97,6 +105,7 @@ it.each([
   ['report -c x.json --port 1', "unknown option '--port'"],
   ['keys', 'keys: expected one of create, list, revoke, got "nothing"'],
   ['keys create --config x.json', 'keys create needs --name NAME'],
+  ['keys create --config x.json --name a --expires 2020-01-01', '--expires: expected a time to come, got "2020-01-01"'],
   ['keys revoke --config x.json', 'keys revoke needs the name or the id of a key'],
   ['serve -c x.json --drain-ms 1.5', '--drain-ms: expected a whole number from 0 to 2147483647, got "1.5"'],
   [

@@ -73,7 +73,7 @@ export interface PluginCommandLine {
 /** Reads the command line. Never throws: what is wrong with it is a command too. */
 export function readArguments(args: readonly string[]): Command {
   try {
-    const { values, positionals } = parse(args, flagsOf(args[0]))
+    const { values, positionals } = parse(args, flagsOf(commandIn(args)))
     if (values['help']) return { kind: 'help' }
     if (values['version']) return { kind: 'version' }
     const [command, ...rest] = positionals
@@ -150,7 +150,11 @@ const ownFlags: Readonly<Record<string, Flags>> = {
 
 type Flags = NonNullable<Parameters<typeof parseArgs>[0]>['options'] & object
 
-/** The flags of the command that stands first. */
+/** The word that says which flags there are: the first, unless flags stand before it. */
+const commandIn = ([first = '', ...rest]: readonly string[]) =>
+  first.startsWith('-') ? rest.find((word) => Object.hasOwn(ownFlags, word)) : first
+
+/** The flags of a command. */
 function flagsOf(command: string | undefined): Flags {
   const own = command !== undefined && Object.hasOwn(ownFlags, command) ? ownFlags[command] : undefined
   return own ? { ...commonFlags, ...own } : serveFlags

@@ -77,8 +77,15 @@ function newKey(values: Values): NewKey {
     ...(model && { models: model }),
     ...(maxCostUsd !== undefined && { maxCostUsd }),
     ...(limitUsd !== undefined && { budgets: [{ limitUsd, window: period }] }),
-    ...(expires !== undefined && { expiresAt: new Date(timeOf('--expires', expires)).toISOString() }),
+    ...(expires !== undefined && { expiresAt: expiryOf(expires) }),
   }
+}
+
+/** A day begins at midnight in UTC: a key that ends today has ended. */
+function expiryOf(text: string): string {
+  const time = timeOf('--expires', text)
+  if (time > Date.now()) return new Date(time).toISOString()
+  throw new Error(`--expires: expected a time to come, got "${text}"`)
 }
 
 function amount(flag: string, text: string | undefined): number | undefined {

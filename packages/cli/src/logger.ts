@@ -11,5 +11,10 @@ export function createLogger(level: ServeOptions['logLevel']): Logger {
 export function logEvents(router: Router, logger: Logger): void {
   router.on('alert', ({ message, ...fields }) => logger.error(fields, message))
   router.on('warning', ({ message, ...fields }) => logger.warn(fields, message))
+  router.on('budget.alert', ({ share, ...fields }) =>
+    logger.warn({ share, ...fields }, `a budget is used to ${Math.round(share * 100)} %`),
+  )
+  router.on('budget.refused', (fields) => logger.warn(fields, 'a budget refuses calls'))
+  router.on('ledger.failed', ({ error }) => logger.error({ err: error }, 'the ledger could not be reached'))
   router.on('failover', ({ time: _time, ...fields }) => logger.debug(fields, 'another model took over'))
 }

@@ -1,5 +1,8 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { configFile, configFor, finished, ran } from './testing/signalbox.ts'
 
@@ -203,6 +206,24 @@ it('tells wrong use in two lines, and exits with 2', async () => {
     code: 2,
     stdout: '',
     stderr: `signalbox: unknown option '--confg'\nTry "signalbox --help".\n`,
+  })
+})
+
+describe('the reader of the output', () => {
+  const bin = fileURLToPath(new URL('bin.ts', import.meta.url))
+  const printing = (redirect: string) =>
+    spawnSync('sh', ['-c', `"$0" --conditions=@signalbox/source "$1" --help ${redirect}`, process.execPath, bin], {
+      encoding: 'utf8',
+    })
+
+  it('may have read enough', () => {
+    expect(printing('| true')).toMatchObject({ status: 0, stderr: '' })
+  })
+
+  it.runIf(existsSync('/dev/full'))('may be a disk that is full, which is told', () => {
+    const { status, stderr } = printing('> /dev/full')
+    expect(status).toBe(1)
+    expect(stderr).toMatch(/^signalbox: the output cannot be written: ENOSPC.*\n$/)
   })
 })
 

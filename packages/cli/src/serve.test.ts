@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { type SimulatedProvider, startSimulatedProvider } from '@signalbox/testkit'
 import OpenAI, { APIError } from 'openai'
@@ -89,6 +90,8 @@ describe('the log', () => {
       estimated: false,
       msg: 'call answered',
     })
+    const documented = /"level": 30[^]*?\n}/.exec(readFileSync(new URL('../README.md', import.meta.url), 'utf8'))![0]
+    expect(Object.keys(JSON.parse(`{${documented}`))).toEqual(expect.arrayContaining(Object.keys(lines[1]!)))
     expect(lines[2]).toMatchObject({ kind: 'provider_auth', model: 'fast' })
     expect(lines[3]).toMatchObject({ route: 'auto', outcome: 'provider_auth_failed', attempts: 1 })
     for (const secret of [providerKey, 'sk-of-the-caller', prompt, answer.choices[0]?.message.content])
@@ -115,6 +118,18 @@ describe('the log', () => {
     })
     expect(running.output().stdout).not.toContain(wrong)
     expect((await fetch(`${url}/health`)).status).toBe(200)
+  })
+
+  it('tells of a budget that reaches a share it is to tell of, and of one that refuses', async () => {
+    const { models, ...rest } = configFor(provider.baseUrl)
+    const fast = { ...models.fast, price: { input: 0, output: 1 } }
+    const budgets = [{ per: 'all', limitUsd: 0.001, window: 'day', alertAt: 0.01 }]
+    const { url, ...running } = await served(configFile({ ...rest, models: { fast }, budgets }), [], env)
+    await clientOf(url).chat.completions.create({ ...chat, max_tokens: 900 })
+    expect(await running.logged('a budget is used to 1 %')).toMatchObject({ level: 40, per: 'all', limitUsd: '0.001' })
+    const refused = clientOf(url).chat.completions.create({ ...chat, max_tokens: 5_000 })
+    await expect(refused).rejects.toMatchObject({ code: 'budget_exceeded' })
+    expect(await running.logged('a budget refuses calls')).toMatchObject({ level: 40, per: 'all' })
   })
 
   it('is silent when told to, and the address is printed all the same', async () => {

@@ -13,30 +13,30 @@ export interface CallInit {
   /** The request in the dialect's wire format: an object, or the bytes of one. */
   readonly body: object | Uint8Array
   /** @default 'openai-chat' */
-  readonly dialect?: DialectName
+  readonly dialect?: DialectName | undefined
   /** @default nobody in particular */
-  readonly identity?: Identity
+  readonly identity?: Identity | undefined
   /** Aborts the call, and the upstream with it. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
   /** Aborts the call like `signal`. The router aborts it too where it ends the call itself, and needs no second one. */
   readonly end?: AbortController
   /** @default a random UUID */
-  readonly id?: string
+  readonly id?: string | undefined
   /** The call on whose behalf this one is made. */
-  readonly parent?: string
+  readonly parent?: string | undefined
   /** The plugins that make it. Their hooks are left out of it. */
-  readonly madeBy?: readonly string[]
+  readonly madeBy?: readonly string[] | undefined
   /** Headers that go on to the provider. */
-  readonly headers?: Readonly<Record<string, string>>
+  readonly headers?: Readonly<Record<string, string>> | undefined
   /** Shortens the time the whole call may take, in milliseconds; it cannot lengthen it. */
-  readonly timeoutMs?: number
+  readonly timeoutMs?: number | undefined
   /** The most the call may cost, in US dollars; the route's and the identity's bounds hold besides. */
-  readonly maxCostUsd?: number
-  readonly log?: Logger
+  readonly maxCostUsd?: number | undefined
+  readonly log?: Logger | undefined
   /** What the caller wants of a cache, as HTTP's `Cache-Control` says it: `no-cache`, `no-store`, `max-age=SECONDS`. */
-  readonly cacheControl?: string
+  readonly cacheControl?: string | undefined
   /** Calls of one caller with the same one are one call: the second gets the answer of the first. */
-  readonly idempotencyKey?: string
+  readonly idempotencyKey?: string | undefined
 }
 
 /** Tells this process from all others, also from an earlier one with the same number. */

@@ -20,6 +20,16 @@ describe('an identity', () => {
     expect(readIdentity(handed({ tags: null, routes: null, models: null, maxCostUsd: null }))).toEqual({})
   })
 
+  it('may leave out by undefined what the host does not know, as may a call: strict types take it', async () => {
+    const session: { readonly user?: { readonly id: string } } = {}
+    const router = createRouter({ models: { a: { provider: 'openai', apiKey: 'x' } }, clock: createFakeClock() })
+    onTestFinished(() => router.close())
+    const identity: Identity = { user: session.user?.id, tags: undefined, routes: undefined, maxCostUsd: undefined }
+    const unset = { dialect: undefined, signal: undefined, id: undefined, headers: undefined, timeoutMs: undefined }
+    const { candidates } = await router.explain({ body: { model: 'a', messages: [] }, identity, ...unset })
+    expect(candidates.map(({ name }) => name)).toEqual(['a'])
+  })
+
   it.each([
     [{ user: {} }, 'identity.user: expected text, got object'],
     [{ key: true }, 'identity.key: expected text, got boolean'],

@@ -3,7 +3,7 @@ import type { Clock } from './clock.ts'
 /** How a caller ends its call: by a controller of its own, which is then the call's too, or by a signal. */
 interface Caller {
   readonly end?: AbortController
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /** A call that has begun and not ended. */

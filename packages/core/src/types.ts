@@ -34,21 +34,21 @@ export type CallerBudget = Omit<BudgetSettings, 'per' | 'degrade'>
 
 /** Who calls, as the host application says it. Never taken from an unauthenticated header or body. */
 export interface Identity {
-  readonly key?: string
-  readonly user?: string
-  readonly team?: string
-  readonly tier?: string
-  readonly tags?: readonly string[]
+  readonly key?: string | undefined
+  readonly user?: string | undefined
+  readonly team?: string | undefined
+  readonly tier?: string | undefined
+  readonly tags?: readonly string[] | undefined
   /** The most that one call of this caller may cost, in US dollars. */
-  readonly maxCostUsd?: number
+  readonly maxCostUsd?: number | undefined
   /** Whether time matters to this caller: for the strategy `tier`. @default false */
-  readonly latencySensitive?: boolean
+  readonly latencySensitive?: boolean | undefined
   /** The routes and models this caller may ask for; all of them when left out. */
-  readonly routes?: readonly string[]
+  readonly routes?: readonly string[] | undefined
   /** The models that may answer this caller, whatever the route; all of them when left out. */
-  readonly models?: readonly string[]
+  readonly models?: readonly string[] | undefined
   /** Budgets of this caller's own, counted by its key, or else by its user. */
-  readonly budgets?: readonly CallerBudget[]
+  readonly budgets?: readonly CallerBudget[] | undefined
 }
 
 /** A wire format. The names are the dialects' own; a new dialect is a new name. */

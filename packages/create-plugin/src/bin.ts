@@ -8,15 +8,17 @@ const usage = 'npm create @signalbox/plugin NAME, such as "region" or "@team/reg
 try {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { workspace: { type: 'boolean', default: false } },
+    options: { workspace: { type: 'boolean', default: false }, help: { type: 'boolean', short: 'h' } },
   })
-  const [name, stray] = positionals
-  if (name === undefined || stray !== undefined) throw new Error(`expected one name: ${usage}`)
-  const folder = createPlugin({ name, into: process.cwd(), workspace: values.workspace })
-  console.log(
-    `made ${relative(process.cwd(), folder)}\nnext: ${values.workspace ? 'pnpm install' : `cd ${relative(process.cwd(), folder)} && npm install && npm test`}`,
-  )
+  if (values.help) console.log(usage)
+  else make(positionals, values.workspace)
 } catch (error) {
   console.error(`create-plugin: ${error instanceof Error ? error.message : String(error)}`)
   process.exitCode = 2
+}
+
+function make([name, stray]: readonly string[], workspace: boolean): void {
+  if (name === undefined || stray !== undefined) throw new Error(`expected one name: ${usage}`)
+  const folder = relative(process.cwd(), createPlugin({ name, into: process.cwd(), workspace }))
+  console.log(`made ${folder}\nnext: ${workspace ? 'pnpm install' : `cd ${folder} && npm install && npm test`}`)
 }

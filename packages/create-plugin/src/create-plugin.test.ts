@@ -105,4 +105,5 @@ it('is a command that says what to do next, and what is wrong', () => {
     'made signalbox-plugin-printed\nnext: cd signalbox-plugin-printed && npm install && npm test\n',
   )
   expect(() => run([bin], folder)).toThrow('expected one name')
+  expect(run([bin, '--help'], folder)).toMatch(/^npm create @signalbox\/plugin NAME/)
 })

@@ -5,9 +5,9 @@ import type { ErrorRequestHandler, Request, RequestHandler } from 'express'
 /** Options of {@link signalbox}. */
 export interface SignalboxOptions {
   /** Says who calls, from the app's own session. @default nobody in particular */
-  readonly identify?: (req: Request) => Identity | undefined | Promise<Identity | undefined>
+  readonly identify?: ((req: Request) => Identity | undefined | Promise<Identity | undefined>) | undefined
   /** Says who may see `GET status` and `GET costs`, and `POST feedback`. @default nobody: the paths are not there */
-  readonly authorise?: (req: Request) => boolean | Promise<boolean>
+  readonly authorise?: ((req: Request) => boolean | Promise<boolean>) | undefined
 }
 
 /**

@@ -6,11 +6,11 @@ import type { Context, Middleware } from 'koa'
 /** Options of {@link signalbox}. */
 export interface SignalboxOptions {
   /** Says who calls, from the app's own session. @default nobody in particular */
-  readonly identify?: (ctx: Context) => Identity | undefined | Promise<Identity | undefined>
+  readonly identify?: ((ctx: Context) => Identity | undefined | Promise<Identity | undefined>) | undefined
   /** Says who may see `GET status` and `GET costs`, and `POST feedback`. @default nobody: the paths are not there */
-  readonly authorise?: (ctx: Context) => boolean | Promise<boolean>
+  readonly authorise?: ((ctx: Context) => boolean | Promise<boolean>) | undefined
   /** Where the router stands, unless koa-mount has taken that off the path already. @default '', and `/v1` */
-  readonly prefix?: string
+  readonly prefix?: string | undefined
 }
 
 /**

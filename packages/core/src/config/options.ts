@@ -165,7 +165,7 @@ export interface RouterOptions extends UptimeOptions, PluginConfig {
   readonly plugins?: readonly Plugin[] | false | undefined
   /** Whether every call's record and answer (`Server-Timing`) say how long each hook took by itself. @default false */
   readonly hookTimes?: boolean | undefined
-  /** Pino's shape. @default none */
+  /** Pino's shape; `console` will do. Is told of each call, and of what fails in the host and in plugins. @default none */
   readonly logger?: Logger | undefined
   /** @default the machine's clock */
   readonly clock?: Clock | undefined

@@ -94,9 +94,9 @@ export function brokenStream(
 /** Options of {@link listener}. */
 export interface ListenerOptions {
   /** Says who calls. @default nobody in particular */
-  readonly identify?: (req: IncomingMessage) => Identity | undefined | Promise<Identity | undefined>
+  readonly identify?: ((req: IncomingMessage) => Identity | undefined | Promise<Identity | undefined>) | undefined
   /** Says who may see `GET status` and `GET costs`, and `POST feedback`. @default nobody: the paths are not there */
-  readonly authorise?: (req: IncomingMessage) => boolean | Promise<boolean>
+  readonly authorise?: ((req: IncomingMessage) => boolean | Promise<boolean>) | undefined
 }
 
 /**
