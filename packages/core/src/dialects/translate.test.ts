@@ -235,6 +235,17 @@ describe('a request from OpenAI’s chat to Anthropic', () => {
   })
 })
 
+describe('words at which to stop', () => {
+  it.each([[[5]], [[null, 'a']], [{}], [7]])('that are none are lost, and no fault of ours: %j', (stop) => {
+    expect(toMessages({ stop }).told).toEqual(['stop'])
+    expect(fromMessages('openai-chat', { stop_sequences: stop }).told).toEqual(['stop_sequences'])
+  })
+
+  it('may be one by itself', () => {
+    expect(toMessages({ stop: 'end' }).body['stop_sequences']).toEqual(['end'])
+  })
+})
+
 describe('what asks for nothing', () => {
   it.each<[DialectName, DialectName, object]>([
     ['openai-chat', 'openai-responses', { messages, stop: [], metadata: {} }],

@@ -94,14 +94,15 @@ export const reads = <Field extends keyof NeutralRequest>(
   },
 })
 
-/** Words at which to stop. None are no wish. */
-export const readsStop = (read: (value: unknown) => readonly string[]): FieldReader => ({
+/** Words at which to stop, or one. None are no wish, and what is no word cannot be carried. */
+export const readsStop: FieldReader = {
   carries: ['stop'],
   read(value) {
-    const stop = read(value)
-    return stop.length === 0 ? {} : { stop }
+    const stop: unknown[] = Array.isArray(value) ? value : [value]
+    if (stop.length === 0) return {}
+    return stop.every((word) => typeof word === 'string') ? { stop } : undefined
   },
-})
+}
 
 /** A field that no other dialect has. What `isIdle` says changes nothing is no loss. */
 export const notCarried = (isIdle: (value: unknown) => boolean = () => false): FieldReader => ({

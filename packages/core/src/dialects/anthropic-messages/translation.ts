@@ -30,7 +30,7 @@ const readsFields: Readonly<Record<string, FieldReader>> = {
   temperature: reads('temperature', number),
   top_p: reads('topP', number),
   top_k: reads('topK', number),
-  stop_sequences: readsStop((value) => list(value).filter(isText)),
+  stop_sequences: readsStop,
   stream: reads('stream', (value) => value === true),
   thinking: reads('reasoning', readThinking),
   output_config: { carries: ['reasoning', 'responseFormat'], read: readOutputConfig },

@@ -36,7 +36,7 @@ const readsFields: Readonly<Record<string, FieldReader>> = {
   temperature: reads('temperature', number),
   top_p: reads('topP', number),
   top_k: reads('topK', number),
-  stop: readsStop((value) => (typeof value === 'string' ? [value] : (list(value) as readonly string[]))),
+  stop: readsStop,
   stream: reads('stream', (value) => value === true),
   stream_options: {
     carries: ['streamUsage'],
