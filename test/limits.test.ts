@@ -12,7 +12,7 @@ import {
   waitFor,
 } from '@signalbox/testkit'
 import { type Answer, begin, chat, send } from './support/caller.ts'
-import { limited, turns, yard } from './support/fake-upstream.ts'
+import { limited, refused, turns, yard } from './support/fake-upstream.ts'
 import { describeMounts } from './support/mounts.ts'
 import { closedGate, eventually, listenTo, modelAt, routerFor, upstreamThat } from './support/routers.ts'
 
@@ -361,6 +361,15 @@ describe('a limit, as time goes', () => {
     const never = call({ max_tokens: 1_001 })
     await clock.settle()
     expect(never.error).toMatchObject({ code: 'limit_exceeded' })
+  })
+
+  it('are not waited for at a provider that has refused its key in the meantime', async () => {
+    const { clock, call } = yard({ models: { a: { answers: turns(limited({ 'retry-after': '1' }), refused(401)) } } })
+    call()
+    await clock.settle()
+    const waiting = [call(), call()]
+    await clock.advance(3_000)
+    expect(waiting.map(({ error }) => error?.code)).toEqual(['provider_auth_failed', 'provider_auth_failed'])
   })
 
   it('of tokens refuse no request for what others used', async () => {

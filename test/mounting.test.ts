@@ -25,7 +25,8 @@ it.each([
   const server = app.listen(0, '127.0.0.1')
   onTestFinished(() => void server.close())
   await once(server, 'listening')
-  const mounted = { port: (server.address() as AddressInfo).port, prefix: at }
+  const { port } = server.address() as AddressInfo
+  const mounted = { port, prefix: at, url: `http://127.0.0.1:${port}${at}`, server, hostErrors: [] }
   expect((await send(mounted, { body: chat() })).status).toBe(200)
   expect((await send(mounted, { body: '{"model":' })).json().error.code).toBe('invalid_json')
 })

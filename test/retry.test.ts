@@ -207,6 +207,17 @@ describe('the wait before another attempt', () => {
     expect(upstreams['a']!.requests).toHaveLength(1)
   })
 
+  it('is kept where the only other model is at its limit', async () => {
+    const { clock, call } = yard({
+      models: { a: { answers: turns(serverError, {}) }, b: { limits: { requestsPerMinute: 1 } } },
+      random: () => 0.5,
+    })
+    call({ model: 'b' })
+    const followed = call()
+    await clock.advance(251)
+    expect(followed).toMatchObject({ state: 'fulfilled', value: { model: 'a' } })
+  })
+
   it('is kept where the only other model fails together with this one', async () => {
     const { clock, call, upstreams } = yard({
       models: {

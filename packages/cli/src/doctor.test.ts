@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { createRouter, openaiCompatible } from '@signalbox/core'
 import { startSimulatedProvider } from '@signalbox/testkit'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { configFile, finished, ran } from './testing/signalbox.ts'
@@ -20,6 +21,19 @@ describe('doctor', () => {
     expect(ill.stdout).toContain('1 of 2 providers')
     expect(ill.stdout).not.toContain('sk-some-wrong-key')
     expect(provider.requests.map(({ path }) => path)).toEqual(['/v1/models', '/v1/models', '/v1/models'])
+  })
+
+  it('says where a key is missing, which is no wrong one', async () => {
+    const provider = await startSimulatedProvider({ apiKeys: ['sk-the-right-key'] })
+    onTestFinished(() => provider.close())
+    const forgotten = { provider: 'openai-compatible', baseUrl: provider.baseUrl, model: 'gpt-4.1' }
+    const { stdout } = await ran(['doctor', '--config', configFile({ models: { forgotten } })])
+    const said = 'The provider asks for a key, and none is configured for the model'
+    expect(stdout).toContain(`forgotten  fails: ${said} (provider_auth_failed)`)
+    const router = createRouter({ models: { forgotten: openaiCompatible(forgotten) } })
+    onTestFinished(() => router.close())
+    const refused = router.handle({ body: { model: 'forgotten', messages: [{ role: 'user', content: 'Hi' }] } })
+    await expect(refused).rejects.toMatchObject({ code: 'provider_auth_failed', message: said })
   })
 
   it('starts no plugin, opens no ledger, and takes models with a tier', async () => {

@@ -1,5 +1,5 @@
 import { dirname, join } from 'node:path'
-import { readFileSync, rmSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { type Report, createSqliteLedger, systemClock } from '@signalbox/core'
 import { startSimulatedProvider } from '@signalbox/testkit'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
@@ -228,6 +228,29 @@ it('says what is missing', async () => {
   expect([code, stderr]).toEqual([1, expect.stringContaining('ledger: expected a SQLite file to read')])
   const unborn = await ran(['report', '--config', configFile({ models: { a: provider }, ledger: 'unborn.db' })])
   expect([unborn.code, unborn.stderr]).toEqual([1, expect.stringContaining('there is no ledger at')])
+})
+
+it('says of a ledger that is damaged that it is, in one line', async () => {
+  const damaged = configFile({ models: { a: provider }, ledger: 'damaged.db' })
+  const path = join(dirname(damaged), 'damaged.db')
+  const ledger = createSqliteLedger({ file: path, clock: systemClock })
+  const about = { identity: {}, route: 'auto', outcome: 'ok', durationMs: 5, failovers: 0, decision: {} }
+  for (let call = 0; call < 500; call++)
+    ledger.close({ ...about, callKey: `c${call}`, callId: `id${call}`, time: Date.now() - call })
+  await ledger.end()
+  const bytes = readFileSync(path)
+  // All but the first pages, which say what the file is.
+  writeFileSync(path, bytes.fill(0xff, 20_480))
+  for (const args of [
+    ['replay', path, '--config', damaged],
+    ['simulate', '--ledger', path, '--policy', damaged],
+    ['tail', '--config', damaged],
+  ])
+    expect(await ran(args)).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'signalbox: a SQLite file of the configuration cannot be used: database disk image is malformed\n',
+    })
 })
 
 it('makes, lists and revokes keys', async () => {

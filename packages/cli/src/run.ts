@@ -64,10 +64,13 @@ export async function run(args: readonly string[]): Promise<number> {
   }
 }
 
-/** What is wrong with a configuration is told; all else is a fault of ours. */
+/** What is wrong with a configuration or with the machine is told; all else is a fault of ours. */
 function failed(error: unknown): number {
-  if (!isSignalboxError(error)) throw error
-  fail(error.message)
+  const { code, syscall } = error as NodeJS.ErrnoException
+  if (code === 'ERR_SQLITE_ERROR')
+    fail(`a SQLite file of the configuration cannot be used: ${(error as Error).message}`)
+  else if (isSignalboxError(error) || syscall !== undefined) fail((error as Error).message)
+  else throw error
   return exitCodes.failed
 }
 

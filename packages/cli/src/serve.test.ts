@@ -103,6 +103,20 @@ describe('the log', () => {
     expect(running.output().stdout).not.toContain('sk-in-the-query')
   })
 
+  it('tells at start of a key that its provider does not take, and shows none', async () => {
+    const wrong = 'sk-wrong-key-of-the-provider'
+    const { url, ...running } = await served(configFile(configFor(provider.baseUrl)), [], { PROVIDER_KEY: wrong })
+    await running.logged('a provider cannot be used')
+    expect(running.log().at(-1)).toMatchObject({
+      level: 40,
+      models: ['fast'],
+      code: 'provider_auth_failed',
+      reason: expect.stringContaining('refused the key'),
+    })
+    expect(running.output().stdout).not.toContain(wrong)
+    expect((await fetch(`${url}/health`)).status).toBe(200)
+  })
+
   it('is silent when told to, and the address is printed all the same', async () => {
     const { url, ...running } = await served(configFile(configFor(provider.baseUrl)), ['--log-level', 'silent'], env)
     await clientOf(url).chat.completions.create(chat)

@@ -1,5 +1,5 @@
 import type { Server } from 'node:http'
-import { type RouterOptions, createRouter } from '@signalbox/core'
+import { type Router, type RouterOptions, createRouter } from '@signalbox/core'
 import type { ServeOptions } from './arguments.ts'
 import { drain } from './drain.ts'
 import { createLogger, logEvents } from './logger.ts'
@@ -21,11 +21,18 @@ export async function serve(config: RouterOptions, options: ServeOptions): Promi
   }
   const signal = nextSignal()
   announce(server, options, { logger, asksForKeys: Boolean(config.keys) })
+  void askProviders(router, logger)
   logger.info({ signal: await signal, drainMs: options.drainMs }, 'shutting down')
   await drain(server, router, options.drainMs)
   logger.info('stopped')
   // A module that holds the configuration may have left something open.
   process.exit(0)
+}
+
+/** Asks every provider once, beside the calls: of a wrong key the log tells before a caller meets it. */
+async function askProviders(router: Router, logger: Announcement['logger']): Promise<void> {
+  for (const { ok, models, code, message } of await router.verify())
+    if (!ok) logger.warn({ models, code, reason: message }, 'a provider cannot be used')
 }
 
 interface Announcement {

@@ -59,6 +59,11 @@ it('cuts long names, never in the middle of a character, before it leaves out a 
   expect(draw([long, 'a'], 26)[0]).toMatch(/^name +USD$/)
 })
 
+it('is drawn without bars where not even its narrowest columns fit', () => {
+  const narrow = table(columns, rows, { width: 5, share: ({ usd }) => usd / 4 })
+  expect(narrow.split('\n')).toEqual(['name           USD', 'a             3.00', '東京          1.00'])
+})
+
 it('paints only where it may', () => {
   const drawn = (colours: boolean) => table(columns, rows, { width: 80, colours, share: () => 1 })
   expect(drawn(false)).not.toContain('\u001B')

@@ -40,17 +40,18 @@ export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]
   const over = sum(widths) + gap.length * (shown.length - 1) + bar - width
   if (over > 0) widths[0] = Math.max(narrowestName, widths[0]! - over)
   const used = sum(widths) + gap.length * (shown.length - 1)
-  const barWidth = share ? Math.min(widestBar, width - used - gap.length) : 0
+  // What can be no narrower goes over the edge, without bars.
+  const barWidth = share ? Math.min(widestBar, Math.max(0, width - used - gap.length)) : 0
 
   const line = (cells: readonly string[]) =>
     cells.map((text, index) => aligned(text, widths[index]!, shown[index]!.align)).join(gap)
   const cells = (row: Row) => shown.map(({ text }) => text(row))
   const withBar = (row: Row) =>
-    share ? `${line(cells(row))}${gap}${barOf(share(row), barWidth, colours)}` : line(cells(row))
+    share && barWidth > 0 ? `${line(cells(row))}${gap}${barOf(share(row), barWidth, colours)}` : line(cells(row))
   const paint = (style: 'bold' | 'dim', text: string) =>
     colours ? styleText(style, text, { validateStream: false }) : text
   return [
-    paint('bold', `${line(shown.map(({ title }) => title))}${share ? gap + shareTitle : ''}`.trimEnd()),
+    paint('bold', `${line(shown.map(({ title }) => title))}${barWidth > 0 ? gap + shareTitle : ''}`.trimEnd()),
     ...rows.map((row) => withBar(row).trimEnd()),
     ...(total ? [paint('dim', '─'.repeat(used)), paint('bold', line(cells(total)).trimEnd())] : []),
   ].join('\n')

@@ -8,6 +8,7 @@ import { createLimiter } from './limiter/limiter.ts'
 import { type Limit, createAdaptiveLimit, createLimits } from './limiter/limits.ts'
 import { type SlowStart, createSlowStart } from './limiter/slow-start.ts'
 import type { Limiter, Refusal } from './limiter/types.ts'
+import { isPromise } from './store/after.ts'
 import type { Store } from './store/store.ts'
 import type { Call, Identity } from './types.ts'
 
@@ -22,6 +23,8 @@ export interface Admission {
   adaptiveOf(model: string): AdaptiveConcurrency | undefined
   /** The limits of a model: its own and its tier's. */
   ofModel(name: string): readonly Limit[]
+  /** Whether a model's limits leave room for a call now; true where only others know, in a shared store. */
+  hasRoom(name: string): boolean
   /** The limits that count a call as a whole: its route's. */
   ofRoute(name: string): readonly Limit[]
   /** The limits of all routes and of all kinds of callers: each caller of a kind has such limits of its own. */
@@ -84,10 +87,20 @@ export function createAdmission(options: AdmissionOptions): Admission {
     return limits
   }
 
+  const learned = createLearnedLimits({ clock })
+
+  function hasRoom(name: string): boolean {
+    if (learned.gate(`model:${name}`).check({ requests: 1, tokens: 1 }) !== undefined) return false
+    const readings = store.scope === 'process' && store.read((modelLimits.get(name) ?? none).map(({ key }) => key))
+    if (!readings || isPromise(readings)) return true
+    return readings.every(({ remaining = 1 }) => remaining > 0)
+  }
+
   return {
     store,
     limiter: createLimiter({ store, clock, queue: { maximumWaiting } }),
-    learned: createLearnedLimits({ clock }),
+    learned,
+    hasRoom,
     slowStart: createSlowStart({ clock }),
     correction: createEstimateCorrection(),
     adaptiveOf: (name) => adaptive.get(name),

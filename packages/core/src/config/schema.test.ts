@@ -32,6 +32,11 @@ describe('the JSON Schema', () => {
     expect(manifest.files).toContain('schema.json')
   })
 
+  it('has only formats that JSON Schema knows: strict validators refuse others', () => {
+    const formats = JSON.stringify(schema).matchAll(/"format":"([^"]+)"/g)
+    expect(new Set([...formats].map(([, format]) => format))).toEqual(new Set(['uri', 'date', 'date-time']))
+  })
+
   it('names every section of a configuration file, and takes no other', () => {
     expect(Object.keys(schema.properties!).toSorted()).toEqual(Object.keys(fileSchema.shape).toSorted())
     expect(schema.additionalProperties).toBe(false)

@@ -62,7 +62,12 @@ export function limiter({ admission, clock }: BuiltInServices): Plugin {
   }
 
   function gateFor(group: string, { hold }: ModelState): Gate {
-    const gates = [slowStart.gate(group, () => hold()?.untilMs), learned.gate(group)]
+    // What else a model is held for is not waited for: whoever stood in the queue by then hears of it from the provider.
+    const pausedUntilMs = () => {
+      const held = hold()
+      return held?.reason.code === 'upstream_rate_limited' ? held.untilMs : undefined
+    }
+    const gates = [slowStart.gate(group, pausedUntilMs), learned.gate(group)]
     return {
       group,
       check: (need) => gates[0]!.check(need) ?? gates[1]!.check(need),

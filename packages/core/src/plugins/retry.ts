@@ -3,7 +3,7 @@ import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
 import { fullJitterDelayMs } from '../retry/backoff.ts'
 import { sleep } from '../sleep.ts'
-import type { Attempt, Handler, Reply } from '../types.ts'
+import type { Attempt, CandidateView, Handler, Reply } from '../types.ts'
 
 const baseMs = 500
 /** The first wait after a rate limit or an overload, which need longer to pass than a slip. */
@@ -14,7 +14,7 @@ const maxMs = 20_000
  * Repeats attempts at one model that may succeed when asked again, within the model's and the call's bounds and the
  * domain's retry budget. Where a model of another domain can take over at once, it lets that happen instead.
  */
-export function retry({ clock, random }: BuiltInServices): Plugin {
+export function retry({ admission, clock, random }: BuiltInServices): Plugin {
   return definePlugin({
     name: 'retry',
     attempt: {
@@ -39,18 +39,22 @@ export function retry({ clock, random }: BuiltInServices): Plugin {
     const backoffMs = fullJitterDelayMs({ attempt: attempt.number, baseMs: baseOf(error), maxMs, random })
     const waitMs = Math.max(error.retryAfterMs ?? 0, backoffMs, state.readyInMs())
     if (clock.now() + waitMs >= attempt.call.deadline) throw tooLate(error)
-    if (!mayRetry(error, attempt) || !retryBudget.tryTake()) throw error
+    if (!mayRetry(error, attempt) || attempt.alternatives.some(takesOver(attempt)) || !retryBudget.tryTake())
+      throw error
     await sleep(waitMs, attempt.signal, clock)
+  }
+
+  /** Whether a model can be asked at once that does not fail together with the one that did. */
+  function takesOver({ candidate: { domain } }: Attempt): (other: CandidateView) => boolean {
+    return (other) =>
+      other.domain !== domain && other.readyInMs === 0 && other.health !== 'unhealthy' && admission.hasRoom(other.name)
   }
 }
 
-function mayRetry(error: SignalboxError, { number, candidate, call, alternatives }: Attempt): boolean {
+function mayRetry(error: SignalboxError, { number, candidate, call }: Attempt): boolean {
   const { maxAttempts, maxAttemptsPerCall } = candidate.settings.retry
   if (!error.retryable || candidate.breaker !== 'closed') return false
-  if (number >= maxAttempts || call.record.attempts.length >= maxAttemptsPerCall) return false
-  return !alternatives.some(
-    (other) => other.domain !== candidate.domain && other.readyInMs === 0 && other.health !== 'unhealthy',
-  )
+  return number < maxAttempts && call.record.attempts.length < maxAttemptsPerCall
 }
 
 const crowded: ReadonlySet<number | undefined> = new Set([429, 503, 529])

@@ -56,6 +56,7 @@ export function connectEndpoint(
         origin,
         path: `${base}${below ?? '/models'}${search}`,
         headers: idle.headers,
+        hasKey: idle.secrets.length > 0,
         signal,
         model: context.name,
         mayBePage: below !== undefined,

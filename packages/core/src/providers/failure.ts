@@ -5,7 +5,7 @@ import { SignalboxError, type SignalboxErrorCode, isSignalboxError } from '../er
 export const contextLengthExceeded = 'context_length_exceeded'
 
 /** What a refusal is called of a request that alone is more than a limit per minute: no pause makes room for it. */
-export const requestTooLarge = 'request_too_large'
+const requestTooLarge = 'request_too_large'
 
 /** What a refusal is called of a request that the provider's moderation does not let through. */
 const contentFilter = 'content_filter'

@@ -27,6 +27,9 @@ const operatorsOwn: Partial<Record<SignalboxErrorCode, string>> = {
   provider_model_not_found: 'The provider does not have the model',
 }
 
+/** What is said in place of that where no key was sent. */
+export const keyMissing = 'The provider asks for a key, and none is configured for the model'
+
 /** Makes the error of a refusal: what it means, when to come back, and the provider's own answer where it may be passed on. */
 export function refusalError(parts: RefusalParts): SignalboxError {
   const { headers, dialect, secrets, model, clock, events } = parts
@@ -44,7 +47,7 @@ export function refusalError(parts: RefusalParts): SignalboxError {
       model,
       message: `A header made no sense and was ignored: ${redact(ignored, secrets)}`,
     })
-  const own = operatorsOwn[code]
+  const own = code === 'provider_auth_failed' && secrets.length === 0 ? keyMissing : operatorsOwn[code]
   const said = redact(error?.message ?? `The provider answered with status ${status}`, secrets)
   const options: SignalboxErrorOptions = {
     model,

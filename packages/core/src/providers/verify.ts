@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici'
 import { SignalboxError } from '../errors.ts'
 import { codeOfRefusal, failureOfConnection } from './failure.ts'
+import { keyMissing } from './refusal.ts'
 
 /** A cheap question to a provider: whether it is there and takes the key. */
 export interface Verification {
@@ -8,6 +9,8 @@ export interface Verification {
   readonly origin: string
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
+  /** Whether a key is among them. */
+  readonly hasKey: boolean
   readonly signal: AbortSignal
   readonly model: string
   /** Whether a web page is an answer, as it may be to a question of the host's own. */
@@ -23,7 +26,8 @@ export async function verify(question: Verification): Promise<void> {
   const { status, isPage } = await ask(question)
   if (status < 300 && (!isPage || question.mayBePage)) return
   const code = codeOfRefusal({ status, error: undefined })
-  const message = explanations[code] ?? `The provider answered with status ${status}`
+  const isMissing = code === 'provider_auth_failed' && !question.hasKey
+  const message = isMissing ? keyMissing : (explanations[code] ?? `The provider answered with status ${status}`)
   throw new SignalboxError(code, message, { model: question.model, status })
 }
 

@@ -52,7 +52,11 @@ export const health = group({
       z.literal(false),
       z.strictObject({
         intervalMs: milliseconds.optional().describe('Default 30000.'),
-        path: z.string().startsWith('/').optional().describe('Below the base URL. Default "/models".'),
+        path: z
+          .string()
+          .regex(/^\//, 'expected a path such as /models')
+          .optional()
+          .describe('Below the base URL. Default "/models".'),
         timeoutMs: milliseconds.optional().describe('Default 5000.'),
       }),
     ])
