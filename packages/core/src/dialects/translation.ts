@@ -1,5 +1,6 @@
 import type { Candidate } from '../types.ts'
 import { hasValue } from './json.ts'
+import { refusesSampling } from './reasoning.ts'
 import type { SseEvent } from './dialect.ts'
 import type { JsonBody } from './json-request.ts'
 import type { NeutralAnswer, NeutralRequest, Part, StopReason, StreamStep } from './neutral.ts'
@@ -123,6 +124,13 @@ export const hintUnless = (isIdle: (value: unknown) => boolean): FieldReader => 
 export const writesAs = <Field extends keyof NeutralRequest>(to: string): FieldWriter<Field> => ({
   to,
   write: (value) => ({ [to]: value }),
+})
+
+/** Writes how to sample; not to a model that refuses to be told, and 1 is what is so anyway. */
+export const writesSampling = <Field extends 'temperature' | 'topP' | 'topK'>(to: string): FieldWriter<Field> => ({
+  to,
+  note: 'not to models that refuse to be told how to sample',
+  write: (value, { target }) => (!refusesSampling(target) ? { [to]: value } : value === 1 ? {} : undefined),
 })
 
 /** Writes nothing, since the dialect does so anyway, or another writer does. */
