@@ -4,7 +4,7 @@ import { ThreadUnsupportedRequestError } from '@anthropic-ai/sdk/resources/messa
 import * as openaiSdk from 'openai'
 import { describe, expect, it } from 'vitest'
 import { SignalboxError, type SignalboxErrorCode, anthropic, definePlugin } from '@signalbox/core'
-import { json } from '@signalbox/testkit'
+import { completion, json, sse, stream, streamEvents } from '@signalbox/testkit'
 import { errorVerdicts } from '../packages/core/src/errors.ts'
 import { errorStatuses } from '../packages/core/src/http/errors.ts'
 import { send } from './support/caller.ts'
@@ -181,3 +181,28 @@ describeReaches('the official clients', (reach) => {
     })
   })
 })
+
+it.each([false, true])(
+  'an answer that ended with an error is none: the next model is asked (streamed: %s)',
+  async (streams) => {
+    const usage = { prompt_tokens: 5, completion_tokens: 3, total_tokens: 8 }
+    const failed = (said: object) => ({ id: 'x', choices: [{ index: 0, ...said, finish_reason: 'error' }], usage })
+    const broken = await upstreamThat(
+      streams ? stream([sse(failed({ delta: { content: '' } }))]) : json(failed({ message: { content: 'Hal' } })),
+    )
+    const whole = await upstreamThat(
+      streams ? stream(streamEvents({ content: ['Hello'] })) : completion({ content: 'Hello' }),
+    )
+    const price = { input: 0.001, output: 0.01 }
+    const models = { a: modelAt(broken, { price }), b: modelAt(whole, { price }) }
+    const router = routerFor({ models, routes: { auto: { models: ['a', 'b'] } }, ledger: 'memory', retry: false })
+
+    const body = JSON.stringify({ ...speakers[0]!.request(), stream: streams })
+    const answer = await router.fetch('http://in.process/v1/chat/completions', { method: 'POST', body })
+
+    expect(await answer.text()).toContain('Hello')
+    expect(answer.headers.get('x-signalbox-model')).toBe('b')
+    // 5 tokens of input and 3 of output, which the first had used.
+    expect([...router.ledger!.attempts()][0]).toMatchObject({ model: 'a', costNanoUsd: 35n, estimated: false })
+  },
+)

@@ -38,6 +38,13 @@ export function anthropicThinks({ model }: Target): 'adaptive' | 'budget' | 'nev
   return /claude-(3-7|(opus|sonnet|haiku)-4(-[0-5])?($|[^-\d]|-(\d{8}|latest)))/.test(model) ? 'budget' : 'adaptive'
 }
 
+/**
+ * Whether a model refuses to be told how to sample: 400, whatever it is told but the default. Anthropic's from Opus 4.7 on,
+ * and OpenAI's that always think. https://platform.claude.com/docs/en/about-claude/models/migration-guide
+ */
+export const refusesSampling = ({ model }: Target): boolean =>
+  /claude-(opus-4-([7-9]|1\d)(?!\d)|(opus|sonnet|haiku)-[5-9]|fable|mythos)|(^|\/)(o\d|gpt-5(?!\.|-chat))/.test(model)
+
 /** The least budget that Anthropic takes. */
 const leastBudget = 1_024
 

@@ -235,6 +235,30 @@ describe('a request from OpenAI’s chat to Anthropic', () => {
   })
 })
 
+it('a body that is too deep is refused where it cannot be written, and no fault of ours', () => {
+  const deep = `${'['.repeat(20_000)}12345678901234567890${']'.repeat(20_000)}`
+  const request = (fields: string) =>
+    dialects['openai-chat'].parse(Buffer.from(`{"model":"auto","messages":[{"role":"user","content":"hi"}],${fields}}`))
+  const target = { provider: 'anthropic', model: 'm', maxOutputTokens: undefined, reasoning: false }
+  const translate = (fields: string) =>
+    translateRequest(request(fields), dialects['openai-chat'], dialects['anthropic-messages'], target)
+
+  expect(translate(`"unheard_of":${deep}`).lost).toEqual(['unheard_of'])
+  const tool = `"tools":[{"type":"function","function":{"name":"f","parameters":{"x":${deep}}}}]`
+  expect(() => translate(tool).request.bytes).toThrow(expect.objectContaining({ code: 'invalid_body' }))
+})
+
+describe('words at which to stop', () => {
+  it.each([[[5]], [[null, 'a']], [{}], [7]])('that are none are lost, and no fault of ours: %j', (stop) => {
+    expect(toMessages({ stop }).told).toEqual(['stop'])
+    expect(fromMessages('openai-chat', { stop_sequences: stop }).told).toEqual(['stop_sequences'])
+  })
+
+  it('may be one by itself', () => {
+    expect(toMessages({ stop: 'end' }).body['stop_sequences']).toEqual(['end'])
+  })
+})
+
 describe('what asks for nothing', () => {
   it.each<[DialectName, DialectName, object]>([
     ['openai-chat', 'openai-responses', { messages, stop: [], metadata: {} }],

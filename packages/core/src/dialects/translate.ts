@@ -37,10 +37,11 @@ export function translateRequest(request: Request, from: Dialect, to: Dialect, t
   return { request: to.parse(body), lost: [...lost], skipped: [...skipped] }
 }
 
-/** The body with its long numbers as they were written. */
+/** The body with its long numbers as they were written, unless it is too deep for that. */
 function exactBody({ body, bytes }: Request): JsonBody {
   const json = bufferOf(bytes).toString()
-  return hasLongNumber(json) ? (parseExactly(json) as JsonBody) : body
+  const exact = hasLongNumber(json) ? parseExactly(json) : undefined
+  return isRecord(exact) ? exact : body
 }
 
 /** The translations of two dialects that a request, or its answer, has to pass. */

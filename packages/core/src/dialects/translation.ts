@@ -1,5 +1,6 @@
 import type { Candidate } from '../types.ts'
 import { hasValue } from './json.ts'
+import { refusesSampling } from './reasoning.ts'
 import type { SseEvent } from './dialect.ts'
 import type { JsonBody } from './json-request.ts'
 import type { NeutralAnswer, NeutralRequest, Part, StopReason, StreamStep } from './neutral.ts'
@@ -94,14 +95,15 @@ export const reads = <Field extends keyof NeutralRequest>(
   },
 })
 
-/** Words at which to stop. None are no wish. */
-export const readsStop = (read: (value: unknown) => readonly string[]): FieldReader => ({
+/** Words at which to stop, or one. None are no wish, and what is no word cannot be carried. */
+export const readsStop: FieldReader = {
   carries: ['stop'],
   read(value) {
-    const stop = read(value)
-    return stop.length === 0 ? {} : { stop }
+    const stop: unknown[] = Array.isArray(value) ? value : [value]
+    if (stop.length === 0) return {}
+    return stop.every((word) => typeof word === 'string') ? { stop } : undefined
   },
-})
+}
 
 /** A field that no other dialect has. What `isIdle` says changes nothing is no loss. */
 export const notCarried = (isIdle: (value: unknown) => boolean = () => false): FieldReader => ({
@@ -122,6 +124,13 @@ export const hintUnless = (isIdle: (value: unknown) => boolean): FieldReader => 
 export const writesAs = <Field extends keyof NeutralRequest>(to: string): FieldWriter<Field> => ({
   to,
   write: (value) => ({ [to]: value }),
+})
+
+/** Writes how to sample; not to a model that refuses to be told, and 1 is what is so anyway. */
+export const writesSampling = <Field extends 'temperature' | 'topP' | 'topK'>(to: string): FieldWriter<Field> => ({
+  to,
+  note: 'not to models that refuse to be told how to sample',
+  write: (value, { target }) => (!refusesSampling(target) ? { [to]: value } : value === 1 ? {} : undefined),
 })
 
 /** Writes nothing, since the dialect does so anyway, or another writer does. */

@@ -1,4 +1,4 @@
-import { anthropicThinks, budgetOf, effortOf, effortsAt } from '../reasoning.ts'
+import { anthropicThinks, budgetOf, effortOf, effortsAt, refusesSampling } from '../reasoning.ts'
 import { isText, list, number, record, text } from '../json.ts'
 import type { JsonBody } from '../json-request.ts'
 import type { NeutralRequest, NeutralTool, Reasoning, ResponseFormat } from '../neutral.ts'
@@ -6,6 +6,7 @@ import {
   type FieldReader,
   type FieldWriters,
   type Losses,
+  type Target,
   type Translation,
   type WriteContext,
   hint,
@@ -13,8 +14,8 @@ import {
   reads,
   readsStop,
   tellOthers,
-  writesAs,
   writesNothing,
+  writesSampling,
 } from '../translation.ts'
 import { usualMaxTokens } from './request.ts'
 import { readMessages, readSystem, readsParts, writeConversation, writesParts } from './messages.ts'
@@ -30,7 +31,7 @@ const readsFields: Readonly<Record<string, FieldReader>> = {
   temperature: reads('temperature', number),
   top_p: reads('topP', number),
   top_k: reads('topK', number),
-  stop_sequences: readsStop((value) => list(value).filter(isText)),
+  stop_sequences: readsStop,
   stream: reads('stream', (value) => value === true),
   thinking: reads('reasoning', readThinking),
   output_config: { carries: ['reasoning', 'responseFormat'], read: readOutputConfig },
@@ -69,15 +70,19 @@ const writesFields: FieldWriters = {
   maxOutputTokens: { to: 'max_tokens', write: (tokens) => ({ max_tokens: tokens }) },
   temperature: {
     to: 'temperature',
-    note: 'up to 1',
-    write(temperature, { lose }) {
+    note: 'up to 1; not to models that refuse to be told how to sample',
+    write(temperature, { target, lose }) {
       if (temperature > 1) lose('temperature')
-      return temperature < 1 ? { temperature } : {}
+      // Newer models refuse it beside `top_p`, and 1 is what is so anyway.
+      return temperature >= 1 ? {} : refusesSampling(target) ? undefined : { temperature }
     },
   },
-  // Newer models refuse both beside each other, and 1 is what is so anyway.
-  topP: { to: 'top_p', write: (topP) => (topP === 1 ? {} : { top_p: topP }) },
-  topK: writesAs('top_k'),
+  topP: {
+    to: 'top_p',
+    note: 'not to models that refuse to be told how to sample',
+    write: (topP, { target }) => (topP === 1 ? {} : refusesSampling(target) ? undefined : { top_p: topP }),
+  },
+  topK: writesSampling('top_k'),
   stop: {
     to: 'stop_sequences',
     note: 'none that is blank',
@@ -177,15 +182,17 @@ function writeThinking(reasoning: Reasoning, { target, request, skip }: WriteCon
   const style = anthropicThinks(target)
   if (reasoning.isOff) return style === 'never' ? {} : { thinking: { type: 'disabled' } }
   const limit = request.maxOutputTokens ?? target.maxOutputTokens ?? usualMaxTokens
-  if (style === 'adaptive' && mayThink(request)) return { thinking: { type: 'adaptive' } }
-  const budget = style === 'budget' && mayThink(request) ? budgetOf(reasoning, limit) : undefined
+  if (style === 'adaptive' && mayThink(request, target)) return { thinking: { type: 'adaptive' } }
+  const budget = style === 'budget' && mayThink(request, target) ? budgetOf(reasoning, limit) : undefined
   if (budget === undefined) skip('reasoning')
   return budget === undefined ? {} : { thinking: { type: 'enabled', budget_tokens: budget } }
 }
 
 /** Anthropic refuses to let a model think that is told which tool to call, or how to sample. */
-const mayThink = ({ toolChoice = 'auto', temperature = 1, topP = 1, topK }: NeutralRequest) =>
-  (toolChoice === 'auto' || toolChoice === 'none') && temperature === 1 && topP >= leastTopP && topK === undefined
+function mayThink({ toolChoice = 'auto', temperature = 1, topP = 1, topK }: NeutralRequest, target: Target): boolean {
+  const samples = !refusesSampling(target) && (temperature !== 1 || topP < leastTopP || topK !== undefined)
+  return (toolChoice === 'auto' || toolChoice === 'none') && !samples
+}
 
 /** https://platform.claude.com/docs/en/build-with-claude/extended-thinking */
 const leastTopP = 0.95

@@ -13,6 +13,7 @@ import {
   tellOthers,
   writesAs,
   writesNothing,
+  writesSampling,
 } from '../translation.ts'
 import { effortOf, effortsAt, openaiThinks } from '../reasoning.ts'
 import { writesUser } from '../openai-user.ts'
@@ -36,7 +37,7 @@ const readsFields: Readonly<Record<string, FieldReader>> = {
   temperature: reads('temperature', number),
   top_p: reads('topP', number),
   top_k: reads('topK', number),
-  stop: readsStop((value) => (typeof value === 'string' ? [value] : (list(value) as readonly string[]))),
+  stop: readsStop,
   stream: reads('stream', (value) => value === true),
   stream_options: {
     carries: ['streamUsage'],
@@ -94,8 +95,8 @@ const writesFields: FieldWriters = {
       [target.provider === 'openai' ? 'max_completion_tokens' : 'max_tokens']: tokens,
     }),
   },
-  temperature: writesAs('temperature'),
-  topP: writesAs('top_p'),
+  temperature: writesSampling('temperature'),
+  topP: writesSampling('top_p'),
   stop: {
     to: 'stop',
     note: 'up to 4 at OpenAI',

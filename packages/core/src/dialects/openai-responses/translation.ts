@@ -13,8 +13,8 @@ import {
   notCarried,
   reads,
   tellOthers,
-  writesAs,
   writesNothing,
+  writesSampling,
 } from '../translation.ts'
 import { readItems, readsParts, writeItems, writesParts } from './items.ts'
 import { readAnswer, readsStops, writeAnswer, writesStops } from './translate-answer.ts'
@@ -76,8 +76,8 @@ const writesFields: FieldWriters = {
     note: '16 at the least',
     write: (tokens) => ({ max_output_tokens: Math.max(16, tokens) }),
   },
-  temperature: writesAs('temperature'),
-  topP: writesAs('top_p'),
+  temperature: writesSampling('temperature'),
+  topP: writesSampling('top_p'),
   stream: { to: 'stream', write: (stream) => (stream ? { stream } : {}) },
   streamUsage: writesNothing('usage', 'always told'),
   responseFormat: { to: 'text.format', write: (_format, { request }) => writeText(request) },
