@@ -93,7 +93,7 @@ it.each([true, false])(
     upstream.respond(hang())
     const { url, ...running } = await serve('--drain-ms', '200')
     const calling = call(url, stream)
-    await expect.poll(() => upstream.requests.length).toBe(1)
+    await expect.poll(() => upstream.requests.filter(({ method }) => method === 'POST')).toHaveLength(1)
     running.signal('SIGTERM')
     const answer = await calling
     expect(answer.statusCode).toBeGreaterThanOrEqual(500)
