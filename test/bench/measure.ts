@@ -57,8 +57,6 @@ export const hasWrk = hasCommand('wrk')
 const busyConnections = 16
 const chunksOfBlast = 200
 const rampSeconds = 0.4
-/** What a row answers before each slice and is not measured: one that stood still for a minute is colder than traffic. */
-const leadInSeconds = 0.15
 /** Rounds of heavy rows outside of the busy phase are every so many. */
 const heavyEvery = 3
 
@@ -309,7 +307,6 @@ interface RequestLoad {
 async function requests(row: Row, bench: Bench, { connections, shape }: RequestLoad): Promise<Sample> {
   const { options, standing } = bench
   const { port, child } = standing.get(row)!
-  await sendRequests(port, shape, { connections, seconds: leadInSeconds, useWrk: false })
   const before = cpuOf(child)
   const result = await sendRequests(port, shape, { connections, seconds: options.seconds, useWrk: options.useWrk })
   return {
@@ -329,11 +326,9 @@ interface StreamLoad {
 async function streams(row: Row, bench: Bench, { connections, chunks }: StreamLoad): Promise<Sample> {
   const { options, standing, upstreams } = bench
   const { port, child } = standing.get(row)!
-  const shape = shapeOf(row, upstreams, true)
   await upstreams.set({ chunks, gapMs: 0 })
-  await sendStreams(port, shape, { connections, seconds: leadInSeconds })
   const before = cpuOf(child)
-  const result = await sendStreams(port, shape, { connections, seconds: options.seconds * 0.7 })
+  const result = await sendStreams(port, shapeOf(row, upstreams, true), { connections, seconds: options.seconds * 0.7 })
   return {
     cpu: (cpuOf(child) - before) / result.chunks,
     firstChunkP50: result.firstChunk.p50,
