@@ -15,7 +15,8 @@ const noKeyHoldMs = 1_000
 
 /**
  * Keeps calls away from what has said no for a time: a model at its provider after a rate limit or where the key may not
- * use it, a whole domain whose key is refused or whose quota is used up. A call that may wait goes on to the limiter, where a rate limit ends in time.
+ * use it, a whole domain whose key is refused or whose quota is used up. A call that may wait goes on to the limiter, where
+ * a rate limit ends in time.
  */
 export function hold({ clock }: BuiltInServices): Plugin {
   return definePlugin({
@@ -49,7 +50,7 @@ function refuseUnlessWorthWaiting({ untilMs, reason }: Hold<SignalboxError>, att
   })
 }
 
-/** A 403 takes the key, and says what it may not be used for: other models may be open to it. */
+/** Holds what a refusal speaks of. A 403 takes the key and says what it may not be used for: other models may be open to it. */
 function remember(error: SignalboxError, { candidate: { state } }: Attempt): void {
   if (error.code === 'upstream_rate_limited') {
     state.penalty.cut()

@@ -11,7 +11,7 @@ import { endedReusedConnection } from './connections.ts'
 import { CommittedStream, type StreamSource } from './committed-stream.ts'
 import { type Decoder, createDecoder } from './decode.ts'
 import type { ExchangeOptions, Outgoing, UpstreamHeaders } from './exchange-options.ts'
-import { failureOfConnection } from './failure.ts'
+import { failureOfConnection, failureOfKey, unusableAnswer } from './failure.ts'
 import { type RefusalParts, refusalError } from './refusal.ts'
 import { billedFor } from './usage.ts'
 
@@ -78,21 +78,12 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource {
       if (outgoing instanceof Promise)
         outgoing.then(
           (ready) => this.send(ready),
-          (error: unknown) => this.keyFailed(error),
+          (error: unknown) => this.fail(failureOfKey(error, this.model)),
         )
       else this.send(outgoing)
     } catch (error) {
-      this.keyFailed(error)
+      this.fail(failureOfKey(error, this.model))
     }
-  }
-
-  private keyFailed(cause: unknown): void {
-    this.fail(
-      new SignalboxError('provider_auth_failed', 'The key for the provider could not be had', {
-        cause,
-        model: this.model,
-      }),
-    )
   }
 
   private send(outgoing: Outgoing): void {
@@ -356,13 +347,7 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource {
   }
 
   private bad(reason: string, cause?: unknown): SignalboxError {
-    const status = this.status === 200 ? {} : { status: this.status }
-    return new SignalboxError('bad_upstream_response', 'The provider gave no usable answer', {
-      reason,
-      cause,
-      model: this.model,
-      ...status,
-    })
+    return unusableAnswer({ reason, cause, status: this.status, model: this.model })
   }
 
   private fail(error: SignalboxError, billed?: Billed): void {

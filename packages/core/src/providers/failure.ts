@@ -148,6 +148,28 @@ export function failureOfConnection(error: unknown, answered: boolean, model: st
   return new SignalboxError('upstream_reset', 'The provider closed the connection without an answer', options)
 }
 
+/** What it means that there was no key to send. */
+export function failureOfKey(cause: unknown, model: string): SignalboxError {
+  return new SignalboxError('provider_auth_failed', 'The key for the provider could not be had', { cause, model })
+}
+
+/** An answer that nobody can use, as it came with a status. */
+interface UnusableAnswer {
+  /** What is wrong with it, in a word. */
+  readonly reason: string
+  readonly cause: unknown
+  readonly status: number
+  readonly model: string
+}
+
+/** What it means that an answer cannot be used. Its status says something only where that is not 200. */
+export function unusableAnswer({ status, ...about }: UnusableAnswer): SignalboxError {
+  return new SignalboxError('bad_upstream_response', 'The provider gave no usable answer', {
+    ...about,
+    ...(status !== 200 && { status }),
+  })
+}
+
 /** undici's parser leaves out its code. */
 const isParserError = (error: unknown) => error instanceof Error && error.name === 'HTTPParserError'
 

@@ -6,7 +6,10 @@ import type { Asked, Losses } from '../translation.ts'
 import { classifyUsage } from './answer.ts'
 import { readCalls, readContent, readReasoning, writeCall, writeReasoning } from './messages.ts'
 
-/** `finish_reason` by the neutral reason, and the other way. The last two are Mistral's and DeepSeek's, of answers that are not whole. */
+/**
+ * `finish_reason` by the neutral reason, and the other way. The last two are Mistral's and DeepSeek's, of answers that are
+ * not whole.
+ */
 export const readsStops: Readonly<Record<string, StopReason>> = {
   stop: 'stop',
   length: 'length',
