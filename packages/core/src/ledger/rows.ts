@@ -15,7 +15,7 @@ export const costValue = `iif(cost_nano_usd > ${2 ** 52}, cast(cost_nano_usd as 
 
 /** What replaying reads of an attempt: no more than stands in the index by time. */
 export const spentColumns =
-  'call_key, place, time, model, outcome, latency_ms, input, cached_input, cache_write, output, reasoning, fingerprint, ' +
+  'call_key, place, time, model, outcome, latency_ms, input, cached_input, cache_write, output, reasoning, long_cache_write, fingerprint, ' +
   `${costValue} as cost_nano_usd`
 export const callColumns =
   'call_key, call_id, parent, time, key, user, team, tags, route, model, outcome, duration_ms, failovers, decision'
@@ -106,7 +106,6 @@ export function attemptOf(row: SqlRow): LedgerAttempt {
     overrun: Boolean(Number(row['overrun'])),
     prices: row['prices'] === null ? undefined : (JSON.parse(row['prices'] as string) as UnitPrices),
     priceSource: optionalText(row['price_source']),
-    longCacheWriteTokens: optionalNumber(row['long_cache_write']),
     usageFaults: row['usage_faults'] === null ? undefined : (JSON.parse(row['usage_faults'] as string) as UsageFault[]),
   }
 }
@@ -124,6 +123,7 @@ export function spentOf(row: SqlRow): SpentAttempt {
     cacheWriteTokens: Number(row['cache_write']),
     outputTokens: Number(row['output']),
     reasoningTokens: Number(row['reasoning']),
+    longCacheWriteTokens: optionalNumber(row['long_cache_write']),
     costNanoUsd: row['cost_nano_usd'] === null ? undefined : BigInt(row['cost_nano_usd'] as bigint | number | string),
     fingerprint: optionalText(row['fingerprint']),
   }

@@ -66,6 +66,7 @@ export type SpentAttempt = Pick<
   | 'cacheWriteTokens'
   | 'outputTokens'
   | 'reasoningTokens'
+  | 'longCacheWriteTokens'
   | 'costNanoUsd'
   | 'fingerprint'
 >

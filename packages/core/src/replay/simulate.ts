@@ -2,6 +2,7 @@ import type { RouterOptions } from '../config/options.ts'
 import type { LedgerAttempt, LedgerCall, LedgerQuery, LedgerReader } from '../ledger/types.ts'
 import { type Price, costNanoUsd, inputTokensOf, pricesFor } from '../money/price.ts'
 import { usdOf } from '../money/usd.ts'
+import { noUsage } from '../reply.ts'
 import { createRouter } from '../router.ts'
 import { offline } from './offline.ts'
 
@@ -200,8 +201,9 @@ function costsOf({ call, attempts, to, price }: Decided, from: string): Costs | 
   const answering = attempts.findLast(({ model, outcome }) => model === call.model && outcome === 'ok')
   if (!answering) return 'the call failed: what it would have used at another model is not known'
   if (!price) return `the price of ${to} is not known`
+  const { outputTokens, reasoningTokens } = answering
   const inputTokens = inputTokensOf(answering)
-  const usage = { ...answering, inputTokens, cachedInputTokens: 0, cacheWriteTokens: 0, longCacheWriteTokens: 0 }
+  const usage = { ...noUsage, inputTokens, outputTokens, reasoningTokens }
   return { was, would: BigInt(costNanoUsd(usage, pricesFor(price, inputTokens))) }
 }
 

@@ -1,27 +1,44 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createFakeClock } from '@signalbox/testkit'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { createMemoryLedger } from '../ledger/memory-ledger.ts'
+import { createSqliteLedger } from '../ledger/sqlite-ledger.ts'
+import type { Ledger } from '../ledger/types.ts'
 import { costNanoUsd, priceOf } from '../money/price.ts'
 import { usdOf } from '../money/usd.ts'
 import type { Usage } from '../types.ts'
 import { replay } from './replay.ts'
 
 const clock = createFakeClock({ wallTime: Date.UTC(2026, 9, 20) })
-const prices = { dear: priceOf({ input: 15, output: 75 }), cheap: priceOf({ input: 0.42, output: 2.1 }) }
+const prices = {
+  dear: priceOf({ input: 15, output: 75 }),
+  cheap: priceOf({ input: 0.42, output: 2.1, longCacheWrite: 0.84 }),
+}
 const known = { names: Object.keys(prices), priceOf: (name: string) => prices[name as keyof typeof prices] }
 
+interface Rows {
+  readonly model: keyof typeof prices
+  readonly count: number
+  readonly tokens?: number
+  /** Written to the provider's cache for an hour. */
+  readonly written?: number
+  readonly outcome?: string
+}
+
 /** A ledger of so many attempts at each model. */
-function ledgerOf(rows: readonly { model: keyof typeof prices; count: number; tokens?: number; outcome?: string }[]) {
-  const ledger = createMemoryLedger({ clock, prices: known })
+function ledgerOf(rows: readonly Rows[], ledger: Ledger = createMemoryLedger({ clock, prices: known })) {
   let calls = 0
-  for (const { model, count, tokens = 800, outcome = 'ok' } of rows) {
+  for (const { model, count, tokens = 800, written = 0, outcome = 'ok' } of rows) {
     for (let index = 0; index < count; index++) {
       const usage: Usage = {
         inputTokens: tokens,
         cachedInputTokens: 0,
-        cacheWriteTokens: 0,
+        cacheWriteTokens: written,
         outputTokens: 100,
         reasoningTokens: 0,
+        longCacheWriteTokens: written,
       }
       ledger.post({
         callKey: `c${++calls}`,
@@ -82,6 +99,23 @@ describe('recommendations', () => {
       found.map(({ savingsUsd }) => Number(savingsUsd)).toSorted((a, b) => b - a),
     )
     for (const { unknown } of found) expect(unknown).toMatch(/^whether /)
+  })
+
+  it('replay what was written to a cache for an hour at its price, from SQLite as from memory', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'recommend-'))
+    const inFile = createSqliteLedger({ file: join(folder, 'ledger.db'), clock, prices: known })
+    onTestFinished(async () => {
+      await inFile.end()
+      rmSync(folder, { recursive: true })
+    })
+    const rows = [
+      { model: 'dear', count: 20, tokens: 300, written: 500 },
+      { model: 'cheap', count: 2 },
+    ] as const
+    const found = ledgerOf(rows, inFile).recommendations()
+    expect(found).toEqual(ledgerOf(rows).recommendations())
+    const moved = found.find(({ kind }) => kind === 'cheap_model_underused')!
+    expect(moved.savingsUsd).toBe(usdOf(20n * (19_500_000n - (126_000n + 420_000n + 210_000n))))
   })
 
   it('are none where nothing would have cost less', () => {
