@@ -188,6 +188,22 @@ describe('createSqliteStore', () => {
     expect(store.reserve({ id: 'b', entries: [tokens(1)], leaseMs })).toEqual({ granted: true })
   })
 
+  it('is read without being written, with what this process has not written down yet', () => {
+    const { open, clock, file } = setUp()
+    const store = open()
+    spendFromSlice(store, tokens(5))
+    clock.advanceSync(30)
+    void store.reserve({ id: 'last', entries: [tokens(5)], leaseMs })
+    store.settle('last', [5])
+    const watching = new DatabaseSync(file)
+    cleanUps.push(() => watching.close())
+    const version = () => watching.prepare('PRAGMA data_version').get()
+    const before = version()
+    clock.advanceSync(1)
+    expect(readOne(store, tokens(1))).toEqual({ posted: 105, held: 0, remaining: 895, resetMs: 59_999 })
+    expect(version()).toEqual(before)
+  })
+
   it('waits once for one who keeps the file for long, and not at every try', () => {
     const { open, clock, file } = setUp()
     const store = open({ busyTimeoutMs: 1_000 })
