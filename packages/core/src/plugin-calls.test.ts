@@ -7,7 +7,7 @@ import { type HookOptions, type PluginServices, definePlugin } from './plugin.ts
 import type { Provider } from './providers/provider.ts'
 import { plainReply, readBody } from './reply.ts'
 import { createRouter } from './router.ts'
-import type { Call, Reply } from './types.ts'
+import type { Attempt, Call, Reply } from './types.ts'
 
 let asked: string[] = []
 
@@ -93,18 +93,18 @@ describe('a call of a plugin that asks what its caller asks', () => {
       await readBody(await services!.handle(call, { body: call.request.body }))
     }
     const changed = (reply: Reply) => ({ ...reply, body: Buffer.from('changed') })
+    const call: HookOptions<Call> = {
+      stage: 'admit',
+      run: async (one, next) => changed((await askAlso(one), await next(one))),
+    }
+    const attempt: HookOptions<Attempt> = {
+      stage: 'retry',
+      run: async (one, next) => changed((await askAlso(one.call), await next(one))),
+    }
     return definePlugin({
       name: 'twice',
       setup: (given) => void (services = given),
-      ...(place === 'admit' && {
-        call: { stage: place, run: async (call, next) => changed((await askAlso(call), await next(call))) },
-      }),
-      ...(place === 'retry' && {
-        attempt: {
-          stage: place,
-          run: async (attempt, next) => changed((await askAlso(attempt.call), await next(attempt))),
-        },
-      }),
+      ...(place === 'admit' ? { call } : { attempt }),
     })
   }
 
