@@ -182,7 +182,7 @@ function routerOf(parts: RouterParts, opened: Opened): Router {
       return call.record
     },
     replay: (recorded) => redecide(recorded, routes),
-    reroute: (recorded, attempts) => reroute(recorded, attempts, routes),
+    reroute: (recorded, attempts) => reroute(recorded, attempts, { routes, policy }),
     policy,
     order: rings.order,
     routeOrders: rings.routeOrders,

@@ -351,12 +351,13 @@ describe('names', () => {
 describe('references', () => {
   it('to models must be known, in the list and in the fallback, and not repeat', () => {
     const options = config({
-      routes: { auto: { models: ['a', { model: 'x' }, { model: 'a' }], fallback: ['b', 'y'] } },
+      routes: { auto: { models: ['a', { model: 'x' }, { model: 'a' }], fallback: ['b', 'y', 'b'] } },
     })
     expect(faultsOf(options)).toEqual([
       'routes.auto.models[1]: no model is named "x"; there are a, b',
       'routes.auto.models[2]: "a" is listed twice',
       'routes.auto.fallback[1]: no model is named "y"; there are a, b',
+      'routes.auto.fallback[2]: "b" is listed twice',
     ])
   })
 

@@ -3,6 +3,7 @@ import { promisify } from 'node:util'
 import type { Clock, Timer } from '../clock.ts'
 import type { KnownPrices } from '../reports/baseline.ts'
 import { createBatches } from './batches.ts'
+import { createCheckpointer } from './checkpointer.ts'
 import { abandonedIntents, openJournal } from './journal.ts'
 import { lostAttempt, lostCall } from './lost.ts'
 import { type Posted, createRowWriter } from './row-writer.ts'
@@ -57,7 +58,12 @@ function ledgerIn(files: Files, options: SqliteLedgerOptions): Ledger {
     failures += 1
     onError?.(error)
   }
-  const commit = createRowWriter(database, fail)
+  const checkpointer = createCheckpointer(file, database)
+  const writeRows = createRowWriter(database, fail)
+  const commit = (rows: readonly Posted[]) => {
+    writeRows(rows)
+    checkpointer.written(rows.length)
+  }
   const batches = createBatches<Posted>({ clock, batchMs, commit, acknowledge, onError: fail })
   const stopRecovering = startRecovering(() => recover(file, { commit, log }), { clock, onError: fail })
 
@@ -85,6 +91,7 @@ function ledgerIn(files: Files, options: SqliteLedgerOptions): Ledger {
       while (batches.isWaiting)
     } finally {
       batches.end()
+      await checkpointer.end()
       closeFiles(files)
     }
   }

@@ -2,6 +2,7 @@ import { Look, decide } from '../decide.ts'
 import type { RecordedCall } from '../decision.ts'
 import type { CandidateRecord, CallRecord } from '../record.ts'
 import type { Route, RouteTable } from '../route-table.ts'
+import type { Call } from '../types.ts'
 import { NotRecorded, type Redecidable, callOf, redecidable } from './recorded-call.ts'
 
 /** What came of making a recorded decision again. */
@@ -25,17 +26,24 @@ export async function redecide(recorded: RecordedCall, routes: RouteTable): Prom
     return unknown(`what the strategy "${route.strategy.name}" went by is not recorded`)
   const made = await decideAgain(recorded, route, decision)
   if ('why' in made) return unknown(made.why)
-  const [was, is] = [textOf(decision), textOf(made.record)]
+  const [was, is] = [textOf(decision), textOf(made.call.record)]
   return was === is ? { outcome: 'same' } : { outcome: 'different', was, is }
 }
 
 const unknown = (why: string) => ({ outcome: 'unknown', why }) as const
 
-/** The record of a decision, or why it could not be made. */
-export type Remade = { readonly record: CallRecord } | { readonly why: string }
+/** A call as it was decided on again, or why it could not be. */
+export type Remade = { readonly call: Call } | { readonly why: string }
+
+/** What is known of how a candidate looked. */
+export type Seen = Partial<CandidateRecord> & Pick<CandidateRecord, 'name'>
 
 /** How candidates looked, and what the strategy went by. */
-type Recorded = Pick<Redecidable, 'candidates' | 'passedOver' | 'assessment'>
+export interface Recorded {
+  readonly candidates: readonly Seen[]
+  readonly passedOver: readonly Seen[]
+  readonly assessment?: unknown
+}
 
 /** Decides on a recorded call by a route: with candidates as they were, where they were there. */
 export async function decideAgain(
@@ -45,7 +53,7 @@ export async function decideAgain(
   { candidates, passedOver, assessment }: Recorded = decision,
 ): Promise<Remade> {
   const call = callOf(recorded, decision)
-  const seen = new Map<string, CandidateRecord>([...candidates, ...passedOver].map((one) => [one.name, one]))
+  const seen = new Map<string, Seen>([...candidates, ...passedOver].map((one) => [one.name, one]))
   const looks = new Map([...route.candidates].map(([name, view]) => [name, new Look(view, seen.get(name))]))
   try {
     await decide(call, route, { now: decision.decidedMs, looks, assessment })
@@ -56,7 +64,7 @@ export async function decideAgain(
     // A call for which nothing was left is a decision too; what fails in another way is a fault of the strategy.
     if ((error as { code?: string }).code === 'plugin_failed') return { why: (error as Error).message }
   }
-  return { record: call.record }
+  return { call }
 }
 
 /** The part of a decision that is made again. */

@@ -1,71 +1,122 @@
 import type { RecordedCall } from '../decision.ts'
 import type { LedgerAttempt } from '../ledger/types.ts'
-import type { Price } from '../money/price.ts'
+import { type Price, inputTokensOf } from '../money/price.ts'
+import type { AttemptRecord } from '../record.ts'
 import type { Route, RouteTable } from '../route-table.ts'
 import type { Call } from '../types.ts'
-import { callOf, redecidable } from './recorded-call.ts'
-import { decideAgain } from './redecide.ts'
+import { type Redecidable, redecidable } from './recorded-call.ts'
+import { type Recorded, type Seen, decideAgain } from './redecide.ts'
 
 /** Where another policy would have sent a call first, or why that can't be known. */
 export type Rerouted =
-  | { readonly outcome: 'decided'; readonly model: string; readonly reason: string; readonly price: Price | undefined }
+  | {
+      readonly outcome: 'decided'
+      readonly model: string
+      readonly reason: string
+      readonly price: Price | undefined
+      /** Whether this very policy decided on it then: it went as it would go. */
+      readonly isUnchanged: boolean
+    }
   | { readonly outcome: 'unknown'; readonly why: string }
   /** None was decided on: a cache answered, or the call was refused before. */
   | { readonly outcome: 'undecided' }
+
+/** The policy that decides again. */
+export interface OtherPolicy {
+  readonly routes: RouteTable
+  readonly policy: string
+}
 
 /** Decides on a recorded call by routes of another policy, and tells the strategy what came of it. */
 export async function reroute(
   recorded: RecordedCall,
   attempts: readonly LedgerAttempt[],
-  routes: RouteTable,
+  { routes, policy }: OtherPolicy,
 ): Promise<Rerouted> {
   const decision = redecidable(recorded)
   if (!decision) return { outcome: 'undecided' }
+  const isUnchanged = decision.policy === policy
   const route = routes.find(decision.facts.route) ?? routes.find(recorded.route)
   if (!route) return { outcome: 'unknown', why: `there is no route named ${JSON.stringify(recorded.route)}` }
-  // Prices are the other policy's own, and so is what its strategy goes by.
-  const seen = {
-    candidates: decision.candidates.map(({ price: _was, ...one }) => one),
-    passedOver: decision.passedOver.map(({ price: _was, ...one }) => one),
-    assessment: undefined,
-  }
-  const made = await decideAgain(recorded, route, decision, seen)
+  const why = `what the strategy "${route.strategy.name}" would have made of the answer is not recorded`
+  if (route.strategy.route && !isUnchanged) return { outcome: 'unknown', why }
+  const made = await decideAgain(
+    recorded,
+    route,
+    counted(decision, attempts),
+    isUnchanged ? decision : asSeen(decision),
+  )
   if ('why' in made) return { outcome: 'unknown', why: made.why }
-  const [first] = made.record.candidates
+  const { call } = made
+  const [first] = call.record.candidates
   if (!first) return { outcome: 'unknown', why: 'no model would have been left to try' }
-  const call = callOf(recorded, decision)
-  const { assessment } = made.record
-  const candidates = route.views.filter(({ name }) => made.record.candidates.some((one) => one.name === name))
-  if (candidates.some(({ name }) => name === first.name))
-    route.strategy.observe?.({
-      type: 'taken',
-      name: first.name,
-      candidates,
-      call,
-      ...(assessment !== undefined && { assessment }),
-    })
-  for (const attempt of attempts) tell(route, call, attempt)
+  teach(route, call, attempts)
+  if (first.propensity !== undefined && !isUnchanged && !attempts.some(({ model }) => model === first.name))
+    return { outcome: 'unknown', why: 'what the strategy would have learned from its own draws is not recorded' }
   return {
     outcome: 'decided',
     model: first.name,
     reason: first.reason,
     price: route.candidates.get(first.name)!.price,
+    isUnchanged,
   }
 }
 
-/** What an attempt that was made says of a model says it under any policy. */
-function tell({ strategy, candidates }: Route, call: Call, attempt: LedgerAttempt): void {
-  const { model: name, outcome, latencyMs, firstTokenMs } = attempt
-  if (!candidates.has(name)) return
-  const ok = outcome === 'ok'
-  strategy.observe?.({ type: 'started', name, call })
-  strategy.observe?.({
-    type: 'ended',
-    name,
-    call,
-    ok,
-    ...(!ok && { code: outcome }),
-    latencyMs,
-    ...(firstTokenMs !== undefined && { firstTokenMs }),
-  })
+/** How candidates looked. Prices and weights are the other policy's own, and so is what its strategy goes by. */
+const asSeen = ({ candidates, passedOver }: Redecidable): Recorded => ({
+  candidates: candidates.map(withoutTerms),
+  passedOver: passedOver.map(withoutTerms),
+})
+
+const withoutTerms = ({ price: _price, weight: _weight, ...one }: Seen): Seen => one
+
+/** With the input that was billed, where none was estimated at the time. */
+function counted(decision: Redecidable, attempts: readonly LedgerAttempt[]): Redecidable {
+  const { facts } = decision
+  const inputTokens = Math.max(0, ...attempts.map(inputTokensOf))
+  if (facts.tokens || inputTokens === 0) return decision
+  const { maxOutputTokens = 0, choices = 1 } = facts
+  return { ...decision, facts: { ...facts, tokens: { inputTokens, outputTokens: maxOutputTokens * choices, choices } } }
+}
+
+/** Tells the strategy what was decided, and what came of the attempts that were made: that says the same under any policy. */
+function teach({ strategy, views, candidates }: Route, call: Call, attempts: readonly LedgerAttempt[]): void {
+  const { record } = call
+  const [first] = record.candidates
+  const { assessment } = record
+  const listed = views.filter(({ name }) => record.candidates.some((one) => one.name === name))
+  if (listed.some(({ name }) => name === first!.name))
+    strategy.observe?.({
+      type: 'taken',
+      name: first!.name,
+      candidates: listed,
+      call,
+      ...(assessment !== undefined && { assessment }),
+    })
+  for (const attempt of attempts.filter(({ model }) => candidates.has(model))) {
+    const { model: name, outcome, latencyMs, firstTokenMs } = attempt
+    const ok = outcome === 'ok'
+    record.attempts.push(recordOf(attempt, call))
+    strategy.observe?.({ type: 'started', name, call })
+    strategy.observe?.({
+      type: 'ended',
+      name,
+      call,
+      ok,
+      ...(!ok && { code: outcome }),
+      latencyMs,
+      ...(firstTokenMs !== undefined && { firstTokenMs }),
+    })
+  }
+}
+
+function recordOf({ model, provider, outcome, time, costNanoUsd }: LedgerAttempt, { record }: Call): AttemptRecord {
+  return {
+    model,
+    provider,
+    number: record.attempts.filter((one) => one.model === model).length + 1,
+    startedMs: time - record.startedAt,
+    outcome: outcome as AttemptRecord['outcome'],
+    ...(costNanoUsd !== undefined && { costNanoUsd: Number(costNanoUsd) }),
+  }
 }

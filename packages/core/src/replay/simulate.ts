@@ -1,10 +1,12 @@
 import type { RouterOptions } from '../config/options.ts'
 import type { LedgerAttempt, LedgerCall, LedgerQuery, LedgerReader } from '../ledger/types.ts'
-import { type Price, costNanoUsd, inputTokensOf, pricesFor } from '../money/price.ts'
+import { costNanoUsd, inputTokensOf, pricesFor } from '../money/price.ts'
 import { usdOf } from '../money/usd.ts'
 import { noUsage } from '../reply.ts'
+import type { CallRecord } from '../record.ts'
 import { createRouter } from '../router.ts'
 import { offline } from './offline.ts'
+import type { Rerouted } from './reroute.ts'
 
 /** Calls that would have gone from one model to another. */
 export interface SimulatedMove {
@@ -80,7 +82,7 @@ export async function simulate(
       now = Math.max(now, call.time)
       const attempts = [...ledger.attempts({ callKey: call.callKey })]
       const rerouted = await router.reroute(call, attempts)
-      if (rerouted.outcome === 'decided') tally.decided({ call, attempts, to: rerouted.model, price: rerouted.price })
+      if (rerouted.outcome === 'decided') tally.decided({ call, attempts, ...rerouted })
       else if (rerouted.outcome === 'unknown') tally.unknown(call, rerouted.why)
       else tally.undecided++
     }
@@ -90,11 +92,9 @@ export async function simulate(
   }
 }
 
-interface Decided {
+type Decided = Extract<Rerouted, { readonly outcome: 'decided' }> & {
   readonly call: LedgerCall
   readonly attempts: readonly LedgerAttempt[]
-  readonly to: string
-  readonly price: Price | undefined
 }
 
 interface Costs {
@@ -123,7 +123,7 @@ class Tally {
   }
 
   decided(decided: Decided): void {
-    const { call, to } = decided
+    const { call, model: to } = decided
     const from = firstOf(call)
     const caller = this.#caller(call)
     caller.calls++
@@ -194,10 +194,11 @@ function firstOf({ decision, model = '' }: LedgerCall): string {
 }
 
 /** What a call cost and would have cost, in nano-USD; or why that can't be known. */
-function costsOf({ call, attempts, to, price }: Decided, from: string): Costs | string {
+function costsOf({ call, attempts, model: to, price, isUnchanged }: Decided, from: string): Costs | string {
   if (attempts.some((attempt) => attempt.costNanoUsd === undefined)) return 'what the call cost is not known'
-  const was = attempts.reduce((sum, attempt) => sum + (attempt.costNanoUsd ?? 0n), 0n)
-  if (to === from) return { was, would: was }
+  const was = sumOf(attempts)
+  if (isUnchanged || (to === from && !wasVerified(call))) return { was, would: was }
+  if (to === from) return { was, would: sumOf(attempts.filter(({ model }) => model === to)) }
   const answering = attempts.findLast(({ model, outcome }) => model === call.model && outcome === 'ok')
   if (!answering) return 'the call failed: what it would have used at another model is not known'
   if (!price) return `the price of ${to} is not known`
@@ -206,6 +207,15 @@ function costsOf({ call, attempts, to, price }: Decided, from: string): Costs | 
   const usage = { ...noUsage, inputTokens, outputTokens, reasoningTokens }
   return { was, would: BigInt(costNanoUsd(usage, pricesFor(price, inputTokens))) }
 }
+
+/** Whether a cascade asked other models because of an answer of the first. */
+function wasVerified({ decision }: LedgerCall): boolean {
+  const { cascade } = decision as Partial<CallRecord>
+  return cascade !== undefined && cascade.verdict !== 'skipped'
+}
+
+const sumOf = (attempts: readonly LedgerAttempt[]) =>
+  attempts.reduce((sum, attempt) => sum + (attempt.costNanoUsd ?? 0n), 0n)
 
 function count(counts: Map<string, number>, name: string): void {
   counts.set(name, (counts.get(name) ?? 0) + 1)

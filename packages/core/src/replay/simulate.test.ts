@@ -1,0 +1,121 @@
+import { createFakeClock, createSimulatedDispatcher, seededRandom } from '@signalbox/testkit'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import {
+  type RouteOptions,
+  type RouterOptions,
+  byBandit,
+  byCascade,
+  createRouter,
+  openaiCompatible,
+  simulate,
+} from '../index.ts'
+import { usdOf } from '../money/usd.ts'
+
+const names = ['small', 'middle', 'large'] as const
+
+/** A configuration with one route, on a clock of its own. */
+function policyOf(auto: RouteOptions) {
+  const clock = createFakeClock({ turns: 1 })
+  const random = seededRandom(7)
+  const models = names.map((name, at) => [
+    name,
+    openaiCompatible({
+      baseUrl: `http://${name}.invalid/v1`,
+      dispatcher: createSimulatedDispatcher({ clock, random, latencyMs: { p50: 400, p99: 500 } }),
+      price: { input: 1 + 10 * at, output: 4 + 30 * at },
+    }),
+  ])
+  const options: RouterOptions = {
+    models: Object.fromEntries(models),
+    routes: { auto },
+    clock,
+    random,
+    ledger: 'memory',
+  }
+  return { options, clock }
+}
+
+/** The same hundred calls by a policy: the ledger, and what they cost. */
+async function played(auto: RouteOptions) {
+  const { options, clock } = policyOf(auto)
+  const router = createRouter(options)
+  onTestFinished(() => router.close())
+  for (let sent = 0; sent < 100; sent++) {
+    const body = { model: 'auto', messages: [{ role: 'user', content: `What is ${sent} + 2?` }] }
+    router.handle({ body }).catch(() => undefined)
+    await clock.advance(2_000)
+  }
+  const ledger = router.ledger!
+  const cost = [...ledger.attempts()].reduce((sum, { costNanoUsd = 0n }) => sum + costNanoUsd, 0n)
+  return { ledger, costUsd: usdOf(cost) }
+}
+
+const mostlySmall: RouteOptions = { strategy: 'weighted', models: [{ model: 'small', weight: 9 }, 'middle'] }
+const verified: RouteOptions = {
+  strategy: byCascade({ cheap: ['small'], strong: ['large'], verify: () => false }),
+}
+
+describe('a simulation', () => {
+  it.each<[string, RouteOptions]>([
+    ['other weights', { strategy: 'weighted', models: ['small', { model: 'middle', weight: 9 }] }],
+    ['no weight', { strategy: 'weighted', models: [{ model: 'small', weight: 0 }, 'middle'] }],
+    ['turns by other weights', { strategy: 'round-robin', models: ['small', { model: 'middle', weight: 3 }] }],
+    ['the cheapest model', { strategy: 'cheapest', models: names }],
+  ])('of %s comes to what a run with that policy costs', async (_policy, auto) => {
+    const { ledger, costUsd } = await played(mostlySmall)
+    const run = await played(auto)
+    expect(run.costUsd).not.toBe(costUsd)
+    expect(await simulate(ledger, policyOf(auto).options)).toMatchObject({
+      calls: 100,
+      costUsd,
+      wouldCostUsd: run.costUsd,
+      unknown: [],
+      unpriced: [],
+    })
+  })
+
+  it('does not know what a cascade would have made of an answer, nor what a bandit would have learned', async () => {
+    const { ledger } = await played(mostlySmall)
+    expect(await simulate(ledger, policyOf(verified).options)).toMatchObject({
+      moved: 0,
+      unknown: [{ why: 'what the strategy "cascade" would have made of the answer is not recorded', calls: 100 }],
+    })
+    const bandit: RouteOptions = { strategy: byBandit({ arms: ['small', 'large'] }) }
+    const { moved, unknown } = await simulate(ledger, policyOf(bandit).options)
+    expect(unknown).toMatchObject([{ why: 'what the strategy would have learned from its own draws is not recorded' }])
+    const { length: movable } = [...ledger.attempts({ model: 'middle' })]
+    expect(moved).toBeLessThanOrEqual(movable)
+  })
+
+  it('leaves a cascade without the cost of what it asked besides', async () => {
+    const { ledger, costUsd } = await played(verified)
+    for (const model of ['small', 'large']) {
+      const alone: RouteOptions = { models: [model] }
+      const { costUsd: wouldCostUsd } = await played(alone)
+      expect(await simulate(ledger, policyOf(alone).options)).toMatchObject({ costUsd, wouldCostUsd })
+    }
+  })
+
+  it('lets a bandit learn from the answers of the models that it draws', async () => {
+    const { ledger } = await played({ strategy: 'weighted', models: [{ model: 'small', weight: 4 }, 'large'] })
+    const dear: RouteOptions = { strategy: byBandit({ arms: ['small', 'large'], lambda: 5_000 }) }
+    const { same } = await simulate(ledger, policyOf(dear).options)
+    // By chance alone it would be half of them.
+    expect(same).toBeGreaterThan(55)
+  })
+
+  it.each<[string, RouteOptions]>([
+    ['a cascade', verified],
+    ['a bandit', { strategy: byBandit({ arms: ['small', 'large'], lambda: 100 }) }],
+    ['the fastest', { strategy: 'least-latency', models: names }],
+  ])('of the very policy that decided changes nothing: %s', async (_strategy, auto) => {
+    const { ledger, costUsd } = await played(auto)
+    expect(await simulate(ledger, policyOf(auto).options)).toMatchObject({
+      same: 100,
+      moved: 0,
+      costUsd,
+      wouldCostUsd: costUsd,
+      unknown: [],
+    })
+  })
+})
