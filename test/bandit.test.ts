@@ -77,6 +77,18 @@ describe('a bandit on a route', () => {
     expect(stoodIn).toBeGreaterThan(0)
     expect(chosen.reason).toContain(`by ${40 - stoodIn} calls`)
   })
+
+  it('takes no turn from the strategy for the rest of the calls where it draws itself', async () => {
+    const models = {
+      a: { answers, price: { input: 10, output: 30 } },
+      b: { answers, price: { input: 0.1, output: 0.4 } },
+    }
+    const { ask, records } = play({ lambda: 500, share: 0.5, strategy: 'round-robin' }, models)
+    await ask(200)
+    const turns = records().flatMap(({ candidates: [first] }) => (first.propensity === undefined ? [first.name] : []))
+    expect(turns.length).toBeGreaterThan(70)
+    expect(turns).toEqual(turns.map((_name, at) => (at % 2 === 0 ? 'a' : 'b')))
+  })
 })
 
 describe('the configuration of a bandit', () => {

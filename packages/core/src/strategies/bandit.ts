@@ -75,6 +75,8 @@ export function bandit(options: BanditOptions, { clock }: Services, make: MakeSt
     observe(outcome) {
       if (outcome.type === 'taken') {
         const { assessment, ...taken } = outcome
+        // Whose turn it was concerns the one that decided.
+        if (isOwn(outcome.call.record.candidates)) return
         const { others: ofOthers } = (assessment ?? {}) as Partial<Assessed>
         others?.observe?.({ ...taken, ...(ofOthers !== undefined && { assessment: ofOthers }) })
       } else others?.observe?.(outcome)
@@ -125,10 +127,13 @@ export function bandit(options: BanditOptions, { clock }: Services, make: MakeSt
   }
 
   /** Only calls count that it decided on by itself: what another strategy chose, that chose for its reasons. */
-  function wasChosen(name: string, [first]: CallRecord['candidates']): boolean {
-    return arms.includes(name) && first?.name === name && first.propensity !== undefined
+  function wasChosen(name: string, candidates: CallRecord['candidates']): boolean {
+    return arms.includes(name) && candidates[0]?.name === name && isOwn(candidates)
   }
 }
+
+/** Whether the bandit itself put them in order. */
+const isOwn = ([first]: CallRecord['candidates']) => first?.propensity !== undefined
 
 interface Play {
   readonly beliefs: Assessed['beliefs']
