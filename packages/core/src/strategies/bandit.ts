@@ -1,5 +1,5 @@
 import { propensities } from '../bandit/propensities.ts'
-import { createRewards } from '../bandit/rewards.ts'
+import { type Reward, createRewards } from '../bandit/rewards.ts'
 import type { Random } from '../clock.ts'
 import type { CallRecord } from '../record.ts'
 import type { Call, CandidateView, Services } from '../types.ts'
@@ -115,15 +115,19 @@ export function bandit(options: BanditOptions, { clock }: Services, make: MakeSt
     if (ok && unrated === 'ignore') return
     const costNanoUsd = tries.reduce((sum, attempt) => sum + (attempt.costNanoUsd ?? 0), 0)
     const value = rewardOf(Number(ok), costNanoUsd)
-    rewards.add({ key: record.key, context: contextOf(record.labels), arm: name, value }, clock.now())
+    keep({ key: record.key, context: contextOf(record.labels), arm: name, value })
   }
 
   function relearn(outcome: Extract<Outcome, { type: 'rated' }>): void {
     const { callKey, name, score, costNanoUsd, labels, ageMs, candidates } = outcome
     if (!wasChosen(name, candidates)) return
     const value = rewardOf(score, costNanoUsd)
-    if (rewards.replace(callKey, value, clock.now())) return
-    rewards.add({ key: callKey, context: contextOf(labels), arm: name, value, ageMs }, clock.now())
+    keep({ key: callKey, context: contextOf(labels), arm: name, value, ageMs })
+  }
+
+  /** A call counts once: what is known of it later holds. */
+  function keep(reward: Reward): void {
+    if (!rewards.replace(reward.key, reward.value, clock.now())) rewards.add(reward, clock.now())
   }
 
   /** Only calls count that it decided on by itself: what another strategy chose, that chose for its reasons. */
