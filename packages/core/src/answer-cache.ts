@@ -8,7 +8,6 @@ import { createCallKeys } from './call-key.ts'
 import type { Clock, Timer } from './clock.ts'
 import type { RouterOptions } from './config/options.ts'
 import { dialects } from './dialects/index.ts'
-import { SignalboxError } from './errors.ts'
 import type { EventBus } from './events.ts'
 import { usdOf } from './money/usd.ts'
 import type { CacheRecord } from './record.ts'
@@ -78,14 +77,9 @@ export function createCallFlights(clock: Clock): Flights {
   return createFlights({
     clock,
     maximumBytes: largestAnswerBytes,
-    endOf: ({ dialect, model }, why) => dialects[dialect].errorEvent(new SignalboxError(why, messages[why], { model })),
+    endOf: ({ dialect }, why) => dialects[dialect].errorEvent(why),
   })
 }
-
-const messages = {
-  deadline_exceeded: "The call's time is up",
-  stream_interrupted: 'The stream broke off',
-} as const
 
 /** Makes the cache of a router; undefined where the configuration has none. */
 export function createAnswerCache(options: RouterOptions, services: CacheServices): AnswerCache | undefined {

@@ -32,12 +32,14 @@ export function createCallKeys(
     )
 
   return function keyOfCall(call) {
-    const { identity, route, dialect, headers, request } = call
-    const tenant = tenantOf(identity, per)
-    const sent = JSON.stringify([tenant, route, dialect, askedBy(headers)]) + bufferOf(request.bytes).toString('latin1')
+    const { identity, route, dialect, headers, labels, madeBy, request } = call
+    // Models are chosen by labels; and a call that a plugin makes goes without that plugin's hooks, and waits for no call
+    // that waits for it.
+    const who = [tenantOf(identity, per), labels, madeBy]
+    const sent = JSON.stringify([who, route, dialect, askedBy(headers)]) + bufferOf(request.bytes).toString('latin1')
     const before = known.get(sent)
     if (before !== undefined) return before
-    const key = keyOf([tenant, versionsOf(route), modelsOf(table, route), requestOf(call)])
+    const key = keyOf([who, versionsOf(route), modelsOf(table, route), requestOf(call)])
     known.set(sent, key)
     return key
   }

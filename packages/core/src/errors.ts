@@ -212,6 +212,11 @@ export function isSignalboxError(error: unknown): error is SignalboxError {
   return typeof error === 'object' && error !== null && brand in error
 }
 
+/** What the reader of a stream that broke is told: an error of ours in its own words. */
+export function brokenOff(error: unknown): SignalboxError {
+  return isSignalboxError(error) ? error : new SignalboxError('stream_interrupted', 'The stream broke off')
+}
+
 /** The same error for another call, with what is different there: an error belongs to one. */
 export function errorForAnother(error: SignalboxError, different: SignalboxErrorOptions = {}): SignalboxError {
   const { code, message, cause, answer, failures: _failures, billed: _billed, ...rest } = error

@@ -66,6 +66,10 @@ describe('a reply that is none', () => {
     await expect(hook(async () => beyond)(call, async () => plain())).rejects.toEqual(failure('plugin_failed'))
     const split = { ...plain(), headers: { 'x-own': 'a\r\nx-other: b' } }
     await expect(hook(async () => split)(call, async () => plain())).rejects.toEqual(failure('plugin_failed'))
+    const strange = { ...plain(), dialect: 'esperanto' } as unknown as Reply
+    await expect(hook(async () => strange)(call, async () => plain())).rejects.toEqual(failure('plugin_failed'))
+    const nameless = { ...plain(), model: undefined } as unknown as Reply
+    await expect(hook(async () => nameless)(call, async () => plain())).rejects.toEqual(failure('plugin_failed'))
     const endless = { ...plain(), ended: undefined } as unknown as Reply
     await expect(hook(async () => endless)(call, async () => plain())).rejects.toEqual(failure('plugin_failed'))
   })

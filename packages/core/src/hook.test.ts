@@ -47,7 +47,7 @@ describe('a hook', () => {
   it('may answer by itself', async () => {
     const own = replyWith()
     const next = vi.fn<Handler<Call>>()
-    await expect(hook({ run: async () => own })(call, next)).resolves.toBe(own)
+    await expect(hook({ run: async () => own })(call, next)).resolves.toMatchObject({ status: 200, body: own.body })
     expect(next).not.toHaveBeenCalled()
   })
 

@@ -4,6 +4,7 @@ import type { EventBus } from './events.ts'
 import { came, faultOfReply, isCopyOf } from './hook-checks.ts'
 import type { PlacedHook, Ring } from './order.ts'
 import type { Bounded, Overdue } from './overdue.ts'
+import { ownReply } from './plugin-reply.ts'
 import type { Attempt, Call, Handler, Middleware, Reply } from './types.ts'
 
 /** What running a plugin's hook needs. */
@@ -74,7 +75,9 @@ class HookRun<C extends Call | Attempt> implements Bounded {
   private isOver = false
   private late: SignalboxError | undefined
   private settle: ((reply: Reply | Promise<Reply>) => void) | undefined
-  /** Streams that `next` brought and that have not ended. */
+  /** What `next` brought. */
+  private readonly brought: Reply[] = []
+  /** Streams among it that have not ended. */
   private streams: Set<Reply> | undefined
 
   constructor(manner: Manner, deadline: number, call: C, next: Handler<C>) {
@@ -153,6 +156,7 @@ class HookRun<C extends Call | Attempt> implements Bounded {
 
   private leave(reply: Reply): void {
     this.inside--
+    this.brought.push(reply)
     if (reply.body instanceof Uint8Array) return
     const streams = (this.streams ??= new Set())
     streams.add(reply)
@@ -161,14 +165,21 @@ class HookRun<C extends Call | Attempt> implements Bounded {
 
   private afterReturn(returned: unknown): void {
     const fault = faultOfReply(returned)
-    const reply = returned as Reply
-    if (!this.settle) return fault || this.manner.open ? undefined : reply.cancel(this.late)
+    const given = returned as Reply
+    if (!this.settle) return fault || this.manner.open ? undefined : given.cancel(this.late)
     if (fault) return this.finish(() => this.recover(this.fault('returned no reply', fault)))
-    this.streams?.delete(reply)
+    this.streams?.delete(given)
+    const reply = this.brought.includes(given) ? given : this.own(given)
     if (!this.streams?.size) return this.finish(() => reply)
     if (reply.body instanceof Uint8Array) return soon(() => this.finish(() => this.withoutLost(reply)))
     this.finish(() => reply)
     reply.body.tap(nothing, () => soon(() => this.drop(this.streams!)))
+  }
+
+  private own(reply: Reply): Reply {
+    const { plugin, overdue, events } = this.manner
+    const warn = (message: string) => events.emit('warning', { kind: 'plugin_failed', plugin, message })
+    return ownReply(reply, this.brought, { plugin, deadline: this.deadline, overdue, warn })
   }
 
   /** The reply, unless the hook let another one go that nobody reads. */

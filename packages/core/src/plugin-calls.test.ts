@@ -7,7 +7,7 @@ import { type HookOptions, type PluginServices, definePlugin } from './plugin.ts
 import type { Provider } from './providers/provider.ts'
 import { plainReply, readBody } from './reply.ts'
 import { createRouter } from './router.ts'
-import type { Call } from './types.ts'
+import type { Attempt, Call, Reply } from './types.ts'
 
 let asked: string[] = []
 
@@ -84,4 +84,42 @@ it.each([
   for (let call = 0; call < 2; call++) await router.handle({ ...ask, ...(cacheControl && { cacheControl }) })
   expect(asked.filter((name) => name === 'judge')).toHaveLength(times)
   await router.close()
+})
+
+describe('a call of a plugin that asks what its caller asks', () => {
+  const twice = (place: 'admit' | 'retry') => {
+    let services: PluginServices | undefined
+    const askAlso = async (call: Call) => {
+      await readBody(await services!.handle(call, { body: call.request.body }))
+    }
+    const changed = (reply: Reply) => ({ ...reply, body: Buffer.from('changed') })
+    const call: HookOptions<Call> = {
+      stage: 'admit',
+      run: async (one, next) => changed((await askAlso(one), await next(one))),
+    }
+    const attempt: HookOptions<Attempt> = {
+      stage: 'retry',
+      run: async (one, next) => changed((await askAlso(one.call), await next(one))),
+    }
+    return definePlugin({
+      name: 'twice',
+      setup: (given) => void (services = given),
+      ...(place === 'admit' ? { call } : { attempt }),
+    })
+  }
+
+  it.each(['admit', 'retry'] as const)(
+    'at %s waits for no call that waits for it, and is no answer to it',
+    async (place) => {
+      const router = routed('closed', { cache: {}, plugins: [twice(place)] })
+      const same = { body: { ...ask.body, temperature: 0 } }
+      for (const outcome of ['miss', 'hit']) {
+        const reply = await router.handle(same)
+        expect(Buffer.from(await readBody(reply)).toString()).toBe('changed')
+        expect(reply.headers['x-signalbox-cache']).toBe(outcome)
+      }
+      expect(asked).toEqual(['a', 'a'])
+      await router.close()
+    },
+  )
 })

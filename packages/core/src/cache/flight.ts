@@ -1,5 +1,5 @@
 import type { Timer } from '../clock.ts'
-import { SignalboxError } from '../errors.ts'
+import { SignalboxError, brokenOff } from '../errors.ts'
 import { bytesOf, noUsage, plainReply, streamReply } from '../reply.ts'
 import { endOf } from '../sleep.ts'
 import { PushStream } from '../stream.ts'
@@ -129,8 +129,8 @@ export class Flight {
         for (const { stream } of this.seats) stream!.push(chunk)
         if (this.mustHold()) await new Promise<void>((resolve) => (this.onRoom = resolve))
       }
-    } catch {
-      const event = this.options.endOf(reply, 'stream_interrupted')
+    } catch (error) {
+      const event = this.options.endOf(reply, brokenOff(error))
       for (const { stream } of this.seats) stream!.push(event)
       this.chunks = undefined
       reply.cancel()
@@ -167,9 +167,9 @@ export class Flight {
   }
 
   private timeOut(seat: Seat): void {
-    const message = "The call's time is up"
-    if (seat.stream) seat.stream.push(this.options.endOf(this.upstream!, 'deadline_exceeded'))
-    this.leave(seat, new SignalboxError('deadline_exceeded', message), 'cut')
+    const error = new SignalboxError('deadline_exceeded', "The call's time is up")
+    if (seat.stream) seat.stream.push(this.options.endOf(this.upstream!, error))
+    this.leave(seat, error, 'cut')
   }
 
   private leave(seat: Seat, error: SignalboxError, how: Ended['how'] = 'cancelled'): void {

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import type { SignalboxError } from '../errors.ts'
 import type { Ended, Reply } from '../types.ts'
 import { Flight } from './flight.ts'
 
@@ -33,7 +34,7 @@ export interface FlightOptions {
   /** A stream beyond this is not kept: nobody can join it any more, and the slowest of its readers sets its pace. */
   readonly maximumBytes: number
   /** The event that tells a reader of a stream that its time is up, or that the stream broke. */
-  readonly endOf: (reply: Reply, why: 'deadline_exceeded' | 'stream_interrupted') => Uint8Array
+  readonly endOf: (reply: Reply, why: SignalboxError) => Uint8Array
 }
 
 /** Calls for the same answer at the same time are one. */

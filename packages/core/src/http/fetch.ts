@@ -59,17 +59,23 @@ function webStream(
   onBroken: (error: unknown) => Uint8Array,
 ): ReadableStream<Uint8Array> {
   const chunks = body[Symbol.asyncIterator]()
+  let left = false
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       try {
         const { done, value } = await chunks.next()
+        if (left) return
         if (done) controller.close()
         else controller.enqueue(value)
       } catch (error) {
+        if (left) return
         controller.enqueue(onBroken(error))
         controller.close()
       }
     },
-    cancel,
+    cancel() {
+      left = true
+      cancel()
+    },
   })
 }

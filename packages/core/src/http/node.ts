@@ -1,11 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { bufferOf } from '../buffer.ts'
 import { dialects } from '../dialects/index.ts'
-import { SignalboxError } from '../errors.ts'
+import { brokenOff } from '../errors.ts'
 import type { Router } from '../router.ts'
 import type { Identity, Logger } from '../types.ts'
 import { type ParsedRequest, bodyOf } from './body.ts'
 import type { Endpoint, Face, FaceRequest } from './contract.ts'
+import { errorStatuses } from './errors.ts'
 import { createFace, notFound } from './face.ts'
 
 /** What a host knows of a request besides the request itself. */
@@ -81,14 +82,15 @@ function endWith(res: ServerResponse, body: Uint8Array): void {
   else res.end(bufferOf(body).toString('latin1'), 'latin1')
 }
 
-/** The last event of a stream that a plugin broke. What broke it is logged. */
+/** The last event of a stream that a plugin broke: a refusal in the plugin's words. What else broke it is logged. */
 export function brokenStream(
   { dialect = 'openai-chat' }: Pick<Endpoint, 'dialect'>,
   error: unknown,
   log: Logger | undefined,
 ): Uint8Array {
-  log?.error({ err: error }, 'a stream failed on its way to the caller')
-  return dialects[dialect].errorEvent(new SignalboxError('stream_interrupted', 'The stream broke off'))
+  const told = brokenOff(error)
+  if (errorStatuses[told.code] >= 500) log?.error({ err: error }, 'a stream failed on its way to the caller')
+  return dialects[dialect].errorEvent(told)
 }
 
 /** Options of {@link listener}. */

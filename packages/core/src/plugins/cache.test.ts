@@ -94,6 +94,19 @@ describe('how long an answer is given', () => {
 })
 
 describe('who shares an answer', () => {
+  it('are never two calls that plugins labelled otherwise: labels choose models', async () => {
+    const arms: Plugin = {
+      name: 'arms',
+      call: { stage: 'classify', run: (call, next) => next({ ...call, labels: { arm: call.identity.tier! } }) },
+    }
+    const { router, asked } = boxed(undefined, { cache: { per: 'all' }, plugins: [arms] })
+    const outcomes: unknown[] = []
+    for (const tier of ['one', 'two', 'one'])
+      outcomes.push(await outcomeOf(router.handle(ask({}, { identity: { tier } }))))
+    expect(outcomes).toEqual(['miss', 'miss', 'hit'])
+    expect(asked).toHaveBeenCalledTimes(2)
+  })
+
   const text = fc.constantFrom('', 'a', 'b', 'ada', '["identity"', 'team', '\u0000')
   const identity: fc.Arbitrary<Identity> = fc.record(
     {

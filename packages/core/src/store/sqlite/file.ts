@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { SignalboxError, isSignalboxError } from '../../errors.ts'
-import { type WhenFree, createTurns, isBusy } from '../../sqlite-turns.ts'
+import { createTurns, isBusy } from '../../sqlite-turns.ts'
 import { applicationId, migrations } from './schema.ts'
 
 /** Takes a function that puts back what a transaction changed in memory, should it fail. */
@@ -29,7 +29,7 @@ export function openSqliteFile(file: string, busyTimeoutMs: number): SqliteFile 
     whenFree(() => checkOwner(database, file))
     whenFree(() => useWriteAheadLog(database, file))
     database.exec('PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON')
-    const transactions = createTransactions(database, whenFree)
+    const transactions = createTransactions(database, busyTimeoutMs)
     transactions.write(() => migrate(database, file))
     return { prepare: (sql) => prepare(database, sql), ...transactions, close: () => database.close() }
   } catch (error) {
@@ -98,14 +98,17 @@ function prepare(database: DatabaseSync, sql: string): StatementSync {
   return statement
 }
 
-function createTransactions(database: DatabaseSync, whenFree: WhenFree): Pick<SqliteFile, 'write' | 'read'> {
+function createTransactions(database: DatabaseSync, busyTimeoutMs: number): Pick<SqliteFile, 'write' | 'read'> {
+  // Of their own: that reading goes on says nothing of who writes.
+  const whenWritable = createTurns(busyTimeoutMs)
+  const whenReadable = createTurns(busyTimeoutMs)
   const beginWrite = database.prepare('BEGIN IMMEDIATE')
   const beginRead = database.prepare('BEGIN')
   const commit = database.prepare('COMMIT')
 
   function write<T>(run: (onUndo: OnUndo) => T): T {
     const undos: (() => void)[] = []
-    whenFree(() => beginWrite.run())
+    whenWritable(() => beginWrite.run())
     try {
       const result = run((undo) => undos.push(undo))
       commit.run()
@@ -118,7 +121,7 @@ function createTransactions(database: DatabaseSync, whenFree: WhenFree): Pick<Sq
   }
 
   function read<T>(run: () => T): T {
-    return whenFree(() => {
+    return whenReadable(() => {
       beginRead.run()
       try {
         return run()

@@ -1,0 +1,78 @@
+import type { DatabaseSync } from 'node:sqlite'
+import { pathToFileURL } from 'node:url'
+import { Worker } from 'node:worker_threads'
+
+/** Moves what stands in a ledger's write-ahead log into its database, in a thread of its own. */
+export interface Checkpointer {
+  /** So many more rows stand in the log. */
+  written(rows: number): void
+  /** Settles when it holds the file no longer. */
+  end(): Promise<void>
+}
+
+/** Some 4 to 14 MB of log, by the size of the ledger: a process that writes less in all its life never starts the thread. */
+const rowsPerCheckpoint = 4_000
+/** What a log may grow to before SQLite moves it in the thread that writes, in pages of 4 KB: with a thread, and without. */
+const pagesBeside = 8_000
+const pagesAlone = 1_000
+
+/** As text, so that it is there in whatever a program is bundled into. */
+const work = `
+  const { DatabaseSync } = require('node:sqlite')
+  const { parentPort, workerData } = require('node:worker_threads')
+  const database = new DatabaseSync(new URL(workerData), { timeout: 10_000 })
+  parentPort.on('message', (task) => {
+    if (task === 'end') {
+      database.close()
+      return parentPort.close()
+    }
+    database.exec('pragma wal_checkpoint(passive)')
+    parentPort.postMessage('done')
+  })`
+
+/**
+ * Makes a ledger's checkpointer, for a file by its whole path. A checkpoint waits for the disk twice, which no call is to wait for. Where the
+ * thread fails, SQLite does it as it always does.
+ */
+export function createCheckpointer(file: string, database: DatabaseSync): Checkpointer {
+  // Never made anew: it may have been moved away meanwhile.
+  const place = pathToFileURL(file)
+  place.searchParams.set('mode', 'rw')
+  let thread: Thread | undefined
+  let unmoved = 0
+  let isUnderWay = false
+
+  const keepLogBelow = (pages: number) => database.exec(`pragma wal_autocheckpoint = ${pages}`)
+
+  function start(): Thread {
+    // Without NODE_OPTIONS, which may load half a program into it.
+    const worker = new Worker(work, { eval: true, workerData: place.href, execArgv: ['--no-warnings'], env: {} })
+    worker.unref()
+    worker.on('message', () => (isUnderWay = false))
+    worker.on('error', () => keepLogBelow(pagesAlone))
+    keepLogBelow(pagesBeside)
+    return { worker, exit: new Promise((resolve) => worker.once('exit', resolve)) }
+  }
+
+  return {
+    written(rows) {
+      unmoved += rows
+      if (unmoved < rowsPerCheckpoint || isUnderWay) return
+      unmoved = 0
+      isUnderWay = true
+      thread ??= start()
+      thread.worker.postMessage('checkpoint')
+    },
+    async end() {
+      if (!thread) return
+      thread.worker.postMessage('end')
+      thread.worker.ref()
+      await thread.exit
+    },
+  }
+}
+
+interface Thread {
+  readonly worker: Worker
+  readonly exit: Promise<unknown>
+}
