@@ -117,10 +117,10 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
         return reply
       },
       (error: unknown) => {
-        if (!isSignalboxError(error)) throw error
-        failed = { name: candidate.name, error }
+        if (isSignalboxError(error)) failed = { name: candidate.name, error }
+        const code = isSignalboxError(error) ? error.code : 'internal_error'
         const latencyMs = parts.clock.now() - startedMs
-        tell(route, { type: 'ended', call, name: candidate.name, ok: false, code: error.code, latencyMs }, parts.events)
+        tell(route, { type: 'ended', call, name: candidate.name, ok: false, code, latencyMs }, parts.events)
         throw error
       },
     )
