@@ -44,6 +44,7 @@ export function pluginContract(make: () => Plugin, options: PluginContractOption
     ...options.request,
     ...extra,
   })
+  const said = async (boxes: Router) => plainText(await faces['in process'](boxes, chat, body()), chat)
 
   describe(`plugin contract: ${make().name}`, () => {
     let upstream: ProgrammableUpstream
@@ -60,8 +61,6 @@ export function pluginContract(make: () => Plugin, options: PluginContractOption
         plugins: [...others, make()],
       })
     }
-
-    const said = async (boxes: Router) => plainText(await faces['in process'](boxes, chat, body()), chat)
 
     beforeEach(async () => {
       upstream = await startProgrammableUpstream()
