@@ -107,6 +107,27 @@ describe('router.feedback', () => {
     expect((await expected())[model]).toBe(0.75)
   })
 
+  it('teaches the bandit of the route that decided, where a budget chose another one than was asked for', async () => {
+    const priced = { answers: ok, price: { input: 1, output: 1 } }
+    const { clock, router, call } = yard({
+      models: { a: priced, b: priced },
+      routes: {
+        auto: { strategy: byBandit({ arms: ['a', 'b'] }) },
+        thrifty: { strategy: byBandit({ arms: ['a', 'b'] }) },
+      },
+      budgets: [{ per: 'all', limitUsd: 1, window: 'day', degrade: { at: 1e-9, routes: { auto: 'thrifty' } } }],
+      ledger: 'memory',
+    })
+    call({ model: 'a' })
+    await clock.advance(10)
+    const followed = call({}, { id: 'one' })
+    await clock.advance(10)
+    const { model } = followed.value!
+    await router.feedback('one', 0.1)
+    const { candidates } = await router.explain({ body: chat({ model: 'thrifty' }) })
+    expect(candidates.find(({ name }) => name === model)!.reason).toContain('expected reward 0.300 by 1 calls')
+  })
+
   it('counts for what it was worth when the call was made: old news is faint', async () => {
     const { router, clock, ask, expected } = bandit(
       byBandit({ arms: ['a', 'b'], halfLifeMs: 60_000, unrated: 'ignore' }),

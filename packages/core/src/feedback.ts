@@ -1,8 +1,8 @@
 import { type Clock } from './clock.ts'
+import type { Decision } from './decision.ts'
 import { SignalboxError } from './errors.ts'
 import type { EventBus } from './events.ts'
 import type { Ledger, LedgerCall } from './ledger/types.ts'
-import type { CallRecord } from './record.ts'
 import { tell } from './route.ts'
 import type { RouteTable } from './route-table.ts'
 
@@ -50,10 +50,10 @@ export function createFeedback({ ledger, routes, events, clock }: FeedbackParts)
     return feedback
   }
 
-  function teach(call: LedgerCall, { callKey, route: name, model, score }: Feedback, time: number): void {
-    const route = routes.find(name)
+  function teach(call: LedgerCall, { callKey, model, score }: Feedback, time: number): void {
+    const { labels = {}, candidates = [], facts } = call.decision as Partial<Decision>
+    const route = routes.find(facts?.route ?? call.route)
     if (!route?.strategy.observe) return
-    const { labels = {}, candidates = [] } = call.decision as Partial<Pick<CallRecord, 'labels' | 'candidates'>>
     const costNanoUsd = costAt(model, ledger!, callKey)
     const ageMs = Math.max(0, time - call.time)
     tell(route, { type: 'rated', callKey, name: model, score, labels, candidates, costNanoUsd, ageMs }, events)

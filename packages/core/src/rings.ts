@@ -94,8 +94,9 @@ function buildRings(plugins: readonly Plugin[], parts: RingParts): Ringed {
   }
 }
 
-/** Hooks that take part in a decision without sending: all but those that watch, keep or charge. */
-const decides = ({ stage }: PlacedHook<Call>) => stage !== 'observe' && stage !== 'cache' && stage !== 'admit'
+/** Hooks that take part in a decision without sending: all but those that watch, keep or charge. A budget may choose the route. */
+const decides = ({ plugin, stage }: PlacedHook<Call>) =>
+  plugin === 'degrade' || (stage !== 'observe' && stage !== 'cache' && stage !== 'admit')
 
 const routeOf = (plugins: readonly Plugin[]): OrderedHook[] =>
   plugins.flatMap(({ name, route }) => (route ? [{ ring: 'route', plugin: name, stage: 'route' }] : []))

@@ -21,6 +21,7 @@ import { type Connections, createConnections } from './providers/connections.ts'
 import { type Rings, createRings } from './rings.ts'
 import { type RouteTable, createRouteTable } from './route-table.ts'
 import { type OpenStore, openStore } from './store/open.ts'
+import { tellOfOwnCounts } from './store/own-counts.ts'
 import { createTreasury } from './treasury.ts'
 
 /** Everything that a router consists of. */
@@ -61,6 +62,7 @@ export function createParts(options: RouterOptions, opened: Opened): RouterParts
     },
   })
   opened.add(store.close)
+  tellOfOwnCounts(options)
   const services = createServices(options, { clock, events, store, opened })
   const connections = createConnections(clock)
   opened.add(connections.close)

@@ -157,10 +157,21 @@ describe('a treasury', () => {
   })
 
   it('sends calls by another route from a share on, and only those that it names', async () => {
-    const { ask } = setUp({ per: 'user', window: 'day', limitUsd: 10, degrade: { at: 0.2, routes: { auto: 'cheap' } } })
+    const { ask, router } = setUp({
+      per: 'user',
+      window: 'day',
+      limitUsd: 10,
+      degrade: { at: 0.2, routes: { auto: 'cheap' } },
+    })
     expect(await ask()).toBe('dear')
     expect(await ask()).toBe('dear')
     expect(await ask()).toBe('cheap')
+    const { candidates, facts } = await router.explain({
+      body: { model: 'auto', messages: [] },
+      identity: { user: 'u' },
+    })
+    expect(candidates.map(({ name }) => name)).toEqual(['cheap'])
+    expect(facts).toMatchObject({ route: 'cheap' })
     expect(await ask('u', 'dear')).toBe('dear')
     expect(await ask('u', 'constructor')).toBe('dear')
     expect(await ask('v')).toBe('dear')

@@ -51,14 +51,16 @@ function checkRow(row: Row, number: number): void {
   if (typeof row.prompt !== 'string') throw wrong(number, '.prompt', 'a string', row.prompt)
   if (typeof row.model !== 'string' || row.model === '') throw wrong(number, '.model', 'a name', row.model)
   if (!isWithin(row.score, 1)) throw wrong(number, '.score', 'a number from 0 to 1', row.score)
-  if (row.cost !== undefined && !isWithin(row.cost, Infinity))
+  if (row.cost !== undefined && !isWithin(row.cost, Number.MAX_SAFE_INTEGER))
     throw wrong(number, '.cost', 'US dollars, 0 or more', row.cost)
   if (row.domain !== undefined && typeof row.domain !== 'string') throw wrong(number, '.domain', 'a string', row.domain)
-  if (row.tools !== undefined && !isWithin(row.tools, Infinity))
+  if (row.tools !== undefined && !isWithin(row.tools, Number.MAX_SAFE_INTEGER))
     throw wrong(number, '.tools', 'how many there are', row.tools)
 }
 
 const isWithin = (value: unknown, most: number) => typeof value === 'number' && value >= 0 && value <= most
 
 const wrong = (number: number, where: string, expected: string, got: unknown) =>
-  new TypeError(`rows[${number}]${where}: expected ${expected}, got ${JSON.stringify(got) ?? String(got)}`)
+  new TypeError(
+    `rows[${number}]${where}: expected ${expected}, got ${typeof got === 'number' ? got : (JSON.stringify(got) ?? String(got))}`,
+  )

@@ -175,8 +175,12 @@ describe('training', () => {
     [[null], 'rows[0]: expected an object, got null'],
     [[{ prompt: 1, model: 'a', score: 1 }], 'rows[0].prompt: expected a string, got 1'],
     [[{ prompt: '', model: '', score: 1 }], 'rows[0].model: expected a name, got ""'],
-    [[{ prompt: '', model: 'a', score: NaN }], 'rows[0].score: expected a number from 0 to 1, got null'],
+    [[{ prompt: '', model: 'a', score: NaN }], 'rows[0].score: expected a number from 0 to 1, got NaN'],
     [[{ prompt: '', model: 'a', score: 1, cost: -1 }], 'rows[0].cost: expected US dollars, 0 or more, got -1'],
+    [
+      [{ prompt: '', model: 'a', score: 1, cost: Infinity }],
+      'rows[0].cost: expected US dollars, 0 or more, got Infinity',
+    ],
   ])('refuses %j', (given, message) => {
     expect(() => trainProfile(given as never)).toThrow(new TypeError(message))
   })

@@ -11,7 +11,7 @@ import {
   valueAt,
 } from './fault.ts'
 import { apiKeyFaults } from './key-faults.ts'
-import { namedModels, nestedStrategies } from '../strategies/named-models.ts'
+import { type NestedPlace, namedModels, nestedStrategies } from '../strategies/named-models.ts'
 import type { Plugin } from '../plugin.ts'
 import { pluginFaults } from '../plugin-checks.ts'
 import { readBySchema } from '../standard-schema.ts'
@@ -210,6 +210,7 @@ function routeFaults(options: unknown, models: ReadonlySet<string>, strategyName
       ...repeated(listed, [...at, 'models']),
       ...weightless(route, record(options)['models'], [...at, 'models']),
       ...unknownModels(list(route['fallback']), models, [...at, 'fallback']),
+      ...repeated(list(route['fallback']), [...at, 'fallback']),
       ...strategyFaults(route['strategy'], strategyNames, [...at, 'strategy']),
     ]
   })
@@ -306,8 +307,28 @@ function strategyFaults(strategy: unknown, names: ReadonlySet<string>, path: Pat
   }
   if (typeof strategy === 'string' && withOptions.has(use))
     return [{ path: dotted(path), message: `expected an object with "use": "${use}" and its options, got its name` }]
-  return nestedStrategies(strategy).flatMap((inner) => strategyFaults(inner.strategy, names, [...path, ...inner.path]))
+  return nestedStrategies(strategy).flatMap((inner) => [
+    ...strategyFaults(inner.strategy, names, [...path, ...inner.path]),
+    ...nestedFaults(inner, [...path, ...inner.path]),
+  ])
 }
+
+/** What is wrong with a strategy where it stands inside of another one: there it only orders the models that it is given. */
+function nestedFaults({ strategy, lists }: NestedPlace, path: Path): ConfigFault[] {
+  if (lists.length === 0) return []
+  const { use, strategy: inner } = record(strategy)
+  const fault = (message: string) => [{ path: dotted(path), message }]
+  if (use === 'cascade' || (use === 'sticky' && record(inner)['use'] === 'cascade'))
+    return fault('expected a strategy that orders models, got a cascade, which also asks them')
+  const named = wordsOf(namedModels(strategy).map(({ name }) => name))
+  if (named === '') return []
+  const others = lists.filter(Array.isArray).map(wordsOf)
+  return others
+    .filter((models) => models !== named)
+    .flatMap((models) => fault(`expected it to name the models that it orders, ${models}, got ${named}`))
+}
+
+const wordsOf = (names: readonly unknown[]) => [...new Set(names.map(String))].toSorted().join(' and ')
 
 const hintFor = (use: string) =>
   use === 'learned' ? ', and "learned" with the plugin "@signalbox/classifier" among the plugins' : ''

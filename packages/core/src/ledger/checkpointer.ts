@@ -1,4 +1,3 @@
-import path from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
@@ -21,7 +20,7 @@ const pagesAlone = 1_000
 const work = `
   const { DatabaseSync } = require('node:sqlite')
   const { parentPort, workerData } = require('node:worker_threads')
-  const database = new DatabaseSync(new URL(workerData))
+  const database = new DatabaseSync(new URL(workerData), { timeout: 10_000 })
   parentPort.on('message', (task) => {
     if (task === 'end') {
       database.close()
@@ -32,12 +31,12 @@ const work = `
   })`
 
 /**
- * Makes a ledger's checkpointer. A checkpoint waits for the disk twice, which no call is to wait for. Where the
- * thread fails, SQLite does it as it always does.
+ * Makes a ledger's checkpointer, for a file by its whole path. A checkpoint waits for the disk twice, which no call is to
+ * wait for. Where the thread fails, SQLite does it as it always does.
  */
 export function createCheckpointer(file: string, database: DatabaseSync): Checkpointer {
   // Never made anew: it may have been moved away meanwhile.
-  const place = pathToFileURL(path.resolve(file))
+  const place = pathToFileURL(file)
   place.searchParams.set('mode', 'rw')
   let thread: Thread | undefined
   let unmoved = 0

@@ -24,10 +24,12 @@ export function openLedger(
   config: RouterOptions,
   { clock = systemClock }: { readonly clock?: Clock } = {},
 ): OpenedLedger {
-  const { ledger: file } = config
-  if (!file || file === 'memory')
-    throw new SignalboxError('invalid_config', 'ledger: expected a SQLite file to read, got ' + (file || 'none'))
-  if (!fs.existsSync(file)) throw new SignalboxError('invalid_config', `ledger: there is no ledger at ${file} yet`)
+  const { ledger: named } = config
+  if (!named || named === 'memory')
+    throw new SignalboxError('invalid_config', 'ledger: expected a SQLite file to read, got ' + (named || 'none'))
+  if (!fs.existsSync(named)) throw new SignalboxError('invalid_config', `ledger: there is no ledger at ${named} yet`)
+  // What was written last stands beside what a link points at.
+  const file = fs.realpathSync(named)
   const database = [file, dirname(file)].every(mayWrite) ? openDatabase(file) : openDatabaseToRead(file)
   return {
     ...createSqliteReader(database, { clock, prices: pricesOf(config, clock) }),

@@ -1,4 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { rememberPlace } from '../file-place.ts'
+import { createTurns } from '../sqlite-turns.ts'
 import { attemptColumns, attemptOf, attemptValues, callColumns, callValues } from './rows.ts'
 import { type LedgerAttempt, type LedgerCall, type LedgerRating, conflict, isSamePosting } from './types.ts'
 
@@ -8,6 +10,9 @@ export type Posted =
   | { readonly call: LedgerCall }
   | { readonly rating: LedgerRating }
 
+/** How long another process may keep the file from this one, whose event loop waits, in milliseconds. */
+const busyTimeoutMs = 2_000
+
 /**
  * Makes what writes rows into a ledger's database: all of them, or none and it throws. A row that the database would
  * never take, for what stands in it, is told of and left out: the others are not to wait for it.
@@ -16,6 +21,10 @@ export function createRowWriter(
   database: DatabaseSync,
   onError: (error: unknown) => void,
 ): (rows: readonly Posted[]) => void {
+  // SQLite's own waiting would stop the thread again at every try.
+  database.exec('pragma busy_timeout = 0')
+  const whenFree = createTurns(busyTimeoutMs)
+  const checkPlace = rememberPlace(database)
   const insertAttempt = database.prepare(
     `insert into attempts (${attemptColumns}) values (${marks(attemptColumns)}) on conflict do nothing`,
   )
@@ -49,7 +58,8 @@ export function createRowWriter(
   }
 
   return (rows) => {
-    database.exec('begin immediate')
+    checkPlace()
+    whenFree(() => database.exec('begin immediate'))
     try {
       for (const row of rows) insert(row)
       database.exec('commit')

@@ -48,11 +48,14 @@ export function createSqliteLedger(options: SqliteLedgerOptions): Ledger {
 }
 
 function ledgerIn(files: Files, options: SqliteLedgerOptions): Ledger {
-  const { database, journal, log } = files
-  const { file, clock, prices, onEntries, onError, batchMs = 50 } = options
+  const { file, database, journal, log } = files
+  const { clock, prices, onEntries, onError, batchMs = 50 } = options
   let failure: unknown
+  let failures = 0
+  let told = 0
   const fail = (error: unknown) => {
     failure = error
+    failures += 1
     onError?.(error)
   }
   const checkpointer = createCheckpointer(file, database)
@@ -72,11 +75,12 @@ function ledgerIn(files: Files, options: SqliteLedgerOptions): Ledger {
   }
 
   async function flush(): Promise<void> {
+    const before = told
     await batches.write()
-    if (failure === undefined) return
-    const cause = failure
-    failure = undefined
-    throw cause instanceof Error ? cause : new Error('The ledger could not be written', { cause })
+    if (failures === before) return
+    // Whoever flushes at the same time is told too.
+    told = failures
+    throw failure instanceof Error ? failure : new Error('The ledger could not be written', { cause: failure })
   }
 
   let ending: Promise<void> | undefined
@@ -105,12 +109,14 @@ function ledgerIn(files: Files, options: SqliteLedgerOptions): Ledger {
 
 type Files = ReturnType<typeof openFiles>
 
-function openFiles(file: string) {
-  const database = openDatabase(file)
+function openFiles(given: string) {
+  const database = openDatabase(given)
   try {
+    // What lies beside the file lies beside what a link points at, and stays there when the process goes elsewhere.
+    const file = database.location() ?? given
     const log = fs.openSync(`${file}-wal`, 'a')
     try {
-      return { database, log, journal: openJournal(file) }
+      return { file, database, log, journal: openJournal(file) }
     } catch (error) {
       fs.closeSync(log)
       throw error

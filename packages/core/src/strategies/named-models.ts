@@ -44,20 +44,34 @@ export function modelsOfRoute({ models, strategy }: Pick<RouteOptions, 'models' 
   return [...new Set(namedModels(strategy).map(({ name }) => name))]
 }
 
-/** A strategy inside of another one's options, and where in them. Total, as {@link namedModels}. */
-export function nestedStrategies(
-  strategy: unknown,
-): readonly { readonly path: NamedModel['path']; readonly strategy: unknown }[] {
+/** A strategy inside of another one's options. */
+export interface NestedPlace {
+  readonly path: NamedModel['path']
+  readonly strategy: unknown
+  /** The lists of models that it orders, each by itself; empty where its own options name them. */
+  readonly lists: readonly unknown[]
+}
+
+/** The strategies inside of another one's options. Total, as {@link namedModels}. */
+export function nestedStrategies(strategy: unknown): readonly NestedPlace[] {
   const options = record(strategy)
-  const rules = options['use'] === 'rules' && Array.isArray(options['rules']) ? options['rules'] : []
-  const places = [
-    ...(withStrategy.has(options['use']) ? [{ path: ['strategy'], strategy: options['strategy'] }] : []),
-    ...(options['use'] === 'tier'
-      ? tiersOf(options).map(({ strategy: inner, path }) => ({ path: [...path, 'strategy'], strategy: inner }))
-      : []),
-    ...rules.map((rule, index) => ({ path: ['rules', index, 'strategy'], strategy: record(rule)['strategy'] })),
+  const lists = listsOf.get(options['use'])
+  const rules = options['use'] === 'rules' && Array.isArray(options['rules']) ? options['rules'].map(record) : []
+  const choices = [
+    ...(options['use'] === 'tier' ? tiersOf(options) : []),
+    ...rules.map(({ models, strategy: inner }, index) => ({
+      path: ['rules', index],
+      strategy: inner,
+      lists: [models],
+    })),
   ]
-  return places.filter((place) => place.strategy !== undefined)
+  const places = [
+    ...(lists ? [{ path: [], strategy: options['strategy'], lists: lists.map((key) => options[key]) }] : []),
+    ...choices,
+  ]
+  return places.flatMap((place) =>
+    place.strategy === undefined ? [] : [{ ...place, path: [...place.path, 'strategy'] }],
+  )
 }
 
 /** Every choice of the strategy `tier`, those for latency-sensitive callers among them. */
@@ -66,17 +80,27 @@ function tiersOf({ tiers, otherwise }: Readonly<Record<string, unknown>>) {
     ...Object.entries(record(tiers)).map(([name, choice]) => ({ choice: record(choice), path: ['tiers', name] })),
     { choice: record(otherwise), path: ['otherwise'] },
   ]
-  return choices.flatMap(({ choice, path }) => {
-    const quick = record(choice['latencySensitive'])
+  return choices.flatMap(({ choice: { models, strategy, latencySensitive }, path }) => {
+    const quick = record(latencySensitive)
     return [
-      { models: choice['models'], strategy: choice['strategy'], path },
-      { models: quick['models'], strategy: quick['strategy'], path: [...path, 'latencySensitive'] },
+      { models, strategy, path, lists: [models] },
+      {
+        models: quick['models'],
+        strategy: quick['strategy'],
+        path: [...path, 'latencySensitive'],
+        lists: [quick['models'] ?? models],
+      },
     ]
   })
 }
 
-/** Strategies that order their models by another one. */
-const withStrategy: ReadonlySet<unknown> = new Set(['bandit', 'cascade', 'complexity', 'sticky'])
+/** Strategies that order their models by one other strategy, and where they have these models. */
+const listsOf: ReadonlyMap<unknown, readonly string[]> = new Map([
+  ['bandit', ['arms']],
+  ['cascade', ['cheap', 'strong']],
+  ['complexity', ['simple', 'moderate', 'complex']],
+  ['sticky', []],
+])
 
 const namesIn = (list: unknown, path: NamedModel['path']): readonly NamedModel[] =>
   (Array.isArray(list) ? list : []).flatMap((name, index) =>

@@ -16,10 +16,6 @@ const builtInStrategies = new Set([
   'tier',
   'sticky',
 ])
-const nestedStrategy = z
-  .union([strategyName, z.looseObject({ use: strategyName })])
-  .optional()
-  .describe('How these models are ordered. Default "ordered".')
 const onceEach = (models: readonly string[]) => new Set(models).size === models.length
 const modelNames = z.array(name).min(1).refine(onceEach, 'expected each model once')
 const texts = z.union([z.string(), z.array(z.string()).min(1)]).optional()
@@ -84,48 +80,61 @@ const verifyOf = (own?: z.ZodType) => {
   const one = own ? z.union([verifier, own]) : verifier
   return z.union([one, z.array(one).min(1)])
 }
+/** The models whose answers others are compared with. */
+const secondOpinions = (verify: unknown) =>
+  [verify].flat().flatMap((one) => {
+    const { with: model } = Object(one) as { with?: unknown }
+    return typeof model === 'string' ? [model] : []
+  })
 
-const tierChoice = z.strictObject({
-  models: modelNames,
-  strategy: nestedStrategy,
-  latencySensitive: z
+const tierOf = (nested: z.ZodType) => {
+  const choice = z.strictObject({
+    models: modelNames,
+    strategy: nested,
+    latencySensitive: z
+      .strictObject({
+        models: modelNames.optional().describe('Default: the same models.'),
+        strategy: nested.describe('How they are ordered. Default "least-latency".'),
+      })
+      .optional()
+      .describe('What differs for callers to whom time matters.'),
+  })
+  return z.strictObject({
+    use: z.literal('tier'),
+    tiers: z.record(z.string().min(1), choice).describe('By the tier of the caller, as the host names it.'),
+    otherwise: choice.describe('Serves callers without a tier, and those of a tier that is not listed.'),
+  })
+}
+const banditOf = (nested: z.ZodType) =>
+  z
     .strictObject({
-      models: modelNames.optional().describe('Default: the same models.'),
-      strategy: nestedStrategy.describe('How they are ordered. Default "least-latency".'),
+      use: z.literal('bandit'),
+      arms: z
+        .array(name)
+        .min(2)
+        .max(4)
+        .refine(onceEach, 'expected each model once')
+        .describe('Two to four models to choose among.'),
+      share: z.number().positive().max(1).optional().describe('The share of calls an arm is drawn for. Default 1.'),
+      strategy: nested.describe('How the arms are ordered for the rest. Default: the best so far first.'),
+      label: z.string().min(1).optional().describe('Rewards are kept apart by it. Default "domain".'),
+      lambda: z.number().nonnegative().optional().describe('The score that a US dollar must buy. Default 0.'),
+      halfLifeMs: milliseconds.optional().describe('After this time a reward counts half. Default 86400000.'),
+      prior: z.record(name, z.number()).optional().describe('The reward expected of each arm at first. Default 0.5.'),
+      unrated: z.enum(['success', 'ignore']).optional().describe('What an answer nobody rated counts as.'),
     })
-    .optional()
-    .describe('What differs for callers to whom time matters.'),
-})
-const tier = z.strictObject({
-  use: z.literal('tier'),
-  tiers: z.record(z.string().min(1), tierChoice).describe('By the tier of the caller, as the host names it.'),
-  otherwise: tierChoice.describe('Serves callers without a tier, and those of a tier that is not listed.'),
-})
-const bandit = z
-  .strictObject({
-    use: z.literal('bandit'),
-    arms: z
-      .array(name)
-      .min(2)
-      .max(4)
-      .refine(onceEach, 'expected each model once')
-      .describe('Two to four models to choose among.'),
-    share: z.number().positive().max(1).optional().describe('The share of calls an arm is drawn for. Default 1.'),
-    strategy: nestedStrategy.describe('How the arms are ordered for the rest. Default: the best so far first.'),
-    label: z.string().min(1).optional().describe('Rewards are kept apart by it. Default "domain".'),
-    lambda: z.number().nonnegative().optional().describe('The score that a US dollar must buy. Default 0.'),
-    halfLifeMs: milliseconds.optional().describe('After this time a reward counts half. Default 86400000.'),
-    prior: z.record(name, z.number()).optional().describe('The reward expected of each arm at first. Default 0.5.'),
-    unrated: z.enum(['success', 'ignore']).optional().describe('What an answer nobody rated counts as.'),
-  })
-  .refine(({ arms, prior = {} }) => Object.keys(prior).every((arm) => arms.includes(arm)), {
-    path: ['prior'],
-    message: 'expected rewards of its arms only',
-  })
+    .refine(({ arms, prior = {} }) => Object.keys(prior).every((arm) => arms.includes(arm)), {
+      path: ['prior'],
+      message: 'expected rewards of its arms only',
+    })
 
 /** What a strategy may be in a file, and in code with functions for verifiers. */
-export const strategyOf = (ownVerifier?: z.ZodType) =>
-  z.union([
+export function strategyOf(ownVerifier?: z.ZodType): z.ZodType {
+  const nested: z.ZodType = z
+    .lazy(() => strategy)
+    .optional()
+    .describe('How these models are ordered. Default "ordered".')
+  const strategy = z.union([
     strategyName,
     z.discriminatedUnion('use', [
       z.strictObject({ use: z.enum(['ordered', 'round-robin', 'weighted', 'cheapest']) }),
@@ -135,21 +144,30 @@ export const strategyOf = (ownVerifier?: z.ZodType) =>
           simple: modelNames.optional(),
           moderate: modelNames.optional(),
           complex: modelNames.optional(),
-          strategy: nestedStrategy,
+          strategy: nested,
         })
         .refine(
           ({ simple, moderate, complex }) => simple || moderate || complex,
           'expected simple, moderate or complex',
         ),
-      bandit,
-      tier,
-      z.strictObject({
-        use: z.literal('cascade'),
-        cheap: modelNames.describe('Asked first.'),
-        strong: modelNames.describe('Asked where the answer of a cheap model is rejected.'),
-        verify: verifyOf(ownVerifier).describe('What verifies the answer of a cheap model.'),
-        strategy: nestedStrategy,
-      }),
+      banditOf(nested),
+      tierOf(nested),
+      z
+        .strictObject({
+          use: z.literal('cascade'),
+          cheap: modelNames.describe('Asked first.'),
+          strong: modelNames.describe('Asked where the answer of a cheap model is rejected.'),
+          verify: verifyOf(ownVerifier).describe('What verifies the answer of a cheap model.'),
+          strategy: nested,
+        })
+        .refine(({ cheap, strong }) => strong.some((model) => !cheap.includes(model)), {
+          path: ['strong'],
+          message: 'expected a model that is not among the cheap ones',
+        })
+        .refine(({ cheap, verify }) => !secondOpinions(verify).some((model) => cheap.includes(model)), {
+          path: ['verify'],
+          message: 'expected the second opinion of a model that is not among the cheap ones',
+        }),
       z.strictObject({
         use: z.literal('rules'),
         rules: z.array(
@@ -157,14 +175,14 @@ export const strategyOf = (ownVerifier?: z.ZodType) =>
             name: z.string().min(1).optional().describe('Stands in the reason of each decision.'),
             when: conditions.optional().describe('What a call must be like. Default: holds for every call.'),
             models: modelNames,
-            strategy: nestedStrategy,
+            strategy: nested,
           }),
         ),
         otherwise: modelNames.describe('Serves calls for which no rule holds.'),
       }),
       z.strictObject({
         use: z.literal('sticky'),
-        strategy: nestedStrategy,
+        strategy: nested,
         ttlMs: milliseconds.optional().describe("How long a provider's prompt cache keeps a prompt. Default 300000."),
       }),
       z.strictObject({
@@ -177,3 +195,5 @@ export const strategyOf = (ownVerifier?: z.ZodType) =>
       .refine(({ use }) => !builtInStrategies.has(use), { abort: true })
       .describe("A plugin's strategy, with its options."),
   ])
+  return strategy
+}

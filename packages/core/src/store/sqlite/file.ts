@@ -1,6 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { SignalboxError, isSignalboxError } from '../../errors.ts'
-import { type WhenFree, createTurns, isBusy } from '../../sqlite-turns.ts'
+import { rememberPlace } from '../../file-place.ts'
+import { createTurns, isBusy } from '../../sqlite-turns.ts'
 import { applicationId, migrations } from './schema.ts'
 
 /** Takes a function that puts back what a transaction changed in memory, should it fail. */
@@ -10,7 +11,10 @@ export type OnUndo = (undo: () => void) => void
 export interface SqliteFile {
   /** Whole numbers come out as bigints. */
   prepare(sql: string): StatementSync
-  /** Runs while no other connection writes; everything happens or nothing. Not to be nested. */
+  /**
+   * Runs while no other connection writes; everything happens or nothing. Not to be nested. Throws when the file is no longer
+   * where it was: others would count in another.
+   */
   write<T>(run: (onUndo: OnUndo) => T): T
   /** Runs over the file as it is at one instant. Not to be nested. */
   read<T>(run: () => T): T
@@ -29,7 +33,7 @@ export function openSqliteFile(file: string, busyTimeoutMs: number): SqliteFile 
     whenFree(() => checkOwner(database, file))
     whenFree(() => useWriteAheadLog(database, file))
     database.exec('PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON')
-    const transactions = createTransactions(database, whenFree)
+    const transactions = createTransactions(database, { busyTimeoutMs, checkPlace: rememberPlace(database) })
     transactions.write(() => migrate(database, file))
     return { prepare: (sql) => prepare(database, sql), ...transactions, close: () => database.close() }
   } catch (error) {
@@ -98,14 +102,21 @@ function prepare(database: DatabaseSync, sql: string): StatementSync {
   return statement
 }
 
-function createTransactions(database: DatabaseSync, whenFree: WhenFree): Pick<SqliteFile, 'write' | 'read'> {
+function createTransactions(
+  database: DatabaseSync,
+  { busyTimeoutMs, checkPlace }: { busyTimeoutMs: number; checkPlace: () => void },
+): Pick<SqliteFile, 'write' | 'read'> {
+  // Of their own: that reading goes on says nothing of who writes.
+  const whenWritable = createTurns(busyTimeoutMs)
+  const whenReadable = createTurns(busyTimeoutMs)
   const beginWrite = database.prepare('BEGIN IMMEDIATE')
   const beginRead = database.prepare('BEGIN')
   const commit = database.prepare('COMMIT')
 
   function write<T>(run: (onUndo: OnUndo) => T): T {
+    checkPlace()
     const undos: (() => void)[] = []
-    whenFree(() => beginWrite.run())
+    whenWritable(() => beginWrite.run())
     try {
       const result = run((undo) => undos.push(undo))
       commit.run()
@@ -118,7 +129,7 @@ function createTransactions(database: DatabaseSync, whenFree: WhenFree): Pick<Sq
   }
 
   function read<T>(run: () => T): T {
-    return whenFree(() => {
+    return whenReadable(() => {
       beginRead.run()
       try {
         return run()

@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { createFakeClock } from '@signalbox/testkit'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { storeContract } from '../../../../testkit/src/store-contract.ts'
 import type { Clock } from '../../clock.ts'
 import { createSqliteStore, type SqliteStore, type SqliteStoreOptions } from './index.ts'
@@ -185,6 +185,55 @@ describe('createSqliteStore', () => {
     blocking.close()
     clock.advanceSync(200)
     expect(readOne(other, money(1))).toMatchObject({ posted: 300_000, held: 0 })
+    expect(store.reserve({ id: 'b', entries: [tokens(1)], leaseMs })).toEqual({ granted: true })
+  })
+
+  it('is read without being written, with what this process has not written down yet', () => {
+    const { open, clock, file } = setUp()
+    const store = open()
+    spendFromSlice(store, tokens(5))
+    clock.advanceSync(30)
+    void store.reserve({ id: 'last', entries: [tokens(5)], leaseMs })
+    store.settle('last', [5])
+    const watching = new DatabaseSync(file)
+    cleanUps.push(() => watching.close())
+    const version = () => watching.prepare('PRAGMA data_version').get()
+    const before = version()
+    clock.advanceSync(1)
+    expect(readOne(store, tokens(1))).toEqual({ posted: 105, held: 0, remaining: 895, resetMs: 59_999 })
+    expect(version()).toEqual(before)
+  })
+
+  it('waits once for one who keeps the file for long, and not at every try', () => {
+    const { open, clock, file } = setUp()
+    const store = open({ busyTimeoutMs: 1_000 })
+    void store.reserve({ id: 'a', entries: [money(900_000)], leaseMs })
+    const waiting = vi.spyOn(Atomics, 'wait').mockReturnValue('timed-out')
+    cleanUps.push(() => waiting.mockRestore())
+    const blocking = new DatabaseSync(file)
+    blocking.exec('BEGIN IMMEDIATE')
+    expect(() => store.reserve({ id: 'b', entries: [tokens(1)], leaseMs })).toThrow('locked')
+    expect(waiting).toHaveBeenCalled()
+    waiting.mockClear()
+    expect(readOne(store, money(1))).toMatchObject({ held: 900_000 })
+    expect(() => store.reserve({ id: 'b', entries: [tokens(1)], leaseMs })).toThrow('locked')
+    expect(store.settle('a', [300_000])).toBe('settled')
+    clock.advanceSync(10_000)
+    expect(waiting).not.toHaveBeenCalled()
+    blocking.close()
+    clock.advanceSync(200)
+    expect(store.reserve({ id: 'b', entries: [tokens(1)], leaseMs })).toEqual({ granted: true })
+    expect(readOne(store, money(1))).toMatchObject({ posted: 300_000, held: 0 })
+  })
+
+  it('leases nothing of a file that was taken away, of which others would not know', () => {
+    const { open, file } = setUp()
+    const store = open()
+    void store.reserve({ id: 'a', entries: [money(1)], leaseMs })
+    renameSync(file, `${file}-kept`)
+    writeFileSync(file, '')
+    expect(() => store.reserve({ id: 'b', entries: [tokens(1)], leaseMs })).toThrow('moved, removed or replaced')
+    renameSync(`${file}-kept`, file)
     expect(store.reserve({ id: 'b', entries: [tokens(1)], leaseMs })).toEqual({ granted: true })
   })
 

@@ -178,10 +178,12 @@ export function createSqliteStore(options: SqliteStoreOptions): SqliteStore {
 
   function read(keys: readonly string[]): readonly Reading[] {
     const now = begin()
-    const untold = keys.flatMap((key) => shares.get(key) ?? []).filter((share) => share.posted !== 0)
-    if (untold.length > 0) upkeep.tell(untold, now)
-    if (file.read(() => desk.slices.dueProcesses(now)).length > 0) file.write(() => own.endDue(now))
-    return file.read(() => keys.map((key) => readKey(desk, { key, processId: own.id(), now })))
+    // What others have written off for this process is its own again.
+    if (shares.size > 0 && !own.isGood(now)) own.renewIfDue()
+    const readAll = () => keys.map((key) => readKey(desk, { key, processId: own.id(), now }))
+    const isAnyDue = () => desk.slices.dueProcesses(now).length > 0
+    const readings = file.read(() => (isAnyDue() ? undefined : readAll()))
+    return readings ?? file.write(() => (own.endDue(now), readAll()))
   }
 
   function sweep(): readonly Expired[] {

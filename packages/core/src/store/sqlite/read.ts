@@ -5,8 +5,8 @@ import { resetMsOf } from './standing.ts'
 import type { Reading } from '../store.ts'
 
 /**
- * What counts under a key, inside a transaction: what other processes lease counts as held in full. Nothing of this
- * process's own share is posted: it was written down.
+ * What counts under a key, inside a transaction: what other processes lease counts as held in full, and what this one has
+ * posted since it told the file counts beside the row.
  */
 export function readKey({ counters, slices, shares }: Desk, { key, processId, now }: ReadOptions): Reading {
   const row = counters.find(key, now)

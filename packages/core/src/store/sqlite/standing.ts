@@ -5,7 +5,7 @@ import type { Share } from './share.ts'
 import type { Others } from './slices.ts'
 import type { Entry } from '../store.ts'
 
-/** What is known of a key. Of its share nothing is posted: it was moved to the row. */
+/** What is known of a key. */
 export interface Known {
   share: Share | undefined
   row: CounterRow | undefined
@@ -19,8 +19,8 @@ interface Instant {
 }
 
 /**
- * How an entry stands. What other processes lease counts as held since just now: when it really leaves the window is
- * known to them alone.
+ * How an entry stands, of whose share nothing is posted: it was moved to the row. What other processes lease counts as held
+ * since just now: when it really leaves the window is known to them alone.
  */
 export function standingOf(known: Known & { entry: Entry }, instant: Instant): Standing {
   const { amount, limit } = known.entry
@@ -39,7 +39,8 @@ export function resetMsOf({ share, row, others }: Known, { counters, now }: Inst
   if (row === undefined) return 0
   const times = [counters.newestTime(row, now) ?? -Infinity]
   if (others.held > 0) times.push(Math.ceil(now))
-  for (const { time, held } of share?.slots.slice(share.head) ?? []) if (held > 0) times.push(time)
+  for (const { time, held, posted } of share?.slots.slice(share.head) ?? [])
+    if (held > 0 || posted > 0) times.push(time)
   return Math.max(0, Math.max(...times) + windowMs - now)
 }
 
