@@ -35,6 +35,12 @@ export function seededRandom(seed: number): Random {
 /** The longest delay Node's timers keep; a longer one would fire at once. */
 const longestDelayMs = 2 ** 31 - 1
 
+/** Keeps the process alive from each start to the next stop, and never again after the end. */
+export function createKeepAlive(): { start(): void; stop(): void; end(): void } {
+  const timer = setInterval(() => undefined, longestDelayMs).unref()
+  return { start: () => void timer.ref(), stop: () => void timer.unref(), end: () => clearInterval(timer) }
+}
+
 /** The machine's own clock. */
 export const systemClock: Clock = {
   now: () => performance.now(),

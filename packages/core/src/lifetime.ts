@@ -1,4 +1,4 @@
-import type { Clock } from './clock.ts'
+import { type Clock, createKeepAlive } from './clock.ts'
 
 /** How a caller ends its call: by a controller of its own, which is then the call's too, or by a signal. */
 interface Caller {
@@ -27,6 +27,8 @@ export interface Lifetime {
 /** Makes a lifetime. `end` is told whether every call has ended. */
 export function createLifetime(clock: Clock, end: (drained: boolean) => Promise<void>): Lifetime {
   const active = new Set<Active>()
+  // A call may wait for a timer alone, as before it is tried again, and no timer of a clock keeps the process alive.
+  const keepAlive = createKeepAlive()
   let closing: Promise<void> | undefined
   let onIdle: (() => void) | undefined
 
@@ -57,13 +59,16 @@ export function createLifetime(clock: Clock, end: (drained: boolean) => Promise<
         end: controller,
         left() {
           if (unfollow) unfollow()
-          if (active.delete(one) && active.size === 0) onIdle?.()
+          if (!active.delete(one) || active.size > 0) return
+          keepAlive.stop()
+          onIdle?.()
         },
       }
       active.add(one)
+      keepAlive.start()
       return one
     },
-    close: (timeoutMs, reason) => (closing ??= close(timeoutMs, reason)),
+    close: (timeoutMs, reason) => (closing ??= close(timeoutMs, reason).finally(keepAlive.end)),
   }
 }
 

@@ -84,6 +84,22 @@ describe('a ledger whose file another process keeps', () => {
   })
 })
 
+describe('a ledger whose file is taken away', () => {
+  it.each([
+    ['removed', () => undefined],
+    ['replaced', () => fs.copyFileSync(`${file}-kept`, file)],
+  ])('says so and keeps its rows until that is back (%s)', async (_, replace) => {
+    const ledger = open()
+    fs.renameSync(file, `${file}-kept`)
+    replace()
+    ledger.close(call('a'))
+    await expect(ledger.flush()).rejects.toThrow('ledger.db was moved, removed or replaced')
+    fs.renameSync(`${file}-kept`, file)
+    await ledger.flush()
+    expect([...ledger.calls()]).toHaveLength(1)
+  })
+})
+
 describe('a ledger behind a link', () => {
   beforeEach(() => {
     fs.mkdirSync(path.join(folder, 'real'))

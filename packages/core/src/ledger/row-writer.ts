@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { rememberPlace } from '../file-place.ts'
 import { createTurns } from '../sqlite-turns.ts'
 import { attemptColumns, attemptOf, attemptValues, callColumns, callValues } from './rows.ts'
 import { type LedgerAttempt, type LedgerCall, type LedgerRating, conflict, isSamePosting } from './types.ts'
@@ -23,6 +24,7 @@ export function createRowWriter(
   // SQLite's own waiting would stop the thread again at every try.
   database.exec('pragma busy_timeout = 0')
   const whenFree = createTurns(busyTimeoutMs)
+  const checkPlace = rememberPlace(database)
   const insertAttempt = database.prepare(
     `insert into attempts (${attemptColumns}) values (${marks(attemptColumns)}) on conflict do nothing`,
   )
@@ -56,6 +58,7 @@ export function createRowWriter(
   }
 
   return (rows) => {
+    checkPlace()
     whenFree(() => database.exec('begin immediate'))
     try {
       for (const row of rows) insert(row)

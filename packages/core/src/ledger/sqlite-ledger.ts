@@ -113,7 +113,7 @@ function openFiles(given: string) {
   const database = openDatabase(given)
   try {
     // What lies beside the file lies beside what a link points at, and stays there when the process goes elsewhere.
-    const file = fs.realpathSync(given)
+    const file = database.location() ?? given
     const log = fs.openSync(`${file}-wal`, 'a')
     try {
       return { file, database, log, journal: openJournal(file) }

@@ -12,14 +12,16 @@ const leaseMs = 1_000
 function setUp({ isAsync = false } = {}) {
   const clock = createFakeClock()
   const memory = createMemoryStore({ clock })
-  let isBroken = false
+  /** Of a part only what is about that key. */
+  let broken: boolean | string = false
   let asked = 0
   const through =
     <A extends unknown[], R>(run: (...args: A) => R) =>
     (...args: A) => {
       asked += 1
       const answer = () => {
-        if (isBroken) throw new Error('no connection')
+        const isMeant = typeof broken === 'string' ? JSON.stringify(args).includes(broken) : broken
+        if (isMeant) throw new Error('no connection')
         return run(...args)
       }
       return isAsync ? (Promise.resolve().then(answer) as R) : answer()
@@ -44,8 +46,8 @@ function setUp({ isAsync = false } = {}) {
     changes,
     reserve,
     asked: () => asked,
-    breakDown: () => void (isBroken = true),
-    repair: () => void (isBroken = false),
+    breakDown: (part: true | string = true) => void (broken = part),
+    repair: () => void (broken = false),
   }
 }
 
@@ -110,7 +112,7 @@ describe.each([{ isAsync: false }, { isAsync: true }])('a steady store before on
     await steady.settle('2', [45])
     repair()
     clock.advanceSync(1_000)
-    await steady.read(['money'])
+    await reserve(tokens)
     await clock.settle()
     expect(memory.read(['money'])).toMatchObject([{ posted: 155, held: 0, remaining: -55 }])
     expect(await steady.settle('3', [1])).toBe('unknown')
@@ -118,17 +120,48 @@ describe.each([{ isAsync: false }, { isAsync: true }])('a steady store before on
   })
 
   it('keeps what it owes when the store fails again', async () => {
-    const { memory, reserve, clock, breakDown, repair, steady } = setUp(how)
+    const { memory, reserve, clock, breakDown, repair } = setUp(how)
     breakDown()
     await reserve({ ...money, whenDown: 'open' })
     clock.advanceSync(1_000)
-    for (const isBack of [false, true]) {
-      if (isBack) repair()
-      await steady.read([])
+    for (const part of ['money', undefined]) {
+      if (part) breakDown(part)
+      else repair()
+      await reserve(tokens)
       await clock.settle()
       clock.advanceSync(1_000)
     }
     expect(memory.read(['money'])).toMatchObject([{ posted: 60 }])
+  })
+
+  it('gives nobody its part anew when the store fails again', async () => {
+    const { memory, reserve, clock, breakDown, repair, changes } = setUp(how)
+    breakDown()
+    for (const granted of [true, true, false]) expect(await reserve(tokens)).toMatchObject({ granted })
+    for (let time = 0; time < 3; time++) {
+      breakDown('tokens')
+      clock.advanceSync(1_000)
+      await reserve({ ...money, amount: 1 })
+      await clock.settle()
+      expect(await reserve(tokens)).toMatchObject({ granted: false, key: 'tokens' })
+    }
+    expect(changes.map(({ isUp }) => isUp)).toEqual([false, true, false, true, false, true, false])
+    repair()
+    clock.advanceSync(1_000)
+    await reserve({ ...money, amount: 1 })
+    await clock.settle()
+    expect(memory.read(['tokens'])).toMatchObject([{ posted: 20, held: 0 }])
+  })
+
+  it('is not back because it can be read', async () => {
+    const { steady, reserve, clock, asked, breakDown, repair } = setUp(how)
+    breakDown()
+    await reserve(tokens)
+    const before = asked()
+    repair()
+    clock.advanceSync(1_000)
+    expect(await steady.read(['tokens'])).toMatchObject([{ posted: 10 }])
+    expect([steady.isUp(), asked()]).toEqual([false, before])
   })
 
   it('leaves a hold that cannot be settled to its lease', async () => {

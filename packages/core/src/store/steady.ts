@@ -99,7 +99,17 @@ export function createSteadyStore(store: Store, { clock, onChange }: SteadyStore
     tryAgainAt = clock.now() + retryMs
     if (local !== undefined) return
     local = createMemoryStore({ clock })
+    // Or whoever has spent its part of a limit would get it anew each time that the store fails.
+    for (const entry of owed.values()) countHere(entry)
+    owed.clear()
     onChange({ isUp: false, error })
+  }
+
+  function countHere(entry: Entry) {
+    const id = `owed:${entry.key}`
+    local!.reserve({ id, entries: [entry], leaseMs: retryMs })
+    local!.settle(id, [entry.amount])
+    used.set(entry.key, entry)
   }
 
   /** What is still held here counts at its upper bound. */
@@ -133,8 +143,6 @@ export function createSteadyStore(store: Store, { clock, onChange }: SteadyStore
   /** Settling may not need what is behind the store, so that it works does not say that the store is up. */
   const settleThere = (run: () => MaybePromise<Settlement>) => guarded<Settlement>(run, () => 'unknown')
 
-  const noReading: Reading = { posted: 0, held: 0, remaining: undefined, resetMs: undefined }
-
   return {
     scope: store.scope,
     sharers: store.sharers,
@@ -148,10 +156,12 @@ export function createSteadyStore(store: Store, { clock, onChange }: SteadyStore
       const here = local?.release(id)
       return isHere(here) ? here : settleThere(() => store.release(id))
     },
+    // What can be read may not be written: where a disk is full, reading would bring the store back again and again.
     read: (keys) =>
-      reach(
+      local?.read(keys) ??
+      guarded<readonly Reading[]>(
         () => store.read(keys),
-        () => local?.read(keys) ?? keys.map(() => noReading),
+        () => local!.read(keys),
       ),
     sweep: () =>
       reach(

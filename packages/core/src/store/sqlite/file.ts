@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { SignalboxError, isSignalboxError } from '../../errors.ts'
+import { rememberPlace } from '../../file-place.ts'
 import { createTurns, isBusy } from '../../sqlite-turns.ts'
 import { applicationId, migrations } from './schema.ts'
 
@@ -10,7 +11,10 @@ export type OnUndo = (undo: () => void) => void
 export interface SqliteFile {
   /** Whole numbers come out as bigints. */
   prepare(sql: string): StatementSync
-  /** Runs while no other connection writes; everything happens or nothing. Not to be nested. */
+  /**
+   * Runs while no other connection writes; everything happens or nothing. Not to be nested. Throws when the file is no longer
+   * where it was: others would count in another.
+   */
   write<T>(run: (onUndo: OnUndo) => T): T
   /** Runs over the file as it is at one instant. Not to be nested. */
   read<T>(run: () => T): T
@@ -29,7 +33,7 @@ export function openSqliteFile(file: string, busyTimeoutMs: number): SqliteFile 
     whenFree(() => checkOwner(database, file))
     whenFree(() => useWriteAheadLog(database, file))
     database.exec('PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON')
-    const transactions = createTransactions(database, busyTimeoutMs)
+    const transactions = createTransactions(database, { busyTimeoutMs, checkPlace: rememberPlace(database) })
     transactions.write(() => migrate(database, file))
     return { prepare: (sql) => prepare(database, sql), ...transactions, close: () => database.close() }
   } catch (error) {
@@ -98,7 +102,10 @@ function prepare(database: DatabaseSync, sql: string): StatementSync {
   return statement
 }
 
-function createTransactions(database: DatabaseSync, busyTimeoutMs: number): Pick<SqliteFile, 'write' | 'read'> {
+function createTransactions(
+  database: DatabaseSync,
+  { busyTimeoutMs, checkPlace }: { busyTimeoutMs: number; checkPlace: () => void },
+): Pick<SqliteFile, 'write' | 'read'> {
   // Of their own: that reading goes on says nothing of who writes.
   const whenWritable = createTurns(busyTimeoutMs)
   const whenReadable = createTurns(busyTimeoutMs)
@@ -107,6 +114,7 @@ function createTransactions(database: DatabaseSync, busyTimeoutMs: number): Pick
   const commit = database.prepare('COMMIT')
 
   function write<T>(run: (onUndo: OnUndo) => T): T {
+    checkPlace()
     const undos: (() => void)[] = []
     whenWritable(() => beginWrite.run())
     try {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -224,6 +224,17 @@ describe('createSqliteStore', () => {
     clock.advanceSync(200)
     expect(store.reserve({ id: 'b', entries: [tokens(1)], leaseMs })).toEqual({ granted: true })
     expect(readOne(store, money(1))).toMatchObject({ posted: 300_000, held: 0 })
+  })
+
+  it('leases nothing of a file that was taken away, of which others would not know', () => {
+    const { open, file } = setUp()
+    const store = open()
+    void store.reserve({ id: 'a', entries: [money(1)], leaseMs })
+    renameSync(file, `${file}-kept`)
+    writeFileSync(file, '')
+    expect(() => store.reserve({ id: 'b', entries: [tokens(1)], leaseMs })).toThrow('moved, removed or replaced')
+    renameSync(`${file}-kept`, file)
+    expect(store.reserve({ id: 'b', entries: [tokens(1)], leaseMs })).toEqual({ granted: true })
   })
 
   it('keeps a posted total over a restart, and forgets it only when it may', () => {
