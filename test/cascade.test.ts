@@ -309,6 +309,18 @@ describe('a cascade by a judge', () => {
     expect((await judged('ACCEPT')).upstreams['other']!.requests[0]!.body).toMatchObject({ max_tokens: 1_024 })
   })
 
+  it('asks the judge again where it fails for a moment: no other model stands in for it', async () => {
+    const { clock, call, upstreams } = cascading(
+      { use: 'judge', model: 'other' },
+      { small: { answers: says('Rome') }, other: { answers: turns(refused(500), says('ACCEPT')) } },
+      { retry: { maxAttempts: 2 } },
+    )
+    const followed = call()
+    await clock.advance(5_000)
+    expect(followed.value).toMatchObject({ model: 'small' })
+    expect(upstreams['other']!.requests).toHaveLength(2)
+  })
+
   it('rejects what the judge cannot be asked about', async () => {
     const { clock, call, cascade } = cascading({ use: 'judge', model: 'other' }, { other: { answers: refused(500) } })
     const followed = call()
