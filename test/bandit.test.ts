@@ -1,20 +1,24 @@
 import { describe, expect, it } from 'vitest'
-import { byBandit } from '@signalbox/core'
+import { type RouterOptions, byBandit } from '@signalbox/core'
 import { completionBody, seededRandom } from '@signalbox/testkit'
-import { type Canned, refused, yard } from './support/fake-upstream.ts'
+import { type Canned, limited, refused, yard } from './support/fake-upstream.ts'
 import { listenTo, modelAt, routerFor } from './support/routers.ts'
 
 const usage = { prompt_tokens: 1_000, completion_tokens: 100, total_tokens: 1_100 }
 const answers: Canned = { body: completionBody({ content: 'hello', usage }) }
 
 /** A route with a bandit over two models, which is called again and again. */
-function play(options: object, models: { readonly a: object; readonly b: object }) {
+function play(
+  options: object,
+  models: { readonly a: object; readonly b: object },
+  retry: RouterOptions['retry'] = false,
+) {
   const { clock, router, call, upstreams } = yard({
     models,
     routes: { auto: { strategy: byBandit({ arms: ['a', 'b'], ...options }) } },
     ledger: 'memory',
     random: seededRandom(11),
-    retry: false,
+    retry,
     breaker: false,
     health: false,
   })
@@ -76,6 +80,31 @@ describe('a bandit on a route', () => {
     const chosen = candidates.find(({ name }) => name === 'b')!
     expect(stoodIn).toBeGreaterThan(0)
     expect(chosen.reason).toContain(`by ${40 - stoodIn} calls`)
+  })
+
+  it('counts a call once that had to wait and was answered then', async () => {
+    const paused = limited({ 'retry-after-ms': '100' })
+    const models = {
+      a: { answers: (_request: unknown, index: number) => (index === 0 ? paused : answers) },
+      b: { answers: limited({ 'retry-after': '3600' }) },
+    }
+    const { ask, records, router } = play({ prior: { a: 100 } }, models, { maxAttempts: 2 })
+    await ask(1)
+    expect(records()[0].attempts).toMatchObject([{ model: 'a' }, { model: 'b' }, { model: 'a', outcome: 'ok' }])
+    const { candidates } = await router.explain({ body: { model: 'auto', messages: [] } })
+    expect(candidates[0]!.reason).toContain('expected reward 50.500 by 1 calls')
+  })
+
+  it('takes no turn from the strategy for the rest of the calls where it draws itself', async () => {
+    const models = {
+      a: { answers, price: { input: 10, output: 30 } },
+      b: { answers, price: { input: 0.1, output: 0.4 } },
+    }
+    const { ask, records } = play({ lambda: 500, share: 0.5, strategy: 'round-robin' }, models)
+    await ask(200)
+    const turns = records().flatMap(({ candidates: [first] }) => (first.propensity === undefined ? [first.name] : []))
+    expect(turns.length).toBeGreaterThan(70)
+    expect(turns).toEqual(turns.map((_name, at) => (at % 2 === 0 ? 'a' : 'b')))
   })
 })
 

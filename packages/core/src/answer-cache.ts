@@ -1,6 +1,6 @@
 import { type CachedAnswer, isCachedAnswer } from './cache/answer.ts'
 import { type Flights, createFlights } from './cache/flights.ts'
-import type { AnswerLayer, LayerSize } from './cache/layer.ts'
+import { type AnswerLayer, type LayerSize, layerMs } from './cache/layer.ts'
 import { createMemoryLayer } from './cache/memory-layer.ts'
 import { type CacheOptions, type CacheScope, type CacheSettings, cacheDefaults } from './cache/settings.ts'
 import { type SqliteLayerOptions, createSqliteLayer } from './cache/sqlite-layer.ts'
@@ -65,9 +65,6 @@ interface CacheServices {
   readonly events: EventBus
   readonly routes: RouteTable
 }
-
-/** A layer that takes longer is passed over: no call waits for it. */
-const layerMs = 1_000
 
 /** The largest answer that is kept while others may join it. */
 const largestAnswerBytes = 8 * 1024 * 1024

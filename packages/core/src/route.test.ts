@@ -377,6 +377,20 @@ describe("a strategy of one's own", () => {
     expect(heard[4]).toMatchObject({ ok: true })
   })
 
+  it('hears the end of what failed with an error that is none of ours', async () => {
+    const heard: Outcome[] = []
+    const strategy: Strategy = { name: 'own', rank: (_call, all) => all, observe: (outcome) => heard.push(outcome) }
+    const broken: Handler<Attempt> = async () => {
+      throw new TypeError('A provider of one’s own has a fault')
+    }
+    await expect(setUp({ a: broken, b: answer }, { strategy }).ask()).rejects.toMatchObject({ code: 'internal_error' })
+    expect(heard).toMatchObject([
+      { type: 'taken' },
+      { type: 'started' },
+      { type: 'ended', ok: false, code: 'internal_error' },
+    ])
+  })
+
   it('whose observer throws does not touch the call, and the operator is told', async () => {
     const unhandled = vi.fn<() => void>()
     process.on('unhandledRejection', unhandled)

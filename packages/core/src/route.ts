@@ -98,27 +98,29 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
     if (failed && !aside && failed.name !== candidate.name && candidate.readyInMs === 0)
       tellFailover(failed.name, candidate.name, failed.error.code)
     const startedMs = parts.clock.now()
-    if (route.strategy.observe) tell(route, { type: 'started', name: candidate.name, call }, parts.events)
+    if (route.strategy.observe && !aside) tell(route, { type: 'started', name: candidate.name, call }, parts.events)
     const answer = parts.tryOnce({
       call: aside ? { ...call, ...aside } : call,
       candidate,
       number: tried + 1,
-      alternatives: alternativesTo(candidate, ranked, route),
+      alternatives: aside ? [] : alternativesTo(candidate, ranked, route),
       mayWait: options.mayWait ?? true,
       signal: options.signal ? AbortSignal.any([call.signal, options.signal]) : call.signal,
       deadline: call.deadline,
       stallMs: Infinity,
     })
+    // What is asked besides is no answer to the call, and no strategy's choice.
+    if (aside) return answer
     return answer.then(
       (reply) => {
         watch(candidate, reply, startedMs)
         return reply
       },
       (error: unknown) => {
-        if (!isSignalboxError(error)) throw error
-        if (!aside) failed = { name: candidate.name, error }
+        if (isSignalboxError(error)) failed = { name: candidate.name, error }
+        const code = isSignalboxError(error) ? error.code : 'internal_error'
         const latencyMs = parts.clock.now() - startedMs
-        tell(route, { type: 'ended', call, name: candidate.name, ok: false, code: error.code, latencyMs }, parts.events)
+        tell(route, { type: 'ended', call, name: candidate.name, ok: false, code, latencyMs }, parts.events)
         throw error
       },
     )

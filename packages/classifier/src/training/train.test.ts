@@ -172,7 +172,7 @@ describe('training', () => {
 
   it.each([
     [[], 'rows: expected at least one, got none'],
-    [[null], 'rows[0]: expected an object, got NaN'],
+    [[null], 'rows[0]: expected an object, got null'],
     [[{ prompt: 1, model: 'a', score: 1 }], 'rows[0].prompt: expected a string, got 1'],
     [[{ prompt: '', model: '', score: 1 }], 'rows[0].model: expected a name, got ""'],
     [[{ prompt: '', model: 'a', score: NaN }], 'rows[0].score: expected a number from 0 to 1, got NaN'],

@@ -21,7 +21,7 @@ export interface Rewards {
 }
 
 /** What an arm earned. */
-interface Reward {
+export interface Reward {
   readonly key: string
   readonly context: string
   readonly arm: string

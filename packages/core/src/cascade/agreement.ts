@@ -3,7 +3,7 @@ import { type VerifiedAnswer, type Verifier, accepted, rejected } from './verifi
 
 /** Options of the verifier `agreement`. */
 export interface AgreementVerifierOptions {
-  /** The model whose answer is the second opinion. It is asked at the same time. */
+  /** The model whose answer is the second opinion: none of the cheap ones. It is asked at the same time. */
   readonly with: string
   /**
    * An expression for what is compared: its first group, or all of its match, where it matches last.
@@ -24,7 +24,6 @@ export function agreementVerifier({ with: partner, extract }: AgreementVerifierO
       const second = ask(partner)
       second.catch(() => undefined)
       return async (first) => {
-        if (first.model === partner) return rejected('there is no second opinion: it is its own')
         let other: VerifiedAnswer
         try {
           other = await second

@@ -62,4 +62,11 @@ describe('a strategy inside of another one', () => {
     ])
     expect(faultsWith({ ...cascade, strong: ['a', 'b'] })).toEqual([])
   })
+  it('leaves a cascade a second opinion that is no cheap model', () => {
+    const agreeing = (partner: string) => ({ ...cascade, verify: ['tools', { use: 'agreement', with: partner }] })
+    expect(faultsWith(agreeing('a'))).toEqual([
+      'routes.auto.strategy.verify: expected the second opinion of a model that is not among the cheap ones, got an array of 2',
+    ])
+    expect(faultsWith(agreeing('b'))).toEqual([])
+  })
 })

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { storeFault } from '../store/place.ts'
-import { apiKey, baseUrl, count, isExpression, name } from './schema/basics.ts'
+import { apiKey, baseUrl, count, isExpression, name, weight } from './schema/basics.ts'
 import { cacheOfRoute, cacheOfRouter } from './schema/cache.ts'
 import { callerKey } from './schema/keys.ts'
 import { adaptiveConcurrency, caps, limitRule, rates } from './schema/limits.ts'
@@ -35,7 +35,7 @@ const modelKeys = {
       z.string().regex(/^[^\r\n\0]*$/, 'expected a header value'),
     )
     .optional(),
-  weight: z.number().nonnegative().optional().describe('Its share under weighted strategies. Default 1.'),
+  weight: weight.describe('Its share under weighted strategies. Default 1.'),
   tags: z.array(z.string()).optional(),
   domain: z.string().min(1).optional().describe('What fails together with it. Default: base URL and key.'),
   price: price
@@ -61,7 +61,7 @@ const modelKeys = {
     .optional(),
 }
 
-const routeModel = z.union([name, z.strictObject({ model: name, weight: z.number().nonnegative().optional() })])
+const routeModel = z.union([name, z.strictObject({ model: name, weight })])
 
 /** What may stand in code and not in a file: values, functions and objects in place of their names. */
 interface CodeParts {

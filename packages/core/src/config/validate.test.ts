@@ -132,6 +132,9 @@ describe('a configuration', () => {
       const of = (route: object) => faultsOf({ models, routes: { auto: { strategy, ...route } } })
       const fault = 'routes.auto.models: expected a weight above 0 for one of them at least, got 0 for all'
       expect(of({ models: ['a', { model: 'b', weight: 0 }] })).toEqual([fault])
+      expect(of({ models: [{ model: 'a', weight: 1e308 }] })).toEqual([
+        'routes.auto.models[0].weight: Too big: expected number to be <=1000000000, got 1e+308',
+      ])
       expect(of({ models: [{ model: 'a', weight: 1 }] })).toEqual([])
       expect(of({ models: ['a'], fallback: ['b'] })).toEqual([])
     },

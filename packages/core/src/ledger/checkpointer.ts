@@ -31,8 +31,8 @@ const work = `
   })`
 
 /**
- * Makes a ledger's checkpointer, for a file by its whole path. A checkpoint waits for the disk twice, which no call is to wait for. Where the
- * thread fails, SQLite does it as it always does.
+ * Makes a ledger's checkpointer, for a file by its whole path. A checkpoint waits for the disk twice, which no call is to
+ * wait for. Where the thread fails, SQLite does it as it always does.
  */
 export function createCheckpointer(file: string, database: DatabaseSync): Checkpointer {
   // Never made anew: it may have been moved away meanwhile.

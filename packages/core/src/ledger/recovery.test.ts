@@ -177,9 +177,11 @@ it('takes half a line for an attempt that was never sent', () => {
 /** A process that begins an attempt, says so, and waits. */
 const writing = `
   import { openJournal } from './src/ledger/journal.ts'
-  openJournal(process.argv[1]).begin({ ...${JSON.stringify(intent)} })
+  const journal = openJournal(process.argv[1])
+  journal.begin({ ...${JSON.stringify(intent)} })
   console.log(process.pid)
-  setInterval(() => {}, 1_000)
+  // Its lock would end with it, were it collected.
+  setInterval(() => journal, 1_000)
 `
 
 it.runIf(process.platform === 'linux')('takes a process for dead that died and was never waited for', async () => {
@@ -193,6 +195,7 @@ it.runIf(process.platform === 'linux')('takes a process for dead that died and w
   onTestFinished(() => void parent.kill('SIGKILL'))
   const [told] = (await once(parent.stdout, 'data')) as [Buffer]
   const pid = Number(String(told))
+  onTestFinished(() => void process.kill(pid, 'SIGKILL'))
   expect(abandonedIntents(file).intents).toEqual([])
   process.kill(pid, 'SIGKILL')
   await vi.waitFor(() => expect(fs.readFileSync(`/proc/${pid}/stat`, 'latin1')).toMatch(/\) Z /))

@@ -17,6 +17,7 @@ import type { Attempt, Handler, Reply } from '../types.ts'
  */
 export function limiter({ admission, clock }: BuiltInServices): Plugin {
   const { limiter: gatekeeper, learned, slowStart, correction } = admission
+  let permits = 0
   return definePlugin({
     name: 'limiter',
     attempt: {
@@ -75,15 +76,8 @@ export function limiter({ admission, clock }: BuiltInServices): Plugin {
     }
   }
 
-  function request({
-    call,
-    candidate,
-    number,
-    mayWait,
-    signal,
-    deadline,
-  }: Attempt): Omit<WaitRequest, 'limits' | 'tokens'> {
-    const id = `${call.key}/${candidate.name}/${number}/${mayWait ? 2 : 1}/${call.record.attempts.length}`
+  function request({ call, mayWait, signal, deadline }: Attempt): Omit<WaitRequest, 'limits' | 'tokens'> {
+    const id = `${call.key}/${++permits}`
     const leaseMs = Math.min(Math.max(deadline - clock.now(), 0) + leaseGraceMs, longestLeaseMs)
     return { id, leaseMs, mayWait, signal, deadline, priority: priorityOf(call) }
   }

@@ -1,5 +1,5 @@
 import { propensities } from '../bandit/propensities.ts'
-import { createRewards } from '../bandit/rewards.ts'
+import { type Reward, createRewards } from '../bandit/rewards.ts'
 import type { Random } from '../clock.ts'
 import type { CallRecord } from '../record.ts'
 import type { Call, CandidateView, Services } from '../types.ts'
@@ -75,6 +75,8 @@ export function bandit(options: BanditOptions, { clock }: Services, make: MakeSt
     observe(outcome) {
       if (outcome.type === 'taken') {
         const { assessment, ...taken } = outcome
+        // Whose turn it was concerns the one that decided.
+        if (isOwn(outcome.call.record.candidates)) return
         const { others: ofOthers } = (assessment ?? {}) as Partial<Assessed>
         others?.observe?.({ ...taken, ...(ofOthers !== undefined && { assessment: ofOthers }) })
       } else others?.observe?.(outcome)
@@ -113,22 +115,29 @@ export function bandit(options: BanditOptions, { clock }: Services, make: MakeSt
     if (ok && unrated === 'ignore') return
     const costNanoUsd = tries.reduce((sum, attempt) => sum + (attempt.costNanoUsd ?? 0), 0)
     const value = rewardOf(Number(ok), costNanoUsd)
-    rewards.add({ key: record.key, context: contextOf(record.labels), arm: name, value }, clock.now())
+    keep({ key: record.key, context: contextOf(record.labels), arm: name, value })
   }
 
   function relearn(outcome: Extract<Outcome, { type: 'rated' }>): void {
     const { callKey, name, score, costNanoUsd, labels, ageMs, candidates } = outcome
     if (!wasChosen(name, candidates)) return
     const value = rewardOf(score, costNanoUsd)
-    if (rewards.replace(callKey, value, clock.now())) return
-    rewards.add({ key: callKey, context: contextOf(labels), arm: name, value, ageMs }, clock.now())
+    keep({ key: callKey, context: contextOf(labels), arm: name, value, ageMs })
+  }
+
+  /** A call counts once: what is known of it later holds. */
+  function keep(reward: Reward): void {
+    if (!rewards.replace(reward.key, reward.value, clock.now())) rewards.add(reward, clock.now())
   }
 
   /** Only calls count that it decided on by itself: what another strategy chose, that chose for its reasons. */
-  function wasChosen(name: string, [first]: CallRecord['candidates']): boolean {
-    return arms.includes(name) && first?.name === name && first.propensity !== undefined
+  function wasChosen(name: string, candidates: CallRecord['candidates']): boolean {
+    return arms.includes(name) && candidates[0]?.name === name && isOwn(candidates)
   }
 }
+
+/** Whether the bandit itself put them in order. */
+const isOwn = ([first]: CallRecord['candidates']) => first?.propensity !== undefined
 
 interface Play {
   readonly beliefs: Assessed['beliefs']

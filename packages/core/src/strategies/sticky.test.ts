@@ -4,6 +4,7 @@ import {
   type Identity,
   type PriceSettings,
   type RouteOptions,
+  byCascade,
   byComplexity,
   bySticky,
   createRouter,
@@ -22,10 +23,10 @@ const assistant = (content: string): Said => ({ role: 'assistant', content })
 /** Two models at these prices, and a router that draws one of them for each call that nothing keeps anywhere. */
 function setUp(route: RouteOptions, prices: Readonly<Record<string, PriceSettings>>) {
   const clock = createFakeClock({ turns: 1 })
-  const dispatcher = createSimulatedDispatcher({ clock, latencyMs: () => 100 })
-  const models = Object.entries(prices).map(
-    ([name, price]) => [name, openaiCompatible({ baseUrl: `http://${name}.invalid/v1`, dispatcher, price })] as const,
-  )
+  const models = Object.entries(prices).map(([name, price]) => {
+    const dispatcher = createSimulatedDispatcher({ clock, latencyMs: () => (name === 'slow' ? 200 : 100) })
+    return [name, openaiCompatible({ baseUrl: `http://${name}.invalid/v1`, dispatcher, price })] as const
+  })
   const options = {
     models: Object.fromEntries(models),
     routes: { auto: route },
@@ -127,6 +128,17 @@ describe('a sticky route', () => {
       name: 'large',
       reason: expect.stringContaining('small is weaker than this asks for, so it leaves it'),
     })
+  })
+
+  it('does not go to a model that was asked besides, to verify an answer', async () => {
+    const verified = byCascade({ cheap: ['quick'], strong: ['slow'], verify: { use: 'agreement', with: 'slow' } })
+    const { ask, firstOf } = setUp(
+      { strategy: bySticky({ strategy: verified }) },
+      { quick: { input: 1, output: 1 }, slow: discounted },
+    )
+    const talk = [user(document)]
+    expect(await ask(talk)).toMatchObject({ model: 'quick', attempts: [{ model: 'slow' }, { model: 'quick' }] })
+    expect((await firstOf([...talk, assistant('Indeed.'), user('And why?')])).name).toBe('quick')
   })
 
   it('is replayed from what is recorded', async () => {

@@ -22,7 +22,7 @@ function createCall(
 ): Call {
   const { labels = {}, identity = {}, body = {}, startedAt = 0, maxCostNanoUsd } = extra
   const request = dialects['openai-chat'].parse({ model: 'auto', messages: [{ role: 'user', content: 'Hi' }], ...body })
-  return { labels, identity, request, record: { startedAt }, maxCostNanoUsd } as unknown as Call
+  return { labels, identity, request, record: { startedAt, candidates: [] }, maxCostNanoUsd } as unknown as Call
 }
 const services = { clock: createFakeClock(), random: seededRandom(1), logger: undefined }
 

@@ -7,6 +7,8 @@ export const apiKey = z.string().regex(/^[\x21-\x7e]+$/, 'expected printable ASC
 export const baseUrl = z.url({ protocol: /^https?$/ })
 export const milliseconds = z.number().positive()
 export const count = z.int().positive()
+/** Weights are summed up: much larger ones would be lost in rounding, or beyond all numbers. */
+export const weight = z.number().nonnegative().max(1e9).optional()
 
 /** A day of the calendar, which begins in UTC, or an instant with its zone. */
 export const instant = z.union([

@@ -80,6 +80,12 @@ const verifyOf = (own?: z.ZodType) => {
   const one = own ? z.union([verifier, own]) : verifier
   return z.union([one, z.array(one).min(1)])
 }
+/** The models whose answers others are compared with. */
+const secondOpinions = (verify: unknown) =>
+  [verify].flat().flatMap((one) => {
+    const { with: model } = Object(one) as { with?: unknown }
+    return typeof model === 'string' ? [model] : []
+  })
 
 const tierOf = (nested: z.ZodType) => {
   const choice = z.strictObject({
@@ -157,6 +163,10 @@ export function strategyOf(ownVerifier?: z.ZodType): z.ZodType {
         .refine(({ cheap, strong }) => strong.some((model) => !cheap.includes(model)), {
           path: ['strong'],
           message: 'expected a model that is not among the cheap ones',
+        })
+        .refine(({ cheap, verify }) => !secondOpinions(verify).some((model) => cheap.includes(model)), {
+          path: ['verify'],
+          message: 'expected the second opinion of a model that is not among the cheap ones',
         }),
       z.strictObject({
         use: z.literal('rules'),
