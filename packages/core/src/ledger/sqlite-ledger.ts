@@ -89,6 +89,8 @@ function ledgerIn(files: Files, options: SqliteLedgerOptions): Ledger {
   let ending: Promise<void> | undefined
   async function end(): Promise<void> {
     stopRecovering()
+    // It was told of. What it kept waiting is still there or has been written since.
+    told = failures
     try {
       do await flush()
       while (batches.isWaiting)
