@@ -26,6 +26,8 @@ export interface BatchOptions<Row> {
 
 /** How soon a batch that could not be written is tried again, in milliseconds. */
 const retryMs = 1_000
+/** What waited while nothing could be written is written so many rows at a time, with turns for calls between them. */
+const mostRows = 2_000
 
 /** Gathers rows and writes them together. */
 export function createBatches<Row>({ clock, batchMs, commit, acknowledge, onError }: BatchOptions<Row>): Batches<Row> {
@@ -35,15 +37,16 @@ export function createBatches<Row>({ clock, batchMs, commit, acknowledge, onErro
   let isOver = false
 
   const writeIn = (delayMs: number) => {
-    timer ??= clock.setTimeout(() => void write(), delayMs)
+    timer ??= clock.setTimeout(() => void write(mostRows), delayMs)
   }
 
-  function write(): Promise<void> {
+  function write(most: number): Promise<void> {
     clock.clearTimeout(timer)
     timer = undefined
-    const batch = queue
-    queue = []
-    if (batch.length > 0 && tryCommit(batch)) syncing = syncing.then(() => acknowledge(batch)).catch(onError)
+    const batch = queue.splice(0, most)
+    if (batch.length === 0 || !tryCommit(batch)) return syncing
+    if (queue.length > 0) writeIn(0)
+    syncing = syncing.then(() => acknowledge(batch)).catch(onError)
     return syncing
   }
 
@@ -68,7 +71,7 @@ export function createBatches<Row>({ clock, batchMs, commit, acknowledge, onErro
     get isWaiting() {
       return queue.length > 0
     },
-    write,
+    write: () => write(Infinity),
     end() {
       isOver = true
       queue = []
