@@ -164,7 +164,7 @@ class HookRun<C extends Call | Attempt> implements Bounded {
   }
 
   private afterReturn(returned: unknown): void {
-    const fault = faultOfReply(returned)
+    const fault = faultOfReply(returned, 'call' in this.call ? undefined : this.call.dialect)
     const given = returned as Reply
     if (!this.settle) return fault || this.manner.open ? undefined : given.cancel(this.late)
     if (fault) return this.finish(() => this.recover(this.fault('returned no reply', fault)))
