@@ -293,6 +293,34 @@ describe('a cascade by a judge', () => {
     expect(record.attempts).toMatchObject([{ model: 'small' }, { model: 'other', costNanoUsd: 300_000 }])
   })
 
+  it('limits the judge in the word of its provider: newer models of OpenAI refuse the old one', async () => {
+    const judge = await upstreamThat(completion({ content: 'ACCEPT' }))
+    const small = modelAt(await upstreamThat(completion({ content: 'Rome' })))
+    const strategy = byCascade({
+      cheap: ['small'],
+      strong: ['large'],
+      verify: { use: 'judge', model: 'newer', maxOutputTokens: 64 },
+    })
+    const models = { small, large: small, newer: { ...modelAt(judge), provider: 'openai' as const } }
+    const { model } = await routerFor({ models, routes: { auto: { strategy } } }).handle({ body: chat() })
+    expect(model).toBe('small')
+    expect(judge.requests[0]!.json()).toMatchObject({ max_completion_tokens: 64 })
+    expect(judge.requests[0]!.json()).not.toHaveProperty('max_tokens')
+    expect((await judged('ACCEPT')).upstreams['other']!.requests[0]!.body).toMatchObject({ max_tokens: 1_024 })
+  })
+
+  it('asks the judge again where it fails for a moment: no other model stands in for it', async () => {
+    const { clock, call, upstreams } = cascading(
+      { use: 'judge', model: 'other' },
+      { small: { answers: says('Rome') }, other: { answers: turns(refused(500), says('ACCEPT')) } },
+      { retry: { maxAttempts: 2 } },
+    )
+    const followed = call()
+    await clock.advance(5_000)
+    expect(followed.value).toMatchObject({ model: 'small' })
+    expect(upstreams['other']!.requests).toHaveLength(2)
+  })
+
   it('rejects what the judge cannot be asked about', async () => {
     const { clock, call, cascade } = cascading({ use: 'judge', model: 'other' }, { other: { answers: refused(500) } })
     const followed = call()

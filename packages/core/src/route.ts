@@ -103,7 +103,7 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
       call: aside ? { ...call, ...aside } : call,
       candidate,
       number: tried + 1,
-      alternatives: alternativesTo(candidate, ranked, route),
+      alternatives: aside ? [] : alternativesTo(candidate, ranked, route),
       mayWait: options.mayWait ?? true,
       signal: options.signal ? AbortSignal.any([call.signal, options.signal]) : call.signal,
       deadline: call.deadline,

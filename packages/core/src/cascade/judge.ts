@@ -24,7 +24,7 @@ export function judgeVerifier(options: JudgeVerifierOptions): Verifier {
   return {
     name: 'judge',
     prepare: (call, ask) => async (answer) => {
-      const { text } = await ask(model, question(call, answer, options))
+      const { text } = await ask(model, (provider) => question(call, answer, { ...options, provider }))
       const verdict = /^\W*(ACCEPT|REJECT)\b/u.exec(text)?.[1]
       if (verdict === 'ACCEPT') return accepted(`${JSON.stringify(model)} accepts it`)
       if (verdict === 'REJECT') return rejected(`${JSON.stringify(model)} rejects it`)
@@ -33,8 +33,13 @@ export function judgeVerifier(options: JudgeVerifierOptions): Verifier {
   }
 }
 
-function question(call: Call, { text, toolCalls }: VerifiedAnswer, options: JudgeVerifierOptions): Aside {
-  const { criteria = usualCriteria, maxOutputTokens = usualMaxOutputTokens } = options
+interface QuestionOptions extends JudgeVerifierOptions {
+  /** The judge's. */
+  readonly provider: string
+}
+
+function question(call: Call, { text, toolCalls }: VerifiedAnswer, options: QuestionOptions): Aside {
+  const { criteria = usualCriteria, maxOutputTokens = usualMaxOutputTokens, provider } = options
   const conversation = call.request.messages
   const instructions =
     'You judge whether the answer to a conversation is good enough to be given. The user message is JSON with the ' +
@@ -47,7 +52,8 @@ function question(call: Call, { text, toolCalls }: VerifiedAnswer, options: Judg
       { role: 'system', content: instructions },
       { role: 'user', content: given },
     ],
-    max_tokens: maxOutputTokens,
   }
-  return { dialect: 'openai-chat', request: dialects['openai-chat'].parse(body), headers: {} }
+  const dialect = 'openai-chat'
+  const { parse, limitOutput } = dialects[dialect]
+  return { dialect, request: limitOutput(parse(body), maxOutputTokens, provider), headers: {} }
 }

@@ -26,8 +26,11 @@ export type Check = (answer: VerifiedAnswer) => Verdict | Promise<Verdict>
 /** What of a call is changed where a model is asked for something besides. */
 export type Aside = Partial<Pick<Call, 'request' | 'dialect' | 'headers'>>
 
-/** Asks a model of the route besides, and waits for all of its answer. It is charged to the call like any attempt. */
-export type AskAside = (model: string, aside?: Aside) => Promise<VerifiedAnswer>
+/**
+ * Asks a model of the route besides, by what its provider is asked instead of the call, and waits for all of its answer. It
+ * is charged to the call like any attempt.
+ */
+export type AskAside = (model: string, aside?: (provider: string) => Aside) => Promise<VerifiedAnswer>
 
 /** Decides whether the answer of a cheap model is good enough. */
 export interface Verifier {

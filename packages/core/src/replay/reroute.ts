@@ -3,6 +3,7 @@ import type { LedgerAttempt } from '../ledger/types.ts'
 import { type Price, inputTokensOf } from '../money/price.ts'
 import type { AttemptRecord } from '../record.ts'
 import type { Route, RouteTable } from '../route-table.ts'
+import type { Outcome } from '../strategy.ts'
 import type { Call } from '../types.ts'
 import { type Redecidable, redecidable } from './recorded-call.ts'
 import { type Recorded, type Seen, decideAgain } from './redecide.ts'
@@ -86,7 +87,7 @@ function teach({ strategy, views, candidates }: Route, call: Call, attempts: rea
   const { assessment } = record
   const listed = views.filter(({ name }) => record.candidates.some((one) => one.name === name))
   if (listed.some(({ name }) => name === first!.name))
-    strategy.observe?.({
+    tell({
       type: 'taken',
       name: first!.name,
       candidates: listed,
@@ -97,8 +98,8 @@ function teach({ strategy, views, candidates }: Route, call: Call, attempts: rea
     const { model: name, outcome, latencyMs, firstTokenMs } = attempt
     const ok = outcome === 'ok'
     record.attempts.push(recordOf(attempt, call))
-    strategy.observe?.({ type: 'started', name, call })
-    strategy.observe?.({
+    tell({ type: 'started', name, call })
+    tell({
       type: 'ended',
       name,
       call,
@@ -107,6 +108,13 @@ function teach({ strategy, views, candidates }: Route, call: Call, attempts: rea
       latencyMs,
       ...(firstTokenMs !== undefined && { firstTokenMs }),
     })
+  }
+
+  /** What a strategy would learn from that is not recorded, it does not learn. */
+  function tell(outcome: Outcome): void {
+    try {
+      strategy.observe?.(outcome)
+    } catch {}
   }
 }
 

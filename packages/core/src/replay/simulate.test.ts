@@ -5,6 +5,7 @@ import {
   type RouterOptions,
   byBandit,
   byCascade,
+  bySticky,
   createRouter,
   openaiCompatible,
   simulate,
@@ -108,6 +109,7 @@ describe('a simulation', () => {
     ['a cascade', verified],
     ['a bandit', { strategy: byBandit({ arms: ['small', 'large'], lambda: 100 }) }],
     ['the fastest', { strategy: 'least-latency', models: names }],
+    ['what keeps conversations', { strategy: bySticky({ strategy: 'round-robin' }), models: names }],
   ])('of the very policy that decided changes nothing: %s', async (_strategy, auto) => {
     const { ledger, costUsd } = await played(auto)
     expect(await simulate(ledger, policyOf(auto).options)).toMatchObject({

@@ -151,7 +151,8 @@ function verifying({ call, attempt, verifiers, isCheap, clock }: Verifying): Try
   return Object.assign(tryVerified, { candidates: attempt.candidates })
 
   function prepare(signal: AbortSignal): NamedCheck[] {
-    const ask: AskAside = async (model, aside = {}) => {
+    const ask: AskAside = async (model, asideFor) => {
+      const aside = asideFor?.(attempt.candidates.get(model)!.provider) ?? {}
       const reply = await attempt(model, { signal, mayWait: false, aside })
       const { answer } = await wholeAnswer({ ...call, ...aside }, reply)
       if (answer) return answer
