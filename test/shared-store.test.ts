@@ -196,7 +196,7 @@ describe('the place of a store', () => {
       "store: expected another file than the ledger's",
     )
     writeFileSync(file, 'some text that is no database, and longer than the head of one'.repeat(5))
-    expect(messageOf({ store: `sqlite:${file}` })).toContain('cannot be read as an SQLite database')
+    expect(messageOf({ store: `sqlite:${file}` })).toContain('cannot be opened for writing: file is not a database')
   })
 
   it('is taken from the folder of the configuration file', async () => {

@@ -10,6 +10,7 @@ describe('a line of CSV', () => {
     [['a', 1, 2n, true, null, undefined, ''], 'a,1,2,true,,,\r\n'],
     [['one, two', 'say "x"', 'two\r\nlines'], '"one, two","say ""x""","two\r\nlines"\r\n'],
     [['=1+1', '+1', '-x', '@x', '\t=x', '\r=x', '-1.5', -2], `'=1+1,'+1,'-x,'@x,'\t=x,"'\r=x",-1.5,-2\r\n`],
+    [['＝1+1', '＋1', '－x', '＠x', 'x＝1'], `'＝1+1,'＋1,'－x,'＠x,x＝1\r\n`],
     [['="a,b"'], `"'=""a,b"""\r\n`],
   ] as const)('is $1', (values, line) => {
     expect(csvLine(values)).toBe(line)

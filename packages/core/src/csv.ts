@@ -6,9 +6,12 @@ export function csvLine(values: readonly CsvValue[]): string {
   return `${values.map((value) => quoted(harmless(String(value ?? '')))).join(',')}\r\n`
 }
 
-/** Spreadsheets run a cell that begins like a formula: such text gets an apostrophe in front. Numbers stay numbers. */
+/**
+ * Spreadsheets run a cell that begins like a formula, some also in the wide signs of Chinese and Japanese keyboards: such
+ * text gets an apostrophe in front. Numbers stay numbers.
+ */
 function harmless(text: string): string {
-  return /^[=+\-@\t\r\n]/.test(text) && !/^-\d+(?:\.\d+)?$/.test(text) ? `'${text}` : text
+  return /^[=+\-@\t\r\n＝＋－＠]/.test(text) && !/^-\d+(?:\.\d+)?$/.test(text) ? `'${text}` : text
 }
 
 function quoted(text: string): string {

@@ -33,7 +33,7 @@ export function createTurns(busyTimeoutMs: number): WhenFree {
 }
 
 /** The primary code of SQLite's error, whatever the detail: another connection is at work. */
-export const isBusy = (error: unknown) =>
+const isBusy = (error: unknown) =>
   error instanceof Error && 'errcode' in error && ((error.errcode as number) & 0xff) === sqliteBusy
 
 const sqliteBusy = 5

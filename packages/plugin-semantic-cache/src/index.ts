@@ -98,11 +98,12 @@ function withoutWords(message: unknown): string {
 const words: ReadonlySet<string> = new Set(['content', 'text'])
 
 /** Everything but the question, and whether the answer comes as a stream. */
-function surroundingsOf({ identity, route, dialect, headers, request: { body } }: Call): string {
+function surroundingsOf({ identity, route, dialect, labels, madeBy, headers, request: { body } }: Call): string {
   const { messages, input, stream: _stream, stream_options: _options, ...parameters } = body
   const { traceparent: _parent, tracestate: _state, ...asked } = headers
   const around = [messages, input].map((list) => Array.isArray(list) && [list.slice(0, -1), withoutWords(list.at(-1))])
-  return JSON.stringify([sorted(identity), route, dialect, sorted(asked), around, sorted(parameters)])
+  const who = [sorted(identity), sorted(labels), madeBy]
+  return JSON.stringify([who, route, dialect, sorted(asked), around, sorted(parameters)])
 }
 
 /** The fields of an object, in one order whatever its own. */

@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { promisify } from 'node:util'
 import { createFakeClock } from '@signalbox/testkit'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { createSqliteLedger } from './sqlite-ledger.ts'
@@ -73,4 +75,23 @@ it('makes no new file where the ledger has been moved away', async () => {
   await flushed
   await ledger.end()
   expect(fs.readdirSync(folder).filter((name) => name.startsWith('ledger.db'))).toEqual([])
+})
+
+it('lets a program end that has nothing else to do, and loses none of its rows', async () => {
+  const program = `
+    import { systemClock } from '${import.meta.resolve('../clock.ts')}'
+    import { createSqliteLedger } from '${import.meta.resolve('./sqlite-ledger.ts')}'
+    const ledger = createSqliteLedger({ file: process.argv[1], clock: systemClock })
+    for (const round of [1, 2]) {
+      for (let row = 0; row < 4_000; row++) {
+        const callKey = round + '/' + row
+        ledger.close({ callKey, callId: '', time: 0, identity: {}, route: '', outcome: '', durationMs: 0, failovers: 0, decision: {} })
+      }
+      if (round === 1) await ledger.flush()
+    }`
+  const args = ['--conditions=@signalbox/source', '--input-type=module', '--eval', program, file]
+  await promisify(execFile)(process.execPath, args, { timeout: 20_000 })
+  const ledger = open()
+  expect([...ledger.calls()]).toHaveLength(8_000)
+  await ledger.end()
 })

@@ -51,11 +51,11 @@ function keepWriting(): () => void {
   return stop
 }
 
-describe('a ledger whose file another process keeps', () => {
-  const waiting = vi.spyOn(Atomics, 'wait')
-  beforeEach(() => void waiting.mockReset().mockReturnValue('timed-out'))
-  afterAll(() => waiting.mockRestore())
+const waiting = vi.spyOn(Atomics, 'wait')
+beforeEach(() => void waiting.mockReset().mockReturnValue('timed-out'))
+afterAll(() => waiting.mockRestore())
 
+describe('a ledger whose file another process keeps', () => {
   it('waits for it once and not at every try, and writes what it has when it is free', async () => {
     const ledger = open()
     const stop = keepWriting()
@@ -81,6 +81,21 @@ describe('a ledger whose file another process keeps', () => {
     stop()
     await ledger.flush()
     expect([...ledger.calls()]).toHaveLength(1)
+  })
+})
+
+describe('a ledger that failed once', () => {
+  it('writes to its end what comes while it ends', async () => {
+    const ledger = open()
+    const stop = keepWriting()
+    ledger.close(call('a'))
+    await clock.advance(50)
+    stop()
+    await clock.advance(1_000)
+    const ended = ledger.end()
+    ledger.close(call('b'))
+    await ended
+    expect([...open().calls()].map(({ callKey }) => callKey)).toEqual(['a', 'b'])
   })
 })
 

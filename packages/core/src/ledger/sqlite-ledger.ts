@@ -1,5 +1,6 @@
 import fs from 'node:fs'
 import { promisify } from 'node:util'
+import { atExit } from '../at-exit.ts'
 import type { Clock, Timer } from '../clock.ts'
 import type { KnownPrices } from '../reports/baseline.ts'
 import { createBatches } from './batches.ts'
@@ -66,6 +67,8 @@ function ledgerIn(files: Files, options: SqliteLedgerOptions): Ledger {
   }
   const batches = createBatches<Posted>({ clock, batchMs, commit, acknowledge, onError: fail })
   const stopRecovering = startRecovering(() => recover(file, { commit, log }), { clock, onError: fail })
+  // Who forgets to end it, or cannot, as a program that fails, is not to be charged at the upper bound for it.
+  const forgetExit = atExit(() => void batches.write())
 
   async function acknowledge(batch: readonly Posted[]): Promise<void> {
     await synced(log)
@@ -86,11 +89,14 @@ function ledgerIn(files: Files, options: SqliteLedgerOptions): Ledger {
   let ending: Promise<void> | undefined
   async function end(): Promise<void> {
     stopRecovering()
+    // It was told of. What it kept waiting is still there or has been written since.
+    told = failures
     try {
       do await flush()
       while (batches.isWaiting)
     } finally {
       batches.end()
+      forgetExit()
       await checkpointer.end()
       closeFiles(files)
     }

@@ -1,3 +1,4 @@
+import { atExit } from '../at-exit.ts'
 import type { Clock } from '../clock.ts'
 import { createMemoryStore } from './memory.ts'
 import { sqliteFileOf } from './place.ts'
@@ -29,10 +30,12 @@ export function openStore(
   if (file === undefined) return { store: createMemoryStore({ clock }), isUp: () => true, close: () => undefined }
   const shared = createSqliteStore({ file, clock, busyTimeoutMs })
   const steady = createSteadyStore(shared, { clock, onChange })
+  const forgetExit = atExit(close)
   return { store: steady, isUp: steady.isUp, close }
 
   /** What cannot be given back now is taken when this process's lease ends. */
   function close() {
+    forgetExit()
     try {
       shared.close()
     } catch (error) {

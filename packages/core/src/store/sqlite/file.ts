@@ -2,7 +2,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { SignalboxError, isSignalboxError } from '../../errors.ts'
 import { rememberPlace } from '../../file-place.ts'
 import { openSqlite } from '../../sqlite.ts'
-import { createTurns, isBusy } from '../../sqlite-turns.ts'
+import { createTurns } from '../../sqlite-turns.ts'
 import { applicationId, migrations } from './schema.ts'
 
 /** Takes a function that puts back what a transaction changed in memory, should it fail. */
@@ -59,13 +59,7 @@ function openDatabase(file: string): DatabaseSync {
 }
 
 function checkOwner(database: DatabaseSync, file: string) {
-  let owner: number
-  try {
-    owner = pragma(database, 'application_id')
-  } catch (cause) {
-    if (isBusy(cause)) throw cause
-    throw new SignalboxError('invalid_config', `${file} cannot be read as an SQLite database`, { cause })
-  }
+  const owner = pragma(database, 'application_id')
   if (owner === applicationId || (owner === 0 && isEmpty(database))) return
   throw new SignalboxError('invalid_config', `${file} is another program's database, not a Signalbox store`)
 }

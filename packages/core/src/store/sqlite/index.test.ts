@@ -284,7 +284,7 @@ describe('createSqliteStore', () => {
   it.each([
     [
       'text',
-      'cannot be read',
+      'file is not a database',
       (file: string) => writeFileSync(file, 'not a database, and longer than a header'.repeat(9)),
     ],
     ["another program's database", "another program's", (file: string) => execute(file, 'CREATE TABLE mine (a)')],
