@@ -1,7 +1,7 @@
 import type { Clock, Timer } from './clock.ts'
 import { SignalboxError, isSignalboxError } from './errors.ts'
 import type { EventBus } from './events.ts'
-import { came, faultOfReply, isCopyOf } from './hook-checks.ts'
+import { faultOfCopy, faultOfReply } from './hook-checks.ts'
 import type { PlacedHook, Ring } from './order.ts'
 import type { Bounded, Overdue } from './overdue.ts'
 import { ownReply } from './plugin-reply.ts'
@@ -14,6 +14,8 @@ export interface HookContext {
   readonly events: EventBus
   /** Ends what never settles. */
   readonly overdue: Overdue
+  /** Whether there is a route by this name; unknown where left out. */
+  readonly isRoute?: (name: string) => boolean
 }
 
 /**
@@ -90,7 +92,8 @@ class HookRun<C extends Call | Attempt> implements Bounded {
   enter(inner: C): Promise<Reply> {
     if (this.late) return Promise.reject(this.late)
     if (inner !== this.call) {
-      if (!isCopyOf(this.call, inner)) return Promise.reject(this.noCall(inner))
+      const came = faultOfCopy(this.call, inner, this.manner.isRoute)
+      if (came) return Promise.reject(this.noCall(came))
       freezeParts(inner)
     }
     const passed = this.next(inner)
@@ -227,9 +230,8 @@ class HookRun<C extends Call | Attempt> implements Bounded {
     })
   }
 
-  private noCall(given: unknown): SignalboxError {
-    const got = typeof given === 'object' && given !== null ? 'no copy of it' : came(given)
-    return this.fault('handed next no call', `expected the ${this.manner.ring}, or a changed copy of it, got ${got}`)
+  private noCall(came: string): SignalboxError {
+    return this.fault('handed next no call', `expected the ${this.manner.ring}, or a changed copy of it, got ${came}`)
   }
 
   private fault(what: string, detail: string): SignalboxError {

@@ -47,9 +47,10 @@ export function createCheckpointer(file: string, database: DatabaseSync): Checkp
   function start(): Thread {
     // Without NODE_OPTIONS, which may load half a program into it.
     const worker = new Worker(work, { eval: true, workerData: place.href, execArgv: ['--no-warnings'], env: {} })
-    worker.unref()
     worker.on('message', () => (isUnderWay = false))
     worker.on('error', () => keepLogBelow(pagesAlone))
+    // After the listeners, of which that for messages keeps the process alive.
+    worker.unref()
     keepLogBelow(pagesBeside)
     return { worker, exit: new Promise((resolve) => worker.once('exit', resolve)) }
   }
