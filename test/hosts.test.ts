@@ -336,8 +336,9 @@ describeMounts('a fault that is not the caller’s', (mount) => {
 
     const answer = await send(await mount.serve(router), { body: chat() })
 
-    expect(answer.text).toMatch(/^data: \{\}\n\ndata: \{"error".*stream_interrupted/)
-    expect(told).toEqual([{ err: new TypeError('no such piece') }])
+    expect(answer.text).toMatch(/^data: \{\}\n\ndata: \{"error".*plugin_failed/)
+    expect(answer.text).not.toContain('no such piece')
+    expect(told).toMatchObject([{ err: { plugin: 'breaking', cause: new TypeError('no such piece') } }])
   })
 })
 

@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { definePlugin, streamOf } from '@signalbox/core'
+import { pluginContract } from '@signalbox/testkit/plugin'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 /** Ignored by git and by the linter. */
@@ -27,11 +29,49 @@ const broken = {
     tells: 'hides no failure of the model, and takes none for its own',
     hook: `(call, next) => next(call).catch(() => { throw new Error('mine') })`,
   },
+  holding: {
+    tells: 'lets the model go when its caller leaves',
+    hook: `async (call, next) => ({ ...(await next(call)), cancel() {} })`,
+  },
+  forgetful: {
+    tells: 'says what was used',
+    hook: `async (call, next) => { const r = await next(call); return { ...r, ended: r.ended.then((end) => ({ ...end, usage: { ...end.usage, outputTokens: 0 } })) } }`,
+  },
+  mistaken: {
+    tells: 'takes no answer for that of another question',
+    hook: `cacheLayer('any', { get: () => globalThis.last, set: (_call, answer) => { globalThis.last = answer } }).call`,
+  },
+  careless: {
+    tells: 'takes no answer for that of another question',
+    hook: `cacheLayer('any', ((kept) => ({ get: (call) => kept.get(call.request.text), set: (call, answer) => void kept.set(call.request.text, answer) }))(new Map())).call`,
+  },
+  failing: {
+    tells: 'says what was used',
+    hook: `{ stage: 'observe', run: async (call, next) => { await next(call); throw new Error('stepped over') } }`,
+  },
   plain: {
     tells: 'keeps no stream back: content comes before the model has ended',
     hook: `async (call, next) => { const r = await next(call); return plainReply({ status: 200, headers: {}, dialect: r.dialect, model: r.model, body: await readBody(r) }) }`,
   },
 }
+
+async function* spelled(chunks: AsyncIterable<Uint8Array>) {
+  for await (const chunk of chunks) yield Buffer.from(Buffer.from(chunk).toString().replaceAll('words', 'w0rds'))
+}
+
+// One that changes the words of streams keeps it.
+pluginContract(() =>
+  definePlugin({
+    name: 'spelling',
+    call: {
+      stage: 'guard',
+      async run(call, next) {
+        const reply = await next(call)
+        return reply.body instanceof Uint8Array ? reply : { ...reply, body: streamOf(spelled(reply.body)) }
+      },
+    },
+  }),
+)
 
 interface Report {
   readonly testResults: readonly {
@@ -52,7 +92,7 @@ beforeAll(async () => {
   )
   writeFileSync(
     join(folder, 'broken.test.ts'),
-    `import { plainReply, readBody, streamOf } from '@signalbox/core'\nimport { pluginContract } from '@signalbox/testkit/plugin'\n${suites.join('\n')}`,
+    `import { cacheLayer, plainReply, readBody, streamOf } from '@signalbox/core'\nimport { pluginContract } from '@signalbox/testkit/plugin'\n${suites.join('\n')}`,
   )
   // Each breaks one test, and is run through no other: what waits for it in vain waits as long as a test may take.
   const told = Object.entries(broken).map(([name, { tells }]) => `${name}.+${tells}`)

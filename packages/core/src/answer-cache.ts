@@ -1,6 +1,6 @@
 import { type CachedAnswer, isCachedAnswer } from './cache/answer.ts'
 import { type Flights, createFlights } from './cache/flights.ts'
-import type { AnswerLayer, LayerSize } from './cache/layer.ts'
+import { type AnswerLayer, type LayerSize, layerMs } from './cache/layer.ts'
 import { createMemoryLayer } from './cache/memory-layer.ts'
 import { type CacheOptions, type CacheScope, type CacheSettings, cacheDefaults } from './cache/settings.ts'
 import { type SqliteLayerOptions, createSqliteLayer } from './cache/sqlite-layer.ts'
@@ -66,9 +66,6 @@ interface CacheServices {
   readonly routes: RouteTable
 }
 
-/** A layer that takes longer is passed over: no call waits for it. */
-const layerMs = 1_000
-
 /** The largest answer that is kept while others may join it. */
 const largestAnswerBytes = 8 * 1024 * 1024
 
@@ -117,6 +114,19 @@ export function createAnswerCache(options: RouterOptions, services: CacheService
       if (!willDo(answer)) return find(key, willDo, [at + 1, found])
       for (const nearer of layers.slice(0, at)) void tell(nearer, key, answer)
       return found
+    })
+  }
+
+  /** As {@link find}; and while layers further away were asked, another call may have got the answer. */
+  function findAlsoMeanwhile(key: string, willDo: (answer: CachedAnswer) => boolean = () => true) {
+    const found = find(key, willDo)
+    if (!isPromise(found)) return found
+    const nearest = layers[0]!
+    return found.then((late) => {
+      if (late && willDo(late.answer)) return late
+      return after(ask(nearest, key), (answer) =>
+        answer && answer.storedAt > (late?.answer.storedAt ?? -Infinity) ? { answer, layer: nearest.name } : late,
+      )
     })
   }
 
@@ -170,7 +180,7 @@ export function createAnswerCache(options: RouterOptions, services: CacheService
     per: cache.per ?? cacheDefaults.per,
     settingsOf,
     keyOf: createCallKeys(options, cache, services.routes),
-    find: (key, willDo) => find(key, willDo),
+    find: findAlsoMeanwhile,
     keep: (key, answer) => layers.forEach((layer) => void tell(layer, key, answer)),
     note(call, outcome) {
       call.record.cache = outcome

@@ -1,16 +1,17 @@
 import { shown } from './config/fault.ts'
 import { dialects } from './dialects/index.ts'
 import { faultOfHead } from './http/answer-head.ts'
-import type { Attempt, Call, Reply } from './types.ts'
+import type { Attempt, Call, DialectName, Reply } from './types.ts'
 
-/** What is wrong with what a hook returned; undefined where it is a reply. */
-export function faultOfReply(value: unknown): string | undefined {
+/** What is wrong with what a hook returned; undefined where it is a reply, in the dialect that its caller reads. */
+export function faultOfReply(value: unknown, read?: DialectName): string | undefined {
   if (!isObject(value)) return `got ${came(value)}`
   const { status, headers, dialect, model, body, ended, cancel } = value as Partial<Record<keyof Reply, unknown>>
   const fault = faultOfHead(status, headers)
   if (fault) return fault
   if (typeof dialect !== 'string' || !Object.hasOwn(dialects, dialect))
     return `it is in no dialect, but ${shown([], dialect)}`
+  if (read !== undefined && dialect !== read) return `it is in ${dialect}, and its caller reads ${read}`
   if (typeof model !== 'string') return `its model has no name, but ${shown([], model)}`
   if (typeof cancel !== 'function') return 'it cannot be cancelled'
   if (!isObject(ended) || !('then' in ended)) return 'its "ended" is no promise'

@@ -75,6 +75,13 @@ describe('a reply that is none', () => {
   })
 })
 
+it('a reply in another dialect than the caller reads is refused, and says which it reads', async () => {
+  const one = { ...call, dialect: 'anthropic-messages' } as Call
+  const thrown: unknown = await hook(async () => plain())(one, async () => plain()).catch((error: unknown) => error)
+  expect(thrown).toEqual(failure('plugin_failed'))
+  expect((thrown as Error).message).toContain('it is in openai-chat, and its caller reads anthropic-messages')
+})
+
 it('an open hook that answers by itself and loses a stream is stepped over: the stream goes on, and is not cancelled', async () => {
   const lost = streaming()
   const run: Run = async (one, next) => {

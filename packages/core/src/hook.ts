@@ -76,7 +76,7 @@ class HookRun<C extends Call | Attempt> implements Bounded {
   private late: SignalboxError | undefined
   private settle: ((reply: Reply | Promise<Reply>) => void) | undefined
   /** What `next` brought. */
-  private readonly brought: Reply[] = []
+  private brought: Reply[] | undefined
   /** Streams among it that have not ended. */
   private streams: Set<Reply> | undefined
 
@@ -156,7 +156,7 @@ class HookRun<C extends Call | Attempt> implements Bounded {
 
   private leave(reply: Reply): void {
     this.inside--
-    this.brought.push(reply)
+    ;(this.brought ??= []).push(reply)
     if (reply.body instanceof Uint8Array) return
     const streams = (this.streams ??= new Set())
     streams.add(reply)
@@ -164,12 +164,12 @@ class HookRun<C extends Call | Attempt> implements Bounded {
   }
 
   private afterReturn(returned: unknown): void {
-    const fault = faultOfReply(returned)
+    const fault = faultOfReply(returned, 'call' in this.call ? undefined : this.call.dialect)
     const given = returned as Reply
     if (!this.settle) return fault || this.manner.open ? undefined : given.cancel(this.late)
     if (fault) return this.finish(() => this.recover(this.fault('returned no reply', fault)))
     this.streams?.delete(given)
-    const reply = this.brought.includes(given) ? given : this.own(given)
+    const reply = this.brought?.includes(given) ? given : this.own(given)
     if (!this.streams?.size) return this.finish(() => reply)
     if (reply.body instanceof Uint8Array) return soon(() => this.finish(() => this.withoutLost(reply)))
     this.finish(() => reply)
@@ -179,7 +179,7 @@ class HookRun<C extends Call | Attempt> implements Bounded {
   private own(reply: Reply): Reply {
     const { plugin, overdue, events } = this.manner
     const warn = (message: string) => events.emit('warning', { kind: 'plugin_failed', plugin, message })
-    return ownReply(reply, this.brought, { plugin, deadline: this.deadline, overdue, warn })
+    return ownReply(reply, this.brought ?? [], { plugin, deadline: this.deadline, overdue, warn })
   }
 
   /** The reply, unless the hook let another one go that nobody reads. */

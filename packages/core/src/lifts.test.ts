@@ -249,6 +249,22 @@ describe('a cache layer', () => {
     expect(Buffer.from(kept.get('slow')!.body).toString()).toBe('ONE TWO THREE')
   })
 
+  it('that takes longer than a second is a miss, unless it says how long it may take', async () => {
+    for (const [timeoutMs, isLate] of [
+      [undefined, true],
+      [3_000, false],
+    ] as const) {
+      const get = () => new Promise<undefined>(() => undefined)
+      const plugin = cacheLayer('slow', { get, set: () => undefined }, timeoutMs === undefined ? {} : { timeoutMs })
+      const { clock, router, send } = timed(plugin)
+      const reply = router.handle(ask())
+      await clock.advance(1_000)
+      expect(send).toHaveBeenCalledTimes(isLate ? 1 : 0)
+      await clock.advance(2_000)
+      await expect(reply).resolves.toMatchObject({ status: 200 })
+    }
+  })
+
   it('never keeps an error, nor an answer that is none', async () => {
     const set = vi.fn<CacheLayer['set']>()
     const { plugin } = inMemory({ set })

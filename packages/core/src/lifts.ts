@@ -1,5 +1,6 @@
 import { type CachedAnswer, isCachedAnswer } from './cache/answer.ts'
 import { type CacheWishes, readCacheControl } from './cache/cache-control.ts'
+import { layerMs } from './cache/layer.ts'
 import { cachedReply, costOf, isCutByMoney, told } from './cached-reply.ts'
 import { SignalboxError } from './errors.ts'
 import { type HookOptions, type Plugin, type PluginServices, checkFunctions, definePlugin } from './plugin.ts'
@@ -142,8 +143,8 @@ export interface CacheLayer {
 /**
  * A plugin that answers calls from memory, at the stage `cache`. Only whole answers with status 200 are handed to `set`:
  * never errors, cut streams, aborted answers, those that were not read to their end, or that stop where a budget did. A
- * `set` that fails does not touch the call, and a `get` that fails is a miss, unless `onError` is `closed`. The caller's
- * `Cache-Control` is kept: with `no-store` the layer is not asked at all, with `no-cache` only told.
+ * `set` that fails does not touch the call, and a `get` that fails, or takes longer than `timeoutMs` (a second), is a miss,
+ * unless `onError` is `closed`. The caller's `Cache-Control` is kept: with `no-store` the layer is not asked at all, with `no-cache` only told.
  *
  * @example
  * const answers = new Map<string, StoredAnswer>()
@@ -159,6 +160,7 @@ export function cacheLayer(name: string, layer: CacheLayer, options: LiftOptions
     name,
     call: {
       onError: 'open',
+      timeoutMs: layerMs,
       ...options,
       stage: 'cache',
       async run(call, next) {

@@ -375,3 +375,23 @@ describe('hookTimes', () => {
     expect('hookTimes' in record).toBe(false)
   })
 })
+
+it('explains a decision also where a plugin reads answers, of which there is none', async () => {
+  const reader = definePlugin({
+    name: 'reader',
+    call: {
+      stage: 'guard',
+      async run(call, next) {
+        const reply = await next(call)
+        return {
+          ...reply,
+          body: Buffer.from(JSON.stringify(JSON.parse(Buffer.from(reply.body as Uint8Array).toString()))),
+        }
+      },
+    },
+  })
+  const router = make({ plugins: [reader] })
+  expect((await router.explain(ask('b'))).candidates).toMatchObject([{ name: 'b' }])
+  const never = definePlugin({ name: 'never', call: { stage: 'guard', run: () => Promise.reject(new Error('no')) } })
+  await expect(make({ plugins: [never] }).explain(ask('b'))).rejects.toMatchObject({ plugin: 'never' })
+})

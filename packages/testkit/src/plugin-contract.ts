@@ -28,8 +28,8 @@ export interface PluginContractOptions {
 
 /**
  * The tests that every plugin passes: it declares its place, lets calls through on every face, changes nothing that it was
- * given, keeps no stream back, lets the upstream go with its caller, and hides no failure of a model. Call it in a test
- * file; it declares a suite.
+ * given, keeps no stream back, lets the upstream go with its caller, says what was used, takes no answer for that of
+ * another question, and hides no failure, of a model or of its own. Call it in a test file; it declares a suite.
  *
  * @param make makes a new plugin, with options if it takes any
  * @example
@@ -44,10 +44,12 @@ export function pluginContract(make: () => Plugin, options: PluginContractOption
     ...options.request,
     ...extra,
   })
+  const said = async (boxes: Router) => plainText(await faces['in process'](boxes, chat, body()), chat)
 
   describe(`plugin contract: ${make().name}`, () => {
     let upstream: ProgrammableUpstream
     let router: Router
+    let warnings: string[]
 
     const boxed = (...others: readonly Plugin[]) => {
       const model = openaiCompatible({ baseUrl: upstream.baseUrl, model: 'gpt-4.1', apiKey: 'any', price: false })
@@ -66,10 +68,14 @@ export function pluginContract(make: () => Plugin, options: PluginContractOption
         (json() as { stream?: boolean }).stream ? streamed(pieces) : completion({ content: answer.said }),
       )
       router = boxed(frozen)
+      warnings = []
+      // A hook that is stepped over, and a reply that is lost, fail no call.
+      router.on('warning', ({ plugin, message }) => plugin !== undefined && warnings.push(message))
     })
     afterEach(async () => {
       await router.close({ timeoutMs: 100 })
       await upstream.close()
+      expect(warnings).toEqual([])
     })
 
     it('declares its place: it stands there whatever is registered before or after it', async () => {
@@ -109,10 +115,24 @@ export function pluginContract(make: () => Plugin, options: PluginContractOption
     })
 
     it('says what was used', async () => {
+      const used: number[] = []
       for (const extra of [{}, { stream: true }]) {
         const reply = await router.handle({ body: body(extra) })
         await readBody(reply)
-        expect((await reply.ended).how).toBe('complete')
+        const { how, usage } = await reply.ended
+        expect(how).toBe('complete')
+        used.push(usage.outputTokens)
+      }
+      // What comes second may come from memory.
+      expect(used[0]).toBe(fixtureUsage.completion_tokens)
+    })
+
+    it('takes no answer for that of another question', async () => {
+      const others = [{ stop: ['391'] }, { messages: [{ role: 'user', content: `${prompt} And why? ${unlike}` }] }]
+      for (const extra of [{}, ...others]) {
+        const before = upstream.requests.length
+        await readBody(await router.handle({ body: body({ temperature: 0, ...extra }) }))
+        expect(upstream.requests.length, JSON.stringify(extra)).toBeGreaterThan(before)
       }
     })
 
@@ -126,7 +146,7 @@ export function pluginContract(make: () => Plugin, options: PluginContractOption
       let text = ''
       for await (const piece of reply.body as AsyncIterable<Uint8Array>) {
         text += Buffer.from(piece).toString()
-        if (text.includes('words')) open!()
+        if (streamText(text.slice(0, text.lastIndexOf('\n') + 1), chat) !== '') open!()
       }
       expect(text).toContain('[DONE]')
     })
@@ -140,13 +160,17 @@ export function pluginContract(make: () => Plugin, options: PluginContractOption
       reply.cancel()
       await until(() => upstream.requests[0]!.closedByPeer !== undefined)
 
+      const givenUp = await router.handle({ body: body({ stream: true }) })
+      givenUp.cancel()
+      await until(() => upstream.requests[1]!.closedByPeer !== undefined)
+
       upstream.respond(hang())
       const waiting = new AbortController()
       const failed = router.handle({ body: body(), signal: waiting.signal }).catch((error: unknown) => error)
-      await until(() => upstream.requests.length === 2)
+      await until(() => upstream.requests.length === 3)
       waiting.abort()
       expect(await failed).toMatchObject({ code: 'cancelled' })
-      await until(() => upstream.requests[1]!.closedByPeer !== undefined)
+      await until(() => upstream.requests[2]!.closedByPeer !== undefined)
     })
 
     it('hides no failure of the model, and takes none for its own', async () => {
@@ -157,14 +181,17 @@ export function pluginContract(make: () => Plugin, options: PluginContractOption
 
     it('can be set up and closed more than once, each time anew', async () => {
       const another = boxed()
-      const [chat] = surfaces as readonly [Surface]
-      const said = async (boxes: Router) => plainText(await faces['in process'](boxes, chat, body()), chat)
       expect(await said(another)).toBe(answer.read)
       await another.close()
       expect(await said(router)).toBe(answer.read)
     })
   })
 }
+
+const [chat] = surfaces as readonly [Surface]
+
+/** Text that shares nothing with what may have been asked. */
+const unlike = 'Quartz jukeboxes vex gymnasts: buzz, hymn, waltz, phlox, fjord.'
 
 function streamed(pieces: readonly string[]): Script {
   return [streamHead(), ...streamEvents({ content: pieces, usage: fixtureUsage }).map(chunk), lastChunk()]

@@ -37,7 +37,7 @@ export function isCachedAnswer(value: unknown): value is CachedAnswer {
 const checksumBytes = 16
 const lengthBytes = 4
 
-/** An answer as bytes: a checksum, the length of the head, the head as JSON, the body. */
+/** An answer as bytes, for a layer that keeps it outside of this process: a checksum, the length of the head, the head as JSON, the body. */
 export function encodeAnswer({ body, ...head }: CachedAnswer): Uint8Array {
   const written = Buffer.from(JSON.stringify(head))
   const length = Buffer.alloc(lengthBytes)
@@ -46,7 +46,7 @@ export function encodeAnswer({ body, ...head }: CachedAnswer): Uint8Array {
   return Buffer.concat([checksum(content), content])
 }
 
-/** The answer in these bytes; undefined where they are not what was written. */
+/** The answer in the bytes of {@link encodeAnswer}; undefined where they are not what was written. */
 export function decodeAnswer(bytes: Uint8Array): CachedAnswer | undefined {
   const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const content = all.subarray(checksumBytes)

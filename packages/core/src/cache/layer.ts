@@ -7,6 +7,9 @@ export interface LayerSize {
   readonly maximumBytes: number
 }
 
+/** How long a layer may take, in milliseconds: no call waits longer for it. */
+export const layerMs = 1_000
+
 /**
  * A place where answers are kept by key. It may lose any of them at any time, and must never give one that is not what was
  * set under that key. What it throws is a miss, and so is what it has not given after a second.

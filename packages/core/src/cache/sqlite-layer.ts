@@ -1,8 +1,9 @@
 import { chmodSync } from 'node:fs'
-import { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
 import type { Clock, Timer } from '../clock.ts'
 import { decodeAnswer, encodeAnswer } from './answer.ts'
 import type { AnswerLayer } from './layer.ts'
+import { openSqlite } from '../sqlite.ts'
 import { unusableFile } from '../unusable-file.ts'
 
 /** Marks a SQLite file as a cache of Signalbox: "SBCA". Another layout is another number, and begins anew. */
@@ -96,7 +97,7 @@ export function createSqliteLayer({
 function openCache(file: string): DatabaseSync {
   let database: DatabaseSync | undefined
   try {
-    database = new DatabaseSync(file, { timeout: busyMs })
+    database = openSqlite(file, { timeout: busyMs })
     const { application_id: id } = database.prepare('pragma application_id').get() as { application_id: number }
     const { tables } = database.prepare("select count(*) as tables from sqlite_schema where type = 'table'").get() as {
       tables: number

@@ -1,5 +1,5 @@
 import fs from 'node:fs'
-import { DatabaseSync } from 'node:sqlite'
+import { openSqlite } from '../sqlite.ts'
 
 /** A lock on a file. */
 export interface FileLock {
@@ -14,7 +14,7 @@ export interface FileLock {
  * @throws Error when the file cannot be opened
  */
 export function tryLock(file: string): FileLock | undefined {
-  const database = new DatabaseSync(file)
+  const database = openSqlite(file)
   try {
     // No second file beside it.
     database.exec('pragma journal_mode = memory; begin exclusive')

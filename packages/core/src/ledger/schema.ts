@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
-import { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
+import { openSqlite } from '../sqlite.ts'
 import { createTurns } from '../sqlite-turns.ts'
 import { unusableFile } from '../unusable-file.ts'
 
@@ -70,7 +71,7 @@ const migrations: readonly string[] = [
 export function openDatabase(file: string): DatabaseSync {
   let database: DatabaseSync | undefined
   try {
-    database = new DatabaseSync(file, { readBigInts: true, timeout: busyTimeoutMs })
+    database = openSqlite(file, { readBigInts: true, timeout: busyTimeoutMs })
     prepare(database)
     return database
   } catch (cause) {
@@ -87,7 +88,7 @@ export function openDatabase(file: string): DatabaseSync {
 export function openDatabaseToRead(file: string): DatabaseSync {
   let database: DatabaseSync | undefined
   try {
-    database = new DatabaseSync(placeToRead(file), { readOnly: true, readBigInts: true, timeout: busyTimeoutMs })
+    database = openSqlite(placeToRead(file), { readOnly: true, readBigInts: true, timeout: busyTimeoutMs })
     if (versionOf(database) < migrations.length)
       throw new Error('it was written by an older Signalbox: a user who may write it must read it once')
     return database

@@ -1,6 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { SignalboxError, isSignalboxError } from '../../errors.ts'
 import { rememberPlace } from '../../file-place.ts'
+import { openSqlite } from '../../sqlite.ts'
 import { createTurns, isBusy } from '../../sqlite-turns.ts'
 import { applicationId, migrations } from './schema.ts'
 
@@ -50,10 +51,8 @@ const unusable = (file: string, cause: unknown) =>
   )
 
 function openDatabase(file: string): DatabaseSync {
-  // Not imported: merely loading it prints a warning on Node 22.
-  const { DatabaseSync } = process.getBuiltinModule('node:sqlite')
   try {
-    return new DatabaseSync(file)
+    return openSqlite(file)
   } catch (cause) {
     throw unusable(file, cause)
   }
