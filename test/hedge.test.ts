@@ -178,6 +178,24 @@ describe('a hedge, as time goes', () => {
     expect(upstreams['quick']!.requests.length).toBeLessThan(100)
   })
 
+  it('by a percentile goes by the first contents of streams apart from whole answers', async () => {
+    const { clock, call, upstreams } = both(
+      {},
+      { events, afterMs: 10 },
+      { plugins: [hedge({ percentile: 90, ...always })], health: false },
+    )
+    upstreams['slow']!.respond(({ body }) => (body.stream ? { events, afterMs: 100 } : { afterMs: 2_000 }))
+    for (let index = 0; index < 40; index++) {
+      call({ stream: index % 2 === 0 })
+      await clock.advance(3_000)
+    }
+    upstreams['slow']!.respond({ events, afterMs: 1_000 })
+    const askedMs = clock.now()
+    const followed = call({ stream: true })
+    await clock.advance(3_000)
+    expect(followed).toMatchObject({ value: { model: 'quick' }, atMs: askedMs + 110 })
+  })
+
   it.each([
     [{}, 'expected either afterMs or percentile'],
     [{ afterMs: 1, percentile: 90 }, 'expected either afterMs or percentile'],

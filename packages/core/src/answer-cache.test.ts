@@ -198,6 +198,24 @@ describe('layers', () => {
     expect(warnings).toContain('cache_failed The cache failed: stuck')
   })
 
+  it('that are slow, each in its own time, leave calls that ask the same one call', async () => {
+    const far = mapLayer('far')
+    let asking = 0
+    const slow: AnswerLayer = {
+      ...far,
+      async get(key) {
+        const known = await far.get(key)
+        const waitMs = 10 * ++asking
+        return new Promise((resolve) => void clock.setTimeout(() => resolve(known), waitMs))
+      },
+    }
+    const { asked, ask } = boxed({ layers: [slow] })
+    const answers = Array.from({ length: 20 }, () => ask())
+    await clock.advance(1_000)
+    expect(new Set((await Promise.all(answers)).map(({ said }) => said)).size).toBe(1)
+    expect(asked).toHaveBeenCalledTimes(1)
+  })
+
   it('further away fill those that are nearer', async () => {
     const kept = new Map<string, CachedAnswer>()
     const layers = [mapLayer('far', kept)]

@@ -117,6 +117,19 @@ export function createAnswerCache(options: RouterOptions, services: CacheService
     })
   }
 
+  /** As {@link find}; and while layers further away were asked, another call may have got the answer. */
+  function findAlsoMeanwhile(key: string, willDo: (answer: CachedAnswer) => boolean = () => true) {
+    const found = find(key, willDo)
+    if (!isPromise(found)) return found
+    const nearest = layers[0]!
+    return found.then((late) => {
+      if (late && willDo(late.answer)) return late
+      return after(ask(nearest, key), (answer) =>
+        answer && answer.storedAt > (late?.answer.storedAt ?? -Infinity) ? { answer, layer: nearest.name } : late,
+      )
+    })
+  }
+
   function ask(layer: AnswerLayer, key: string): MaybePromise<CachedAnswer | undefined> {
     const answer = caught(() => {
       const given = layer.get(key)
@@ -167,7 +180,7 @@ export function createAnswerCache(options: RouterOptions, services: CacheService
     per: cache.per ?? cacheDefaults.per,
     settingsOf,
     keyOf: createCallKeys(options, cache, services.routes),
-    find: (key, willDo) => find(key, willDo),
+    find: findAlsoMeanwhile,
     keep: (key, answer) => layers.forEach((layer) => void tell(layer, key, answer)),
     note(call, outcome) {
       call.record.cache = outcome

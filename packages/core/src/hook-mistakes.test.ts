@@ -75,6 +75,13 @@ describe('a reply that is none', () => {
   })
 })
 
+it('a reply in another dialect than the caller reads is refused, and says which it reads', async () => {
+  const one = { ...call, dialect: 'anthropic-messages' } as Call
+  const thrown: unknown = await hook(async () => plain())(one, async () => plain()).catch((error: unknown) => error)
+  expect(thrown).toEqual(failure('plugin_failed'))
+  expect((thrown as Error).message).toContain('it is in openai-chat, and its caller reads anthropic-messages')
+})
+
 it('an open hook that answers by itself and loses a stream is stepped over: the stream goes on, and is not cancelled', async () => {
   const lost = streaming()
   const run: Run = async (one, next) => {
@@ -94,6 +101,15 @@ describe('what is handed to next and is no call', () => {
     ['no copy of it', {}],
     ['no copy of it', { ...call, record: {} }],
     ['no copy of it', { ...call, request: { body: {} } }],
+    ['one whose identity is null', { ...call, identity: null }],
+    ['one whose labels is 5', { ...call, labels: 5 }],
+    ['one whose state is null', { ...call, state: null }],
+    ['one whose headers is null', { ...call, headers: null }],
+    ['one whose signal is an object', { ...call, signal: {} }],
+    ['one whose deadline is', { ...call, deadline: Number.NaN }],
+    ['one whose dialect is "latin"', { ...call, dialect: 'latin' }],
+    ['one whose maxCostNanoUsd is -1', { ...call, maxCostNanoUsd: -1 }],
+    ['one whose key is "other"', { ...call, key: 'other' }],
   ] as const
 
   it.each(given)('is refused with the name of the plugin: %s', async (came, wrong) => {
@@ -103,6 +119,16 @@ describe('what is handed to next and is no call', () => {
     expect(thrown).toEqual(failure('plugin_failed'))
     expect((thrown as Error).message).toMatch(new RegExp(`"p".*next.*call ring.*expected the call.*got ${came}`))
     expect(next).not.toHaveBeenCalled()
+  })
+
+  it('is refused where it asks for a route that is not there', async () => {
+    const isRoute = (name: string) => name === 'there'
+    const context = { ring: 'call', clock, events, overdue: createOverdue(clock), isRoute } as const
+    const to = (route: string) => runHook<Call>({ plugin: 'p', run: (one, next) => next({ ...one, route }) }, context)
+    await expect(to('there')(call, async () => plain())).resolves.toMatchObject({ status: 200 })
+    const thrown: unknown = await to('nowhere')(call, async () => plain()).catch((error: unknown) => error)
+    expect(thrown).toEqual(failure('plugin_failed'))
+    expect((thrown as Error).message).toContain('got one to the route "nowhere", which is not there')
   })
 
   it('is stepped over where the hook is open', async () => {

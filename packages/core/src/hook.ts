@@ -1,7 +1,7 @@
 import type { Clock, Timer } from './clock.ts'
 import { SignalboxError, isSignalboxError } from './errors.ts'
 import type { EventBus } from './events.ts'
-import { came, faultOfReply, isCopyOf } from './hook-checks.ts'
+import { faultOfCopy, faultOfReply } from './hook-checks.ts'
 import type { PlacedHook, Ring } from './order.ts'
 import type { Bounded, Overdue } from './overdue.ts'
 import { ownReply } from './plugin-reply.ts'
@@ -14,6 +14,8 @@ export interface HookContext {
   readonly events: EventBus
   /** Ends what never settles. */
   readonly overdue: Overdue
+  /** Whether there is a route by this name; unknown where left out. */
+  readonly isRoute?: (name: string) => boolean
 }
 
 /**
@@ -76,7 +78,7 @@ class HookRun<C extends Call | Attempt> implements Bounded {
   private late: SignalboxError | undefined
   private settle: ((reply: Reply | Promise<Reply>) => void) | undefined
   /** What `next` brought. */
-  private readonly brought: Reply[] = []
+  private brought: Reply[] | undefined
   /** Streams among it that have not ended. */
   private streams: Set<Reply> | undefined
 
@@ -90,7 +92,8 @@ class HookRun<C extends Call | Attempt> implements Bounded {
   enter(inner: C): Promise<Reply> {
     if (this.late) return Promise.reject(this.late)
     if (inner !== this.call) {
-      if (!isCopyOf(this.call, inner)) return Promise.reject(this.noCall(inner))
+      const came = faultOfCopy(this.call, inner, this.manner.isRoute)
+      if (came) return Promise.reject(this.noCall(came))
       freezeParts(inner)
     }
     const passed = this.next(inner)
@@ -156,7 +159,7 @@ class HookRun<C extends Call | Attempt> implements Bounded {
 
   private leave(reply: Reply): void {
     this.inside--
-    this.brought.push(reply)
+    ;(this.brought ??= []).push(reply)
     if (reply.body instanceof Uint8Array) return
     const streams = (this.streams ??= new Set())
     streams.add(reply)
@@ -164,12 +167,12 @@ class HookRun<C extends Call | Attempt> implements Bounded {
   }
 
   private afterReturn(returned: unknown): void {
-    const fault = faultOfReply(returned)
+    const fault = faultOfReply(returned, 'call' in this.call ? undefined : this.call.dialect)
     const given = returned as Reply
     if (!this.settle) return fault || this.manner.open ? undefined : given.cancel(this.late)
     if (fault) return this.finish(() => this.recover(this.fault('returned no reply', fault)))
     this.streams?.delete(given)
-    const reply = this.brought.includes(given) ? given : this.own(given)
+    const reply = this.brought?.includes(given) ? given : this.own(given)
     if (!this.streams?.size) return this.finish(() => reply)
     if (reply.body instanceof Uint8Array) return soon(() => this.finish(() => this.withoutLost(reply)))
     this.finish(() => reply)
@@ -179,7 +182,7 @@ class HookRun<C extends Call | Attempt> implements Bounded {
   private own(reply: Reply): Reply {
     const { plugin, overdue, events } = this.manner
     const warn = (message: string) => events.emit('warning', { kind: 'plugin_failed', plugin, message })
-    return ownReply(reply, this.brought, { plugin, deadline: this.deadline, overdue, warn })
+    return ownReply(reply, this.brought ?? [], { plugin, deadline: this.deadline, overdue, warn })
   }
 
   /** The reply, unless the hook let another one go that nobody reads. */
@@ -227,9 +230,8 @@ class HookRun<C extends Call | Attempt> implements Bounded {
     })
   }
 
-  private noCall(given: unknown): SignalboxError {
-    const got = typeof given === 'object' && given !== null ? 'no copy of it' : came(given)
-    return this.fault('handed next no call', `expected the ${this.manner.ring}, or a changed copy of it, got ${got}`)
+  private noCall(came: string): SignalboxError {
+    return this.fault('handed next no call', `expected the ${this.manner.ring}, or a changed copy of it, got ${came}`)
   }
 
   private fault(what: string, detail: string): SignalboxError {

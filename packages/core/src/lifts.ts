@@ -159,9 +159,9 @@ export function cacheLayer(name: string, layer: CacheLayer, options: LiftOptions
   return definePlugin({
     name,
     call: {
-      onError: 'open',
-      timeoutMs: layerMs,
       ...options,
+      onError: options.onError ?? 'open',
+      timeoutMs: options.timeoutMs ?? layerMs,
       stage: 'cache',
       async run(call, next) {
         const wishes = readCacheControl(call.cacheControl)

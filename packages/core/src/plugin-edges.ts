@@ -21,19 +21,19 @@ export interface PluginRequest {
 /** What a plugin answers on a path of its own. An object goes out as JSON, and what is iterated piece by piece. */
 export interface PluginAnswer {
   /** @default 200 */
-  readonly status?: number
-  readonly headers?: Readonly<Record<string, string>>
+  readonly status?: number | undefined
+  readonly headers?: Readonly<Record<string, string>> | undefined
   readonly body: object | string | Uint8Array | AsyncIterable<Uint8Array>
 }
 
 /** A path that a plugin answers, below `/plugins/NAME`. */
 export interface PluginPath {
   /** @default 'GET' */
-  readonly method?: string
+  readonly method?: string | undefined
   /** Such as `/report`; `/report/*` takes everything below. */
   readonly path: string
   /** Who may ask: those whom the host's `authorise` lets see the router's pages, or every caller. @default 'operator' */
-  readonly access?: 'operator' | 'caller'
+  readonly access?: 'operator' | 'caller' | undefined
   answer(request: PluginRequest): PluginAnswer | Promise<PluginAnswer>
 }
 

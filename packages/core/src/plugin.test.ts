@@ -3,6 +3,7 @@ import { createFakeClock } from '@signalbox/testkit'
 import { describe, expect, expectTypeOf, it, vi } from 'vitest'
 import { z } from 'zod'
 import type { RouterOptions } from './config/options.ts'
+import { cacheLayer } from './lifts.ts'
 import { type Plugin, type PluginServices, definePlugin } from './plugin.ts'
 import type { Provider } from './providers/provider.ts'
 import { plainReply } from './reply.ts'
@@ -394,4 +395,36 @@ it('explains a decision also where a plugin reads answers, of which there is non
   expect((await router.explain(ask('b'))).candidates).toMatchObject([{ name: 'b' }])
   const never = definePlugin({ name: 'never', call: { stage: 'guard', run: () => Promise.reject(new Error('no')) } })
   await expect(make({ plugins: [never] }).explain(ask('b'))).rejects.toMatchObject({ plugin: 'never' })
+})
+
+it('may leave any of its parts out by undefined, as may its hooks', async () => {
+  const nothing = { stage: undefined, enforce: undefined, before: undefined, after: undefined } as const
+  const parts: Omit<Required<Plugin>, 'name' | 'setup' | 'close'> = {
+    version: undefined,
+    requires: undefined,
+    call: undefined,
+    attempt: { ...nothing, timeoutMs: undefined, onError: undefined, run: (attempt, next) => next(attempt) },
+    route: undefined,
+    strategies: undefined,
+    config: undefined,
+    paths: [
+      {
+        method: undefined,
+        path: '/x',
+        access: 'caller',
+        answer: () => ({ status: undefined, headers: undefined, body: 'x' }),
+      },
+    ],
+    commands: undefined,
+  }
+  const broken = cacheLayer(
+    'broken',
+    { get: () => Promise.reject(new Error('no network')), set: () => undefined },
+    { onError: undefined, timeoutMs: undefined },
+  )
+  const router = make({ plugins: [definePlugin({ name: 'bare', ...parts }), broken] })
+  await expect(router.handle(ask())).resolves.toMatchObject({ model: 'a' })
+  const page = await router.fetch('http://in.process/v1/plugins/bare/x')
+  expect([page.status, await page.text()]).toEqual([200, 'x'])
+  await router.close()
 })

@@ -23,17 +23,17 @@ export type AttemptStage = 'retry' | 'budget' | 'limiter' | 'breaker' | 'timeout
 export interface HookOptions<C> {
   readonly run: Middleware<C>
   /** Where in its ring it stands. Without one it stands outermost. */
-  readonly stage?: C extends Call ? CallStage : AttemptStage
+  readonly stage?: (C extends Call ? CallStage : AttemptStage) | undefined
   /** Before (`pre`) or after (`post`) all others of its stage. */
-  readonly enforce?: 'pre' | 'post'
+  readonly enforce?: 'pre' | 'post' | undefined
   /** Names of plugins of the same ring that it must stand outside of. A name that is not there is ignored. */
-  readonly before?: string | readonly string[]
+  readonly before?: string | readonly string[] | undefined
   /** Names of plugins of the same ring that it must stand inside of. A name that is not there is ignored. */
-  readonly after?: string | readonly string[]
+  readonly after?: string | readonly string[] | undefined
   /** How long it may take by itself, in milliseconds, the time inside `next` not counted. @default until the call's deadline */
-  readonly timeoutMs?: number
+  readonly timeoutMs?: number | undefined
   /** When it throws or takes too long: refuse the call (`closed`), or go on without it (`open`). @default 'closed', and 'open' at `observe` */
-  readonly onError?: 'open' | 'closed'
+  readonly onError?: 'open' | 'closed' | undefined
 }
 
 /** A place in a ring: a bare middleware, or one with its place named. */
@@ -86,22 +86,22 @@ export interface PluginServices {
 export interface Plugin {
   readonly name: string
   /** What distinguishes its answers from those of another version of it: it is part of every cache key. */
-  readonly version?: string
+  readonly version?: string | undefined
   /** Plugins that must be there too. */
-  readonly requires?: readonly string[]
+  readonly requires?: readonly string[] | undefined
   /** Runs once for a call. */
-  readonly call?: Hook<Call>
+  readonly call?: Hook<Call> | undefined
   /** Runs for each candidate that is tried; inside `retry`, for each attempt. */
-  readonly attempt?: Hook<Attempt>
-  readonly route?: RouteHook
+  readonly attempt?: Hook<Attempt> | undefined
+  readonly route?: RouteHook | undefined
   /** Strategies that a configuration can ask for by name. */
-  readonly strategies?: Readonly<Record<string, StrategyFactory>>
+  readonly strategies?: Readonly<Record<string, StrategyFactory>> | undefined
   /** What the configuration may hold under the plugin's name: any Standard Schema. It is asked also where there is nothing. */
-  readonly config?: StandardSchemaV1
+  readonly config?: StandardSchemaV1 | undefined
   /** What it answers over HTTP, at `/plugins/NAME/...`. */
-  readonly paths?: readonly PluginPath[]
+  readonly paths?: readonly PluginPath[] | undefined
   /** What `signalbox NAME COMMAND --config FILE` runs, by command. */
-  readonly commands?: Readonly<Record<string, PluginCommand>>
+  readonly commands?: Readonly<Record<string, PluginCommand>> | undefined
   /** Called once by `createRouter`, in the order of registration. What it throws keeps the router from starting. */
   setup?(services: PluginServices): void
   /** Called once by `router.close()`, in reverse order. */

@@ -71,10 +71,11 @@ function buildRings(plugins: readonly Plugin[], parts: RingParts): Ringed {
   const { builtIns, routes, clock, events, overdue, hookTimes } = parts
   const all = [...builtIns, ...plugins]
   checkPlugins(all)
+  const isRoute = (name: string) => routes.find(name) !== undefined
   const ownNames = new Set(builtIns.map(({ name }) => name))
   const middleware = <C extends Call | Attempt>(ring: Ring, hooks: readonly PlacedHook<C>[]): Middleware<C>[] =>
     hooks.map((hook) => {
-      const run = ownNames.has(hook.plugin) ? hook.run : runHook(hook, { ring, clock, events, overdue })
+      const run = ownNames.has(hook.plugin) ? hook.run : runHook(hook, { ring, clock, events, overdue, isRoute })
       return hookTimes ? timeHook(ring, hook, run, clock) : run
     })
 

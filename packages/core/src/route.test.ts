@@ -375,6 +375,7 @@ describe("a strategy of one's own", () => {
     ])
     expect(heard[2]).toMatchObject({ ok: false, code: 'upstream_timeout' })
     expect(heard[4]).toMatchObject({ ok: true })
+    expect(heard[4]).not.toHaveProperty('firstTokenMs')
   })
 
   it('hears the end of what failed with an error that is none of ours', async () => {

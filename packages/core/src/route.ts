@@ -131,7 +131,8 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
 
   function watch({ name }: Candidate, reply: Reply, startedMs: number): void {
     if (!route.strategy.observe) return
-    const committedMs = parts.clock.now() - startedMs
+    const { stream } = call.request.parameters
+    const firstTokenMs = parts.clock.now() - startedMs
     void reply.ended.then(({ how, usage }) => {
       const latencyMs = parts.clock.now() - startedMs
       const left = how === 'cancelled' && { code: how }
@@ -143,7 +144,7 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
         ...left,
         ...late,
         latencyMs,
-        firstTokenMs: committedMs,
+        ...(stream && { firstTokenMs }),
         usage,
       }
       tell(route, { type: 'ended', ...outcome }, parts.events)

@@ -36,6 +36,7 @@ export type Outcome =
       readonly ok: boolean
       readonly code?: string
       readonly latencyMs: number
+      /** To the first content of a stream; absent for a plain answer. */
       readonly firstTokenMs?: number
       /** Whether another strategy of the route decided on the call: only how the model answered is news. */
       readonly isForeign?: boolean

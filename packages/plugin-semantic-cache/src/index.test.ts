@@ -62,6 +62,16 @@ it('answers what means the same from what was answered, and nothing else', async
   expect(await ask('What is the capital of Portugal?')).toBe('miss')
 })
 
+it('gives nothing to calls that plugins labelled otherwise: labels choose models', async () => {
+  const labels = ['one', 'two', 'two']
+  const labelling = definePlugin({
+    name: 'labelling',
+    call: { stage: 'classify', run: (call, next) => next({ ...call, labels: { arm: labels.shift()! } }) },
+  })
+  const { ask } = boxed({}, [labelling])
+  expect([await ask('Say hello'), await ask('Say hello'), await ask('Say hello')]).toEqual(['miss', 'miss', 'hit'])
+})
+
 it.each([
   ['another user', { identity: { user: 'bob' } }],
   ['another team', { identity: { user: 'ada', team: 't' } }],

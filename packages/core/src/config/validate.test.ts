@@ -379,3 +379,18 @@ describe('references', () => {
     ).toHaveLength(2)
   })
 })
+
+it('refuses strategies of plugins that have a name already, and says whose it is', () => {
+  const of = (name: string, ...strategies: readonly string[]) => ({
+    name,
+    strategies: Object.fromEntries(strategies.map((strategy) => [strategy, () => () => []])),
+  })
+  const models = { a: { provider: 'openai', apiKey: 'sk' } }
+  expect(() =>
+    validateConfig({ models, plugins: [of('one', 'mine'), of('two', 'other')] }, strategyNames),
+  ).not.toThrow()
+  expect(() => validateConfig({ models, plugins: [of('one', 'mine'), of('two', 'mine', 'ordered')] }, strategyNames))
+    .toThrow(`The configuration has 2 faults:
+  plugins.two.strategies.mine: there is a strategy by this name of the plugin "one"
+  plugins.two.strategies.ordered: there is a strategy by this name built in`)
+})

@@ -50,12 +50,28 @@ export function configFaults(
 ): ConfigFault[] {
   const keyed = plugins.filter(({ config }) => isSchema(config))
   const parsed = schema.safeParse(without(options, new Set(keyed.map(({ name }) => name))))
-  const strategyNamesOfPlugins = plugins.flatMap(({ strategies }) => Object.keys(record(strategies)))
+  const strategiesOfPlugins = plugins.flatMap(({ name, strategies }) =>
+    Object.keys(record(strategies)).map((strategy) => ({ strategy, plugin: name })),
+  )
   return [
     ...(parsed.success ? [] : parsed.error.issues.flatMap((issue) => faultsOf(issue, [], written))),
     ...keyed.flatMap((plugin) => keyFaults(plugin, options)),
-    ...referenceFaults(options, new Set([...strategyNames, ...strategyNamesOfPlugins])),
+    ...repeatedStrategies(strategiesOfPlugins, strategyNames),
+    ...referenceFaults(options, new Set([...strategyNames, ...strategiesOfPlugins.map(({ strategy }) => strategy)])),
   ]
+}
+
+/** Of two strategies with one name a route could have one only. */
+function repeatedStrategies(
+  ofPlugins: readonly { readonly strategy: string; readonly plugin: string }[],
+  builtIn: ReadonlySet<string>,
+): ConfigFault[] {
+  return ofPlugins.flatMap(({ strategy, plugin }, index) => {
+    const first = ofPlugins.findIndex((other) => other.strategy === strategy)
+    if (first === index && !builtIn.has(strategy)) return []
+    const whose = builtIn.has(strategy) ? 'built in' : `of the plugin "${ofPlugins[first]!.plugin}"`
+    return [{ path: `plugins.${plugin}.strategies.${strategy}`, message: `there is a strategy by this name ${whose}` }]
+  })
 }
 
 /** What stands under `plugins` and may be a plugin. */

@@ -11,7 +11,10 @@ import type { Ranked } from '../strategy.ts'
 export interface HedgeOptions {
   /** How long the first model has before the second is started, in milliseconds. Give this or `percentile`. */
   readonly afterMs?: number
-  /** The same as a percentile of the last 200 first answers, from 50 to 99. Until 20 are known nothing is hedged. */
+  /**
+   * The same as a percentile, from 50 to 99, of the last 200 first answers: of streams apart from whole ones. Until 20 are
+   * known nothing is hedged.
+   */
   readonly percentile?: number
   /** The share of calls that may be hedged. @default 0.05 */
   readonly budget?: number
@@ -32,9 +35,10 @@ export function hedge(options: HedgeOptions): Plugin {
   const { afterMs, percentile, budget = 0.05 } = checked(options)
   let clock = systemClock
   let hedges = createRetryBudget({ ratio: budget, minimumPerSecond: 0 }, clock)
-  const samples: number[] = []
+  const streamed: number[] = []
+  const whole: number[] = []
 
-  const delayMs = () => {
+  const delayMs = (samples: readonly number[]) => {
     if (afterMs !== undefined) return afterMs
     if (samples.length < samplesNeeded) return Infinity
     const sorted = samples.toSorted((a, b) => a - b)
@@ -50,14 +54,15 @@ export function hedge(options: HedgeOptions): Plugin {
     route(call, ranked, attempt) {
       hedges.recordRequest()
       const second = ranked[1]
-      const waitMs = delayMs()
-      const tried: TryCandidate = Object.assign(timed(attempt), { candidates: attempt.candidates })
+      const samples = call.request.parameters.stream ? streamed : whole
+      const waitMs = delayMs(samples)
+      const tried: TryCandidate = Object.assign(timed(attempt, samples), { candidates: attempt.candidates })
       if (!second || waitMs === Infinity) return tryInTurn(call, ranked, tried)
       return tryInTurn(call, ranked, hedged(tried, { first: ranked[0]!, second, waitMs }))
     },
   })
 
-  function timed(attempt: TryCandidate) {
+  function timed(attempt: TryCandidate, samples: number[]) {
     return async (...which: Parameters<TryCandidate>): Promise<Reply> => {
       const startedMs = clock.now()
       const reply = await attempt(...which)

@@ -106,7 +106,7 @@ function teach({ strategy, views, candidates }: Route, call: Call, attempts: rea
       ok,
       ...(!ok && { code: outcome }),
       latencyMs,
-      ...(firstTokenMs !== undefined && { firstTokenMs }),
+      ...(call.request.parameters.stream && firstTokenMs !== undefined && { firstTokenMs }),
     })
   }
 
