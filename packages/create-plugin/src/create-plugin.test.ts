@@ -50,7 +50,7 @@ describe('a plugin outside the workspace', () => {
     const conditions = `{ conditions: ['@signalbox/source', 'module', 'node', 'development|production'] }`
     writeFileSync(config, `export default { resolve: ${conditions}, ssr: { resolve: ${conditions} } }`)
     const tested = run([tool('vitest/vitest.mjs'), 'run', '--config', config, '--root', made], made)
-    expect(tested).toMatch(/Tests {2}13 passed/)
+    expect(tested).toMatch(/Tests {2}14 passed/)
   })
 })
 
