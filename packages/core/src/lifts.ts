@@ -144,7 +144,8 @@ export interface CacheLayer {
  * A plugin that answers calls from memory, at the stage `cache`. Only whole answers with status 200 are handed to `set`:
  * never errors, cut streams, aborted answers, those that were not read to their end, or that stop where a budget did. A
  * `set` that fails does not touch the call, and a `get` that fails, or takes longer than `timeoutMs` (a second), is a miss,
- * unless `onError` is `closed`. The caller's `Cache-Control` is kept: with `no-store` the layer is not asked at all, with `no-cache` only told.
+ * unless `onError` is `closed`. The caller's `Cache-Control` is kept: with `no-store` the layer is not asked at all, with
+ * `no-cache` only told.
  *
  * @example
  * const answers = new Map<string, StoredAnswer>()

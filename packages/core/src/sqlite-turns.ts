@@ -1,6 +1,9 @@
 /** Runs something over a SQLite file again and again until no other connection is in its way. */
 export type WhenFree = <T>(run: () => T) => T
 
+/** How long another process may keep a file from a router, whose event loop waits, in milliseconds. */
+export const longestWaitMs = 2_000
+
 /**
  * Waits for other connections to a SQLite file, at most so long, blocking the thread. In shorter steps than SQLite's own,
  * which wait up to 100 ms; and where SQLite does not wait at all, as when a file is put into WAL mode.

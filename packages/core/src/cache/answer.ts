@@ -37,7 +37,10 @@ export function isCachedAnswer(value: unknown): value is CachedAnswer {
 const checksumBytes = 16
 const lengthBytes = 4
 
-/** An answer as bytes, for a layer that keeps it outside of this process: a checksum, the length of the head, the head as JSON, the body. */
+/**
+ * An answer as bytes, for a layer that keeps it outside of this process: a checksum, the length of the head, the head as
+ * JSON, the body.
+ */
 export function encodeAnswer({ body, ...head }: CachedAnswer): Uint8Array {
   const written = Buffer.from(JSON.stringify(head))
   const length = Buffer.alloc(lengthBytes)

@@ -10,7 +10,7 @@ export interface Checkpointer {
   end(): Promise<void>
 }
 
-/** Some 4 to 14 MB of log, by the size of the ledger: a process that writes less in all its life never starts the thread. */
+/** A few MB of log, more in a large ledger: a process that writes less in all its life never starts the thread. */
 const rowsPerCheckpoint = 4_000
 /** What a log may grow to before SQLite moves it in the thread that writes, in pages of 4 KB: with a thread, and without. */
 const pagesBeside = 8_000

@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { rememberPlace } from '../file-place.ts'
-import { createTurns } from '../sqlite-turns.ts'
+import { createTurns, longestWaitMs } from '../sqlite-turns.ts'
 import { attemptColumns, attemptOf, attemptValues, callColumns, callValues } from './rows.ts'
 import { type LedgerAttempt, type LedgerCall, type LedgerRating, conflict, isSamePosting } from './types.ts'
 
@@ -9,9 +9,6 @@ export type Posted =
   | { readonly attempt: LedgerAttempt }
   | { readonly call: LedgerCall }
   | { readonly rating: LedgerRating }
-
-/** How long another process may keep the file from this one, whose event loop waits, in milliseconds. */
-const busyTimeoutMs = 2_000
 
 /**
  * Makes what writes rows into a ledger's database: all of them, or none and it throws. A row that the database would
@@ -23,7 +20,7 @@ export function createRowWriter(
 ): (rows: readonly Posted[]) => void {
   // SQLite's own waiting would stop the thread again at every try.
   database.exec('pragma busy_timeout = 0')
-  const whenFree = createTurns(busyTimeoutMs)
+  const whenFree = createTurns(longestWaitMs)
   const checkPlace = rememberPlace(database)
   const insertAttempt = database.prepare(
     `insert into attempts (${attemptColumns}) values (${marks(attemptColumns)}) on conflict do nothing`,

@@ -5,7 +5,7 @@ import type { AttemptRecord } from '../record.ts'
 import type { Route, RouteTable } from '../route-table.ts'
 import type { Outcome } from '../strategy.ts'
 import type { Call } from '../types.ts'
-import { type Redecidable, redecidable } from './recorded-call.ts'
+import { NotRecorded, type Redecidable, redecidable } from './recorded-call.ts'
 import { type Recorded, type Seen, decideAgain } from './redecide.ts'
 
 /** Where another policy would have sent a call first, or why that can't be known. */
@@ -51,7 +51,8 @@ export async function reroute(
   const { call } = made
   const [first] = call.record.candidates
   if (!first) return { outcome: 'unknown', why: 'no model would have been left to try' }
-  teach(route, call, attempts)
+  const fault = teach(route, call, attempts)
+  if (fault !== undefined) return { outcome: 'unknown', why: fault }
   if (first.propensity !== undefined && !isUnchanged && !attempts.some(({ model }) => model === first.name))
     return { outcome: 'unknown', why: 'what the strategy would have learned from its own draws is not recorded' }
   return {
@@ -80,8 +81,12 @@ function counted(decision: Redecidable, attempts: readonly LedgerAttempt[]): Red
   return { ...decision, facts: { ...facts, tokens: { inputTokens, outputTokens: maxOutputTokens * choices, choices } } }
 }
 
-/** Tells the strategy what was decided, and what came of the attempts that were made: that says the same under any policy. */
-function teach({ strategy, views, candidates }: Route, call: Call, attempts: readonly LedgerAttempt[]): void {
+/**
+ * Tells the strategy what was decided, and what came of the attempts that were made: that says the same under any policy.
+ * Gives why it could not take that in.
+ */
+function teach({ strategy, views, candidates }: Route, call: Call, attempts: readonly LedgerAttempt[]) {
+  let fault: string | undefined
   const { record } = call
   const [first] = record.candidates
   const { assessment } = record
@@ -110,11 +115,16 @@ function teach({ strategy, views, candidates }: Route, call: Call, attempts: rea
     })
   }
 
+  return fault
+
   /** What a strategy would learn from that is not recorded, it does not learn. */
   function tell(outcome: Outcome): void {
     try {
       strategy.observe?.(outcome)
-    } catch {}
+    } catch (error) {
+      if (error instanceof NotRecorded) return
+      fault ??= `the strategy "${strategy.name}" failed to observe: ${error instanceof Error ? error.message : String(error)}`
+    }
   }
 }
 

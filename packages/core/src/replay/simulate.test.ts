@@ -7,6 +7,7 @@ import {
   byCascade,
   bySticky,
   createRouter,
+  definePlugin,
   openaiCompatible,
   simulate,
 } from '../index.ts'
@@ -86,6 +87,22 @@ describe('a simulation', () => {
     expect(unknown).toMatchObject([{ why: 'what the strategy would have learned from its own draws is not recorded' }])
     const { length: movable } = [...ledger.attempts({ model: 'middle' })]
     expect(moved).toBeLessThanOrEqual(movable)
+  })
+
+  it('says what it does not know because a strategy has a fault', async () => {
+    const { ledger } = await played(mostlySmall)
+    const observe = () => {
+      throw new Error('a fault of its own')
+    }
+    const odd = definePlugin({
+      name: 'odd',
+      strategies: { odd: () => ({ name: 'odd', rank: (_call, all) => all, observe }) },
+    })
+    const { options } = policyOf({ strategy: 'odd', models: names })
+    expect(await simulate(ledger, { ...options, plugins: [odd] })).toMatchObject({
+      moved: 0,
+      unknown: [{ why: 'the strategy "odd" failed to observe: a fault of its own', calls: 100 }],
+    })
   })
 
   it('leaves a cascade without the cost of what it asked besides', async () => {

@@ -1,5 +1,6 @@
 import { atExit } from '../at-exit.ts'
 import type { Clock } from '../clock.ts'
+import { longestWaitMs } from '../sqlite-turns.ts'
 import { createMemoryStore } from './memory.ts'
 import { sqliteFileOf } from './place.ts'
 import { createSqliteStore } from './sqlite/index.ts'
@@ -14,9 +15,6 @@ export interface OpenStore {
   close(): void
 }
 
-/** How long another process may keep the file from this one, whose event loop waits, in milliseconds. */
-const busyTimeoutMs = 2_000
-
 /**
  * Opens what limits and budgets count in.
  *
@@ -28,7 +26,7 @@ export function openStore(
 ): OpenStore {
   const file = sqliteFileOf(place)
   if (file === undefined) return { store: createMemoryStore({ clock }), isUp: () => true, close: () => undefined }
-  const shared = createSqliteStore({ file, clock, busyTimeoutMs })
+  const shared = createSqliteStore({ file, clock, busyTimeoutMs: longestWaitMs })
   const steady = createSteadyStore(shared, { clock, onChange })
   const forgetExit = atExit(close)
   return { store: steady, isUp: steady.isUp, close }
