@@ -19,14 +19,17 @@ export interface HostRequest {
   readonly log?: unknown
 }
 
-/** Makes a face's request of a Node request. Its signal is aborted when the response closes before it was written. */
+/**
+ * Makes a face's request of a Node request. Its signal is aborted when the response closes before it was written, or was
+ * ended by the host before it was answered.
+ */
 export function faceRequest(face: Face, req: ParsedRequest, res: ServerResponse, host: HostRequest): FaceRequest {
   const end = new AbortController()
   const log = isLogger(host.log) ? host.log : face.logger
   res.on('close', () => {
-    if (!res.writableFinished) end.abort(callerLeft)
+    if (!res.writableFinished || !request.isAnswered) end.abort(callerLeft)
   })
-  return {
+  const request: FaceRequest = {
     method: req.method ?? 'GET',
     url: req.url,
     header: (name) => headerOf(req, name),
@@ -36,9 +39,11 @@ export function faceRequest(face: Face, req: ParsedRequest, res: ServerResponse,
     authorise: host.authorise,
     signal: end.signal,
     end,
+    isAnswered: false,
     ...(typeof host.id === 'string' && { id: host.id }),
     ...(log && { log }),
   }
+  return request
 }
 
 /** Ready made, because making an error costs far more than aborting with one. */
@@ -62,6 +67,8 @@ export async function answerNode(
   }
   res.writeHead(answer.status, answer.headers)
   res.on('close', () => answer.cancel())
+  // Of writing on where the host has ended the response itself. Unheard, it would end the process.
+  res.on('error', () => answer.cancel())
   try {
     await answer.body.to(res)
   } catch (error) {
