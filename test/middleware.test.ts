@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { expect, it } from 'vitest'
-import { chunk, hang, streamEvents, streamHead } from '@signalbox/testkit'
+import { chunk, completion, hang, streamEvents, streamHead } from '@signalbox/testkit'
 import { begin, chat, send } from './support/caller.ts'
 import { type Mounted, describeMounts } from './support/mounts.ts'
 import { eventually, listenTo, routerOver, upstreamThat } from './support/routers.ts'
@@ -55,5 +55,26 @@ describeMounts('a host that ends a response itself', (mount) => {
     await eventually(() => told.some(({ event }) => event === 'call.ended'))
     expect(told.find(({ event }) => event === 'call.ended')!.payload.ended).toMatchObject({ how: 'cancelled' })
     expect(unheard).toEqual([])
+  })
+})
+
+describeMounts('what stands between the router and the socket', (mount) => {
+  it('reads the text of an answer as it is', async () => {
+    const content = 'Xin chào Đà Nẵng, 日本語 🚂'
+    const mounted = await mount.serve(routerOver([await upstreamThat(completion({ content }))]))
+    const seen: string[] = []
+    before(mounted, (_req, res) => {
+      const end = res.end.bind(res) as (...values: unknown[]) => ServerResponse
+      res.end = (...[bytes, ...rest]: unknown[]) => {
+        // So do adapters to the functions of a cloud, whatever the encoding: they keep what a socket is given.
+        seen.push(Buffer.from(bytes as string | Uint8Array).toString())
+        return end(bytes, ...rest)
+      }
+    })
+
+    const answer = await send(mounted, { body: chat() })
+
+    expect(answer.json().choices[0].message.content).toBe(content)
+    expect(seen).toEqual([answer.text])
   })
 })

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { bufferOf } from '../buffer.ts'
 import { dialects } from '../dialects/index.ts'
@@ -82,11 +83,12 @@ const largestJoinedBytes = 64 * 1024
 
 /**
  * Ends a response with its whole body. Node joins a text with the head and writes both at once, where it gathers bytes and
- * head in a list: half of all that an answer costs. In Latin-1 each byte is one character, whatever the bytes say.
+ * head in a list: half of all that an answer costs. What stands in between, such as an adapter to a cloud's functions,
+ * takes a text for UTF-8, whatever the encoding given with it.
  */
 function endWith(res: ServerResponse, body: Uint8Array): void {
-  if (body.length > largestJoinedBytes) res.end(body)
-  else res.end(bufferOf(body).toString('latin1'), 'latin1')
+  if (body.length <= largestJoinedBytes && isUtf8(body)) res.end(bufferOf(body).toString(), 'utf8')
+  else res.end(body)
 }
 
 /** The last event of a stream that a plugin broke: a refusal in the plugin's words. What else broke it is logged. */
