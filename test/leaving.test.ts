@@ -13,7 +13,7 @@ import {
   streamHead,
   waitFor,
 } from '@signalbox/testkit'
-import { begin, chat, eventsOf, open, send } from './support/caller.ts'
+import { type OpenAnswer, begin, chat, eventsOf, open, send } from './support/caller.ts'
 import { describeMounts } from './support/mounts.ts'
 import { closedGate, eventually, listenTo, routerOver, upstreamThat } from './support/routers.ts'
 
@@ -50,30 +50,36 @@ describeMounts('a caller who leaves', (mount) => {
     expect(first.requests).toHaveLength(1)
   })
 
-  it('in the middle of a stream closes the upstream at once, and what was used is counted', async () => {
-    const first = await upstreamThat([streamHead(), chunk(role), chunk(hel), chunk(lo), hang()])
-    const second = await upstreamThat(completion({ content: '' }))
-    const router = routerOver([first, second])
-    const told = listenTo(router)
-    const mounted = await mount.serve(router)
-    const answer = await open(mounted, streamed)
-    await answer.until(lo)
+  it.each([
+    { how: 'closing', leave: (answer: OpenAnswer) => answer.leave() },
+    { how: 'resetting', leave: ({ message }: OpenAnswer) => message.socket.resetAndDestroy() },
+  ])(
+    'in the middle of a stream, $how it, closes the upstream at once, and what was used is counted',
+    async ({ leave }) => {
+      const first = await upstreamThat([streamHead(), chunk(role), chunk(hel), chunk(lo), hang()])
+      const second = await upstreamThat(completion({ content: '' }))
+      const router = routerOver([first, second])
+      const told = listenTo(router)
+      const mounted = await mount.serve(router)
+      const answer = await open(mounted, streamed)
+      await answer.until(lo)
 
-    answer.leave()
-    const leftAtMs = performance.now()
+      leave(answer)
+      const leftAtMs = performance.now()
 
-    await eventually(() => first.requests[0]!.closedByPeerAtMs !== undefined)
-    expect(first.requests[0]!.closedByPeerAtMs! - leftAtMs).toBeLessThan(soonMs)
-    await eventually(() => told.some(({ event }) => event === 'call.ended'))
-    expect(told.find(({ event }) => event === 'call.ended')!.payload.ended).toMatchObject({
-      how: 'cancelled',
-      estimated: true,
-      usage: { outputTokens: 2 },
-    })
-    expect(second.requests).toHaveLength(0)
-    await new Promise((resolve) => mounted.server.close(resolve))
-    expect(mounted.hostErrors).toEqual([])
-  })
+      await eventually(() => first.requests[0]!.closedByPeerAtMs !== undefined)
+      expect(first.requests[0]!.closedByPeerAtMs! - leftAtMs).toBeLessThan(soonMs)
+      await eventually(() => told.some(({ event }) => event === 'call.ended'))
+      expect(told.find(({ event }) => event === 'call.ended')!.payload.ended).toMatchObject({
+        how: 'cancelled',
+        estimated: true,
+        usage: { outputTokens: 2 },
+      })
+      expect(second.requests).toHaveLength(0)
+      await new Promise((resolve) => mounted.server.close(resolve))
+      expect(mounted.hostErrors).toEqual([])
+    },
+  )
 
   it('while a failed attempt waits to be repeated ends the wait, and nothing more is tried', async () => {
     const upstream = await upstreamThat(jsonError(503, { code: 'server_is_overloaded' }, { 'retry-after': 60 }))

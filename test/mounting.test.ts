@@ -7,9 +7,18 @@ import type { Router } from '@signalbox/core'
 import { listener } from '@signalbox/core/http'
 import { signalbox as forExpress } from '@signalbox/express'
 import { signalbox as forKoa, signalboxErrors as errorsForKoa } from '@signalbox/koa'
-import { completion } from '@signalbox/testkit'
+import { completion, stream, streamEvents } from '@signalbox/testkit'
 import { chat, send } from './support/caller.ts'
+import type { Mounted } from './support/mounts.ts'
 import { routerOver, upstreamThat } from './support/routers.ts'
+
+async function serve(app: Koa, prefix: string): Promise<Mounted> {
+  const server = app.listen(0, '127.0.0.1')
+  onTestFinished(() => void server.close())
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  return { port, prefix, url: `http://127.0.0.1:${port}${prefix}`, server, hostErrors: [] }
+}
 
 it.each([
   ['/v1', '/v1'],
@@ -22,13 +31,26 @@ it.each([
   app.use(errorsForKoa({ prefix }))
   app.use(koaBody())
   app.use(forKoa(routerOver([await upstreamThat(completion({ content: 'hello' }))]), { prefix }))
-  const server = app.listen(0, '127.0.0.1')
-  onTestFinished(() => void server.close())
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  const mounted = { port, prefix: at, url: `http://127.0.0.1:${port}${at}`, server, hostErrors: [] }
+  const mounted = await serve(app, at)
   expect((await send(mounted, { body: chat() })).status).toBe(200)
   expect((await send(mounted, { body: '{"model":' })).json().error.code).toBe('invalid_json')
+})
+
+it('leaves to Koa what fails behind the router before a stream is out, also where it looks like a caller who left', async () => {
+  const app = new Koa()
+  const told: unknown[] = []
+  const failure = Object.assign(new Error('the copy broke off'), { code: 'ERR_STREAM_PREMATURE_CLOSE' })
+  app.on('error', (error) => told.push(error))
+  app.use(async (_ctx, next) => {
+    await next()
+    throw failure
+  })
+  app.use(forKoa(routerOver([await upstreamThat(stream(streamEvents({ content: ['Hel', 'lo'] })))]), { prefix: '/v1' }))
+
+  const answer = await send(await serve(app, '/v1'), { body: chat({ stream: true }) })
+
+  expect(answer).toMatchObject({ status: 500, text: 'Internal Server Error' })
+  expect(told).toEqual([failure])
 })
 
 it('refuses a prefix in Koa that no path begins with', async () => {

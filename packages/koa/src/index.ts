@@ -73,10 +73,14 @@ function keepLeavingQuiet(ctx: Context): void {
   const tell = ctx.onerror
   function onerror(error: NodeJS.ErrnoException): void {
     // Koa calls it without an error too, when a response has ended.
-    if ((error as NodeJS.ErrnoException | null)?.code !== 'ERR_STREAM_PREMATURE_CLOSE') tell.call(ctx, error)
+    const { code = '' } = (error as NodeJS.ErrnoException | null) ?? {}
+    if (ctx.writable || !leavingCodes.has(code)) tell.call(ctx, error)
   }
   Object.assign(ctx, { onerror })
 }
+
+/** What a stream meets whose reader has closed or reset the connection. */
+const leavingCodes: ReadonlySet<string> = new Set(['ERR_STREAM_PREMATURE_CLOSE', 'ECONNRESET', 'EPIPE'])
 
 /** A prefix as paths begin with it: `/v1` where that or `/v1/` was given, and nothing for the root. */
 function prefixOf({ prefix: given = '' }: Pick<SignalboxOptions, 'prefix'>): string {
