@@ -78,3 +78,15 @@ describeMounts('what stands between the router and the socket', (mount) => {
     expect(seen).toEqual([answer.text])
   })
 })
+
+describeMounts('a session that rejects', (mount) => {
+  it.each([undefined, null, 'no such session'])('with %j is told as what it is', async (reason) => {
+    const router = routerOver([await upstreamThat(completion({ content: 'an answer' }))])
+    const mounted = await mount.serve(router, { identify: () => Promise.reject(reason) })
+
+    const answer = await send(mounted, { body: chat() })
+
+    expect(answer.status).toBe(500)
+    expect(answer.json().error.message).toBe('The caller could not be identified')
+  })
+})

@@ -34,7 +34,7 @@ export function hostsIdentity(request: FaceRequest): Identity | undefined | Prom
 
 function refused(cause: unknown): never {
   if (isSignalboxError(cause)) throw cause
-  const { status } = cause as { status?: unknown }
+  const { status } = Object(cause) as { status?: unknown }
   if (status === 401) throw new SignalboxError('unauthenticated', 'The caller is not known', { cause })
   if (status === 403) throw new SignalboxError('forbidden', 'The caller may not do this', { cause })
   throw new SignalboxError('internal_error', 'The caller could not be identified', { cause })
