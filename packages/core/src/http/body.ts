@@ -105,7 +105,6 @@ function read(req: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
         return
       }
       over = true
-      req.pause()
       reject(tooLarge(maxBytes))
     }
     const finish = () => {
