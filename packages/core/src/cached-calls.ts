@@ -134,8 +134,9 @@ export function createCachedCalls(options: CachedCallsOptions): Middleware<Call>
     }
   }
 
+  /** An answer from later than now is from before the clock was set back: how long before, nobody knows. */
   function ageOf({ storedAt }: CachedAnswer): number {
-    return Math.max(0, clock.wallTime() - storedAt)
+    return Math.abs(clock.wallTime() - storedAt)
   }
 
   function tookOf({ record }: Call): number {

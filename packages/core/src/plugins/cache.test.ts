@@ -91,6 +91,17 @@ describe('how long an answer is given', () => {
     await clock.advance(1)
     expect(await outcomeOf(router.handle(ask({}, { cacheControl: 'max-age=2' })))).toBe('miss')
   })
+
+  it('is over when the clock was set back, and not when it was corrected by a little', async () => {
+    const { router } = boxed()
+    await router.handle(ask())
+    clock.jumpWallTime(-1_000)
+    expect(await outcomeOf(router.handle(ask()))).toBe('hit')
+    clock.jumpWallTime(-3_600_000)
+    expect(await outcomeOf(router.handle(ask()))).toBe('miss')
+    expect(await outcomeOf(router.handle(ask()))).toBe('hit')
+    clock.jumpWallTime(3_601_000)
+  })
 })
 
 describe('who shares an answer', () => {
