@@ -213,6 +213,16 @@ describe('who shares an answer', () => {
     expect(await outcomeOf(router.handle({ body: body('9007199254740993') }))).toBe('hit')
   })
 
+  it('is nobody who asks what is nested too deep to be compared, which is refused', async () => {
+    const { router, asked } = boxed()
+    const body = Buffer.from(`{"model":"a","temperature":0,"messages":${'['.repeat(20_000)}${']'.repeat(20_000)}}`)
+    await expect(router.handle({ body })).rejects.toMatchObject({ code: 'invalid_body' })
+    const once = router.handle({ body, cacheControl: 'no-store', idempotencyKey: 'k' })
+    await expect(once).rejects.toMatchObject({ code: 'invalid_body' })
+    expect(asked).not.toHaveBeenCalled()
+    expect(await outcomeOf(router.handle({ body, cacheControl: 'no-store' }))).toBe('bypass')
+  })
+
   it('may do what it likes to the bytes it was given', async () => {
     const { router } = boxed()
     const first = (await router.handle(ask())).body as Uint8Array
