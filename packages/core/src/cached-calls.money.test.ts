@@ -60,22 +60,16 @@ class Upstream {
   }
 }
 
-let upstreams: Upstream[] = []
-
-/** A provider whose answers are under way until the test ends them. */
-const own = (domain: string): Provider => {
+function boxed(options: Partial<RouterOptions> = {}) {
+  const upstreams: Upstream[] = []
   const send = (attempt: Attempt) => {
     const upstream = new Upstream(attempt)
     upstreams.push(upstream)
     return upstream.reply
   }
-  return { name: 'own', dialect: 'openai-chat', connect: () => ({ domain, send }) }
-}
-
-function boxed(options: Partial<RouterOptions> = {}) {
-  upstreams = []
+  const provider: Provider = { name: 'own', dialect: 'openai-chat', connect: () => ({ domain: 'own', send }) }
   const router = createRouter({
-    models: { a: { provider: own('a'), price } },
+    models: { a: { provider, price }, b: { provider, price } },
     budgets: [{ per: 'user', limitUsd: 1e-6, window: 'day' }],
     cache: { per: 'team' },
     ledger: 'memory',
@@ -326,7 +320,6 @@ describe.each([{ stream: false }, { stream: true }])('an answer that stops where
 describe('callers that share answers, and wait for each other', () => {
   it('are not answered by the route that one of them is sent to for want of money', async () => {
     const { upstreams, router, ask } = boxed({
-      models: { a: { provider: own('a'), price }, b: { provider: own('b'), price } },
       routes: { auto: { models: ['a'] }, low: { models: ['b'] } },
       budgets: [{ per: 'user', limitUsd: 1e-5, window: 'day', degrade: { at: 0.01, routes: { auto: 'low' } } }],
     })
