@@ -185,7 +185,10 @@ describe('the place of a store', () => {
     ],
     ['sqlite:', 'store: expected "memory" or "sqlite:" and a file, or expected false, got "sqlite:"'],
     ['limits.db', 'store: expected "memory" or "sqlite:" and a file, or expected false, got "limits.db"'],
-    ['sqlite:/nowhere/store.db', 'The store /nowhere/store.db cannot be opened for writing'],
+    [
+      'sqlite:/nowhere/store.db',
+      'The store /nowhere/store.db cannot be opened for writing: there is no folder /nowhere',
+    ],
   ])('is refused at start: %s', (store, message) => {
     expect(messageOf({ store })).toContain(message)
   })

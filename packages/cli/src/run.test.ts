@@ -1,9 +1,11 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { configFile, configFor, finished, ran } from './testing/signalbox.ts'
 
 const key = { PROVIDER_KEY: 'sk-very-secret-key-of-the-provider' }
@@ -25,6 +27,13 @@ describe('--help and --version', () => {
     expect(help).toMatchObject({ code: 0, stderr: '' })
     expect(help.stdout).toContain('signalbox serve [--config FILE]')
     expect(version).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/), stderr: '' })
+  })
+
+  it('print what is of one command, behind its name', async () => {
+    const { code, stdout } = await finished(['keys', '--help'])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^signalbox keys create\|list\|revoke [^]*--limit-usd/)
+    expect(stdout).not.toContain('--port')
   })
 })
 
@@ -88,6 +97,21 @@ describe('a key that cannot be sent', () => {
         await ran(['serve', '--check', '-c', configFile({ models: { mine: { provider } } })], { [variable]: '' }),
       ).toMatchObject({ code: 1, stderr: expect.stringContaining(`models.mine.apiKey: ${variable} is empty`) })
   })
+})
+
+it.each([
+  ['--check', /^ok: /],
+  ['--print-order', /cache +cache\n[^]*meter +ledger\n/],
+])('makes no file for %s', async (flag, told) => {
+  const folder = mkdtempSync(join(tmpdir(), 'signalbox-inspected-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const [ledger, limits, file] = ['ledger', 'limits', 'cache'].map((name) => join(folder, `${name}.db`))
+  const kept = { ledger, store: `sqlite:${limits}`, cache: { file } }
+  const whole = configFile({ models: { a: { provider: 'openai', apiKey: 'any' } }, ...kept })
+  const { code, stdout } = await ran(['serve', flag, '-c', whole])
+  expect(code).toBe(0)
+  expect(stdout).toMatch(told)
+  expect(readdirSync(folder)).toEqual([])
 })
 
 describe('--print-order', () => {
@@ -247,11 +271,11 @@ describe('what stands in the way', () => {
       options: (file: string) => ({ cache: { file } }),
       told: 'the cache cannot be kept in',
     },
-  ])('$what, or whose folder is not there', async ({ options, told }) => {
+  ])('$what, or whose folder is none', async ({ options, told }) => {
     const garbage = configFile('no database '.repeat(100), 'db')
     for (const [file, why] of [
       [garbage, 'file is not a database'],
-      [`${garbage}/none.db`, 'unable to open database file'],
+      [`${garbage}/none.db`, `there is no folder ${garbage}`],
     ] as const) {
       const wrong = configFile({ models: { a: { provider: 'openai', apiKey: 'any' } }, ...options(file) })
       expect(await ran(['serve', '--check', '-c', wrong])).toEqual({

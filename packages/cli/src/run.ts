@@ -14,6 +14,7 @@ import { checkText } from './check.ts'
 import { doctor } from './doctor.ts'
 import { explain } from './explain.ts'
 import { help } from './help.ts'
+import { withoutNewFiles } from './inspect.ts'
 import { keys } from './keys.ts'
 import { orderText } from './order.ts'
 import { replay } from './replay.ts'
@@ -33,7 +34,7 @@ export async function run(args: readonly string[]): Promise<number> {
   const command = readArguments(args)
   switch (command.kind) {
     case 'help':
-      print(help())
+      print(help(command.command))
       return exitCodes.ok
     case 'version':
       print(version())
@@ -110,7 +111,7 @@ async function examine(file: string): Promise<number> {
 async function inspectOrServe(options: ServeOptions): Promise<number> {
   const config = await loadConfig(options.config)
   if (!options.check && !options.printOrder) return serve(config, options)
-  const router = createRouter(config)
+  const router = createRouter(withoutNewFiles(config))
   if (options.check) print(checkText(options.config, config))
   if (options.printOrder) print(orderText(router))
   await router.close()
