@@ -58,6 +58,9 @@ export type Command =
 
 const commands = ['serve', 'doctor', 'report', 'keys', 'tail', 'train', 'explain', 'replay', 'simulate'] as const
 
+/** Whether a word is a command that needs no plugin. */
+export const isOwnCommand = (word: string) => commands.some((name) => name === word)
+
 /** The commands that need no plugin, in words. */
 export const ownCommands = `${commands.slice(0, -1).join(', ')} and ${commands.at(-1)}`
 

@@ -13,7 +13,7 @@ export type KeysOptions = { readonly config: string } & (
 )
 
 /** A key to be made. */
-interface NewKey {
+export interface NewKey {
   readonly name: string
   readonly user?: string
   readonly team?: string

@@ -218,6 +218,18 @@ describe('a command of a plugin', () => {
     expect(stderr).not.toContain('serve')
   })
 
+  it('is refused at start where a command of signalbox itself hides it', async () => {
+    const hidden = `export default {
+      models: { a: { provider: 'openai', apiKey: 'any' } },
+      plugins: [{ name: 'keys', commands: { rotate: { summary: 'rotates', run: () => 0 } } }],
+    }`
+    const { code, stderr } = await ran(['serve', '--check', '-c', configFile(hidden, 'ts')])
+    expect(code).toBe(1)
+    expect(stderr).toMatch(
+      /^signalbox: plugins\.keys: expected another name for a plugin with commands than .*\bkeys\b/,
+    )
+  })
+
   it('of a plugin that is not there is taken for a slip in one of its own', async () => {
     expect((await ran(['sevre', '-c', config], key)).stderr).toMatch(
       /has no command "sevre"\. Its plugins have none\.\nThose of signalbox itself are serve, doctor,/,

@@ -19,7 +19,7 @@ import { keys } from './keys.ts'
 import { orderText } from './order.ts'
 import { replay } from './replay.ts'
 import { report } from './report.ts'
-import { runPluginCommand } from './plugin-command.ts'
+import { checkCommands, runPluginCommand } from './plugin-command.ts'
 import { serve } from './serve.ts'
 import { simulated } from './simulate.ts'
 import { tail } from './tail.ts'
@@ -110,6 +110,7 @@ async function examine(file: string): Promise<number> {
 
 async function inspectOrServe(options: ServeOptions): Promise<number> {
   const config = await loadConfig(options.config)
+  checkCommands(config)
   if (!options.check && !options.printOrder) return serve(config, options)
   const router = createRouter(withoutNewFiles(config))
   if (options.check) print(checkText(options.config, config))
