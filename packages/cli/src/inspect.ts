@@ -7,12 +7,13 @@ import type { RouterOptions } from '@signalbox/core'
  * memory. Files that are there, and folders that are not, are left for the router to try.
  */
 export function withoutNewFiles({ ledger, store, cache, ...rest }: RouterOptions): RouterOptions {
+  const { file, ...inMemory } = cache || {}
   const storeFile = typeof store === 'string' ? store.replace(/^sqlite:/, '') : ''
   return {
     ...rest,
     ledger: ledger && isNew(ledger) ? 'memory' : ledger,
     store: isNew(storeFile) ? 'memory' : store,
-    cache: cache && cache.file !== undefined && isNew(cache.file) ? { ...cache, file: undefined } : cache,
+    cache: file !== undefined && isNew(file) ? inMemory : cache,
   }
 }
 

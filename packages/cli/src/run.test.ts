@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { configFile, configFor, finished, ran } from './testing/signalbox.ts'
 
@@ -270,6 +270,19 @@ describe('what stands in the way', () => {
       stdout: '',
       stderr: 'signalbox: The configuration nowhere.yaml cannot be read: there is no such file\n',
     })
+  })
+
+  it('a module that fails, with the line', async () => {
+    const reason = async (text: string, extension: string) => {
+      const { code, stderr } = await finished(['serve', '--check', '-c', configFile(text, extension)])
+      expect(code).toBe(1)
+      return stderr.replace(/^.* cannot be read: /, '').trim()
+    }
+    expect(await reason('\nthrow new Error("no luck")', 'mjs')).toBe('no luck at line 2')
+    expect(await reason('\n\nexport default {', 'ts')).toMatch(/ at line 3$/)
+    const inner = configFile('\nthrow new Error("no luck")', 'mjs')
+    const outer = `export { default } from ${JSON.stringify(pathToFileURL(inner).href)}`
+    expect(await reason(outer, 'mjs')).toBe(`no luck at ${inner}, line 2`)
   })
 
   it.each([
