@@ -280,7 +280,7 @@ describe('what stands in the way', () => {
     }
     expect(await reason('\nthrow new Error("no luck")', 'mjs')).toBe('no luck at line 2')
     expect(await reason('\n\nexport default {', 'ts')).toMatch(/ at line 3$/)
-    const inner = configFile('\nthrow new Error("no luck")', 'mjs')
+    const inner = configFile('\nthrow new Error("no luck")\nexport default {}', 'mjs')
     const outer = `export { default } from ${JSON.stringify(pathToFileURL(inner).href)}`
     expect(await reason(outer, 'mjs')).toBe(`no luck at ${inner}, line 2`)
   })
