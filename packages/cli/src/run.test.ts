@@ -65,8 +65,8 @@ describe('--check', () => {
       [
         `signalbox: The configuration ${wrong} has 6 faults:`,
         '  models.a.apiKey: the environment variable UNSET is not set',
-        '  models.a.baseUrl: Invalid URL, got "nowhere"',
-        '  timeouts.callMs: expected number, got "long"',
+        '  models.a.baseUrl: expected a URL such as "https://api.example.com/v1", got "nowhere"',
+        '  timeouts.callMs: expected a number, got "long"',
         '  routes.auto.models[0]: no model is named "b"; there are a',
         '  routes.auto.models[1]: no model is named "b"; there are a',
         '  routes.auto.models[1]: "b" is listed twice',
