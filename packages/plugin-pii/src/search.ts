@@ -10,6 +10,13 @@ export interface Search {
 /** A group of letters or digits, with what stands before and behind it. */
 const firstGroup = /^[^\p{L}\p{N}]*[\p{L}\p{N}]+[^\p{L}\p{N}]*/u
 
+/** Whether a letter or a digit stands there. A text full of digits asks for it hundreds of times for each of them. */
+function isInGroup(text: string, at: number): boolean {
+  const code = text.charCodeAt(at)
+  if (code < 0x80) return (code >= 48 && code <= 57) || (code >= 65 && code <= 90) || (code >= 97 && code <= 122)
+  return /[\p{L}\p{N}]/u.test(text[at]!)
+}
+
 /** Makes a detector ready to search. Its pattern stays as it is: what searches moves a copy. */
 export function searchFor({ label, pattern, isOne, mayHold = false }: Detector): Search {
   const flags = pattern.flags.replaceAll(/[gy]/g, '')
@@ -20,9 +27,10 @@ export function searchFor({ label, pattern, isOne, mayHold = false }: Detector):
   function lengthOf(match: string): number {
     if (!isOne || isOne(match)) return match.length
     if (!mayHold) return 0
-    for (const { 0: gap, index } of [...match.matchAll(/[^\p{L}\p{N}]+/gu)].toReversed()) {
-      const begun = match.slice(0, index)
-      if (gap !== '' && whole.test(begun) && isOne(begun)) return index
+    for (let end = match.length - 1; end > 0; end--) {
+      if (isInGroup(match, end) || !isInGroup(match, end - 1)) continue
+      const begun = match.slice(0, end)
+      if (isOne(begun) && whole.test(begun)) return end
     }
     return 0
   }

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { SignalboxError } from '../errors.ts'
+import { SignalboxError, isSignalboxError } from '../errors.ts'
 import { bytesOf } from '../reply.ts'
 
 /** A request that a body parser may have been at before us. */
@@ -30,12 +30,47 @@ export function bodyOf(
       'The request body was read before the router saw it, and left neither in req.body nor in req.rawBody'
     throw new SignalboxError('body_consumed', message)
   }
-  const packing = packings.exec(req.headers['content-encoding'] ?? '')?.[0]
-  if (packing !== undefined) {
-    const message = `The request body is compressed with ${packing}, which is not unpacked here: send it as it is`
-    throw new SignalboxError('invalid_body', message)
-  }
+  refusePacked(req.headers['content-encoding'])
   return read(req, maxBytes)
+}
+
+/**
+ * The body of a `fetch` request, as it comes.
+ *
+ * @throws SignalboxError `request_too_large`, `invalid_body` when it is compressed, or `cancelled` when it breaks off or
+ * the caller leaves in the middle
+ */
+export async function webBodyOf({ body, headers, signal }: globalThis.Request, maxBytes: number): Promise<Uint8Array> {
+  refusePacked(headers.get('content-encoding'))
+  const reader = body?.getReader()
+  if (!reader) return new Uint8Array()
+  const leave = () => void reader.cancel(signal.reason).catch(() => undefined)
+  signal.addEventListener('abort', leave)
+  try {
+    const chunks: Uint8Array[] = []
+    let bytes = 0
+    for (;;) {
+      const { done, value } = await reader.read()
+      if (done) break
+      bytes += value.length
+      if (bytes > maxBytes) throw tooLarge(maxBytes)
+      chunks.push(value)
+    }
+    if (signal.aborted) throw brokeOff(signal.reason)
+    return bytesOf(chunks)
+  } catch (error) {
+    leave()
+    throw isSignalboxError(error) ? error : brokeOff(error)
+  } finally {
+    signal.removeEventListener('abort', leave)
+  }
+}
+
+function refusePacked(encoding: string | null | undefined): void {
+  const packing = packings.exec(encoding ?? '')?.[0]
+  if (packing === undefined) return
+  const message = `The request body is compressed with ${packing}, which is not unpacked here: send it as it is`
+  throw new SignalboxError('invalid_body', message)
 }
 
 /** All others are taken for mistakes of callers who write what they send as it is. */
@@ -51,6 +86,9 @@ function limited(bytes: Uint8Array, maxBytes: number): Uint8Array {
 
 const tooLarge = (maxBytes: number) =>
   new SignalboxError('request_too_large', `The request body is larger than ${maxBytes} bytes`)
+
+const brokeOff = (cause?: unknown) =>
+  new SignalboxError('cancelled', 'The caller left before the request was complete', { cause })
 
 function read(req: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
@@ -75,7 +113,7 @@ function read(req: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
       resolve(bytesOf(chunks))
     }
     const leave = () => {
-      if (!over) reject(new SignalboxError('cancelled', 'The caller left before the request was complete'))
+      if (!over) reject(brokeOff())
       over = true
     }
     req.on('data', take)

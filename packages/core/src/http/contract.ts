@@ -19,6 +19,8 @@ export interface FaceRequest {
   readonly signal: AbortSignal
   /** What aborts the signal, where the call may have it for its own. */
   readonly end?: AbortController
+  /** Whether the face has given its answer. A response that ends before was ended by the host. */
+  isAnswered?: boolean
   /** Whether all of the body has come, so that the connection can be used again. */
   bodyIsComplete(): boolean
   /** The host's own id for the request, where it has one. */

@@ -78,6 +78,7 @@ export function createFace(router: Router, { pages = false }: FaceOptions = {}):
       if (router.settings.costHeader && answer.body instanceof Uint8Array && answer.record)
         await addCost(answer.headers, answer.record)
       if (answer.record?.hookTimes) answer.headers['server-timing'] = serverTiming(answer.record.hookTimes)
+      request.isAnswered = true
       return answer
     },
   }

@@ -1,6 +1,6 @@
 import type { Router } from '../router.ts'
 import type { ByteStream, Identity } from '../types.ts'
-import { SignalboxError } from '../errors.ts'
+import { webBodyOf } from './body.ts'
 import type { Face, FaceRequest } from './contract.ts'
 import { createFace, notFound } from './face.ts'
 import { brokenStream } from './node.ts'
@@ -40,12 +40,7 @@ function faceRequest(request: globalThis.Request, identity: Identity, { maxReque
     method: request.method,
     url: request.url,
     header: (name) => request.headers.get(name) ?? undefined,
-    async body() {
-      const bytes = new Uint8Array(await request.arrayBuffer())
-      if (bytes.length > maxRequestBytes)
-        throw new SignalboxError('request_too_large', `The request body is larger than ${maxRequestBytes} bytes`)
-      return bytes
-    },
+    body: () => webBodyOf(request, maxRequestBytes),
     bodyIsComplete: () => true,
     identify: () => identity,
     signal: request.signal,

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { bufferOf } from '../buffer.ts'
 import { dialects } from '../dialects/index.ts'
@@ -19,14 +20,17 @@ export interface HostRequest {
   readonly log?: unknown
 }
 
-/** Makes a face's request of a Node request. Its signal is aborted when the response closes before it was written. */
+/**
+ * Makes a face's request of a Node request. Its signal is aborted when the response closes before it was written, or was
+ * ended by the host before it was answered.
+ */
 export function faceRequest(face: Face, req: ParsedRequest, res: ServerResponse, host: HostRequest): FaceRequest {
   const end = new AbortController()
   const log = isLogger(host.log) ? host.log : face.logger
   res.on('close', () => {
-    if (!res.writableFinished) end.abort(callerLeft)
+    if (!res.writableFinished || !request.isAnswered) end.abort(callerLeft)
   })
-  return {
+  const request: FaceRequest = {
     method: req.method ?? 'GET',
     url: req.url,
     header: (name) => headerOf(req, name),
@@ -36,9 +40,11 @@ export function faceRequest(face: Face, req: ParsedRequest, res: ServerResponse,
     authorise: host.authorise,
     signal: end.signal,
     end,
+    isAnswered: false,
     ...(typeof host.id === 'string' && { id: host.id }),
     ...(log && { log }),
   }
+  return request
 }
 
 /** Ready made, because making an error costs far more than aborting with one. */
@@ -62,6 +68,8 @@ export async function answerNode(
   }
   res.writeHead(answer.status, answer.headers)
   res.on('close', () => answer.cancel())
+  // Of writing on where the host has ended the response itself. Unheard, it would end the process.
+  res.on('error', () => answer.cancel())
   try {
     await answer.body.to(res)
   } catch (error) {
@@ -75,11 +83,12 @@ const largestJoinedBytes = 64 * 1024
 
 /**
  * Ends a response with its whole body. Node joins a text with the head and writes both at once, where it gathers bytes and
- * head in a list: half of all that an answer costs. In Latin-1 each byte is one character, whatever the bytes say.
+ * head in a list: half of all that an answer costs. What stands in between, such as an adapter to a cloud's functions,
+ * takes a text for UTF-8, whatever the encoding given with it.
  */
 function endWith(res: ServerResponse, body: Uint8Array): void {
-  if (body.length > largestJoinedBytes) res.end(body)
-  else res.end(bufferOf(body).toString('latin1'), 'latin1')
+  if (body.length <= largestJoinedBytes && isUtf8(body)) res.end(bufferOf(body).toString(), 'utf8')
+  else res.end(body)
 }
 
 /** The last event of a stream that a plugin broke: a refusal in the plugin's words. What else broke it is logged. */
