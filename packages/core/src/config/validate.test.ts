@@ -174,6 +174,10 @@ describe('a configuration', () => {
     [{ ledger: '' }, 'ledger: expected a text of 1 or more characters, got ""'],
     [{ ledger: 'sqlite:x.db' }, 'ledger: expected a SQLite file by its name alone, or "memory", got "sqlite:x.db"'],
     [{ ledger: 'postgres://db' }, 'ledger: expected a SQLite file by its name alone, or "memory", got "postgres://db"'],
+    [
+      { routes: { auto: { strategy: { use: 'cascade', cheap: ['a'], strong: ['b'], verify: 'nice' } } } },
+      'routes.auto.strategy.verify: expected a verifier or a list of them: "schema", "tools", or an object with "use": "regex", "agreement" or "judge", got "nice"',
+    ],
     [{ budgets: {} }, 'budgets: expected a list, or false, got an object'],
     [
       { keys: [{ name: 'a', key: 'k', expiresAt: '31.12.2027' }] },

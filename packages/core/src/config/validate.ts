@@ -110,6 +110,7 @@ function faultsOf(issue: Issue, base: Path, root: unknown): ConfigFault[] {
   if (issue.discriminator) return [faultAt([...path], "expected 'openai', 'anthropic' or 'openai-compatible'", root)]
   const branch = bestBranch(issue.errors)
   if (branch) return branch.flatMap((inner) => faultsOf(inner, path, root))
+  if (issue.message !== 'Invalid input') return [faultAt(path, issue.message, root)]
   const wanted = issue.errors.flat().map((inner) => plain(inner.message))
   const named = wanted.filter((message) => message !== 'Invalid input')
   return [faultAt(path, [...new Set(named)].join(', or ').replaceAll(', or expected ', ', or '), root)]
