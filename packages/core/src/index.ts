@@ -1,6 +1,8 @@
 export type { BegunCall, CallerRouter, CloseOptions, Router } from './router.ts'
 export type { OrderedHook } from './rings.ts'
 export { createRouter } from './router.ts'
+export type { AnswerTextOptions, MapText } from './answer-text/index.ts'
+export { mapAnswerText } from './answer-text/index.ts'
 export type { CacheStatus } from './answer-cache.ts'
 export type { CachedAnswer } from './cache/answer.ts'
 export { decodeAnswer, encodeAnswer } from './cache/answer.ts'

@@ -64,12 +64,15 @@ export const detectors: Readonly<Record<Kind, Detector>> = {
 
 /** The check digit of a card number, by Luhn. */
 function isCard(match: string): boolean {
-  const sum = Array.from(digitsOf(match))
-    .toReversed()
-    .reduce((total, digit, index) => {
-      const value = Number(digit) * (index % 2 === 1 ? 2 : 1)
-      return total + (value > 9 ? value - 9 : value)
-    }, 0)
+  let sum = 0
+  let isDoubled = false
+  for (let at = match.length - 1; at >= 0; at--) {
+    const digit = match.charCodeAt(at) - 48
+    if (digit < 0 || digit > 9) continue
+    const value = isDoubled ? digit * 2 : digit
+    sum += value > 9 ? value - 9 : value
+    isDoubled = !isDoubled
+  }
   return sum % 10 === 0
 }
 

@@ -1,3 +1,4 @@
+import type { Field } from '../answer-text/each-text.ts'
 import type { SignalboxError } from '../errors.ts'
 import type { DialectName, Request, Surface, Usage } from '../types.ts'
 import type { Quirks } from '../providers/quirks.ts'
@@ -108,6 +109,8 @@ export interface Dialect {
   /** Whether these bytes are for certain one ordinary delta that neither finishes nor fails: spares reading it. */
   isDelta(bytes: Uint8Array): boolean
   classifyAnswer(body: Uint8Array): AnswerClass
+  /** Whether a field of an answer, or of an event of one, holds what the model says: refusals are, thoughts are not. */
+  isSaid(field: Field): boolean
   /** What pieces of usage are when they are put together. Absent where a stream tells it at once. */
   joinUsage?(pieces: JsonBody): Usage | undefined
   /** The error in a body, where there is one. */

@@ -23,6 +23,9 @@ const exact = JSON as unknown as {
   parse(json: string, reviver: (key: string, value: unknown, context: { source?: string }) => unknown): unknown
 }
 
+/** Whether it is a number that was kept as it was written. */
+export const isRawJson = (value: unknown) => exact.isRawJSON(value)
+
 /** It as a number; undefined where it is none. */
 export function number(value: unknown): number | undefined {
   const read = exact.isRawJSON(value) ? Number(value.rawJSON) : value

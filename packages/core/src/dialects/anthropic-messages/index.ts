@@ -39,9 +39,13 @@ export const anthropicMessages: Dialect = {
   // Anthropic pads its events with blanks of no fixed number, so that a length says nothing of a text.
   isDelta: () => false,
   classifyAnswer,
+  isSaid: ({ path }) => said.test(path),
   joinUsage: normaliseUsage,
   providerError,
 }
+
+/** Text of an answer's blocks, and of the events that bring them. */
+const said = /^(?:(?:\.message)?\.content\.[^.]+|\.content_block|\.delta)\.text$/
 
 /** Conversations that the provider keeps are not served; the official SDK sends the whole history when it is told so. */
 function threadUnsupported(): SignalboxError {

@@ -39,8 +39,12 @@ export const openaiChat: Dialect = {
   toldEvent: (error) => `data: ${JSON.stringify(toldBody(error))}\n\n`,
   isDelta: (bytes) => deltaEndings.some((ending) => endsWith(bytes, ending)),
   classifyAnswer,
+  isSaid: ({ path }) => said.test(path),
   providerError,
 }
+
+/** Content is a text, or a list of parts. */
+const said = /^\.choices\.[^.]+\.(?:message|delta)\.(?:content|refusal|content\.[^.]+\.(?:text|refusal))$/
 
 /** How OpenAI, and nearly all who follow it, end the JSON of a delta that does not finish, and the event. */
 const deltaEndings = ['"finish_reason":null}]}\n\n', '"finish_reason":null}],"usage":null}\n\n'].map((text) =>

@@ -50,6 +50,7 @@ export const openaiEmbeddings: Dialect = {
   classifyEvent: () => ({ kind: 'malformed' }),
   isDelta: () => false,
   classifyAnswer,
+  isSaid: () => false,
   providerError,
 }
 

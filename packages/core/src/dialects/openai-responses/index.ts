@@ -46,8 +46,19 @@ export const openaiResponses: Dialect = {
   // Each event has its own number, and padding of its own length.
   isDelta: () => false,
   classifyAnswer,
+  isSaid: ({ name, holder }) => said.has(`${String(holder['type'])} ${name}`),
   providerError,
 }
+
+/** Fields that hold what the model says, behind the type of what they stand in. */
+const said: ReadonlySet<string> = new Set([
+  'output_text text',
+  'refusal refusal',
+  'response.output_text.delta delta',
+  'response.output_text.done text',
+  'response.refusal.delta delta',
+  'response.refusal.done refusal',
+])
 
 /** The models that give their thoughts in cipher, by which the next turn can go on with them. All others refuse to be asked. */
 const givesCiphers = /^(o\d|gpt-[5-9](?!.*chat))/
