@@ -128,9 +128,9 @@ describe('the code in the READMEs', () => {
     const { stdout } = await run(process.execPath, [vitest, 'run', '--root', scratch, '--reporter', 'verbose'], {
       timeout: childMs,
     })
-    const declared = [...stdout.matchAll(/plugin contract: (\w+)/g)].map(([, name]) => name)
-    expect(new Set(declared)).toEqual(new Set(['region', 'polite']))
-    expect(suites).toHaveLength(2)
+    const declared = [...stdout.matchAll(/(?:plugin|strategy) contract: (\w+)/g)].map(([, name]) => name)
+    expect(new Set(declared)).toEqual(new Set(['region', 'polite', 'function']))
+    expect(suites).toHaveLength(3)
   })
 
   it.each(inLanguage('json', 'yaml'))('is data, and configures a router if it says so, at $title', async (block) => {

@@ -8,7 +8,7 @@ import { PushStream } from './stream.ts'
 import type { Attempt, Ended, Reply, Usage } from './types.ts'
 
 const clock = createFakeClock()
-const head = { status: 200, headers: {}, dialect: 'openai-chat', model: 'a' } as const
+const head = { status: 200, headers: {}, dialect: 'openai-chat' } as const
 /** 10 nano-USD for a token of output. */
 const price = { input: 0, output: 0.01 }
 const usage = { ...noUsage, outputTokens: 30 }
@@ -25,15 +25,16 @@ class Upstream {
 
   constructor(attempt: Attempt) {
     this.attempt = attempt
+    const { name: model } = attempt.candidate
     const ended = new Promise<Ended>((resolve) => (this.settle = resolve))
     const cancel = () => this.end('cancelled')
     this.body = new PushStream({ pause: () => undefined, resume: () => undefined, cancel })
     attempt.signal.addEventListener('abort', cancel)
     this.reply = attempt.call.request.parameters.stream
       ? new Promise(
-          (resolve) => (this.commit = () => resolve(streamReply({ ...head, body: this.body, ended, cancel }))),
+          (resolve) => (this.commit = () => resolve(streamReply({ ...head, model, body: this.body, ended, cancel }))),
         )
-      : ended.then((how) => ({ ...plainReply({ ...head, body: this.whole }), ended: Promise.resolve(how) }))
+      : ended.then((how) => ({ ...plainReply({ ...head, model, body: this.whole }), ended: Promise.resolve(how) }))
   }
 
   /** The most that it may write. */
@@ -68,7 +69,7 @@ function boxed(options: Partial<RouterOptions> = {}) {
   }
   const provider: Provider = { name: 'own', dialect: 'openai-chat', connect: () => ({ domain: 'own', send }) }
   const router = createRouter({
-    models: { a: { provider, price } },
+    models: { a: { provider, price }, b: { provider, price } },
     budgets: [{ per: 'user', limitUsd: 1e-6, window: 'day' }],
     cache: { per: 'team' },
     ledger: 'memory',
@@ -219,7 +220,8 @@ async function withPoor(poor: readonly string[], options: Partial<RouterOptions>
   await clock.settle()
   box.upstreams.length = 0
   /** Asks without a limit of its own. */
-  const ask = (user: string, stream: boolean) => textOf(box.ask(user, { max_tokens: undefined, stream }))
+  const ask = (user: string, stream: boolean, extra: object = {}) =>
+    textOf(box.ask(user, { max_tokens: undefined, stream, ...extra }))
   return { ...box, ask }
 }
 
@@ -312,5 +314,65 @@ describe.each([{ stream: false }, { stream: true }])('an answer that stops where
     await clock.settle()
     expect(upstreams).toHaveLength(2)
     expect(charged()).toEqual([['poor', 999_000 + costNanoUsd]])
+  })
+})
+
+describe('callers that share answers, and wait for each other', () => {
+  it('are not answered by the route that one of them is sent to for want of money', async () => {
+    const { upstreams, router, ask } = boxed({
+      routes: { auto: { models: ['a'] }, low: { models: ['b'] } },
+      budgets: [{ per: 'user', limitUsd: 1e-5, window: 'day', degrade: { at: 0.01, routes: { auto: 'low' } } }],
+    })
+    const spent = ask('poor', { seed: 1, model: 'auto' })
+    await clock.settle()
+    upstreams[0]!.end()
+    await spent
+    const replies = ['poor', 'rich', 'other'].map((user) => ask(user, { model: 'auto' }))
+    await clock.settle()
+    upstreams[1]!.end()
+    await clock.settle()
+    upstreams[2]!.end()
+    expect((await Promise.all(replies)).map(({ model }) => model)).toEqual(['b', 'a', 'a'])
+    expect(upstreams).toHaveLength(3)
+    expect(router.status().cache).toMatchObject({ joined: 1 })
+  })
+
+  it('are not answered by what stops where the bound of another call does', async () => {
+    const { upstreams, router } = boxed({ cache: {}, budgets: [] })
+    const ask = (maxCostUsd?: number) => {
+      const body = { model: 'a', temperature: 0, messages: [{ role: 'user', content: 'hi' }] }
+      return textOf(router.handle({ body, maxCostUsd }))
+    }
+    const replies = [ask(1e-6), ask(), ask(1e-6)]
+    await clock.settle()
+    expect(upstreams.map(({ maximum }) => maximum)).toEqual([100, undefined])
+    upstreams[0]!.say('Once', 'length')
+    upstreams[1]!.say('Once upon a time', 'stop')
+    const texts = await Promise.all(replies)
+    expect(texts.map((text) => JSON.parse(text).choices[0].message.content)).toEqual([
+      'Once',
+      'Once upon a time',
+      'Once',
+    ])
+  })
+
+  it('get no answer that was too old before, where the one that they waited for is not kept', async () => {
+    const { upstreams, ask } = await withPoor([], { cache: {} })
+    const before = ask('poor', false)
+    await clock.settle()
+    upstreams[0]!.say('Of yesterday', 'stop')
+    expect(await before).toContain('Of yesterday')
+    const spent = ask('poor', false, { max_tokens: 99_870, seed: 1 })
+    await clock.settle()
+    upstreams[1]!.end('complete', { ...noUsage, outputTokens: 99_870 })
+    await spent
+    await clock.advance(3_600_000)
+    const short = [ask('poor', true), ask('poor', false)]
+    await clock.settle()
+    upstreams[2]!.say('Once', 'length')
+    expect(await short[0]).toContain('Once')
+    await clock.settle()
+    upstreams[3]!.say('Once', 'length')
+    expect(await short[1]).toContain('Once')
   })
 })

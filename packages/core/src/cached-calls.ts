@@ -36,27 +36,30 @@ export function createCachedCalls(options: CachedCallsOptions): Middleware<Call>
       return next(call).then((reply) => told(reply, 'bypass'))
     }
     const key = answers.keyOf(call)
-    if (wishes.noCache) return askTogether(`${key} ${call.key}`, { key, call, next })
+    // What stops where one call's own bound does is no answer to a call that may cost more.
+    const flight = `${key} ${wishes.noCache ? call.key : (call.maxCostNanoUsd ?? '')}`
+    const asking = { key, flight, call, next }
+    if (wishes.noCache) return askTogether(asking)
     const newMs = Math.min(settings.ttlMs, wishes.maximumAgeMs)
     const answered = after(
       answers.find(key, (answer) => ageOf(answer) <= newMs),
       (found) => {
         const ageMs = found ? ageOf(found.answer) : Infinity
         const reply = found && isFresh(ageMs, settings, wishes) ? cachedReply(call, found.answer) : undefined
-        if (!reply) return askTogether(key, { key, call, next })
+        if (!reply) return askTogether(asking)
         const isStale = ageMs > settings.ttlMs
         answers.note(call, hit(isStale ? 'stale' : 'hit', found!, { ageMs, tookMs: tookOf(call) }))
-        if (isStale) refresh({ key, call, next })
+        if (isStale) refresh(asking)
         return told(reply, 'hit', ageMs)
       },
     )
     return Promise.resolve(answered)
   }
 
-  async function askTogether(flight: string, asking: Asking): Promise<Reply> {
-    const { key, call, next } = asking
-    const kind = kindOf(flight, call)
-    const other = answers.flights.has(kind) ? undefined : otherKind(flight, call)
+  async function askTogether(asking: Asking): Promise<Reply> {
+    const { call, next } = asking
+    const kind = kindOf(asking)
+    const other = answers.flights.has(kind) ? undefined : otherKind(asking)
     const changed = other && (await joinOtherKind(other, asking))
     if (changed) return changed
     const { leads, reply } = await answerTogether(kind, call, next, sharing(asking))
@@ -69,7 +72,7 @@ export function createCachedCalls(options: CachedCallsOptions): Middleware<Call>
     // The call has not ended before its record says what it saved.
     const ended = reply.ended.then(async (how) => {
       const tookMs = tookOf(call)
-      const found = await answers.find(key)
+      const found = await findNew(asking)
       answers.note(call, found ? hit('joined', found, { ageMs: 0, tookMs }) : { outcome: 'joined' })
       return how
     })
@@ -77,26 +80,34 @@ export function createCachedCalls(options: CachedCallsOptions): Middleware<Call>
   }
 
   /** What a call may wait for: a stream for no other stream, for it would not be one any more. */
-  function otherKind(flight: string, call: Call): string | undefined {
+  function otherKind({ flight, call }: Asking): string | undefined {
     if (!canChangeKind(call)) return undefined
     const kinds = call.request.parameters.stream ? (['plain'] as const) : (['stream with usage', 'stream'] as const)
     return kinds.map((kind) => flightOf(flight, kind)).find((kind) => answers.flights.has(kind))
   }
 
   /** Waits for a stream under way where a plain answer is wanted, or the other way, and gives it as it is wanted. */
-  async function joinOtherKind(kind: string, { key, call }: Asking): Promise<Reply | undefined> {
+  async function joinOtherKind(kind: string, asking: Asking): Promise<Reply | undefined> {
+    const { call } = asking
     if (!(await joinAnswer(kind, call, answers.flights))) return undefined
-    const found = await answers.find(key)
+    const found = await findNew(asking)
     const reply = found && cachedReply(call, found.answer)
     if (!reply) return undefined
     answers.note(call, hit('joined', found, { ageMs: 0, tookMs: tookOf(call) }))
     return told(reply, 'hit', 0)
   }
 
+  /** What was kept since a call began: what was there before it had its chance. */
+  async function findNew({ key, call }: Asking): Promise<Found | undefined> {
+    const isNew = ({ storedAt }: CachedAnswer) => storedAt >= call.record.startedAt
+    const found = await answers.find(key, isNew)
+    return found && isNew(found.answer) ? found : undefined
+  }
+
   /** Makes a new answer behind the back of the call that got an old one, and that pays for it. */
   function refresh(asking: Asking): void {
-    const { key, call, next } = asking
-    const { reply } = answers.flights.board(kindOf(key, call), {
+    const { call, next } = asking
+    const { reply } = answers.flights.board(kindOf(asking), {
       signal: end,
       deadline: call.deadline,
       start: (ending) => next({ ...call, signal: ending }),
@@ -106,24 +117,26 @@ export function createCachedCalls(options: CachedCallsOptions): Middleware<Call>
   }
 
   function sharing({ key, call }: Asking): Sharing {
+    // A budget near its end may have sent the call by another route: that answer is not this route's.
+    const isOwn = ({ model }: Reply) => routes.find(call.route)?.candidates.has(model) === true
     return {
       flights: answers.flights,
       clock,
       onComplete(reply: Reply, body: Uint8Array, ended: Ended) {
-        // A budget near its end may have sent the call by another route: that answer is not this route's.
-        const isOwn = routes.find(call.route)?.candidates.has(reply.model)
-        if (reply.status !== 200 || !isOwn || isCutByMoney(call, reply, body)) return
+        if (reply.status !== 200 || !isOwn(reply) || isCutByMoney(call, reply, body)) return
         answers.keep(key, cachedAnswer(call, reply, { body, ended }, clock))
       },
       // Callers that are one to the budgets have the same money left; where a stream stops nobody knows as it begins.
       isForItAlone: (reply) =>
         answers.per !== 'identity' &&
-        (reply.body instanceof Uint8Array ? isCutByMoney(call, reply, reply.body) : isCapped(call, reply)),
+        (!isOwn(reply) ||
+          (reply.body instanceof Uint8Array ? isCutByMoney(call, reply, reply.body) : isCapped(call, reply))),
     }
   }
 
+  /** An answer from later than now is from before the clock was set back: how long before, nobody knows. */
   function ageOf({ storedAt }: CachedAnswer): number {
-    return Math.max(0, clock.wallTime() - storedAt)
+    return Math.abs(clock.wallTime() - storedAt)
   }
 
   function tookOf({ record }: Call): number {
@@ -133,6 +146,8 @@ export function createCachedCalls(options: CachedCallsOptions): Middleware<Call>
 
 interface Asking {
   readonly key: string
+  /** What calls have in common that may wait for one another. */
+  readonly flight: string
   readonly call: Call
   readonly next: Handler<Call>
 }
@@ -140,7 +155,7 @@ interface Asking {
 type Kind = 'plain' | 'stream' | 'stream with usage'
 
 /** Streams are joined at once by streams that tell as much, plain answers by plain ones. */
-function kindOf(flight: string, { dialect, request }: Call): string {
+function kindOf({ flight, call: { dialect, request } }: Asking): string {
   if (!request.parameters.stream) return flightOf(flight, 'plain')
   return flightOf(flight, dialects[dialect].wantsUsage(request) ? 'stream with usage' : 'stream')
 }

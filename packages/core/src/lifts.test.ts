@@ -326,6 +326,15 @@ describe('a cache layer', () => {
     expect(send).toHaveBeenCalledTimes(times)
   })
 
+  it('knows no age of an answer from before the clock was set back, but that it is not new', async () => {
+    const { plugin } = inMemory()
+    const { router, clock } = timed(plugin)
+    await router.handle(ask())
+    clock.jumpWallTime(-3_600_000)
+    const { headers } = await router.handle({ ...ask(), cacheControl: 'max-age=60' })
+    expect(headers['x-signalbox-cache']).toBe('miss')
+  })
+
   it('keeps nothing of a caller that wants nothing kept', async () => {
     const { kept, plugin } = inMemory()
     await timed(plugin).router.handle({ ...ask(), cacheControl: 'no-store' })

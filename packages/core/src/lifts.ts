@@ -188,7 +188,7 @@ function restored(name: string, call: Call, stored: StoredAnswer, { maximumAgeMs
     return undefined
   }
   const { record } = call
-  const ageMs = stored.storedAt === undefined ? undefined : Math.max(0, record.startedAt - stored.storedAt)
+  const ageMs = stored.storedAt === undefined ? undefined : Math.abs(record.startedAt - stored.storedAt)
   if ((ageMs ?? Infinity) > maximumAgeMs) return undefined
   // A copy: what one caller does to its bytes is not for the next one to see.
   const reply = cachedReply(call, { ...answer, body: Buffer.from(answer.body) })

@@ -68,6 +68,46 @@ describe('what goes to a provider', () => {
     ])
   })
 
+  it.each([
+    [String.raw`{"text":"Ada\nada@example.com\tbob@example.com"}`, String.raw`{"text":"Ada\n[EMAIL_1]\t[EMAIL_2]"}`],
+    [String.raw`{"text":"Ada\n030 1234567\r\n+49 30 1234567"}`, String.raw`{"text":"Ada\n[PHONE_1]\r\n[PHONE_2]"}`],
+    [
+      String.raw`{"a":"\tDE89 3704 0044 0532 0130 00\t10.0.0.1\t2001:db8::7\n"}`,
+      String.raw`{"a":"\t[IBAN_1]\t[IP_1]\t[IP_2]\n"}`,
+    ],
+    [String.raw`{"a":"m\u00fcller@b\u00fccher.de, müller@bücher.de"}`, '{"a":"[EMAIL_1], [EMAIL_1]"}'],
+    [
+      String.raw`{"a":"\u002B49 30 1234567","b":"DE89\u00a03704\u00A00044\u00a00532\u00a00130\u00a000"}`,
+      '{"a":"[PHONE_1]","b":"[IBAN_1]"}',
+    ],
+    [
+      String.raw`{"json":"{\"text\":\"Ada\\nada@example.com\"}"}`,
+      String.raw`{"json":"{\"text\":\"Ada\\n[EMAIL_1]\"}"}`,
+    ],
+    [String.raw`\u0061da@example.com \n`, String.raw`[EMAIL_1] \n`],
+  ])('has them in what is JSON itself: %s', async (given, redacted) => {
+    const call = { id: 't', type: 'function', function: { name: 'f', arguments: given } }
+    const messages = [
+      { role: 'assistant', content: null, tool_calls: [call] },
+      { role: 'tool', tool_call_id: 't', content: given },
+    ]
+    const { sent } = await ask({ messages }, {})
+    expect(sent.messages[0].tool_calls[0].function.arguments).toBe(redacted)
+    expect(sent.messages[1].content).toBe(redacted)
+  })
+
+  it('has them in arguments that were put together of values that it put back', async () => {
+    const prompt = 'Send DE89 3704 0044 0532 0130 00 and 10.0.0.1 to ada@example.com'
+    const question = { role: 'user', content: prompt }
+    const given = String.raw`{"body":"Hello,\n[IBAN_1]\n[IP_1]\n\nfrom\t[EMAIL_1]"}`
+    const called = { id: 't', type: 'function', function: { name: 'f', arguments: given } }
+    const { text } = await ask({ messages: [question] }, { choices: [{ index: 0, message: { tool_calls: [called] } }] })
+    const { message } = JSON.parse(text).choices[0]
+    expect(JSON.parse(message.tool_calls[0].function.arguments).body).toContain('\nDE89 3704')
+    const { sent } = await ask({ messages: [question, { role: 'assistant', ...message }] }, {})
+    expect(sent.messages[1].tool_calls).toEqual([called])
+  })
+
   it('has them in a document that is text, and not in one that is data', async () => {
     const document = (type: string) => [{ type: 'document', source: { type, data: 'mail ada@example.com' } }]
     expect((await askWith(document('text'))).bytes).toContain('mail [EMAIL_1]')
@@ -97,7 +137,7 @@ describe('what goes to a provider', () => {
       return process.threadCpuUsage(before).user / 1_000
     }
     await timeOf('a', 50_000)
-    for (const piece of ['a', '1', '1 ', 'a.', 'AB12', '+1', '1.']) {
+    for (const piece of ['\\', 'a', '1', '1 ', 'a.', 'AB12', '+1', '1.']) {
       const smallMs = Math.max(5, Math.min(await timeOf(piece, 5_000), await timeOf(piece, 5_000)))
       expect(Math.min(await timeOf(piece, 50_000), await timeOf(piece, 50_000))).toBeLessThan(smallMs * 50)
     }

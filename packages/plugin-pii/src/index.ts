@@ -40,7 +40,7 @@ const pii = definePlugin({
   create({ kinds: taken = kinds, further = [], restores = true } = {}) {
     const all = [...further, ...taken.map((kind) => detectors[kind])].map(searchFor)
     return {
-      version: `2 ${taken.join(' ')} ${further.map(({ label, pattern }) => `${label}=${pattern}`).join(' ')}`,
+      version: `3 ${taken.join(' ')} ${further.map(({ label, pattern }) => `${label}=${pattern}`).join(' ')}`,
       call: {
         stage: 'guard',
         enforce: 'post',

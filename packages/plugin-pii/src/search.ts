@@ -3,9 +3,11 @@ import type { Detector } from './detect.ts'
 /** A detector, ready to search. */
 export interface Search {
   readonly label: string
-  /** Shows where in a text something stands: from its first character up to the one behind it. */
-  each(text: string, show: (start: number, end: number) => void): void
+  /** Shows where in a text something stands, from its first character up to the one behind it, and how it reads. */
+  each(text: string, show: Show): void
 }
+
+type Show = (start: number, end: number, read: string) => void
 
 /** A group of letters or digits, with what stands before and behind it. */
 const firstGroup = /^[^\p{L}\p{N}]*[\p{L}\p{N}]+[^\p{L}\p{N}]*/u
@@ -35,30 +37,47 @@ export function searchFor({ label, pattern, isOne, mayHold = false }: Detector):
     return 0
   }
 
-  return {
-    label,
-    each(text, show) {
-      // What follows one that was found is looked at as if nothing stood in front of it.
-      let [rest, at, passed] = [text, 0, 0]
-      while (at < rest.length) {
-        next.lastIndex = at
-        const { 0: match, index } = next.exec(rest) ?? {}
-        if (match === undefined || index === undefined) return
-        const length = lengthOf(match)
-        if (length === 0) {
-          at = index + (step(match) || 1)
-          continue
-        }
-        show(passed + index, passed + index + length)
-        passed += index + length
-        rest = rest.slice(index + length)
-        at = 0
+  function each(text: string, show: Show): void {
+    // What follows one that was found is looked at as if nothing stood in front of it.
+    let [rest, at, passed] = [text, 0, 0]
+    while (at < rest.length) {
+      next.lastIndex = at
+      const { 0: match, index } = next.exec(rest) ?? {}
+      if (match === undefined || index === undefined) return
+      const length = lengthOf(match)
+      if (length === 0) {
+        at = index + (step(match) || 1)
+        continue
       }
-    },
+      show(passed + index, passed + index + length, match.slice(0, length))
+      passed += index + length
+      rest = rest.slice(index + length)
+      at = 0
+    }
   }
+
+  return { label, each: (text, show) => eachUnescaped(text, each, show) }
 
   /** How much of a match that is none is passed over. */
   function step(match: string): number {
     return mayHold ? (firstGroup.exec(match)?.[0].length ?? 0) : match.length
   }
+}
+
+/** A character as JSON writes it in a text, which may itself stand in another one: `\n`, `\u00fc`, `\\n`. */
+const escapes = /(?<!\\)\\+(?:u([\da-fA-F]{4})|[bfnrt])/g
+
+/** Searches a text as it reads: what tools are given and give is often JSON, whose escapes end in letters and digits. */
+function eachUnescaped(text: string, each: Search['each'], show: Show): void {
+  const found = text.includes('\\') ? [...text.matchAll(escapes)] : []
+  if (found.length === 0) return each(text, show)
+  let [passed, longer] = [0, 0]
+  const placeOf = (at: number): number => {
+    for (; passed < found.length && found[passed]!.index - longer < at; passed++) longer += found[passed]![0].length - 1
+    return at + longer
+  }
+  const read = text.replaceAll(escapes, (_escape, code?: string) =>
+    code === undefined ? '\n' : String.fromCharCode(Number.parseInt(code, 16)),
+  )
+  each(read, (start, end, match) => show(placeOf(start), placeOf(end), match))
 }

@@ -50,8 +50,8 @@ export class Vault {
   private cut(text: string, { label, each }: Search): Piece[] {
     const pieces: Piece[] = []
     let last = 0
-    each(text, (start, end) => {
-      pieces.push(text.slice(last, start), { pseudonym: this.pseudonymOf(text.slice(start, end), label) })
+    each(text, (start, end, read) => {
+      pieces.push(text.slice(last, start), { pseudonym: this.pseudonymOf(read, label) })
       last = end
     })
     return last === 0 ? [text] : [...pieces, text.slice(last)]

@@ -1,11 +1,24 @@
 import { hash } from 'node:crypto'
+import { SignalboxError } from '../errors.ts'
 
 /**
  * A key of 256 bits for anything that JSON can say. Two values have one key if and only if they say the same: the order of
  * an object's fields does not count.
+ *
+ * @throws SignalboxError `invalid_body` for what is nested deeper than it can be written
  */
 export function keyOf(value: unknown): string {
-  return hash('sha256', JSON.stringify(value, sorted), 'base64url')
+  return hash('sha256', textOf(value), 'base64url')
+}
+
+function textOf(value: unknown): string {
+  try {
+    return JSON.stringify(value, sorted)
+  } catch (cause) {
+    throw new SignalboxError('invalid_body', 'The request body is nested too deep to be compared with others', {
+      cause,
+    })
+  }
 }
 
 function sorted(_key: string, value: unknown): unknown {

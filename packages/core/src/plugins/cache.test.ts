@@ -91,6 +91,17 @@ describe('how long an answer is given', () => {
     await clock.advance(1)
     expect(await outcomeOf(router.handle(ask({}, { cacheControl: 'max-age=2' })))).toBe('miss')
   })
+
+  it('is over when the clock was set back, and not when it was corrected by a little', async () => {
+    const { router } = boxed()
+    await router.handle(ask())
+    clock.jumpWallTime(-1_000)
+    expect(await outcomeOf(router.handle(ask()))).toBe('hit')
+    clock.jumpWallTime(-3_600_000)
+    expect(await outcomeOf(router.handle(ask()))).toBe('miss')
+    expect(await outcomeOf(router.handle(ask()))).toBe('hit')
+    clock.jumpWallTime(3_601_000)
+  })
 })
 
 describe('who shares an answer', () => {
@@ -200,6 +211,16 @@ describe('who shares an answer', () => {
     await router.handle({ body: body('9007199254740993') })
     expect(await outcomeOf(router.handle({ body: body('9007199254740992') }))).toBe('miss')
     expect(await outcomeOf(router.handle({ body: body('9007199254740993') }))).toBe('hit')
+  })
+
+  it('is nobody who asks what is nested too deep to be compared, which is refused', async () => {
+    const { router, asked } = boxed()
+    const body = Buffer.from(`{"model":"a","temperature":0,"messages":${'['.repeat(20_000)}${']'.repeat(20_000)}}`)
+    await expect(router.handle({ body })).rejects.toMatchObject({ code: 'invalid_body' })
+    const once = router.handle({ body, cacheControl: 'no-store', idempotencyKey: 'k' })
+    await expect(once).rejects.toMatchObject({ code: 'invalid_body' })
+    expect(asked).not.toHaveBeenCalled()
+    expect(await outcomeOf(router.handle({ body, cacheControl: 'no-store' }))).toBe('bypass')
   })
 
   it('may do what it likes to the bytes it was given', async () => {
