@@ -1,7 +1,7 @@
 import { type Call, type CandidateView, type Strategy, likelyCostNanoUsd } from '@signalbox/core'
 import { type Judged, checkTarget } from './calibrate.ts'
 import { createCalibration } from './calibration.ts'
-import { fault, shown } from './fault.ts'
+import { checkKeys, fault, shown } from './fault.ts'
 import { promptOfCall } from './plugin.ts'
 import type { Prompt } from './features/features.ts'
 import type { CalibrationTarget, Candidate, CandidateOptions, Profile } from './types.ts'
@@ -42,10 +42,12 @@ interface Assessed {
  */
 export function byLearned(options: LearnedStrategyOptions): Strategy {
   const { profile, lambda = 0, candidates = {}, target, prompts = [] } = options
+  checkKeys(options, ['profile', 'lambda', 'target', 'prompts', 'candidates'], strategyName)
   checkProfile(profile)
   if (!(typeof lambda === 'number' && lambda >= 0))
     throw fault(strategyName, `lambda: expected a number from 0, got ${shown(lambda)}`)
   if (target) checkTarget(target)
+  checkLikes(candidates, profile)
   const calibration = createCalibration(lambda, target)
   let saidUnknown = false
 
@@ -136,6 +138,15 @@ const callOf = (text: string): Costed => ({
 const knownOf = (models: Assessed['models']): readonly Judged[] => Object.values(models).filter(({ known }) => known)
 
 const rounded = (lambda: number) => String(Number(lambda.toPrecision(4)))
+
+/** A name that the profile does not know would stand behind all others, whatever it is. */
+function checkLikes(candidates: NonNullable<LearnedStrategyOptions['candidates']>, { models }: Profile): void {
+  for (const [name, { like }] of Object.entries(candidates)) {
+    if (like === undefined || models.includes(like)) continue
+    const expected = `expected a model of the profile (${models.join(', ')})`
+    throw fault(strategyName, `candidates.${name}.like: ${expected}, got ${shown(like)}`)
+  }
+}
 
 /** In a program without types a profile may be anything: what a file holds above all. */
 function checkProfile(profile: Partial<Profile> | undefined): void {

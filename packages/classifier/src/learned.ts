@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { type Plugin, type Strategy, definePlugin } from '@signalbox/core'
 import { type LearnedStrategyOptions, byLearned, strategyName } from './by-learned.ts'
 import { checkTarget } from './calibrate.ts'
-import { fault, shown } from './fault.ts'
+import { checkKeys, fault, shown } from './fault.ts'
 import { learnedClassifier } from './plugin.ts'
 import type { Complexity, ProfileFile } from './profile-file.ts'
 import { parseProfile } from './profile.ts'
@@ -113,10 +113,4 @@ function promptOfLine(line: string): string[] {
   return typeof prompt === 'string' ? [prompt] : []
 }
 
-const textAt = (file: string) => readFileSync(file, 'utf8')
-
-function checkKeys(options: unknown, known: readonly string[], what: string): void {
-  if (typeof options !== 'object' || options === null) throw fault(what, `expected an object, got ${shown(options)}`)
-  const stranger = Object.keys(options).find((key) => !known.includes(key))
-  if (stranger !== undefined) throw fault(what, `${stranger}: unknown key; there are ${known.join(', ')}`)
-}
+const textAt = (file: string) => readFileSync(file, 'utf8').replace(/^\uFEFF/, '')

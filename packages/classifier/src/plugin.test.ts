@@ -126,6 +126,8 @@ it.each([
   ['profile: expected a profile, as parseProfile makes it, got {"format"', { profile: profile.toJSON() }],
   ['lambda: expected a number from 0, got NaN', { profile, lambda: Number.NaN }],
   ['lambda: expected a number from 0, got "20"', { profile, lambda: '20' }],
+  ['targetShare: unknown key; there are profile, lambda, target', { profile, targetShare: 0.2 }],
+  ['candidates.big.like: expected a model of the profile (', { profile, candidates: { big: { like: 'gpt-9' } } }],
 ])('refuses at start: %s', (message, options) => {
   expect(() => byLearned(options as never)).toThrow(
     expect.objectContaining({ code: 'invalid_config', message: expect.stringContaining(message) }),

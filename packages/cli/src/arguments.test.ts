@@ -101,6 +101,7 @@ it.each([
   ],
   ['report -c x.json --from 2999-01-01', '--from: expected a time before now, got "2999-01-01"'],
   ['report projection -c x.json --mix a=0,b=0', '--mix: expected shares such as "a=60,b=40", got "a=0,b=0"'],
+  ['report failovers -c x.json --by user', '--by needs report costs or report savings, got report failovers'],
   ['report -c x.json --mix a=60,b=40', '--mix needs report projection, got report costs'],
   ['report savings -c x.json --requests 5', '--requests needs report projection, got report savings'],
   ['report projection -c x.json --input-tokens 5', '--input-tokens needs --requests: it is of each of them'],

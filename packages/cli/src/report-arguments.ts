@@ -53,7 +53,7 @@ type Values = { readonly [Flag in keyof typeof reportFlags]?: string | undefined
 export function reportOptions(values: Values, [kind, stray]: readonly string[]): ReportOptions {
   if (stray !== undefined) throw new Error(`"${stray}" is one argument too many`)
   const asked = oneOf('report', kind ?? 'costs', kinds)
-  checkProjection(asked, values)
+  checkKind(asked, values)
   return {
     config: configFile(values.config, 'report'),
     kind: asked,
@@ -68,7 +68,10 @@ export function reportOptions(values: Values, [kind, stray]: readonly string[]):
 }
 
 /** What is given in vain would be taken for counted. */
-function checkProjection(kind: string, values: Values): void {
+function checkKind(kind: string, values: Values): void {
+  const grouped = (['by', 'baseline'] as const).find((flag) => values[flag] !== undefined)
+  if (grouped && kind !== 'costs' && kind !== 'savings')
+    throw new Error(`--${grouped} needs report costs or report savings, got report ${kind}`)
   const given = (['requests', 'input-tokens', 'output-tokens', 'mix'] as const).filter((flag) => values[flag])
   if (kind !== 'projection' && given[0]) throw new Error(`--${given[0]} needs report projection, got report ${kind}`)
   const tokens = given.find((flag) => flag.endsWith('tokens'))

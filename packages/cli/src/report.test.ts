@@ -134,7 +134,9 @@ it('projects a month of given traffic: 6,480 USD spread evenly, 2,427 by weight 
   expect(rows.find(({ strategy }: { strategy: string }) => strategy === 'as given')).toMatchObject({
     monthlyUsd: '2427',
   })
-  expect(await report('projection')).toMatch(/^as observed +/m)
+  const observed = await report('projection')
+  expect(observed).toMatch(/^as observed +/m)
+  expect(observed).toMatch(/^Reckoned from \d+ calls in \d+(\.\d)? (days|hours|minutes|seconds)\.$/m)
 })
 
 it('never shows for free what nobody knows the price of', async () => {

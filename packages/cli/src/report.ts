@@ -169,7 +169,20 @@ function projection(ledger: OpenedLedger, config: RouterOptions, options: Asked)
   const observed = Object.fromEntries(
     made.rows.map((row) => [row.key, row.inputTokens + row.cachedInputTokens + row.outputTokens]),
   )
-  return projected(config, { traffic, mix: options.mix, observed, format: options.format })
+  const basis = `Reckoned from ${calls} calls in ${spanText(spanMs)}.`
+  return projected(config, { traffic, mix: options.mix, observed, format: options.format, basis })
+}
+
+const units = [
+  [86_400_000, 'days'],
+  [3_600_000, 'hours'],
+  [60_000, 'minutes'],
+] as const
+
+/** A span of time in the largest unit that it fills. */
+function spanText(spanMs: number): string {
+  const [unitMs, unit] = units.find(([longMs]) => spanMs >= longMs) ?? [1_000, 'seconds']
+  return `${Number((spanMs / unitMs).toFixed(1))} ${unit}`
 }
 
 interface Projected {
@@ -177,9 +190,11 @@ interface Projected {
   readonly mix: ReportOptions['mix']
   readonly observed?: Readonly<Record<string, number>> | undefined
   readonly format: ReportOptions['format']
+  /** What the traffic was reckoned from, in words. */
+  readonly basis?: string
 }
 
-function projected(config: RouterOptions, { traffic, mix, observed, format }: Projected): string {
+function projected(config: RouterOptions, { traffic, mix, observed, format, basis }: Projected): string {
   const known = pricesOf(config)
   const models: ProjectedModel[] = known.names.flatMap((name) => {
     const price = known.priceOf(name)
@@ -202,7 +217,11 @@ function projected(config: RouterOptions, { traffic, mix, observed, format }: Pr
     return csvOf(rows, ['strategy', 'monthlyUsd', 'usdPerMillionTokens', 'savingsUsd', 'savingsShare'] as const)
   const missing = [...new Set(leftOut.flatMap(unpriced))].join(', ')
   const note = `No price is known for ${missing}. Left out: ${leftOut.map(({ strategy }) => strategy).join(', ')}.`
-  return [projectionText(traffic, rows, screen()), ...notes(leftOut.length > 0 ? note : undefined)].join('\n')
+  return [
+    projectionText(traffic, rows, screen()),
+    ...notes(leftOut.length > 0 ? note : undefined),
+    ...notes(basis),
+  ].join('\n')
 }
 
 function checkMix([unknown]: readonly string[], priced: ReadonlySet<string>): void {

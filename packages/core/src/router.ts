@@ -59,7 +59,7 @@ export interface Router extends Events {
    * @throws SignalboxError when the request cannot be read, or the model is not there
    */
   begin(init: CallInit): BegunCall
-  /** A `fetch` that answers in process, for a caller without identity. */
+  /** A `fetch` that answers in process, for a caller without identity. No API key is asked of it: give it to no server. */
   readonly fetch: FaceFetch
   /** The router for one caller. */
   as(identity: Identity): CallerRouter

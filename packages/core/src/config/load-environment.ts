@@ -21,7 +21,9 @@ interface Use {
 }
 
 const reference = /^\$([A-Za-z_]\w*)$/
-const escaped = /^\$(\$+[A-Za-z_]\w*)$/
+/** As shells and other tools write it: taken for the text that it is, it would go out as a key. */
+const braced = /^\$\{([A-Za-z_]\w*)\}$/
+const escaped = /^\$(\$+(?:[A-Za-z_]\w*|\{[A-Za-z_]\w*\}))$/
 
 /** Replaces every string that is exactly `$NAME`, and takes one `$` off every `$$NAME`. What is not data stays as it is. */
 export function readEnvironment(written: unknown, env: Environment): EnvironmentReading {
@@ -29,6 +31,9 @@ export function readEnvironment(written: unknown, env: Environment): Environment
   const faults: ConfigFault[] = []
 
   function read(text: string, path: Path): string {
+    const [, inBraces] = braced.exec(text) ?? []
+    if (inBraces !== undefined)
+      faults.push({ path: dotted(path), message: `expected $${inBraces}, got \${${inBraces}}` })
     const name = reference.exec(text)?.[1]
     if (name === undefined) return escaped.exec(text)?.[1] ?? text
     const value = env[name]

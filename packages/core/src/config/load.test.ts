@@ -171,6 +171,13 @@ describe('environment variables', () => {
     expect(config.models['a']?.tags).toEqual(['$KEY', '$$KEY', '$$'])
   })
 
+  it('are not taken for a text where they are in braces, as shells write them', async () => {
+    const file = json({ models: { a: { ...model, apiKey: '${KEY}' } } })
+    expect(await messageOf(file, { KEY: 'sk-1' })).toContain('  models.a.apiKey: expected $KEY, got ${KEY}')
+    const meant = json({ models: { a: { ...model, tags: ['$${KEY}', 'a${KEY}'] } } })
+    expect((await loadConfig(meant, { env: {} })).models['a']?.tags).toEqual(['${KEY}', 'a${KEY}'])
+  })
+
   it('that are not set are faults like all others, each named once with its path', async () => {
     const file = json({
       models: { 'gpt-4.1': { ...model, apiKey: '$KEY' }, b: { ...model, baseUrl: '$URL', weigth: 2 } },

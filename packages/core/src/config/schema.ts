@@ -156,7 +156,10 @@ function build(parts: CodeParts) {
     timeouts: group({ ...connectMs, ...times, ...callMs }),
     maxRequestBytes: count.optional().describe('The largest request body. Default 33554432 (32 MiB).'),
     maxResponseBytes: count.optional().describe('The largest plain answer. Default 33554432 (32 MiB).'),
-    decisionHeaders: z.boolean().optional().describe('Whether answers carry x-signalbox-* headers. Default true.'),
+    decisionHeaders: z
+      .boolean()
+      .optional()
+      .describe('Whether answers carry x-signalbox-model, -route and -attempts. Default true.'),
     breaker,
     health,
     limits: z
@@ -178,7 +181,9 @@ function build(parts: CodeParts) {
     unknownPrice: z
       .union([z.enum(['reject', 'highest-known', 'free']), z.literal(false)])
       .optional()
-      .describe('What is done with a model whose price is unknown. Default "reject".'),
+      .describe(
+        'What is done with a model whose price is unknown, where a budget or a bound asks for it. Default "reject".',
+      ),
     capOutput: z
       .boolean()
       .optional()
