@@ -209,6 +209,18 @@ it('drops a journal only when what stood in it is on disk', async () => {
   await ledger.end()
 })
 
+it('posts what others leave behind while it is open, as often as they do', async () => {
+  const clock = createFakeClock()
+  const ledger = createSqliteLedger({ file, clock })
+  for (const [index, callKey] of ['c', 'd', 'e'].entries()) {
+    fs.writeFileSync(`${file}-intents-${callKey}-0`, `\n${JSON.stringify({ ...intent, callKey })}`)
+    await clock.advance(30_000)
+    expect([...ledger.attempts()]).toHaveLength(index + 1)
+  }
+  await ledger.end()
+  expect(clock.pendingTimers()).toBe(0)
+})
+
 it('takes half a line for an attempt that was never sent', () => {
   fs.writeFileSync(`${file}-intents-x-0`, `${JSON.stringify(intent)}\n{"callKey":"d","pl`)
   expect(abandonedIntents(file).intents).toEqual([intent])

@@ -189,7 +189,7 @@ describe('who shares an answer', () => {
 
   it.each(['key', 'user', 'team'] as const)('is whoever has the same %s, where that is the part', async (per) => {
     const { router } = boxed(undefined, { cache: { per } })
-    const askAs = (identity: Identity) => outcomeOf(router.handle(ask({}, { identity })))
+    const askAs = (who: Identity) => outcomeOf(router.handle(ask({}, { identity: who })))
     const one = { key: 'k', user: 'u', team: 't' }
     expect(await askAs(one)).toBe('miss')
     expect(await askAs({ [per]: one[per] })).toBe('hit')
