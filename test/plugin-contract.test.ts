@@ -55,6 +55,39 @@ const broken = {
   },
 }
 
+/** Strategies that break theirs. */
+const brokenStrategies = {
+  doubling: {
+    tells: 'puts each model of its route in one place at most, whatever is asked and by whom',
+    rank: `(call, models) => [...models, ...models]`,
+  },
+  brittle: {
+    tells: 'puts each model of its route in one place at most, whatever is asked and by whom',
+    rank: `(call, models) => [models[0], models[1]]`,
+  },
+  writing: {
+    tells: 'puts each model of its route in one place at most, whatever is asked and by whom',
+    rank: `(call, models) => { call.labels.seen = 'yes'; return models }`,
+  },
+  counting: {
+    tells: 'moves no state when it is only asked',
+    rank: `(call, models) => { turns++; return [...models.slice(turns % models.length), ...models.slice(0, turns % models.length)] }`,
+  },
+  reading: {
+    tells: 'makes a decision again from what is recorded of it',
+    rank: `(call, models) => call.request.text.length > 100 ? models.toReversed() : models`,
+  },
+  drawing: {
+    tells: 'makes a decision again from what is recorded of it',
+    rank: `(call, models) => Math.random() < 0.5 ? models.toReversed() : models`,
+  },
+  forgetting: {
+    tells: 'takes in how answers and ratings were',
+    rank: `(call, models) => models`,
+    observe: `({ type, labels }) => { if (type === 'rated') labels.none.length }`,
+  },
+}
+
 async function* spelled(chunks: AsyncIterable<Uint8Array>) {
   for await (const chunk of chunks) yield Buffer.from(Buffer.from(chunk).toString().replaceAll('words', 'w0rds'))
 }
@@ -90,12 +123,18 @@ beforeAll(async () => {
   const suites = Object.entries(broken).map(
     ([name, { hook }]) => `pluginContract(() => ({ name: '${name}', call: ${hook} }))`,
   )
-  writeFileSync(
-    join(folder, 'broken.test.ts'),
-    `import { cacheLayer, plainReply, readBody, streamOf } from '@signalbox/core'\nimport { pluginContract } from '@signalbox/testkit/plugin'\n${suites.join('\n')}`,
+  const strategies = Object.entries<{ rank: string; observe?: string }>(brokenStrategies).map(
+    ([name, { rank, observe = '() => undefined' }]) =>
+      `strategyContract(() => ({ name: '${name}', rank: ${rank}, observe: ${observe} }))`,
   )
+  const imports = [
+    `import { cacheLayer, plainReply, readBody, streamOf } from '@signalbox/core'`,
+    `import { pluginContract, strategyContract } from '@signalbox/testkit/plugin'`,
+    'let turns = 0',
+  ]
+  writeFileSync(join(folder, 'broken.test.ts'), [...imports, ...suites, ...strategies].join('\n'))
   // Each breaks one test, and is run through no other: what waits for it in vain waits as long as a test may take.
-  const told = Object.entries(broken).map(([name, { tells }]) => `${name}.+${tells}`)
+  const told = Object.entries({ ...broken, ...brokenStrategies }).map(([name, { tells }]) => `${name}.+${tells}`)
   writeFileSync(
     join(folder, 'vitest.config.ts'),
     `const conditions = ['@signalbox/source', 'module', 'node', 'development|production']
@@ -112,7 +151,7 @@ beforeAll(async () => {
   for (const { ancestorTitles, title, status } of report.testResults.flatMap(
     ({ assertionResults }) => assertionResults,
   )) {
-    const name = ancestorTitles.at(-1)!.replace('plugin contract: ', '')
+    const name = ancestorTitles.at(-1)!.replace(/^(?:plugin|strategy) contract: /, '')
     failures.set(name, [...(failures.get(name) ?? []), ...(status === 'failed' ? [title] : [])])
   }
 }, 120_000)
@@ -120,5 +159,9 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 it.each(Object.entries(broken))('the contract of plugins tells of one that is %s', (name, { tells }) => {
+  expect(failures.get(name)).toContain(tells)
+})
+
+it.each(Object.entries(brokenStrategies))('the contract of strategies tells of one that is %s', (name, { tells }) => {
   expect(failures.get(name)).toContain(tells)
 })

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { configJsonSchema, loadConfig } from '@signalbox/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { errorStatuses } from '../packages/core/src/http/errors.ts'
 import { pipeline } from '../packages/core/src/pipeline.ts'
 
 const run = promisify(execFile)
@@ -127,9 +128,9 @@ describe('the code in the READMEs', () => {
     const { stdout } = await run(process.execPath, [vitest, 'run', '--root', scratch, '--reporter', 'verbose'], {
       timeout: childMs,
     })
-    const declared = [...stdout.matchAll(/plugin contract: (\w+)/g)].map(([, name]) => name)
-    expect(new Set(declared)).toEqual(new Set(['region', 'polite']))
-    expect(suites).toHaveLength(2)
+    const declared = [...stdout.matchAll(/(?:plugin|strategy) contract: (\w+)/g)].map(([, name]) => name)
+    expect(new Set(declared)).toEqual(new Set(['region', 'polite', 'function']))
+    expect(suites).toHaveLength(3)
   })
 
   it.each(inLanguage('json', 'yaml'))('is data, and configures a router if it says so, at $title', async (block) => {
@@ -187,6 +188,16 @@ describe('the text of the READMEs', () => {
     for (const [, group = '', key = '', value] of rows) {
       expect(descriptionOf(group, key), `${group}.${key}`).toContain(`Default ${value}.`)
     }
+  })
+
+  it('has every code of an error, with its status', () => {
+    const { text } = readmes.find(({ path }) => path === 'docs/failures.md')!
+    const rows = [...text.matchAll(/^\| (\d{3}) +\| (`[^|]+) \|/gm)]
+    const told = rows.flatMap(([, status, codes = '']) =>
+      codes.match(/\w+/g)!.map((code) => [code, Number(status)] as const),
+    )
+    expect(Object.fromEntries(told)).toEqual(errorStatuses)
+    expect(told).toHaveLength(Object.keys(errorStatuses).length)
   })
 
   it('shows the steps of the rings in their order', () => {

@@ -179,13 +179,13 @@ describe('the place of a store', () => {
 
   it.each([
     ['redis://cache:6379', 'store: expected "memory" or "sqlite:" and a file (Redis comes with @signalbox/redis'],
+    ['mysql://db/limits', 'store: expected "memory" or "sqlite:" and a file, or false, got "mysql://db/limits"'],
+    ['sqlite:', 'store: expected "memory" or "sqlite:" and a file, or false, got "sqlite:"'],
+    ['limits.db', 'store: expected "memory" or "sqlite:" and a file, or false, got "limits.db"'],
     [
-      'mysql://db/limits',
-      'store: expected "memory" or "sqlite:" and a file, or expected false, got "mysql://db/limits"',
+      'sqlite:/nowhere/store.db',
+      'The store /nowhere/store.db cannot be opened for writing: there is no folder /nowhere',
     ],
-    ['sqlite:', 'store: expected "memory" or "sqlite:" and a file, or expected false, got "sqlite:"'],
-    ['limits.db', 'store: expected "memory" or "sqlite:" and a file, or expected false, got "limits.db"'],
-    ['sqlite:/nowhere/store.db', 'The store /nowhere/store.db cannot be opened for writing'],
   ])('is refused at start: %s', (store, message) => {
     expect(messageOf({ store })).toContain(message)
   })

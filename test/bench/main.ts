@@ -7,15 +7,12 @@ import { type Phase, phases, rows } from './rows.ts'
 
 /** `pnpm bench`: measures, prints, and keeps the result of a full run in README.md. See there. */
 
-const { values } = parseArgs({
-  options: {
-    quick: { type: 'boolean', default: false },
-    rows: { type: 'string' },
-    phases: { type: 'string' },
-    rounds: { type: 'string' },
-    'no-wrk': { type: 'boolean', default: false },
-  },
-})
+const usage = `pnpm bench [--quick] [--rows ID,...] [--phases NAME,...] [--rounds N] [--no-wrk]
+
+rows    ${rows.map(({ id }) => id).join(', ')}
+phases  ${phases.join(', ')}`
+
+const values = readFlags()
 
 const wantedRows = values.rows?.split(',')
 const wantedPhases = values.phases?.split(',') as Phase[] | undefined
@@ -41,6 +38,41 @@ const text = report(await measure(options))
 console.log(text)
 if (isFull) keep(text)
 process.exit()
+
+/** What is asked for; `--help`, and what is wrong, end the program. */
+function readFlags() {
+  try {
+    const { values: given } = parseArgs({
+      options: {
+        help: { type: 'boolean', short: 'h', default: false },
+        quick: { type: 'boolean', default: false },
+        rows: { type: 'string' },
+        phases: { type: 'string' },
+        rounds: { type: 'string' },
+        'no-wrk': { type: 'boolean', default: false },
+      },
+    })
+    refuseUnknown(
+      '--rows',
+      given.rows,
+      rows.map(({ id }) => id),
+    )
+    refuseUnknown('--phases', given.phases, phases)
+    if (given.rounds !== undefined && !/^[1-9]\d*$/.test(given.rounds))
+      throw new Error(`--rounds: expected a whole number above 0, got "${given.rounds}"`)
+    if (!given.help) return given
+    console.log(usage)
+    process.exit(0)
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${usage}`)
+    process.exit(2)
+  }
+}
+
+function refuseUnknown(flag: string, given: string | undefined, known: readonly string[]): void {
+  const unknown = given?.split(',').find((name) => !known.includes(name))
+  if (unknown !== undefined) throw new Error(`${flag}: expected some of ${known.join(', ')}, got "${unknown}"`)
+}
 
 /** Puts the result between the marks in the README. */
 function keep(result: string): void {

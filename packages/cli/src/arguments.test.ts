@@ -30,12 +30,13 @@ it('reads every option, and has a default for all but the file', () => {
 })
 
 it.each([
-  ['--help', 'help'],
-  ['serve -h', 'help'],
-  ['--version', 'version'],
-  ['-v', 'version'],
-])('takes %s for %s', (line, kind) => {
-  expect(readArguments(line.split(' '))).toEqual({ kind })
+  ['--help', { kind: 'help', command: undefined }],
+  ['serve -h', { kind: 'help', command: 'serve' }],
+  ['keys create --help', { kind: 'help', command: 'keys' }],
+  ['--version', { kind: 'version' }],
+  ['-v', { kind: 'version' }],
+])('takes %s for %o', (line, command) => {
+  expect(readArguments(line.split(' '))).toEqual(command)
 })
 
 it.each([
@@ -75,7 +76,8 @@ it.each([
   ['serve -c x.json --port http', '--port: expected a whole number from 0 to 65535, got "http"'],
   ['serve -c x.json --port 65536', '--port: expected a whole number from 0 to 65535, got "65536"'],
   ['serve -c x.json --host=', '--host: expected an address such as 127.0.0.1, got nothing'],
-  ['serve -c x.json --port -1', "option '--port' argument is ambiguous"],
+  ['serve -c x.json --port -1', '--port: expected a value, got what begins with a dash'],
+  ['doctor -c x.json --port 1', "unknown option '--port'"],
   [
     'report bills -c x.json',
     'report: expected one of costs, savings, recommendations, projection, failovers, got "bills"',
@@ -97,6 +99,8 @@ it.each([
     'simulate --ledger a --policy b --from 2026-11-21T12:00Z --to 2026-11-21T12:00Z',
     '--from: expected a time before --to 2026-11-21T12:00Z, got "2026-11-21T12:00Z"',
   ],
+  ['report -c x.json --from 2999-01-01', '--from: expected a time before now, got "2999-01-01"'],
+  ['report projection -c x.json --mix a=0,b=0', '--mix: expected shares such as "a=60,b=40", got "a=0,b=0"'],
   ['report -c x.json --mix a=60,b=40', '--mix needs report projection, got report costs'],
   ['report savings -c x.json --requests 5', '--requests needs report projection, got report savings'],
   ['report projection -c x.json --input-tokens 5', '--input-tokens needs --requests: it is of each of them'],
@@ -106,6 +110,8 @@ it.each([
   ['keys', 'keys: expected one of create, list, revoke, got "nothing"'],
   ['keys create --config x.json', 'keys create needs --name NAME'],
   ['keys create --config x.json --name a --expires 2020-01-01', '--expires: expected a time to come, got "2020-01-01"'],
+  ['keys list --config x.json --name a', '--name needs keys create, got keys list'],
+  ['keys revoke a --config x.json --model b', '--model needs keys create, got keys revoke'],
   ['keys revoke --config x.json', 'keys revoke needs the name or the id of a key'],
   ['serve -c x.json --drain-ms 1.5', '--drain-ms: expected a whole number from 0 to 2147483647, got "1.5"'],
   [

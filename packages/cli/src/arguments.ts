@@ -42,7 +42,7 @@ export interface TailOptions {
 
 /** What the command line asks for. */
 export type Command =
-  | { readonly kind: 'help' }
+  | { readonly kind: 'help'; readonly command: string | undefined }
   | { readonly kind: 'version' }
   | { readonly kind: 'wrong'; readonly message: string }
   | { readonly kind: 'serve'; readonly options: ServeOptions }
@@ -57,6 +57,9 @@ export type Command =
   | PluginCommandLine
 
 const commands = ['serve', 'doctor', 'report', 'keys', 'tail', 'train', 'explain', 'replay', 'simulate'] as const
+
+/** Whether a word is a command that needs no plugin. */
+export const isOwnCommand = (word: string) => commands.some((name) => name === word)
 
 /** The commands that need no plugin, in words. */
 export const ownCommands = `${commands.slice(0, -1).join(', ')} and ${commands.at(-1)}`
@@ -74,9 +77,9 @@ export interface PluginCommandLine {
 export function readArguments(args: readonly string[]): Command {
   try {
     const { values, positionals } = parse(args, flagsOf(commandIn(args)))
-    if (values['help']) return { kind: 'help' }
-    if (values['version']) return { kind: 'version' }
     const [command, ...rest] = positionals
+    if (values['help']) return { kind: 'help', command }
+    if (values['version']) return { kind: 'version' }
     if (command === undefined) throw new Error('expected a command, such as signalbox serve')
     const known = commands.find((name) => name === command)
     return known ? commandOf(known, values as Values, rest) : pluginCommand(command, values as Values, rest)
@@ -124,6 +127,8 @@ const serveFlags = {
   'drain-ms': { type: 'string', default: '30000' },
 } as const
 
+const doctorFlags = { config: { type: 'string', short: 'c' } } as const
+
 const tailFlags = {
   config: { type: 'string', short: 'c' },
   lines: { type: 'string', short: 'n' },
@@ -139,6 +144,7 @@ const trainFlags = {
 
 /** The flags of commands that do not serve. */
 const ownFlags: Readonly<Record<string, Flags>> = {
+  doctor: doctorFlags,
   report: reportFlags,
   keys: keysFlags,
   train: trainFlags,
@@ -199,5 +205,7 @@ function wholeNumber(flag: string, text: string, most: number): number {
 /** Node's own messages are sentences, and go on to explain how to pass what was never meant. */
 function firstSentence({ message }: Error): string {
   const [first = ''] = message.split(/\.\s|\n/)
+  const [, unvalued] = /^Option '(.+)' argument is ambiguous$/.exec(first) ?? []
+  if (unvalued !== undefined) return `${unvalued}: expected a value, got what begins with a dash`
   return first.charAt(0).toLowerCase() + first.slice(1)
 }

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { createRouter, openaiCompatible } from '@signalbox/core'
-import { startSimulatedProvider } from '@signalbox/testkit'
+import { refusedPort, startSimulatedProvider } from '@signalbox/testkit'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { configFile, finished, ran } from './testing/signalbox.ts'
 
@@ -34,6 +34,13 @@ describe('doctor', () => {
     onTestFinished(() => router.close())
     const refused = router.handle({ body: { model: 'forgotten', messages: [{ role: 'user', content: 'Hi' }] } })
     await expect(refused).rejects.toMatchObject({ code: 'provider_auth_failed', message: said })
+  })
+
+  it('says why a provider cannot be reached', async () => {
+    const nowhere = { provider: 'openai-compatible', baseUrl: `http://127.0.0.1:${await refusedPort()}/v1` }
+    const { code, stdout } = await ran(['doctor', '--config', configFile({ models: { nowhere } })])
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/nowhere {2}fails: .* \(upstream_unreachable\): connect ECONNREFUSED 127\.0\.0\.1:\d+\n/)
   })
 
   it('starts no plugin, opens no ledger, and takes models with a tier', async () => {

@@ -18,7 +18,8 @@ export async function doctor({ models, tiers }: RouterOptions): Promise<boolean>
 
 function doctorText(answers: Awaited<ReturnType<Router['verify']>>): string {
   const rows = answers.map(
-    ({ ok, models, code, message }) => [models.join(', '), ok ? 'ok' : `fails: ${message} (${code})`] as const,
+    ({ ok, models, code, message, detail }) =>
+      [models.join(', '), ok ? 'ok' : `fails: ${message} (${code})${detail ? `: ${detail}` : ''}`] as const,
   )
   const failing = answers.filter(({ ok }) => !ok).length
   const head =

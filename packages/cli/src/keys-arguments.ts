@@ -13,7 +13,7 @@ export type KeysOptions = { readonly config: string } & (
 )
 
 /** A key to be made. */
-interface NewKey {
+export interface NewKey {
   readonly name: string
   readonly user?: string
   readonly team?: string
@@ -55,8 +55,10 @@ export function keysOptions(given: object, [asked, ...rest]: readonly string[]):
   const [which, stray] = rest
   const extra = verb === 'revoke' ? stray : which
   if (extra !== undefined) throw new Error(`"${extra}" is one argument too many`)
-  if (verb === 'list') return { verb, config }
   if (verb === 'create') return { verb, config, key: newKey(values) }
+  const [vain] = Object.keys(keysFlags).filter((flag) => flag !== 'config' && flag in values)
+  if (vain !== undefined) throw new Error(`--${vain} needs keys create, got keys ${verb}`)
+  if (verb === 'list') return { verb, config }
   if (which === undefined) throw new Error('keys revoke needs the name or the id of a key')
   return { verb, config, which }
 }

@@ -1,5 +1,6 @@
 import { type RouterOptions, SignalboxError, type StoredKey, createKey, readKeys, revokeKeys } from '@signalbox/core'
 import type { KeysOptions } from './arguments.ts'
+import type { NewKey } from './keys-arguments.ts'
 import { type Column, printable, table } from './table.ts'
 import { screen } from './terminal.ts'
 
@@ -8,6 +9,7 @@ export function keys(config: RouterOptions, options: KeysOptions): string {
   const file = fileOf(config)
   switch (options.verb) {
     case 'create': {
+      checkNames(config, options.key)
       const { key, stored } = createKey(file, options.key)
       return `${key}\n\nThe key "${stored.name}" (${stored.id}) is in ${file}, hashed: it is shown this once.`
     }
@@ -28,6 +30,20 @@ function fileOf({ keys: sources }: RouterOptions): string {
     'invalid_config',
     'keys: expected a file in the configuration: "keys": [{ "file": "keys.json" }]',
   )
+}
+
+/** A key for what is not there would only ever be refused. */
+function checkNames({ models, routes = {} }: RouterOptions, key: NewKey): void {
+  const [allModels, allRoutes] = [Object.keys(models), Object.keys(routes)]
+  refuseUnknown('--route', key.routes, [...allRoutes, ...allModels])
+  refuseUnknown('--model', key.models, allModels)
+}
+
+function refuseUnknown(flag: string, given: readonly string[] = [], there: readonly string[]): void {
+  const unknown = given.find((name) => !there.includes(name))
+  if (unknown === undefined) return
+  const expected = `${flag}: expected one of ${[...new Set(there)].join(', ')}`
+  throw new SignalboxError('invalid_config', `${expected}, got ${JSON.stringify(unknown)}`)
 }
 
 function listText(stored: readonly StoredKey[]): string {

@@ -3,11 +3,13 @@ import {
   type CommandContext,
   type Plugin,
   type PluginCommand,
+  type RouterOptions,
+  SignalboxError,
   createRouter,
   isSignalboxError,
   loadConfig,
 } from '@signalbox/core'
-import { type PluginCommandLine, ownCommands } from './arguments.ts'
+import { type PluginCommandLine, isOwnCommand, ownCommands } from './arguments.ts'
 import { columns, fail, print } from './terminal.ts'
 
 /** Runs a command of a plugin of the configuration, and gives the exit code. */
@@ -24,6 +26,18 @@ export async function runPluginCommand({ config, plugin, command = '', args }: P
   } finally {
     await router.close()
   }
+}
+
+/**
+ * Refuses plugins whose commands nobody could run.
+ *
+ * @throws SignalboxError `invalid_config` for one that has commands and the name of a command of signalbox itself
+ */
+export function checkCommands({ plugins }: RouterOptions): void {
+  const hidden = (plugins || []).find(({ name, commands }) => commands && isOwnCommand(name))
+  if (!hidden) return
+  const expected = `expected another name for a plugin with commands than that of one of signalbox itself (${ownCommands})`
+  throw new SignalboxError('invalid_config', `plugins.${hidden.name}: ${expected}`)
 }
 
 /** What fails is its author's to find: it is told with its stack. */

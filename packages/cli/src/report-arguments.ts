@@ -88,8 +88,9 @@ const dayMs = 86_400_000
 export function timesOf(given: Pick<Values, 'from' | 'to'>) {
   const from = given.from === undefined ? undefined : timeOf('--from', given.from)
   const to = given.to === undefined ? undefined : timeOf('--to', given.to, dayMs)
-  if (from !== undefined && to !== undefined && from >= to)
-    throw new Error(`--from: expected a time before --to ${given.to}, got "${given.from}"`)
+  const end = given.to === undefined ? 'now' : `--to ${given.to}`
+  if (from !== undefined && from >= (to ?? Date.now()))
+    throw new Error(`--from: expected a time before ${end}, got "${given.from}"`)
   return { from, to }
 }
 
@@ -119,11 +120,13 @@ function count(flag: string, text: string): number {
 }
 
 function mixOf(text: string): Record<string, number> {
+  const wrong = new Error(`--mix: expected shares such as "a=60,b=40", got "${text}"`)
   const shares = text.split(',').map((part) => {
     const at = part.lastIndexOf('=')
     const share = Number(part.slice(at + 1))
     if (at > 0 && share >= 0 && part.slice(at + 1).trim() !== '') return [part.slice(0, at).trim(), share] as const
-    throw new Error(`--mix: expected shares such as "a=60,b=40", got "${text}"`)
+    throw wrong
   })
+  if (shares.every(([, share]) => share === 0)) throw wrong
   return Object.fromEntries(shares)
 }

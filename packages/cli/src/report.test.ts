@@ -265,6 +265,14 @@ it('makes, lists and revokes keys', async () => {
       code: 2,
       stderr: expect.stringContaining('--expires: expected a day such as'),
     })
+  for (const [flag, there] of [
+    ['--route', /^signalbox: --route: expected one of auto, .*, got "nowhere"\n$/],
+    ['--model', /^signalbox: --model: expected one of .*, got "nowhere"\n$/],
+  ] as const)
+    expect(await keys(`create --name lost ${flag} nowhere`)).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(there),
+    })
   await keys('create --name capped --max-cost-usd 0.5')
   expect((await keys('list')).stdout).toMatch(/capped +[\da-f]{8} +everything +0\.5 USD a call /)
   expect((await keys('revoke shop')).stdout).toMatch(/^revoked shop \([\da-f]{8}\)\n$/)

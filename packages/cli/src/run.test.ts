@@ -1,9 +1,11 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
-import { fileURLToPath } from 'node:url'
-import { describe, expect, it } from 'vitest'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { configFile, configFor, finished, ran } from './testing/signalbox.ts'
 
 const key = { PROVIDER_KEY: 'sk-very-secret-key-of-the-provider' }
@@ -25,6 +27,13 @@ describe('--help and --version', () => {
     expect(help).toMatchObject({ code: 0, stderr: '' })
     expect(help.stdout).toContain('signalbox serve [--config FILE]')
     expect(version).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/), stderr: '' })
+  })
+
+  it('print what is of one command, behind its name', async () => {
+    const { code, stdout } = await finished(['keys', '--help'])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^signalbox keys create\|list\|revoke [^]*--limit-usd/)
+    expect(stdout).not.toContain('--port')
   })
 })
 
@@ -56,8 +65,8 @@ describe('--check', () => {
       [
         `signalbox: The configuration ${wrong} has 6 faults:`,
         '  models.a.apiKey: the environment variable UNSET is not set',
-        '  models.a.baseUrl: Invalid URL, got "nowhere"',
-        '  timeouts.callMs: expected number, got "long"',
+        '  models.a.baseUrl: expected a URL such as "https://api.example.com/v1", got "nowhere"',
+        '  timeouts.callMs: expected a number, got "long"',
         '  routes.auto.models[0]: no model is named "b"; there are a',
         '  routes.auto.models[1]: no model is named "b"; there are a',
         '  routes.auto.models[1]: "b" is listed twice',
@@ -88,6 +97,21 @@ describe('a key that cannot be sent', () => {
         await ran(['serve', '--check', '-c', configFile({ models: { mine: { provider } } })], { [variable]: '' }),
       ).toMatchObject({ code: 1, stderr: expect.stringContaining(`models.mine.apiKey: ${variable} is empty`) })
   })
+})
+
+it.each([
+  ['--check', /^ok: /],
+  ['--print-order', /cache +cache\n[^]*meter +ledger\n/],
+])('makes no file for %s', async (flag, told) => {
+  const folder = mkdtempSync(join(tmpdir(), 'signalbox-inspected-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const [ledger, limits, file] = ['ledger', 'limits', 'cache'].map((name) => join(folder, `${name}.db`))
+  const kept = { ledger, store: `sqlite:${limits}`, cache: { file } }
+  const whole = configFile({ models: { a: { provider: 'openai', apiKey: 'any' } }, ...kept })
+  const { code, stdout } = await ran(['serve', flag, '-c', whole])
+  expect(code).toBe(0)
+  expect(stdout).toMatch(told)
+  expect(readdirSync(folder)).toEqual([])
 })
 
 describe('--print-order', () => {
@@ -194,6 +218,18 @@ describe('a command of a plugin', () => {
     expect(stderr).not.toContain('serve')
   })
 
+  it('is refused at start where a command of signalbox itself hides it', async () => {
+    const hidden = `export default {
+      models: { a: { provider: 'openai', apiKey: 'any' } },
+      plugins: [{ name: 'keys', commands: { rotate: { summary: 'rotates', run: () => 0 } } }],
+    }`
+    const { code, stderr } = await ran(['serve', '--check', '-c', configFile(hidden, 'ts')])
+    expect(code).toBe(1)
+    expect(stderr).toMatch(
+      /^signalbox: plugins\.keys: expected another name for a plugin with commands than .*\bkeys\b/,
+    )
+  })
+
   it('of a plugin that is not there is taken for a slip in one of its own', async () => {
     expect((await ran(['sevre', '-c', config], key)).stderr).toMatch(
       /has no command "sevre"\. Its plugins have none\.\nThose of signalbox itself are serve, doctor,/,
@@ -236,6 +272,19 @@ describe('what stands in the way', () => {
     })
   })
 
+  it('a module that fails, with the line', async () => {
+    const reason = async (text: string, extension: string) => {
+      const { code, stderr } = await finished(['serve', '--check', '-c', configFile(text, extension)])
+      expect(code).toBe(1)
+      return stderr.replace(/^.* cannot be read: /, '').trim()
+    }
+    expect(await reason('\nthrow new Error("no luck")', 'mjs')).toBe('no luck at line 2')
+    expect(await reason('\n\nexport default {', 'ts')).toMatch(/ at line 3$/)
+    const inner = configFile('\nthrow new Error("no luck")\nexport default {}', 'mjs')
+    const outer = `export { default } from ${JSON.stringify(pathToFileURL(inner).href)}`
+    expect(await reason(outer, 'mjs')).toBe(`no luck at ${inner}, line 2`)
+  })
+
   it.each([
     {
       what: 'a ledger that is none',
@@ -247,11 +296,11 @@ describe('what stands in the way', () => {
       options: (file: string) => ({ cache: { file } }),
       told: 'the cache cannot be kept in',
     },
-  ])('$what, or whose folder is not there', async ({ options, told }) => {
+  ])('$what, or whose folder is none', async ({ options, told }) => {
     const garbage = configFile('no database '.repeat(100), 'db')
     for (const [file, why] of [
       [garbage, 'file is not a database'],
-      [`${garbage}/none.db`, 'unable to open database file'],
+      [`${garbage}/none.db`, `there is no folder ${garbage}`],
     ] as const) {
       const wrong = configFile({ models: { a: { provider: 'openai', apiKey: 'any' } }, ...options(file) })
       expect(await ran(['serve', '--check', '-c', wrong])).toEqual({

@@ -14,11 +14,12 @@ import { checkText } from './check.ts'
 import { doctor } from './doctor.ts'
 import { explain } from './explain.ts'
 import { help } from './help.ts'
+import { withoutNewFiles } from './inspect.ts'
 import { keys } from './keys.ts'
 import { orderText } from './order.ts'
 import { replay } from './replay.ts'
 import { report } from './report.ts'
-import { runPluginCommand } from './plugin-command.ts'
+import { checkCommands, runPluginCommand } from './plugin-command.ts'
 import { serve } from './serve.ts'
 import { simulated } from './simulate.ts'
 import { tail } from './tail.ts'
@@ -33,7 +34,7 @@ export async function run(args: readonly string[]): Promise<number> {
   const command = readArguments(args)
   switch (command.kind) {
     case 'help':
-      print(help())
+      print(help(command.command))
       return exitCodes.ok
     case 'version':
       print(version())
@@ -109,8 +110,9 @@ async function examine(file: string): Promise<number> {
 
 async function inspectOrServe(options: ServeOptions): Promise<number> {
   const config = await loadConfig(options.config)
+  checkCommands(config)
   if (!options.check && !options.printOrder) return serve(config, options)
-  const router = createRouter(config)
+  const router = createRouter(withoutNewFiles(config))
   if (options.check) print(checkText(options.config, config))
   if (options.printOrder) print(orderText(router))
   await router.close()

@@ -31,8 +31,8 @@ export async function serve(config: RouterOptions, options: ServeOptions): Promi
 
 /** Asks every provider once, beside the calls: of a wrong key the log tells before a caller meets it. */
 async function askProviders(router: Router, logger: Announcement['logger']): Promise<void> {
-  for (const { ok, models, code, message } of await router.verify())
-    if (!ok) logger.warn({ models, code, reason: message }, 'a provider cannot be used')
+  for (const { ok, models, code, message, detail } of await router.verify())
+    if (!ok) logger.warn({ models, code, reason: message, detail }, 'a provider cannot be used')
 }
 
 interface Announcement {

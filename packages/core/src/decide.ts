@@ -1,4 +1,5 @@
 import { chanceOf } from './call.ts'
+import { shown } from './config/fault.ts'
 import { SignalboxError, isSignalboxError } from './errors.ts'
 import { fitsNone, misfit } from './fit.ts'
 import type { Price } from './money/price.ts'
@@ -114,8 +115,7 @@ function strategyError(cause: unknown, { strategy }: Route): SignalboxError {
 type Ranking = Pick<Circumstances, 'looks'> & { readonly ranked: readonly Ranked[] }
 
 function settle(call: Call, route: Route, { ranked, looks }: Ranking): readonly Ranked[] {
-  if (!Array.isArray(ranked) || ranked.some((one: Partial<Ranked> | null | undefined) => one?.name === undefined))
-    throw new SignalboxError('plugin_failed', `The strategy "${route.strategy.name}" gave no list of models`)
+  if (!Array.isArray(ranked) || !ranked.every(named)) throw noList(route, ranked)
   const listed = route.fallback.length === 0 ? ranked : withFallback(ranked, route)
   const lookOf = (one: Ranked) => looks.get(one.name) ?? stranger(one, route)
   const fitting = listed.filter((one) => isOpen(call, lookOf(one)))
@@ -126,6 +126,23 @@ function settle(call: Call, route: Route, { ranked, looks }: Ranking): readonly 
   if (fitting.length === 0) throw nothingLeft(call, route)
   return fitting
 }
+
+function noList({ strategy }: Route, given: unknown): SignalboxError {
+  const came =
+    Array.isArray(given) && given.length > 0
+      ? `an array with ${shown(
+          [],
+          given.find((one) => !named(one)),
+        )}`
+      : shown([], given)
+  const expected = 'expected some of the candidates that it was given, or { name } of them'
+  return new SignalboxError(
+    'plugin_failed',
+    `The strategy "${strategy.name}" gave no list of models: ${expected}, got ${came}`,
+  )
+}
+
+const named = (one: Partial<Ranked> | null | undefined) => one?.name !== undefined
 
 function withFallback(ranked: readonly Ranked[], { fallback }: Route): readonly Ranked[] {
   const missing = fallback.filter((name) => !ranked.some((one) => one.name === name))

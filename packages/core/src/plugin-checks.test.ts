@@ -25,12 +25,12 @@ describe('a declaration that is wrong', () => {
     ],
     ['call.run: expected a function, got nothing', { call: { stage: 'guard' } }],
     ['call: expected a function or { run }, got "x"', { call: 'x' }],
-    ['attempt.timeoutMs: expected number, got "5s"', { attempt: { run, timeoutMs: '5s' } }],
-    ['call.timeoutMs: Too small: expected number to be >0, got -1', { call: { run, timeoutMs: -1 } }],
-    ['call.onError: Invalid option: expected one of "open"|"closed", got "opne"', { call: { run, onError: 'opne' } }],
+    ['attempt.timeoutMs: expected a number, got "5s"', { attempt: { run, timeoutMs: '5s' } }],
+    ['call.timeoutMs: expected a number above 0, got -1', { call: { run, timeoutMs: -1 } }],
+    ['call.onError: expected one of "open", "closed", got "opne"', { call: { run, onError: 'opne' } }],
     ['call.before: expected a name, or a list of names, got 5', { call: { run, before: 5 } }],
-    ['requires: expected array, got "cache"', { requires: 'cache' }],
-    ['version: expected string, got 5', { version: 5 }],
+    ['requires: expected a list, got "cache"', { requires: 'cache' }],
+    ['version: expected a string, got 5', { version: 5 }],
     ['route: expected a function, got "x"', { route: 'x' }],
     ['strategies.near: expected a function, got an object', { strategies: { near: {} } }],
     ['config: expected a Standard Schema, got an object', { config: {} }],
@@ -46,7 +46,7 @@ describe('a declaration that is wrong', () => {
     ],
     ['paths[0].method: expected a method in capitals, got "post"', { paths: [{ method: 'post', path: '/x', answer }] }],
     [
-      'paths[0].access: Invalid option: expected one of "operator"|"caller", got "all"',
+      'paths[0].access: expected one of "operator", "caller", got "all"',
       { paths: [{ path: '/x', access: 'all', answer }] },
     ],
     ['paths[0].answer: expected a function, got nothing', { paths: [{ path: '/x' }] }],
@@ -63,8 +63,8 @@ describe('a declaration that is wrong', () => {
       'paths[0]: expected one of method, path, access, answer, got the key "url"',
       { paths: [{ path: '/x', answer, url: '' }] },
     ],
-    ['commands.go: expected object, got a function', { commands: { go: answer } }],
-    ['commands.go.summary: expected string, got nothing', { commands: { go: { run: answer } } }],
+    ['commands.go: expected an object, got a function', { commands: { go: answer } }],
+    ['commands.go.summary: expected a string, got nothing', { commands: { go: { run: answer } } }],
   ]
 
   it.each(wrong)('is refused, with its place, what was expected and what came: %s', (fault, parts) => {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { type ConfigFault, type Path, dotted, faultAt, shown } from './config/fault.ts'
+import { inWords } from './config/words.ts'
 
 const aFunction = z.custom((value) => typeof value === 'function', 'expected a function')
 const someNames = z.custom(
@@ -80,7 +81,7 @@ function hookFaults(given: unknown, ring: string): ConfigFault[] {
 }
 
 function faultsBy(schema: z.ZodObject, given: object, at: Path): ConfigFault[] {
-  const issues = schema.safeParse(given).error?.issues ?? []
+  const issues = schema.safeParse(given, { error: inWords }).error?.issues ?? []
   return issues.flatMap((issue) => {
     const where = [...at, ...issue.path]
     if (issue.code !== 'unrecognized_keys') return [faultAt(where, issue.message, rootOf(given, at))]

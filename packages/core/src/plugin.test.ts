@@ -69,6 +69,9 @@ describe('a plugin that takes options', () => {
   }
   it.each<[string, StandardSchemaV1.Issue, string]>([
     ['zod', { message: 'Invalid input: expected string, received number', path: ['a', 0] }, 'a[0]: expected string'],
+    ['zod', { message: 'Invalid option: expected one of "a"|"b"', path: ['a', 0] }, 'a[0]: expected one of "a", "b"'],
+    ['zod', { message: 'Too big: expected number to be <=1', path: ['a', 0] }, 'a[0]: expected number to be <=1'],
+    ['zod', { message: 'Unrecognized key: "b"', path: ['a', 0] }, 'a[0]: expected no key "b"'],
     [
       'valibot',
       { message: 'Invalid type: Expected string but received 7', path: [{ key: 'a' }, { key: 0 }] },

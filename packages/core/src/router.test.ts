@@ -338,7 +338,7 @@ describe('at the start', () => {
   })
 
   it.each([
-    ['no name', { call: () => undefined }, /plugins\[0\]\.name: expected string, got nothing/],
+    ['no name', { call: () => undefined }, /plugins\[0\]\.name: expected a string, got nothing/],
     [
       'a key that nobody knows',
       { name: 'p', cal: () => undefined },

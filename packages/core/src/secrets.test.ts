@@ -28,6 +28,11 @@ describe('redact', () => {
   it('takes a short secret out whole', () => {
     expect(redact('the word is hunter2, hunter2!', ['hunter2'])).toBe(`the word is ${mask}, ${mask}!`)
     expect(redact('the word is hunter', ['hunter2'])).toBe('the word is hunter')
+    expect(redact('Bearer a.b-c_d! (a.b-c_d)', ['a.b-c_d'])).toBe(`Bearer ${mask}! (${mask})`)
+  })
+
+  it('leaves words whole in which a short secret stands by chance', () => {
+    expect(redact('128000 tokens, key k', ['k'])).toBe(`128000 tokens, key ${mask}`)
   })
 
   it('takes out every one of several secrets, and none for an empty one', () => {

@@ -4,7 +4,7 @@ const mask = '[redacted]'
 
 /**
  * Takes every given secret out of a text, whole or in parts of 12 characters and more. Shorter secrets are taken out
- * whole. Linear in the text for each secret.
+ * whole, and not from inside of a word: a local model's key may be `x`. Linear in the text for each secret.
  */
 export function redact(text: string, secrets: readonly string[]): string {
   return secrets.reduce(redactOne, text)
@@ -27,9 +27,14 @@ export function secretsOf(headers: Readonly<Record<string, string>>): readonly s
     .flatMap(([, value]) => [value, value.replace(/^Bearer /i, '')])
 }
 
+const syntax = /[$()*+./?[\\\]^{|}]/g
+
+const asWord = (secret: string) =>
+  new RegExp(`(?<![\\p{L}\\p{N}])${secret.replaceAll(syntax, String.raw`\$&`)}(?![\\p{L}\\p{N}])`, 'gu')
+
 function redactOne(text: string, secret: string): string {
   if (secret === '') return text
-  if (secret.length < tellingLength) return text.replaceAll(secret, mask)
+  if (secret.length < tellingLength) return text.replaceAll(asWord(secret), mask)
   const parts = new Set<string>()
   for (let at = 0; at + tellingLength <= secret.length; at++) parts.add(secret.slice(at, at + tellingLength))
   let clean = ''

@@ -14,6 +14,8 @@ export interface Verified {
   /** What is wrong; absent where nothing is. */
   readonly code?: SignalboxErrorCode
   readonly message?: string
+  /** What the system said of the connection, for the operator: it may name the address. */
+  readonly detail?: string
 }
 
 const verifyTimeoutMs = 10_000
@@ -37,14 +39,22 @@ async function verifyAccount(members: readonly Candidate[], clock: Clock): Promi
     if (asked) await untilAborted(asked, signal)
     return { ...about, ok: true }
   } catch (error) {
-    const { code, message } = isSignalboxError(error)
+    const { code, message, cause } = isSignalboxError(error)
       ? error
       : new SignalboxError('provider_auth_failed', 'The key for the provider could not be had')
-    return { ...about, ok: false, code, message }
+    const detail = ofConnections.has(code) ? reasonOf(cause) : undefined
+    return { ...about, ok: false, code, message, ...(detail && { detail }) }
   } finally {
     clock.clearTimeout(timer)
   }
 }
+
+/** What only the system can say more of. */
+const ofConnections: ReadonlySet<string> = new Set(['upstream_unreachable', 'upstream_tls', 'upstream_reset'])
+
+/** Where several addresses were tried, only the code says something. */
+const reasonOf = (cause: unknown) =>
+  cause instanceof Error ? cause.message || (cause as NodeJS.ErrnoException).code : undefined
 
 const tooLate = () => new SignalboxError('upstream_timeout', 'The provider did not answer in time')
 

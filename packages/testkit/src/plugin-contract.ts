@@ -8,6 +8,7 @@ import {
   readBody,
 } from '@signalbox/core'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { frozen } from './frozen.ts'
 import { type Surface, faces, plainText, streamText, surfaces } from './plugin-contract-faces.ts'
 import { chunk, lastChunk, streamHead } from './programmable-upstream/http-steps.ts'
 import { completion, fixtureUsage, jsonError, streamEvents } from './programmable-upstream/openai-fixtures.ts'
@@ -195,22 +196,6 @@ const unlike = 'Quartz jukeboxes vex gymnasts: buzz, hymn, waltz, phlox, fjord.'
 
 function streamed(pieces: readonly string[]): Script {
   return [streamHead(), ...streamEvents({ content: pieces, usage: fixtureUsage }).map(chunk), lastChunk()]
-}
-
-/** Freezes what the plugins behind it are given. */
-const frozen = definePlugin({
-  name: 'plugin-contract',
-  call: (call, next) => {
-    deepFreeze(call.request.body)
-    for (const part of [call.identity, call.labels, call.state, call.headers]) deepFreeze(part)
-    return next(call)
-  },
-})
-
-function deepFreeze(value: unknown): void {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return
-  Object.freeze(value)
-  for (const inner of Object.values(value)) deepFreeze(inner)
 }
 
 async function until(holds: () => boolean): Promise<void> {

@@ -28,7 +28,11 @@ export function faultAt(path: Path, message: string, root: unknown): ConfigFault
 
 /** A schema's message without what came, as zod, valibot and arktype put it: that may be a secret. */
 export const plain = (message: string) =>
-  message.replace(/^Invalid input: /, '').replace(/(?:,| but) received .*$|\s*\(was .*\)$/s, '')
+  message
+    .replace(/^Invalid (?:input|option): |^Too (?:small|big): /, '')
+    .replace(/^Unrecognized (keys?): /, 'expected no $1 ')
+    .replaceAll('"|"', '", "')
+    .replace(/(?:,| but) received .*$|\s*\(was .*\)$/s, '')
 
 /** A path as faults show it. */
 export function dotted(path: Path): string {

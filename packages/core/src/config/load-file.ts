@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { SignalboxError } from '../errors.ts'
+import { placedMessage } from './error-place.ts'
 import { parseJson } from './load-json.ts'
 import { parseYaml } from './load-yaml.ts'
 
@@ -45,7 +46,7 @@ export async function readConfigFile(path: string, name: string): Promise<Config
 
 async function importDefault(path: string, name: string): Promise<unknown> {
   const module = await (import(pathToFileURL(path).href) as Promise<object>).catch((cause: unknown) => {
-    throw unreadable(name, messageOf(cause), cause)
+    throw unreadable(name, placedMessage(cause, path), cause)
   })
   if ('default' in module) return module.default
   throw unreadable(name, 'expected the configuration as its default export')

@@ -139,7 +139,7 @@ describe('plugins', () => {
       ['export default () => undefined', 'plugins[1]: expected a plugin of what "'],
       ['export default 5', ', got 5'],
       [`export default () => { throw new Error('no luck') }`, 'could not be made: no luck'],
-      ['export default { call: (call, next) => next(call) }', 'plugins[1].name: expected string, got nothing'],
+      ['export default { call: (call, next) => next(call) }', 'plugins[1].name: expected a string, got nothing'],
       [
         'export default () => ({ name: "x", call: { stage: "guard" } })',
         'plugins[1].call.run: expected a function, got nothing',
@@ -197,9 +197,9 @@ describe('environment variables', () => {
     const message = await messageOf(file, env)
     expect(message).not.toContain('hunter2')
     expect(message.split('\n').slice(1)).toEqual([
-      '  models.a.baseUrl: Invalid URL, got "$URL" (its value is not shown)',
-      '  models.a.weight: expected number, got "$WEIGHT" (its value is not shown)',
-      '  models.a.domain: Too small: expected string to have >=1 characters, got "$EMPTY" (its value is not shown)',
+      '  models.a.baseUrl: expected a URL such as "https://api.example.com/v1", got "$URL" (its value is not shown)',
+      '  models.a.weight: expected a number, got "$WEIGHT" (its value is not shown)',
+      '  models.a.domain: expected a text of 1 or more characters, got "$EMPTY" (its value is not shown)',
       '  routes.auto.models[0]: no model is named "$FIRST"; there are a (its value is not shown)',
       expect.stringContaining('  routes.auto.strategy: no strategy is named "$STRATEGY"'),
     ])
@@ -236,6 +236,6 @@ describe('what cannot be read', () => {
   })
 
   it.each(['null', '[]', '"text"'])('says of %s that it is no configuration', async (text) => {
-    expect(await messageOf(write('json', text))).toContain('(top): expected object, got ')
+    expect(await messageOf(write('json', text))).toContain('(top): expected an object, got ')
   })
 })

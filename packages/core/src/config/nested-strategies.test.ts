@@ -33,7 +33,7 @@ describe('a strategy inside of another one', () => {
   })
 
   it.each([
-    [ruled({ use: 'least-latency', windowMs: 'long' }), 'rules[0].strategy.windowMs: expected number, got "long"'],
+    [ruled({ use: 'least-latency', windowMs: 'long' }), 'rules[0].strategy.windowMs: expected a number, got "long"'],
     [{ use: 'sticky', strategy: { ...cascade, veryfy: 1 } }, 'strategy.veryfy: unknown key, got 1'],
     [
       ruled({ use: 'bandit', arms: ['a', 'c'] }),

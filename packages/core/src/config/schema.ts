@@ -201,7 +201,7 @@ function build(parts: CodeParts) {
       .optional()
       .describe('Where limits and budgets are counted: "memory", or "sqlite:" and a file that processes share.'),
     ledger: z
-      .union([z.string().min(1), z.literal(false)])
+      .union([z.string().min(1).refine(isFileName, expectedLedger), z.literal(false)])
       .optional()
       .describe('A SQLite file, or "memory".'),
     fingerprints: z
@@ -216,6 +216,9 @@ function build(parts: CodeParts) {
     ...parts.top,
   })
 }
+
+const expectedLedger = 'expected a SQLite file by its name alone, or "memory"'
+const isFileName = (ledger: string) => !/^sqlite:|^[a-z][a-z\d+.-]+:\/\//i.test(ledger)
 
 /** Says what is wrong with the place of a store. */
 function checkStore({ value, issues }: z.core.ParsePayload<string>): void {

@@ -122,7 +122,7 @@ describe('a configuration', () => {
 
   it.each([[undefined], [null], ['text'], [5], [[]], [() => undefined]])('that is %o is refused', (options) => {
     expect(faultsOf(options)).toHaveLength(1)
-    expect(faultsOf(options)[0]).toMatch(/^\(top\): expected object, got /)
+    expect(faultsOf(options)[0]).toMatch(/^\(top\): expected an object, got /)
   })
 
   it.each(['weighted', { use: 'round-robin' }] as const)(
@@ -133,7 +133,7 @@ describe('a configuration', () => {
       const fault = 'routes.auto.models: expected a weight above 0 for one of them at least, got 0 for all'
       expect(of({ models: ['a', { model: 'b', weight: 0 }] })).toEqual([fault])
       expect(of({ models: [{ model: 'a', weight: 1e308 }] })).toEqual([
-        'routes.auto.models[0].weight: Too big: expected number to be <=1000000000, got 1e+308',
+        'routes.auto.models[0].weight: expected a number of 1000000000 at the most, got 1e+308',
       ])
       expect(of({ models: [{ model: 'a', weight: 1 }] })).toEqual([])
       expect(of({ models: ['a'], fallback: ['b'] })).toEqual([])
@@ -151,20 +151,44 @@ describe('a configuration', () => {
   it('is read by the part of it that it was meant for', () => {
     const latency = { models: ['a'], strategy: { use: 'least-latency', windowMs: 'x', window: 1 } }
     expect(faultsOf(config({ routes: { auto: latency } }))).toEqual([
-      'routes.auto.strategy.windowMs: expected number, got "x"',
+      'routes.auto.strategy.windowMs: expected a number, got "x"',
       'routes.auto.strategy.window: unknown key, got 1',
     ])
     expect(faultsOf(config({ routes: { auto: { models: ['a'], strategy: 5 } } }))).toEqual([
       'routes.auto.strategy: expected a strategy, its name or a rank function, got 5',
     ])
-    expect(faultsOf(config({ retry: 'never' }))).toEqual(['retry: expected object, or expected false, got "never"'])
+    expect(faultsOf(config({ retry: 'never' }))).toEqual(['retry: expected an object, or false, got "never"'])
     expect(faultsOf({ models: { a: { ...model, provider: 'gemini', weight: 'x' } } })[0]).toMatch(
       /^models\.a\.provider: /,
     )
   })
 
+  it('is refused where what loads it is not awaited', () => {
+    expect(faultsOf(Promise.resolve(config()))).toEqual(['(top): expected a configuration, got a promise: await it'])
+  })
+
+  it.each([
+    [{ timeouts: { callMs: 0 } }, 'timeouts.callMs: expected a number above 0, got 0'],
+    [{ retry: { maxAttempts: 1.5 } }, 'retry.maxAttempts: expected a whole number, got 1.5'],
+    [{ unknownPrice: 'ask' }, 'unknownPrice: expected one of "reject", "highest-known", "free", or false, got "ask"'],
+    [{ ledger: '' }, 'ledger: expected a text of 1 or more characters, got ""'],
+    [{ ledger: 'sqlite:x.db' }, 'ledger: expected a SQLite file by its name alone, or "memory", got "sqlite:x.db"'],
+    [{ ledger: 'postgres://db' }, 'ledger: expected a SQLite file by its name alone, or "memory", got "postgres://db"'],
+    [
+      { routes: { auto: { strategy: { use: 'cascade', cheap: ['a'], strong: ['b'], verify: 'nice' } } } },
+      'routes.auto.strategy.verify: expected a verifier or a list of them: "schema", "tools", or an object with "use": "regex", "agreement" or "judge", got "nice"',
+    ],
+    [{ budgets: {} }, 'budgets: expected a list, or false, got an object'],
+    [
+      { keys: [{ name: 'a', key: 'k', expiresAt: '31.12.2027' }] },
+      'keys[0].expiresAt: expected a time such as "2027-01-31" or "2027-01-31T12:00Z", got a string (not shown)',
+    ],
+  ])('says in words what was expected: %j', (wrong, told) => {
+    expect(faultsOf(config(wrong))).toEqual([told])
+  })
+
   it('needs a model', () => {
-    expect(faultsOf({})).toEqual(['models: expected record, got nothing'])
+    expect(faultsOf({})).toEqual(['models: expected an object, got nothing'])
     expect(faultsOf({ models: {} })).toEqual(['models: expected at least one model, got an object'])
   })
 

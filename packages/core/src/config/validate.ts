@@ -17,7 +17,9 @@ import { pluginFaults } from '../plugin-checks.ts'
 import { readBySchema } from '../standard-schema.ts'
 import type { RouterOptions } from './options.ts'
 import { codeSchema } from './schema.ts'
+import { isPromise } from '../store/after.ts'
 import { isSameFile } from '../store/place.ts'
+import { inWords } from './words.ts'
 
 /**
  * Checks a whole configuration and returns it typed.
@@ -25,6 +27,8 @@ import { isSameFile } from '../store/place.ts'
  * @throws SignalboxError `invalid_config`, whose message lists every fault at once, each with its path and what came.
  */
 export function validateConfig(options: unknown, strategyNames: ReadonlySet<string>): RouterOptions {
+  if (isPromise(options))
+    throw configError([{ path: '', message: 'expected a configuration, got a promise: await it' }])
   const faults = [
     ...declarationFaults(options),
     ...configFaults(options, strategyNames, { plugins: pluginsOf(options) }),
@@ -49,7 +53,7 @@ export function configFaults(
   { schema = codeSchema, written = options, plugins = [] }: ConfigCheck = {},
 ): ConfigFault[] {
   const keyed = plugins.filter(({ config }) => isSchema(config))
-  const parsed = schema.safeParse(without(options, new Set(keyed.map(({ name }) => name))))
+  const parsed = schema.safeParse(without(options, new Set(keyed.map(({ name }) => name))), { error: inWords })
   const strategiesOfPlugins = plugins.flatMap(({ name, strategies }) =>
     Object.keys(record(strategies)).map((strategy) => ({ strategy, plugin: name })),
   )
@@ -106,9 +110,10 @@ function faultsOf(issue: Issue, base: Path, root: unknown): ConfigFault[] {
   if (issue.discriminator) return [faultAt([...path], "expected 'openai', 'anthropic' or 'openai-compatible'", root)]
   const branch = bestBranch(issue.errors)
   if (branch) return branch.flatMap((inner) => faultsOf(inner, path, root))
+  if (issue.message !== 'Invalid input') return [faultAt(path, issue.message, root)]
   const wanted = issue.errors.flat().map((inner) => plain(inner.message))
   const named = wanted.filter((message) => message !== 'Invalid input')
-  return [faultAt(path, [...new Set(named)].join(', or '), root)]
+  return [faultAt(path, [...new Set(named)].join(', or ').replaceAll(', or expected ', ', or '), root)]
 }
 
 /** The branch of a union that the value was meant for: the one whose faults lie inside it. */

@@ -268,19 +268,23 @@ describe('rules', () => {
 })
 
 describe('a function', () => {
-  it.each([undefined, null, 'gpt', { gpt: 1 }, [null], ['gpt']])(
-    'that gives %j is named as what fails',
-    async (given) => {
-      const strategy = function mine() {
-        return given as never
-      }
-      for (const one of [strategy, async () => strategy()])
-        await expect(decide({ models: [...all], strategy: one })).rejects.toMatchObject({
-          code: 'plugin_failed',
-          message: expect.stringMatching(/^The strategy ".*" gave no list of models$/),
-        })
-    },
-  )
+  it.each([
+    [undefined, 'nothing'],
+    [null, 'null'],
+    ['gpt', '"gpt"'],
+    [{ gpt: 1 }, 'an object'],
+    [[null], 'an array with null'],
+    [['gpt'], 'an array with "gpt"'],
+  ])('that gives %j is named as what fails', async (given, came) => {
+    const strategy = function mine() {
+      return given as never
+    }
+    for (const one of [strategy, async () => strategy()])
+      await expect(decide({ models: [...all], strategy: one })).rejects.toMatchObject({
+        code: 'plugin_failed',
+        message: expect.stringMatching(`^The strategy ".*" gave no list of models: expected .*, got ${came}$`),
+      })
+  })
 })
 
 function imageMessage() {

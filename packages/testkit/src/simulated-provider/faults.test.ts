@@ -219,3 +219,11 @@ async function until(condition: () => boolean) {
   for (let turn = 0; turn < 2_000 && !condition(); turn += 1) await new Promise((resolve) => setTimeout(resolve, 1))
   expect(condition()).toBe(true)
 }
+
+it('refuses a fault that there is none of, and one for no times', async () => {
+  const { provider } = await start()
+  expect(() => provider.fail('gpt-4.1', 'cut-off' as never)).toThrow(new TypeError('there is no fault "cut-off"'))
+  expect(() => provider.fail('gpt-4.1', 'reset', { times: 0 })).toThrow(
+    new RangeError('times must be 1 or more, got 0'),
+  )
+})

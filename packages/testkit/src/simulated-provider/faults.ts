@@ -23,6 +23,8 @@ export type SimulatedFault =
 
 export type MidwayFault = `${'cut' | 'end' | 'stall' | 'error'}-${'before' | 'after'}-content`
 
+const names = /^(?:reset|hang|empty|html|malformed|(?:cut|end|stall|error)-(?:before|after)-content)$/
+
 interface PlannedFault {
   fault: SimulatedFault
   timesLeft: number
@@ -41,6 +43,7 @@ export function createFaultPlan(): FaultPlan {
   return {
     fail(model, fault, times = Infinity) {
       if (!(times > 0)) throw new RangeError(`times must be 1 or more, got ${times}`)
+      if (typeof fault === 'string' && !names.test(fault)) throw new TypeError(`there is no fault "${fault}"`)
       const finite = (plans.get(model) ?? []).filter(({ timesLeft }) => timesLeft !== Infinity)
       plans.set(model, [...finite, { fault, timesLeft: times }])
     },

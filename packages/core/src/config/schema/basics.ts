@@ -4,7 +4,7 @@ const headerSafe = /^[\x21-\x7e](?:[\x20-\x7e]{0,198}[\x21-\x7e])?$/
 export const name = z.string().regex(headerSafe, 'expected 1 to 200 printable ASCII characters')
 /** What a header can carry as a key. */
 export const apiKey = z.string().regex(/^[\x21-\x7e]+$/, 'expected printable ASCII characters without spaces')
-export const baseUrl = z.url({ protocol: /^https?$/ })
+export const baseUrl = z.url({ protocol: /^https?$/, error: 'expected a URL such as "https://api.example.com/v1"' })
 export const milliseconds = z.number().positive()
 export const count = z.int().positive()
 /** Weights are summed up: much larger ones would be lost in rounding, or beyond all numbers. */

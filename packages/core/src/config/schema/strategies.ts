@@ -76,9 +76,11 @@ const verifier = z.union([
     }),
   ]),
 ])
+const expectedVerifier =
+  'expected a verifier or a list of them: "schema", "tools", or an object with "use": "regex", "agreement" or "judge"'
 const verifyOf = (own?: z.ZodType) => {
   const one = own ? z.union([verifier, own]) : verifier
-  return z.union([one, z.array(one).min(1)])
+  return z.union([one, z.array(one).min(1)], expectedVerifier)
 }
 /** The models whose answers others are compared with. */
 const secondOpinions = (verify: unknown) =>

@@ -3,6 +3,7 @@ import { SignalboxError, isSignalboxError } from '../../errors.ts'
 import { rememberPlace } from '../../file-place.ts'
 import { openSqlite } from '../../sqlite.ts'
 import { createTurns } from '../../sqlite-turns.ts'
+import { whyUnusable } from '../../unusable-file.ts'
 import { applicationId, migrations } from './schema.ts'
 
 /** Takes a function that puts back what a transaction changed in memory, should it fail. */
@@ -46,7 +47,7 @@ export function openSqliteFile(file: string, busyTimeoutMs: number): SqliteFile 
 const unusable = (file: string, cause: unknown) =>
   new SignalboxError(
     'invalid_config',
-    `The store ${file} cannot be opened for writing: ${cause instanceof Error ? cause.message : String(cause)}`,
+    `The store ${file} cannot be opened for writing: ${whyUnusable(file, cause)}`,
     { cause },
   )
 

@@ -1,0 +1,2 @@
+export { pluginContract, type PluginContractOptions } from './plugin-contract.ts'
+export { strategyContract, type StrategyContractOptions } from './strategy-contract.ts'
