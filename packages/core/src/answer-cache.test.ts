@@ -96,6 +96,35 @@ describe('layers', () => {
     await router.close()
   })
 
+  it('of a file lose nothing for an answer that is larger than they may be', async () => {
+    const cache = { file: join(folder, 'huge.db'), maximumFileBytes: 50_000, maximumBytes: 1 }
+    const small = boxed(cache)
+    await small.ask()
+    await clock.advance(60)
+    const large = boxed(cache, { body: Buffer.alloc(60_000, 97) })
+    await large.ask({ seed: 1 })
+    await clock.advance(60)
+    expect((await large.ask({ seed: 1 })).outcome).toBe('miss')
+    expect((await small.ask()).outcome).toBe('hit')
+    await Promise.all([small.router.close(), large.router.close()])
+  })
+
+  it('of a file that takes no answers for a while take them again afterwards', async () => {
+    const file = join(folder, 'full.db')
+    const { router, ask, warnings } = boxed({ file, maximumBytes: 1 })
+    const database = new DatabaseSync(file)
+    database.exec("create trigger full before insert on answers begin select raise(abort, 'the disk is full'); end")
+    await ask()
+    await clock.advance(60)
+    expect(warnings).toEqual(['cache_failed The cache failed: the disk is full'])
+    database.exec('drop trigger full')
+    expect((await ask()).outcome).toBe('miss')
+    await clock.advance(60)
+    expect((await ask()).outcome).toBe('hit')
+    database.close()
+    await router.close()
+  })
+
   it('that are no cache are refused with their names, and left as they are', () => {
     const file = join(folder, 'other.db')
     const database = new DatabaseSync(file)

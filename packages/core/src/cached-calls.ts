@@ -7,7 +7,6 @@ import type { Clock } from './clock.ts'
 import { dialects } from './dialects/index.ts'
 import type { CacheRecord } from './record.ts'
 import { readBody } from './reply.ts'
-import type { RouteTable } from './route-table.ts'
 import { type Sharing, answerTogether, joinAnswer } from './shared-answer.ts'
 import { after } from './store/after.ts'
 import type { Call, Ended, Handler, Middleware, Reply } from './types.ts'
@@ -16,7 +15,6 @@ import type { Call, Ended, Handler, Middleware, Reply } from './types.ts'
 export interface CachedCallsOptions {
   readonly answers: AnswerCache
   readonly clock: Clock
-  readonly routes: RouteTable
   /** Aborted when nobody is answered any more. */
   readonly end: AbortSignal
 }
@@ -26,7 +24,7 @@ export interface CachedCallsOptions {
  * the first.
  */
 export function createCachedCalls(options: CachedCallsOptions): Middleware<Call> {
-  const { answers, clock, routes, end } = options
+  const { answers, clock, end } = options
 
   return function answerFromCache(call, next) {
     const settings = answers.settingsOf(call.route)
@@ -117,19 +115,19 @@ export function createCachedCalls(options: CachedCallsOptions): Middleware<Call>
   }
 
   function sharing({ key, call }: Asking): Sharing {
-    // A budget near its end may have sent the call by another route: that answer is not this route's.
-    const isOwn = ({ model }: Reply) => routes.find(call.route)?.candidates.has(model) === true
+    // An answer that a budget near its end had made by another route is not this route's.
+    const isOwn = () => call.record.degradedTo === undefined
     return {
       flights: answers.flights,
       clock,
       onComplete(reply: Reply, body: Uint8Array, ended: Ended) {
-        if (reply.status !== 200 || !isOwn(reply) || isCutByMoney(call, reply, body)) return
+        if (reply.status !== 200 || !isOwn() || isCutByMoney(call, reply, body)) return
         answers.keep(key, cachedAnswer(call, reply, { body, ended }, clock))
       },
       // Callers that are one to the budgets have the same money left; where a stream stops nobody knows as it begins.
       isForItAlone: (reply) =>
         answers.per !== 'identity' &&
-        (!isOwn(reply) ||
+        (!isOwn() ||
           (reply.body instanceof Uint8Array ? isCutByMoney(call, reply, reply.body) : isCapped(call, reply))),
     }
   }

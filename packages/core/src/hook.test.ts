@@ -434,6 +434,22 @@ describe('a time limit', () => {
     expect(clock.pendingTimers()).toBe(0)
   })
 
+  it('cancels what an open hook that was given up makes itself, not what was handed on of it', async () => {
+    const [own, inner] = [vi.fn<() => void>(), vi.fn<() => void>()]
+    for (const asks of [false, true]) {
+      const run: HookOptions<Call>['run'] = async (one, next) => {
+        const reply = asks ? await next(one) : replyWith(own)
+        await after(200_000)
+        return reply
+      }
+      const result = hook({ run, onError: 'open' })(call, async () => replyWith(inner))
+      await clock.advance(300_000)
+      await result
+    }
+    expect(own).toHaveBeenCalledTimes(1)
+    expect(inner).not.toHaveBeenCalled()
+  })
+
   it('cancels the reply of a closed hook that took too long with it', async () => {
     const cancel = vi.fn<() => void>()
     const run: HookOptions<Call>['run'] = async (inner, next) => {

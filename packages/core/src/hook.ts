@@ -169,7 +169,9 @@ class HookRun<C extends Call | Attempt> implements Bounded {
   private afterReturn(returned: unknown): void {
     const fault = faultOfReply(returned, 'call' in this.call ? undefined : this.call.dialect)
     const given = returned as Reply
-    if (!this.settle) return fault || this.manner.open ? undefined : given.cancel(this.late)
+    // Where it was stepped over, the reply that it had of next is on its way to the caller.
+    const isOnItsWay = this.manner.open && this.passed !== undefined
+    if (!this.settle) return fault || isOnItsWay ? undefined : given.cancel(this.late)
     if (fault) return this.finish(() => this.recover(this.fault('returned no reply', fault)))
     this.streams?.delete(given)
     const reply = this.brought?.includes(given) ? given : this.own(given)

@@ -398,6 +398,19 @@ describe('a cache layer', () => {
     }
   })
 
+  it('keeps no answer that a budget near its end had made by another route', async () => {
+    const { kept, plugin } = inMemory()
+    const degrade = { at: 0.5, routes: { a: 'cheap' } }
+    const budgets = [{ per: 'all', limitUsd: 0, soft: true, window: 'day', degrade }] as const
+    const { router } = timed(plugin, { budgets, routes: { cheap: { models: ['a'] } } })
+    await router.handle(ask())
+    await settle()
+    expect(kept.size).toBe(0)
+    await router.handle(ask('hi', { model: 'cheap' }))
+    await settle()
+    expect(kept.size).toBe(1)
+  })
+
   it('keeps no answer that stops where a budget did', async () => {
     const { kept, plugin } = inMemory()
     const cut = (finishReason: string) => async () =>

@@ -141,11 +141,11 @@ export interface CacheLayer {
 }
 
 /**
- * A plugin that answers calls from memory, at the stage `cache`. Only whole answers with status 200 are handed to `set`:
- * never errors, cut streams, aborted answers, those that were not read to their end, or that stop where a budget did. A
- * `set` that fails does not touch the call, and a `get` that fails, or takes longer than `timeoutMs` (a second), is a miss,
- * unless `onError` is `closed`. The caller's `Cache-Control` is kept: with `no-store` the layer is not asked at all, with
- * `no-cache` only told.
+ * A plugin that answers calls from memory, at the stage `cache`. Only whole answers with status 200 are handed to
+ * `set`: never errors, cut streams, aborted answers, those that were not read to their end, that stop where a budget
+ * did, or that a budget near its end had made by another route. A `set` that fails does not touch the call, and a `get`
+ * that fails, or takes longer than `timeoutMs` (a second), is a miss, unless `onError` is `closed`. The caller's
+ * `Cache-Control` is kept: with `no-store` the layer is not asked at all, with `no-cache` only told.
  *
  * @example
  * const answers = new Map<string, StoredAnswer>()
@@ -213,8 +213,8 @@ async function keep(call: Call, reply: Reply, set: (answer: StoredAnswer) => voi
   const passed = streamed && new Promise<void>((resolve) => body.tap((chunk) => chunks.push(chunk), resolve))
   const [{ how }] = await Promise.all([reply.ended, passed])
   const whole = bytesOf(chunks)
-  if (how !== 'complete' || isCutByMoney(call, reply, whole)) return
   const { record } = call
+  if (how !== 'complete' || record.degradedTo !== undefined || isCutByMoney(call, reply, whole)) return
   const headers = { 'content-type': reply.headers['content-type'] ?? 'application/json' }
   const costNanoUsd = costOf(record)
   await set({ dialect, model, headers, streamed, body: whole, storedAt: record.startedAt, costNanoUsd })

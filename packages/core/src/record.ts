@@ -135,6 +135,8 @@ export interface CallRecord {
   cache?: CacheRecord
   /** Stands for what was asked; absent unless `fingerprints` asks for it, or where no cache could answer. */
   fingerprint?: string
+  /** The route that a budget near its end sent it by, where that was another one than it asked for. */
+  degradedTo?: string
   /** What a cascade made of a cheap answer; absent where none was verified. */
   cascade?: CascadeRecord
   /** How long each hook took, in the order in which they began; absent unless `hookTimes` asks for it. */

@@ -55,6 +55,17 @@ function setUp(
 const three = { a: answer, b: answer, c: answer }
 
 describe('a route', () => {
+  it('never tries a model that its caller may not use, whatever ranks it', async () => {
+    const models = { a: failing('upstream_error'), b: answer, c: answer }
+    const everything: Strategy = { name: 'all', rank: () => [{ name: 'b' }, { name: 'a' }] }
+    for (const strategy of ['ordered', everything] as const) {
+      const { ask, sent } = setUp(models, { models: ['a', 'b'], fallback: ['c'], strategy })
+      await expect(ask({ identity: { models: ['a'] } })).rejects.toMatchObject({ code: 'upstream_error' })
+      expect(sent).toEqual(['a'])
+      expect((await ask({ identity: { models: ['c'] } })).model).toBe('c')
+    }
+  })
+
   it('moves on to the next model when one fails in a way that another may not', async () => {
     for (const code of [
       'upstream_error',

@@ -187,4 +187,26 @@ describe('a treasury', () => {
     expect(await ask()).toBe('dear')
     await expect(ask()).rejects.toMatchObject({ code: 'max_cost_exceeded' })
   })
+
+  it('says how budgets of routes and models stand only where one is named', async () => {
+    const budget = { window: 'day', limitUsd: 10 } as const
+    const { ask, router } = setUp({ ...budget, per: 'model' }, { ...budget, per: 'route' }, { ...budget, per: 'user' })
+    await ask()
+    const read = async (query: object) =>
+      (await router.budgets({ identity: { user: 'u' }, ...query })).map(({ per, bucket, settledUsd }) => [
+        per,
+        bucket,
+        settledUsd,
+      ])
+    expect(await read({})).toEqual([['user', 'u', '1']])
+    expect(await read({ model: 'dear' })).toEqual([
+      ['model', 'dear', '1'],
+      ['user', 'u', '1'],
+    ])
+    expect(await read({ model: 'cheap', route: 'auto' })).toEqual([
+      ['model', 'cheap', '0'],
+      ['route', 'auto', '1'],
+      ['user', 'u', '1'],
+    ])
+  })
 })

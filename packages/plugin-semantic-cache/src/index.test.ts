@@ -190,10 +190,11 @@ function direct(options: Partial<Parameters<typeof semanticCache>[0]> = {}) {
 
 type Init = Omit<Parameters<ReturnType<typeof direct>['router']['handle']>[0], 'body'> & { readonly body: object }
 
-const toolResult = (content: unknown): Init => ({
-  dialect: 'anthropic-messages',
-  body: { max_tokens: 9, messages: [{ role: 'user', content: [{ type: 'tool_result', tool_use_id: 't', content }] }] },
-})
+const toolResult = (given: unknown, ...texts: string[]): Init => {
+  const words = texts.map((text) => ({ type: 'text', text }))
+  const content = [{ type: 'tool_result', tool_use_id: 't', content: given }, ...words]
+  return { dialect: 'anthropic-messages', body: { max_tokens: 9, messages: [{ role: 'user', content }] } }
+}
 const question = { messages: [{ role: 'user', content: 'Say hello to all' }] }
 
 it.each<[string, Init, Init]>([
@@ -208,6 +209,11 @@ it.each<[string, Init, Init]>([
     toolResult([{ type: 'text', text: 'it is 21 degrees' }]),
     toolResult([{ type: 'text', text: 'it is 22 degrees' }]),
   ],
+  [
+    'what a tool gave beside the same words',
+    toolResult('it is 21 degrees', 'Say hello'),
+    toolResult('it is 22 degrees', 'Say hello'),
+  ],
   ['callers of other models', { body: question, identity: { models: ['a'] } }, { body: question }],
   ['callers who may spend more', { body: question, identity: { maxCostUsd: 1 } }, { body: question }],
   ['another version of a provider', { body: question, headers: { 'openai-beta': 'x' } }, { body: question }],
@@ -218,6 +224,34 @@ it.each<[string, Init, Init]>([
     await new Promise((resolve) => setImmediate(resolve))
   }
   expect(asked).toHaveLength(2)
+})
+
+const picture = { role: 'user', content: [{ type: 'image_url', image_url: { url: 'https://example.com/a.png' } }] }
+it.each<[string, object[]]>([
+  ['about a picture', [picture, { role: 'assistant', content: 'A cat.' }, { role: 'user', content: 'Say hello' }]],
+  [
+    'with an answer that is begun',
+    [
+      { role: 'user', content: 'hi' },
+      { role: 'assistant', content: 'Say hello' },
+    ],
+  ],
+  ['without words', [{ role: 'user', content: '' }]],
+])('passes by a call %s', async (_what, messages) => {
+  const { router, asked } = direct()
+  for (let times = 0; times < 2; times++) {
+    await router.handle({ body: { model: 'a', messages } })
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  expect(asked).toHaveLength(2)
+})
+
+it('asks the embedder once for a call', async () => {
+  const texts: string[] = []
+  const { router } = direct({ embed: (text) => [texts.push(text), 1] })
+  await router.handle({ body: { model: 'a', ...question } })
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(texts).toEqual(['Say hello to all'])
 })
 
 it('keeps what the caller says of caches: no-cache brings a new answer for all who ask later', async () => {

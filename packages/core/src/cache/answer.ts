@@ -53,7 +53,7 @@ export function encodeAnswer({ body, ...head }: CachedAnswer): Uint8Array {
 export function decodeAnswer(bytes: Uint8Array): CachedAnswer | undefined {
   const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const content = all.subarray(checksumBytes)
-  if (content.length < lengthBytes || !checksum(content).equals(all.subarray(0, checksumBytes))) return undefined
+  if (!checksum(content).equals(all.subarray(0, checksumBytes))) return undefined
   const end = lengthBytes + content.readUInt32BE(0)
   const head = JSON.parse(content.subarray(lengthBytes, end).toString()) as Omit<CachedAnswer, 'body'>
   return { ...head, body: content.subarray(end) }

@@ -5,7 +5,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { createFakeClock } from '@signalbox/testkit'
-import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { abandonedIntents, openJournal } from './journal.ts'
 import { createSqliteLedger } from './sqlite-ledger.ts'
 import type { LedgerIntent } from './types.ts'
@@ -132,6 +132,46 @@ it('keeps the journals of two ledgers of one process apart', () => {
   expect(abandonedIntents(file).intents).toEqual([intent])
 })
 
+describe('a journal that has grown long', () => {
+  const long = (callKey: string) => ({ ...intent, callKey, identity: { user: 'x'.repeat(10_000) } })
+  const sizes = () =>
+    leftBeside().flatMap((name) => (/-intents-/.test(name) ? fs.statSync(path.join(folder, name)).size : []))
+
+  function fill(journal: ReturnType<typeof openJournal>, calls: number): void {
+    for (let call = 0; call < calls; call++) {
+      journal.begin(long(`over ${call}`))
+      journal.settled(`over ${call}`, 0)
+    }
+  }
+
+  it('loses nothing that is under way, and begins anew when nothing is', () => {
+    const journal = openJournal(file)
+    journal.begin(intent)
+    fill(journal, 30)
+    expect(sizes()[0]).toBeGreaterThan(300_000)
+    journal.settled('c', 0)
+    expect(sizes()).toEqual([0])
+    fill(journal, 20)
+    expect(sizes()[0]).toBeGreaterThan(200_000)
+    journal.begin(intent)
+    journal.end()
+    expect(abandonedIntents(file).intents).toContainEqual(intent)
+  })
+
+  it('is left for another one, and goes when the last that stands in it has ended', () => {
+    const journal = openJournal(file)
+    journal.begin(intent)
+    fill(journal, 900)
+    expect(sizes()).toHaveLength(2)
+    journal.settled('c', 0)
+    expect(sizes()).toHaveLength(1)
+    journal.begin(intent)
+    fill(journal, 900)
+    journal.end()
+    expect(abandonedIntents(file).intents).toContainEqual(intent)
+  })
+})
+
 it('finds the attempts behind one that a full disk cut', () => {
   const journal = openJournal(file)
   const write = vi.spyOn(fs, 'writeSync').mockImplementationOnce((descriptor, bytes) => {
@@ -167,6 +207,18 @@ it('drops a journal only when what stood in it is on disk', async () => {
   expect(fs.existsSync(journal)).toBe(false)
   expect([...ledger.attempts()]).toHaveLength(1)
   await ledger.end()
+})
+
+it('posts what others leave behind while it is open, as often as they do', async () => {
+  const clock = createFakeClock()
+  const ledger = createSqliteLedger({ file, clock })
+  for (const [index, callKey] of ['c', 'd', 'e'].entries()) {
+    fs.writeFileSync(`${file}-intents-${callKey}-0`, `\n${JSON.stringify({ ...intent, callKey })}`)
+    await clock.advance(30_000)
+    expect([...ledger.attempts()]).toHaveLength(index + 1)
+  }
+  await ledger.end()
+  expect(clock.pendingTimers()).toBe(0)
 })
 
 it('takes half a line for an attempt that was never sent', () => {

@@ -34,6 +34,16 @@ it('falls when latency rises, and recovers when it falls again', () => {
   expect(adaptive.limit()).toBeGreaterThan(2 * loaded)
 })
 
+it('learns what is usual from calls with few others beside them', () => {
+  const { adaptive, round } = setUp({ initial: 20, maximum: 20 })
+  round(100, 1)
+  round(400)
+  expect(adaptive.limit()).toBeLessThan(20)
+  for (let time = 0; time < 50; time++) round(400, 1)
+  for (let time = 0; time < 20; time++) round(400)
+  expect(adaptive.limit()).toBe(20)
+})
+
 it('does not rise on room that nobody uses', () => {
   const { adaptive, round } = setUp({ initial: 50 })
   for (let time = 0; time < 50; time++) round(300, 10)

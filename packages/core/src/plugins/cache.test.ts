@@ -187,6 +187,15 @@ describe('who shares an answer', () => {
     expect(await outcomeOf(by(['a', 'b']))).toBe('hit')
   })
 
+  it.each(['key', 'user', 'team'] as const)('is whoever has the same %s, where that is the part', async (per) => {
+    const { router } = boxed(undefined, { cache: { per } })
+    const askAs = (who: Identity) => outcomeOf(router.handle(ask({}, { identity: who })))
+    const one = { key: 'k', user: 'u', team: 't' }
+    expect(await askAs(one)).toBe('miss')
+    expect(await askAs({ [per]: one[per] })).toBe('hit')
+    expect(await askAs({ ...one, [per]: 'x' })).toBe('miss')
+  })
+
   it('is not one who asks another route, with other plugins or another version of them', async () => {
     const file = join(folder, 'versions.db')
     const cache = { file }

@@ -15,7 +15,9 @@ export function degrade({ treasury, routes }: BuiltInServices): Plugin {
 
   async function byAnotherRoute(call: Call, next: Handler<Call>): Promise<Reply> {
     const route = await treasury.degraded(call)
-    return next(route === undefined ? call : { ...call, route, maxCostNanoUsd: boundOn(route, call) })
+    if (route === undefined) return next(call)
+    call.record.degradedTo = route
+    return next({ ...call, route, maxCostNanoUsd: boundOn(route, call) })
   }
 
   /** The bound of the route that was asked for holds besides that of the other. */

@@ -86,6 +86,17 @@ describe('createMemoryStore', () => {
     expect(store.size().holds).toBe(0)
   })
 
+  it('drops the keys of holds that expired, once nobody may correct them any more', () => {
+    const { store, clock } = setUp()
+    const entries = [{ key: 'day-1', limit: 100, amount: 60, forgetAfterMs: 86_400_000 }]
+    store.reserve({ id: 'a', entries, leaseMs: 1_000 })
+    clock.advanceSync(1_000)
+    store.sweep()
+    clock.advanceSync(86_400_000)
+    store.sweep()
+    expect(store.size()).toMatchObject({ keys: 0, holds: 0 })
+  })
+
   it('does not tell of an expired hold that has been corrected', () => {
     const { store, clock } = setUp()
     store.reserve({ id: 'a', entries: [tokens('a', 10)], leaseMs: 1_000 })
