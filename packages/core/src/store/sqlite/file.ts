@@ -45,11 +45,9 @@ export function openSqliteFile(file: string, busyTimeoutMs: number): SqliteFile 
 }
 
 const unusable = (file: string, cause: unknown) =>
-  new SignalboxError(
-    'invalid_config',
-    `The store ${file} cannot be opened for writing: ${whyUnusable(file, cause)}`,
-    { cause },
-  )
+  new SignalboxError('invalid_config', `The store ${file} cannot be opened for writing: ${whyUnusable(file, cause)}`, {
+    cause,
+  })
 
 function openDatabase(file: string): DatabaseSync {
   try {
