@@ -55,7 +55,7 @@ describe('keys in a configuration', () => {
       [{ name: 'shop', key: 'sixteen-characters', budgets: [{ per: 'user', limitUsd: 1, window: 'day' }] }],
       /budgets\[0\]\.per: unknown key/,
     ],
-    ['sk-proj-0123456789abcdef', /^keys: expected array.*got a string \(not shown\)/],
+    ['sk-proj-0123456789abcdef', /^keys: expected a list.*got a string \(not shown\)/],
   ])('are refused with the path to what is wrong, and show no key', (keys, fault) => {
     expect(faultsOf(keys)).toEqual([expect.stringMatching(fault)])
   })
