@@ -14,6 +14,8 @@ const router = createRouter({
   retry: { maxAttempts: 2 },
   breaker: false,
   health: false,
+  // A machine whose processors others take may stand for longer than a connection may take to be made.
+  timeouts: { connectMs: 60_000 },
 })
 router.on('entry', ({ callKey }) => appendFileSync(acknowledged, `${callKey}\n`))
 let calls = 0
