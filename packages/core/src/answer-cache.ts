@@ -4,14 +4,12 @@ import { type AnswerLayer, type LayerSize, layerMs } from './cache/layer.ts'
 import { createMemoryLayer } from './cache/memory-layer.ts'
 import { type CacheOptions, type CacheScope, type CacheSettings, cacheDefaults } from './cache/settings.ts'
 import { type SqliteLayerOptions, createSqliteLayer } from './cache/sqlite-layer.ts'
-import { createCallKeys } from './call-key.ts'
 import type { Clock, Timer } from './clock.ts'
 import type { RouterOptions } from './config/options.ts'
 import { dialects } from './dialects/index.ts'
 import type { EventBus } from './events.ts'
 import { usdOf } from './money/usd.ts'
 import type { CacheRecord } from './record.ts'
-import type { RouteTable } from './route-table.ts'
 import { after, caught, isPromise } from './store/after.ts'
 import type { MaybePromise } from './store/store.ts'
 import type { Call } from './types.ts'
@@ -63,7 +61,13 @@ export interface Found {
 interface CacheServices {
   readonly clock: Clock
   readonly events: EventBus
-  readonly routes: RouteTable
+  readonly keyOf: (call: Call) => string
+}
+
+/** What is looked for, and which answer will do. */
+interface Wanted {
+  readonly key: string
+  readonly willDo: (answer: CachedAnswer) => boolean
 }
 
 /** The largest answer that is kept while others may join it. */
@@ -82,7 +86,7 @@ export function createCallFlights(clock: Clock): Flights {
 export function createAnswerCache(options: RouterOptions, services: CacheServices): AnswerCache | undefined {
   const { cache, routes = {} } = options
   if (!cache) return undefined
-  const { clock, events } = services
+  const { clock, events, keyOf } = services
   const settings: CacheSettings = { ...cacheDefaults, ...cache }
   const own = new Map(
     Object.entries(routes).flatMap(([name, route]) =>
@@ -101,25 +105,22 @@ export function createAnswerCache(options: RouterOptions, services: CacheService
     return own.has(route) ? own.get(route) : settings
   }
 
-  function find(
-    key: string,
-    willDo: (answer: CachedAnswer) => boolean = () => true,
-    [at, newest]: readonly [number, Found | undefined] = [0, undefined],
-  ): MaybePromise<Found | undefined> {
+  /** Asks the layers from one on. */
+  function findFrom(at: number, wanted: Wanted, newest?: Found): MaybePromise<Found | undefined> {
     const layer = layers[at]
     if (!layer) return newest
-    return after(ask(layer, key), (answer) => {
-      if (!answer) return find(key, willDo, [at + 1, newest])
+    return after(ask(layer, wanted.key), (answer) => {
+      if (!answer) return findFrom(at + 1, wanted, newest)
       const found = newest && newest.answer.storedAt >= answer.storedAt ? newest : { answer, layer: layer.name }
-      if (!willDo(answer)) return find(key, willDo, [at + 1, found])
-      for (const nearer of layers.slice(0, at)) void tell(nearer, key, answer)
+      if (!wanted.willDo(answer)) return findFrom(at + 1, wanted, found)
+      for (const nearer of layers.slice(0, at)) void tell(nearer, wanted.key, answer)
       return found
     })
   }
 
-  /** As {@link find}; and while layers further away were asked, another call may have got the answer. */
-  function findAlsoMeanwhile(key: string, willDo: (answer: CachedAnswer) => boolean = () => true) {
-    const found = find(key, willDo)
+  /** While layers further away are asked, another call may get the answer. */
+  function find(key: string, willDo: (answer: CachedAnswer) => boolean = () => true) {
+    const found = findFrom(0, { key, willDo })
     if (!isPromise(found)) return found
     const nearest = layers[0]!
     return found.then((late) => {
@@ -131,14 +132,20 @@ export function createAnswerCache(options: RouterOptions, services: CacheService
   }
 
   function ask(layer: AnswerLayer, key: string): MaybePromise<CachedAnswer | undefined> {
-    const answer = caught(() => {
+    try {
       const given = layer.get(key)
-      return isPromise(given) ? inTime(given, layer) : given
-    }, failed)
-    return after(answer, (given) => {
-      if (given === undefined || given === null || isCachedAnswer(given)) return given ?? undefined
-      return failed(new Error(`the layer "${layer.name}" gave what is no answer`))
-    })
+      if (!isPromise(given)) return checked(given, layer)
+      return inTime(given, layer)
+        .then((answer) => checked(answer, layer))
+        .catch(failed)
+    } catch (error) {
+      return failed(error)
+    }
+  }
+
+  function checked(given: unknown, { name }: AnswerLayer): CachedAnswer | undefined {
+    if (given === undefined || given === null) return undefined
+    return isCachedAnswer(given) ? given : failed(new Error(`the layer "${name}" gave what is no answer`))
   }
 
   async function inTime<T>(given: Promise<T>, { name }: AnswerLayer): Promise<T> {
@@ -179,8 +186,8 @@ export function createAnswerCache(options: RouterOptions, services: CacheService
     flights: createCallFlights(clock),
     per: cache.per ?? cacheDefaults.per,
     settingsOf,
-    keyOf: createCallKeys(options, cache, services.routes),
-    find: findAlsoMeanwhile,
+    keyOf,
+    find,
     keep: (key, answer) => layers.forEach((layer) => void tell(layer, key, answer)),
     note(call, outcome) {
       call.record.cache = outcome

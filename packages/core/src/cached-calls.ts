@@ -35,19 +35,23 @@ export function createCachedCalls(options: CachedCallsOptions): Middleware<Call>
     }
     const key = answers.keyOf(call)
     // What stops where one call's own bound does is no answer to a call that may cost more.
-    const flight = `${key} ${wishes.noCache ? call.key : (call.maxCostNanoUsd ?? '')}`
-    const asking = { key, flight, call, next }
-    if (wishes.noCache) return askTogether(asking)
+    const ask = (): Asking => ({
+      key,
+      flight: `${key} ${wishes.noCache ? call.key : (call.maxCostNanoUsd ?? '')}`,
+      call,
+      next,
+    })
+    if (wishes.noCache) return askTogether(ask())
     const newMs = Math.min(settings.ttlMs, wishes.maximumAgeMs)
     const answered = after(
       answers.find(key, (answer) => ageOf(answer) <= newMs),
       (found) => {
         const ageMs = found ? ageOf(found.answer) : Infinity
         const reply = found && isFresh(ageMs, settings, wishes) ? cachedReply(call, found.answer) : undefined
-        if (!reply) return askTogether(asking)
+        if (!reply) return askTogether(ask())
         const isStale = ageMs > settings.ttlMs
         answers.note(call, hit(isStale ? 'stale' : 'hit', found!, { ageMs, tookMs: tookOf(call) }))
-        if (isStale) refresh(asking)
+        if (isStale) refresh(ask())
         return told(reply, 'hit', ageMs)
       },
     )

@@ -45,28 +45,28 @@ export function costOf({ attempts }: CallRecord): number {
 
 /** The reply that gives a caller a kept answer, as a stream or plain as it asked. Undefined where that cannot be said. */
 export function cachedReply(call: Call, answer: CachedAnswer): Reply | undefined {
-  const { request, record } = call
-  const { body, headers, ...head } = answer
+  const { request } = call
+  const { body, headers, model } = answer
   // The caller could not read it.
-  if (head.dialect !== call.dialect) return undefined
+  if (answer.dialect !== call.dialect) return undefined
   const dialect = dialects[answer.dialect]
-  const asked = { body: request.body, startedAt: record.startedAt }
   const wantsStream = request.parameters.stream
   if (answer.streamed === wantsStream && (!wantsStream || answer.tellsUsage === dialect.wantsUsage(request)))
     return wantsStream ? stream(body, headers) : plain(body, headers)
   if (answer.streamed && wantsStream && answer.tellsUsage) return stream(withoutUsage(body, dialect), headers)
   if (!canChangeKind(call)) return undefined
+  const asked = { body: request.body, startedAt: call.record.startedAt }
   const whole = answer.streamed ? collect(body, dialect, asked, answer.usage) : body
   if (!wantsStream) return whole && plain(whole, plainHeaders)
   const written = whole && replay(whole, dialect, asked)
   return written && stream(written, streamHeaders)
 
   function plain(bytes: Uint8Array, own: Reply['headers']): Reply {
-    return plainReply({ status: 200, headers: own, dialect: head.dialect, model: head.model, body: bytes })
+    return plainReply({ status: 200, headers: own, dialect: answer.dialect, model, body: bytes })
   }
 
   function stream(bytes: Uint8Array, own: Reply['headers']): Reply {
-    return streamReply({ status: 200, headers: own, dialect: head.dialect, model: head.model, body: streamOf([bytes]) })
+    return streamReply({ status: 200, headers: own, dialect: answer.dialect, model, body: streamOf([bytes]) })
   }
 }
 

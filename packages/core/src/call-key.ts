@@ -5,11 +5,11 @@ import type { RouterOptions } from './config/options.ts'
 import { hasLongNumber } from './dialects/json.ts'
 import { bufferOf } from './buffer.ts'
 import type { RouteTable } from './route-table.ts'
+import type { SeenRequests } from './seen-requests.ts'
 import type { Call, Identity } from './types.ts'
 
-/** What the keys of the requests seen last may take, in characters, and one of them. */
+/** What the keys made last may take, in characters. */
 const maximumSize = 4 * 1024 * 1024
-const largestSize = 64 * 1024
 
 /**
  * Makes the keys of calls: those with one key may share an answer. It is made of all that changes the answer, in one order
@@ -18,12 +18,11 @@ const largestSize = 64 * 1024
 export function createCallKeys(
   { plugins, routes = {} }: RouterOptions,
   { per = cacheDefaults.per }: CacheOptions,
-  table: RouteTable,
+  { routes: table, seen }: { readonly routes: RouteTable; readonly seen: SeenRequests },
 ): (call: Call) => string {
   const known = new LRUCache<string, string>({
     maxSize: maximumSize,
-    maxEntrySize: largestSize,
-    sizeCalculation: (key, sent) => key.length + sent.length,
+    sizeCalculation: (key, name) => key.length + name.length,
   })
 
   const versionsOf = (route: string) =>
@@ -32,15 +31,16 @@ export function createCallKeys(
     )
 
   return function keyOfCall(call) {
-    const { identity, route, dialect, headers, labels, madeBy, request } = call
+    const { identity, route, headers, labels, madeBy } = call
     // Models are chosen by labels; and a call that a plugin makes goes without that plugin's hooks, and waits for no call
     // that waits for it.
     const who = [tenantOf(identity, per), labels, madeBy]
-    const sent = JSON.stringify([who, route, dialect, askedBy(headers)]) + bufferOf(request.bytes).toString('latin1')
-    const before = known.get(sent)
+    const number = seen.numberOf(call)
+    const name = number === undefined ? undefined : `${number} ${JSON.stringify([who, route, askedBy(headers)])}`
+    const before = name === undefined ? undefined : known.get(name)
     if (before !== undefined) return before
     const key = keyOf([who, versionsOf(route), modelsOf(table, route), requestOf(call)])
-    known.set(sent, key)
+    if (name !== undefined) known.set(name, key)
     return key
   }
 }

@@ -21,8 +21,8 @@ function make(init: Partial<CallInit> = {}, over: Partial<Services> = {}) {
     logger: undefined,
     ...over,
   }
-  const end = new AbortController()
-  return createCall({ body: { model: 'auto', messages: [] }, ...init }, routes, { ...services, end, policy: 'p' })
+  const body = { model: 'auto', messages: [] }
+  return createCall({ body, ...init }, { ...services, routes, policy: 'p' }, { end: new AbortController() })
 }
 
 function faultOf(init: Partial<CallInit>) {

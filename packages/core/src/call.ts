@@ -6,6 +6,7 @@ import { nanoUsdOf } from './money/usd.ts'
 import { readIdentity } from './identity.ts'
 import { createRecord } from './record.ts'
 import type { RouteTable } from './route-table.ts'
+import type { SeenRequests } from './seen-requests.ts'
 import type { Call, DialectName, Identity, Logger, Services } from './types.ts'
 
 /** What a call is made of. Only `body` is needed. */
@@ -46,14 +47,21 @@ let calls = 0
 const nobody: Identity = Object.freeze({})
 const nothing = Object.freeze({})
 
-/** What a call is made with. */
+/** What calls are made with. */
 export interface CallServices extends Services {
-  /** Ends the call: with it the caller leaves, or the router closes. */
-  readonly end: AbortController
+  readonly routes: RouteTable
+  /** Requests that need not be parsed again; undefined where nothing is kept of any. */
+  readonly seen?: SeenRequests | undefined
   /** Names the policy that decides. */
   readonly policy: string
+}
+
+/** What a call belongs to. */
+export interface CallTies {
+  /** Ends the call: with it the caller leaves, or the router closes. */
+  readonly end: AbortController
   /** The call on whose behalf this one is made. */
-  readonly madeFor?: Call
+  readonly madeFor?: Call | undefined
 }
 
 /**
@@ -63,13 +71,13 @@ export interface CallServices extends Services {
  */
 export function createCall(
   init: CallInit,
-  routes: RouteTable,
-  { clock, random, logger, end, policy, madeFor }: CallServices,
+  { routes, seen, clock, random, logger, policy }: CallServices,
+  { end, madeFor }: CallTies,
 ): Call {
   const { dialect = 'openai-chat', id = randomUUID(), parent, madeBy } = init
   const identity = readIdentity(init.identity ?? nobody)
   const { surface } = dialects[dialect]
-  const request = dialects[dialect].parse(init.body)
+  const request = seen?.recall(dialect, init.body) ?? dialects[dialect].parse(init.body)
   const route = routes.find(request.model)
   if (!route) throw modelNotFound(request.model)
   const maxCostNanoUsd = leastCost(route.maxCostNanoUsd, identity.maxCostUsd, init.maxCostUsd)
@@ -133,13 +141,12 @@ export function childOf(
   }
 }
 
-function leastCost(routes: number | undefined, ...usd: readonly (number | undefined)[]): number | undefined {
-  const bounds = usd.filter((bound) => bound !== undefined).map(nanoUsdBound)
-  const least = Math.min(routes ?? Infinity, ...bounds)
+function leastCost(routes = Infinity, identitysUsd: number | undefined, callsUsd: number | undefined) {
+  const least = Math.min(routes, nanoUsdBound(identitysUsd), nanoUsdBound(callsUsd))
   return least === Infinity ? undefined : least
 }
 
-function nanoUsdBound(usd: number): number {
+function nanoUsdBound(usd = Infinity): number {
   if (usd === Infinity) return Infinity
   if (usd >= 0) return Number(nanoUsdOf(usd))
   throw new SignalboxError('invalid_config', `maxCostUsd: expected US dollars, 0 or more, got ${String(usd)}`)

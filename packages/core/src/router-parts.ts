@@ -20,6 +20,7 @@ import { priceBookOf, pricesOf } from './priced-models.ts'
 import { type Connections, createConnections } from './providers/connections.ts'
 import { type Rings, createRings } from './rings.ts'
 import { type RouteTable, createRouteTable } from './route-table.ts'
+import { type SeenRequests, createSeenRequests } from './seen-requests.ts'
 import { type OpenStore, openStore } from './store/open.ts'
 import { tellOfOwnCounts } from './store/own-counts.ts'
 import { createTreasury } from './treasury.ts'
@@ -33,6 +34,7 @@ export interface RouterParts {
   readonly services: CommonServices
   readonly connections: Connections
   readonly routes: RouteTable
+  readonly seen: SeenRequests | undefined
   readonly cache: AnswerCache | undefined
   /** Undefined where callers need no key. */
   readonly keyRing: KeyRing | undefined
@@ -67,15 +69,15 @@ export function createParts(options: RouterOptions, opened: Opened): RouterParts
   const connections = createConnections(clock)
   opened.add(connections.close)
   const routes = createRouteTable(options, { ...services, connections, states: createModelStates(services) })
-  const cache = createAnswerCache(options, { clock, events, routes })
+  const seen = options.cache || options.fingerprints ? createSeenRequests() : undefined
+  const callKeyOf = seen && createCallKeys(options, options.cache || {}, { routes, seen })
+  const cache = callKeyOf && createAnswerCache(options, { clock, events, keyOf: callKeyOf })
   opened.add(() => cache?.close())
   const overdue = createOverdue(clock)
   opened.add(overdue.close)
 
-  const callKeyOf = options.fingerprints
-    ? (cache?.keyOf ?? createCallKeys(options, options.cache || {}, routes))
-    : undefined
-  const builtIns = builtInPlugins({ ...services, routes, cache, callKeyOf })
+  const fingerprintOf = options.fingerprints ? callKeyOf : undefined
+  const builtIns = builtInPlugins({ ...services, routes, cache, callKeyOf: fingerprintOf })
   const plugins = options.plugins || []
   const routePlugins = pluginsOfRoutes(options)
   const hookTimes = options.hookTimes ?? false
@@ -86,6 +88,7 @@ export function createParts(options: RouterOptions, opened: Opened): RouterParts
     services,
     connections,
     routes,
+    seen,
     cache,
     keyRing: options.keys ? createKeyRing(options.keys, clock) : undefined,
     plugins,

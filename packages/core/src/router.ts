@@ -1,4 +1,4 @@
-import { type CallInit, childOf, createCall } from './call.ts'
+import { type CallInit, type CallServices, childOf, createCall } from './call.ts'
 import type { RouterOptions } from './config/options.ts'
 import { validateConfig } from './config/validate.ts'
 import { defaultMaxBodyBytes } from './config/defaults.ts'
@@ -177,7 +177,8 @@ function routerOf(parts: RouterParts, opened: Opened): Router {
       handle: async (init) => begin({ ...init, identity }).reply,
     }),
     async explain(init) {
-      const call = createCall(init, routes, { ...services, policy, random: Math.random, end: new AbortController() })
+      const made = { ...services, routes, policy, random: Math.random }
+      const call = createCall(init, made, { end: new AbortController() })
       await rings.decide(call).catch((error: unknown) => {
         // Once it is decided, whoever reads an answer finds none: that is no failure of the decision.
         if (!call.record.facts) throw error
@@ -216,9 +217,11 @@ type Start = (init: CallInit, madeFor?: Call) => BegunCall
 
 /** What begins calls: those from outside until the router closes, and those of plugins as long as they are open. */
 function createCalls(
-  { services, routes, rings, policy }: RouterParts,
+  { services, routes, seen, rings, policy }: RouterParts,
   lifetime: Lifetime,
 ): { begin: Start; start: Start } {
+  const made: CallServices = { ...services, routes, seen, policy }
+
   async function run(call: Call, left: () => void): Promise<Reply> {
     try {
       const reply = await rings.answer(call)
@@ -238,7 +241,7 @@ function createCalls(
   function start(init: CallInit, madeFor?: Call): BegunCall {
     const active = lifetime.enter(init)
     try {
-      const call = createCall(init, routes, { ...services, policy, end: active.end, ...(madeFor && { madeFor }) })
+      const call = createCall(init, made, { end: active.end, madeFor })
       return { record: call.record, reply: run(call, active.left) }
     } catch (error) {
       active.left()

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import { ownBytes } from '../buffer.ts'
 import type { CachedAnswer } from './answer.ts'
 import type { AnswerLayer } from './layer.ts'
 
@@ -25,11 +26,4 @@ export function createMemoryLayer({ maximumBytes }: { readonly maximumBytes: num
     size: () => ({ entries: answers.size, bytes: answers.calculatedSize, maximumBytes }),
     close: () => answers.clear(),
   }
-}
-
-/** A copy with memory of its own: a small part of what Node's pool lends would keep all that was lent with it. */
-function ownBytes(bytes: Uint8Array): Uint8Array {
-  const copy = Buffer.allocUnsafeSlow(bytes.length)
-  copy.set(bytes)
-  return copy
 }

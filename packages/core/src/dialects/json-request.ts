@@ -26,25 +26,53 @@ export interface RequestView {
   readonly fields: Readonly<Partial<Record<keyof ChangedParameters, string | readonly string[]>>>
 }
 
+/** What may be known of a request before its body is looked into. */
+export interface RequestHead {
+  readonly model: string
+  readonly view: RequestView
+  readonly parameters?: Parameters
+}
+
+/** The body of a request, in one of its forms at least. */
+interface RequestContent {
+  readonly body?: JsonBody
+  /** Bytes that can be parsed: they were before. */
+  readonly bytes?: Uint8Array | undefined
+  readonly seenAs?: number
+}
+
 /** A request whose body is a JSON object with a `model`. */
 export class JsonRequest implements Request {
-  readonly body: JsonBody
   readonly model: string
+  /** The number by which it is remembered, where it was sent before. */
+  readonly seenAs: number | undefined
   private readonly view: RequestView
-  private given: Uint8Array | undefined
+  private bytesGiven: Uint8Array | undefined
+  private bodyRead: JsonBody | undefined
   private messagesRead: readonly Message[] | undefined
   private parametersRead: Parameters | undefined
   private mediaRead: Media | undefined
 
-  constructor(body: JsonBody, bytes: Uint8Array | undefined, view: RequestView) {
-    this.body = body
-    this.model = body['model'] as string
-    this.given = bytes
+  constructor({ model, view, parameters }: RequestHead, { body, bytes, seenAs }: RequestContent) {
+    this.model = model
     this.view = view
+    this.parametersRead = parameters
+    this.bodyRead = body
+    this.bytesGiven = bytes
+    this.seenAs = seenAs
+  }
+
+  /** What another one of the same bytes begins with. */
+  get head(): RequestHead {
+    return { model: this.model, view: this.view, parameters: Object.freeze(this.parameters) }
+  }
+
+  get body(): JsonBody {
+    return (this.bodyRead ??= parseJson(this.bytesGiven!) as JsonBody)
   }
 
   get bytes(): Uint8Array {
-    return (this.given ??= writeJson(this.body))
+    return (this.bytesGiven ??= writeJson(this.bodyRead!))
   }
 
   get messages(): readonly Message[] {
@@ -74,7 +102,7 @@ export class JsonRequest implements Request {
   with(patch: JsonBody): Request {
     const body: Record<string, unknown> = { ...this.body, ...patch }
     for (const key of Object.keys(patch)) if (patch[key] === undefined) delete body[key]
-    return new JsonRequest(body, this.spliced(patch), this.view)
+    return requestOf(body, this.spliced(patch), this.view)
   }
 
   mapText(map: (text: string, role: string) => string): Request {
@@ -116,8 +144,11 @@ export function parseJsonRequest(input: Uint8Array | object, view: RequestView):
       param: 'model',
     })
   }
-  return new JsonRequest(body as JsonBody, bytes, view)
+  return requestOf(body as JsonBody, bytes, view)
 }
+
+const requestOf = (body: JsonBody, bytes: Uint8Array | undefined, view: RequestView) =>
+  new JsonRequest({ model: body['model'] as string, view }, { body, bytes })
 
 /** The most fields that the objects of a body may have together: more would hold up the process for too long. */
 const mostFields = 50_000

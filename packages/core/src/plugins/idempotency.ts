@@ -8,6 +8,7 @@ import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
 import { cachedAnswer, cachedReply } from '../cached-reply.ts'
 import { answerTogether } from '../shared-answer.ts'
+import type { Call, Handler, Reply } from '../types.ts'
 
 /** How long an answer is given again, and what all of them may take. */
 const keptMs = 3_600_000
@@ -39,27 +40,27 @@ export function idempotency({ clock }: BuiltInServices): Plugin {
     call: {
       stage: 'cache',
       enforce: 'pre',
-      async run(call, next) {
-        if (call.idempotencyKey === undefined) return next(call)
-        const name = keyOf([tenantOf(call.identity, 'identity'), call.idempotencyKey])
-        const asked = keyOf([requestOf(call), call.request.body])
-        const before = known.get(name)
-        if (before && before.asked !== asked) throw mismatch()
-        const again = before?.answer && cachedReply(call, before.answer)
-        if (again) return { ...again, headers: { ...again.headers, 'idempotent-replayed': 'true' } }
-        known.set(name, { asked })
-        const { reply } = await answerTogether(name, call, next, {
-          flights,
-          clock,
-          onComplete(whole, body, ended) {
-            if (whole.status === 200)
-              known.set(name, { asked, answer: cachedAnswer(call, whole, { body, ended }, clock) })
-          },
-        })
-        return reply
-      },
+      run: (call, next) => (call.idempotencyKey === undefined ? next(call) : answerOnce(call, next)),
     },
   })
+
+  async function answerOnce(call: Call, next: Handler<Call>): Promise<Reply> {
+    const name = keyOf([tenantOf(call.identity, 'identity'), call.idempotencyKey])
+    const asked = keyOf([requestOf(call), call.request.body])
+    const before = known.get(name)
+    if (before && before.asked !== asked) throw mismatch()
+    const again = before?.answer && cachedReply(call, before.answer)
+    if (again) return { ...again, headers: { ...again.headers, 'idempotent-replayed': 'true' } }
+    known.set(name, { asked })
+    const { reply } = await answerTogether(name, call, next, {
+      flights,
+      clock,
+      onComplete(whole, body, ended) {
+        if (whole.status === 200) known.set(name, { asked, answer: cachedAnswer(call, whole, { body, ended }, clock) })
+      },
+    })
+    return reply
+  }
 }
 
 const mismatch = () =>
