@@ -128,13 +128,12 @@ function settle(call: Call, route: Route, { ranked, looks }: Ranking): readonly 
 }
 
 function noList({ strategy }: Route, given: unknown): SignalboxError {
-  const came =
-    Array.isArray(given) && given.length > 0
-      ? `an array with ${shown(
-          [],
-          given.find((one) => !named(one)),
-        )}`
-      : shown([], given)
+  const came = Array.isArray(given)
+    ? `an array with ${shown(
+        [],
+        given.find((one) => !named(one)),
+      )}`
+    : shown([], given)
   const expected = 'expected some of the candidates that it was given, or { name } of them'
   return new SignalboxError(
     'plugin_failed',

@@ -1,16 +1,8 @@
+import type { Field } from '../dialects/dialect.ts'
 import { isRawJson, isRecord } from '../dialects/json.ts'
 
 /** Says whether the strings of a field are text. */
 export type IsText = (at: Field) => boolean
-
-/** A field of an answer, or of an event of one. */
-export interface Field {
-  readonly name: string
-  /** What it is a field of. */
-  readonly holder: Readonly<Record<string, unknown>>
-  /** Where it stands, with the elements of a list by the index that they name themselves: `.choices.#0.delta.content`. */
-  readonly path: string
-}
 
 /** A text in an answer. */
 export interface PlacedText {

@@ -314,6 +314,13 @@ describe('mapAnswerText', () => {
     expect(await textOf(masked(streamed('openai-chat', [Buffer.from(begun + end)])))).toBe(begun + end)
   })
 
+  it('changes a last event that no empty line ends', async () => {
+    const last = written([undefined, content('con')])
+    const stream = Buffer.from(written([undefined, content('a fal')]) + last.trimEnd())
+    const text = await textOf(masked(streamed('openai-chat', [stream])))
+    expect(eventsIn(text).map(({ choices }) => choices[0].delta.content)).toEqual(['a ', '🦅 bird'])
+  })
+
   it('leaves embeddings, and a body that is no JSON', async () => {
     const embeddings = plain('openai-embeddings', { data: [{ content: 'falcon' }] })
     expect(mapAnswerText(embeddings, mask, { isText: () => true })).toBe(embeddings)

@@ -68,6 +68,8 @@ async function* mapStream(
     framer.push(chunk, (event) => ready.push(...texts.push(event)))
     if (ready.length > 0) yield Buffer.concat(ready)
   }
-  const last = Buffer.concat([...texts.end(), framer.rest()])
-  if (last.length > 0) yield last
+  // Clients read a last event that no empty line ends, too.
+  const rest = framer.rest()
+  const last = [...(rest.length > 0 ? texts.push(rest) : []), ...texts.end()]
+  if (last.length > 0) yield Buffer.concat(last)
 }

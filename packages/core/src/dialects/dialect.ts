@@ -1,4 +1,3 @@
-import type { Field } from '../answer-text/each-text.ts'
 import type { SignalboxError } from '../errors.ts'
 import type { DialectName, Request, Surface, Usage } from '../types.ts'
 import type { Quirks } from '../providers/quirks.ts'
@@ -53,6 +52,15 @@ export interface AnswerClass {
   readonly error?: ProviderError
   readonly fault?: 'empty' | 'parse' | 'shape'
   readonly textLength?: number
+}
+
+/** A field of an answer, or of an event of one. */
+export interface Field {
+  readonly name: string
+  /** What it is a field of. */
+  readonly holder: Readonly<Record<string, unknown>>
+  /** Where it stands, with the elements of a list by the index that they name themselves: `.choices.#0.delta.content`. */
+  readonly path: string
 }
 
 /** What a request needs before it goes to a provider. */
