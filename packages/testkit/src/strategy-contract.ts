@@ -71,8 +71,9 @@ export function strategyContract(make: () => Given, options: StrategyContractOpt
     })
 
     it('takes in how answers and ratings were', async () => {
-      const { warnings } = await play(setUp(make, options))
+      const { warnings, ratings } = await play(setUp(make, options))
       expect(warnings).toEqual([])
+      expect(ratings).toBeGreaterThan(0)
     })
   })
 }
@@ -114,8 +115,9 @@ function setUp(make: () => Given, { router = {} }: StrategyContractOptions): Set
     { apiKey: 'any', ...model, dispatcher: upstreamOf(index) },
   ])
   const settings: RouterOptions = {
-    ledger: 'memory',
     ...router,
+    // Ratings are given by what it has of a call.
+    ledger: 'memory',
     clock,
     random: seededRandom(7),
     models: Object.fromEntries(reached) as RouterOptions['models'],
@@ -131,6 +133,8 @@ interface Played {
   /** What was thrown besides what models failed with. */
   readonly failures: readonly unknown[]
   readonly warnings: readonly string[]
+  /** How many ratings were taken in. */
+  readonly ratings: number
 }
 
 /** Calls of all kinds, some at the same time, over some minutes, half of which are rated. */
@@ -142,6 +146,7 @@ async function play(
   const records: CallRecord[] = []
   const failures: unknown[] = []
   const warnings: string[] = []
+  let ratings = 0
   router.on('call.ended', ({ record }) => records.push(record))
   router.on('warning', ({ kind, message }) => kind === 'plugin_failed' && warnings.push(message))
   for (const [index, call] of callsOf(models).entries()) {
@@ -154,11 +159,24 @@ async function play(
       .catch((error: unknown) => isOwn(error) && failures.push(error))
     if (index % 3 === 2) await clock.advance(10_000)
     const last = records.at(-1)
-    if (index % 2 === 1 && last) await router.feedback(last.key, (index % 5) / 4).catch(() => undefined)
+    if (index % 2 === 1 && last) ratings += await rate(router, last.key, (index % 5) / 4)
   }
   await clock.advance(300_000)
   await router.close({ timeoutMs: 0 })
-  return { models, records: records.toSorted((a, b) => Number(a.id) - Number(b.id)), failures, warnings }
+  // Of a call that is not among them nothing was checked.
+  expect(records).toHaveLength(howMany)
+  return { models, records: records.toSorted((a, b) => Number(a.id) - Number(b.id)), failures, warnings, ratings }
+}
+
+/** Rates a call, and says how many ratings that is: none of a call that no model answered. */
+async function rate(router: Router, call: string, score: number): Promise<0 | 1> {
+  try {
+    await router.feedback(call, score)
+    return 1
+  } catch (error) {
+    if (isSignalboxError(error) && error.code === 'not_found') return 0
+    throw error
+  }
 }
 
 /** Whether it is no model that failed. */
@@ -174,6 +192,9 @@ const prompts = [
   '',
 ]
 
+/** How many calls are made. */
+const howMany = 60
+
 function callsOf(models: readonly string[]): CallInit[] {
   const identities: readonly Identity[] = [
     {},
@@ -183,7 +204,7 @@ function callsOf(models: readonly string[]): CallInit[] {
     { user: 'u4', models: models.slice(0, 2), tags: ['x'] },
   ]
   const tools = [{ type: 'function', function: { name: 'f', parameters: { type: 'object', properties: {} } } }]
-  return Array.from({ length: 60 }, (_, index) => {
+  return Array.from({ length: howMany }, (_, index) => {
     const surface = surfaces[index % surfaces.length]!
     const isChat = surface.dialect === 'openai-chat'
     return {
