@@ -88,6 +88,50 @@ const brokenStrategies = {
   },
 }
 
+/** Layers of the cache that break theirs: what they do at `get` and `set`, over a map. */
+const brokenLayers = {
+  lending: {
+    tells: 'gives bytes that nobody else can change',
+    layer: `get: (key) => kept.get(key), set: (key, answer) => void kept.set(key, answer)`,
+  },
+  folding: {
+    tells: 'tells keys apart that only differ in their case',
+    layer: `get: (key) => got(key.toLowerCase()), set: (key, answer) => put(key.toLowerCase(), answer)`,
+  },
+  texting: {
+    tells: 'gives every field and byte as it was',
+    layer: `get: (key) => got(key), set: (key, answer) => put(key, { ...answer, body: Buffer.from(Buffer.from(answer.body).toString()) })`,
+  },
+  rounding: {
+    tells: 'gives every field and byte as it was',
+    layer: `get: (key) => got(key), set: (key, answer) => put(key, { ...answer, storedAt: Math.round(answer.storedAt) })`,
+  },
+  lasting: {
+    tells: 'gives what was set last under a key, and nothing under others',
+    layer: `get: (key) => got(key), set: (key, answer) => { if (!kept.has(key)) put(key, answer) }`,
+  },
+  cutting: {
+    tells: 'gives an answer of a megabyte whole or not at all',
+    layer: `get: (key) => got(key), set: (key, answer) => put(key, { ...answer, body: answer.body.subarray(0, 65_536) })`,
+  },
+  confusing: {
+    tells: 'stands being asked for many keys at once',
+    layer: `async get(key) { asked = key; await undefined; return got(asked) }, set: (key, answer) => put(key, answer)`,
+  },
+  throwing: {
+    tells: 'serves routers that share it, plain answers and streams',
+    layer: `get: (key) => got(key), set(key, answer) { if (answer.streamed) throw new Error('no streams'); put(key, answer) }`,
+  },
+  miscounting: {
+    tells: 'says how much it holds, where it says it',
+    layer: `get: (key) => got(key), set: (key, answer) => put(key, answer), size: () => ({ entries: 1, bytes: 1, maximumBytes: 2 })`,
+  },
+  trusting: {
+    tells: 'has no answer under a key whose bytes were changed where they are kept',
+    layer: `get: (key) => got(key), set: (key, answer) => put(key, answer)`,
+  },
+}
+
 async function* spelled(chunks: AsyncIterable<Uint8Array>) {
   for await (const chunk of chunks) yield Buffer.from(Buffer.from(chunk).toString().replaceAll('words', 'w0rds'))
 }
@@ -129,12 +173,22 @@ beforeAll(async () => {
   )
   const imports = [
     `import { cacheLayer, plainReply, readBody, streamOf } from '@signalbox/core'`,
-    `import { pluginContract, strategyContract } from '@signalbox/testkit/plugin'`,
+    `import { cacheLayerContract, pluginContract, strategyContract } from '@signalbox/testkit/plugin'`,
     'let turns = 0',
+    'let asked',
+    'const kept = new Map()',
+    'const got = (key) => kept.has(key) ? { ...kept.get(key), body: Buffer.from(kept.get(key).body) } : undefined',
+    'const put = (key, answer) => void kept.set(key, { ...answer, body: Buffer.from(answer.body) })',
+    'const damage = (key) => void kept.get(key).body.fill(0, 0, 1)',
   ]
-  writeFileSync(join(folder, 'broken.test.ts'), [...imports, ...suites, ...strategies].join('\n'))
+  const layers = Object.entries(brokenLayers).map(
+    ([name, { layer }]) => `cacheLayerContract('${name}', () => ({ name: '${name}', ${layer} }), { damage })`,
+  )
+  writeFileSync(join(folder, 'broken.test.ts'), [...imports, ...suites, ...strategies, ...layers].join('\n'))
   // Each breaks one test, and is run through no other: what waits for it in vain waits as long as a test may take.
-  const told = Object.entries({ ...broken, ...brokenStrategies }).map(([name, { tells }]) => `${name}.+${tells}`)
+  const told = Object.entries({ ...broken, ...brokenStrategies, ...brokenLayers }).map(
+    ([name, { tells }]) => `${name}.+${tells}`,
+  )
   writeFileSync(
     join(folder, 'vitest.config.ts'),
     `const conditions = ['@signalbox/source', 'module', 'node', 'development|production']
@@ -151,7 +205,7 @@ beforeAll(async () => {
   for (const { ancestorTitles, title, status } of report.testResults.flatMap(
     ({ assertionResults }) => assertionResults,
   )) {
-    const name = ancestorTitles.at(-1)!.replace(/^(?:plugin|strategy) contract: /, '')
+    const name = ancestorTitles.at(-1)!.replace(/^(?:plugin|strategy|cache layer) contract: /, '')
     failures.set(name, [...(failures.get(name) ?? []), ...(status === 'failed' ? [title] : [])])
   }
 }, 120_000)
@@ -159,6 +213,10 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 it.each(Object.entries(broken))('the contract of plugins tells of one that is %s', (name, { tells }) => {
+  expect(failures.get(name)).toContain(tells)
+})
+
+it.each(Object.entries(brokenLayers))('the contract of cache layers tells of one that is %s', (name, { tells }) => {
   expect(failures.get(name)).toContain(tells)
 })
 
