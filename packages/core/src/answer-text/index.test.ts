@@ -321,6 +321,14 @@ describe('mapAnswerText', () => {
     expect(eventsIn(text).map(({ choices }) => choices[0].delta.content)).toEqual(['a ', '🦅 bird'])
   })
 
+  it.each([': bye', 'da', 'event: mess', ' \n', 'data: {"type":"ping"}'])(
+    'gives what waits before a beginning that says nothing: %j',
+    async (rest) => {
+      const begun = written([undefined, content('the fal')])
+      expect(await textOf(masked(streamed('openai-chat', [Buffer.from(begun + rest)])))).toBe(begun + rest)
+    },
+  )
+
   it('leaves embeddings, and a body that is no JSON', async () => {
     const embeddings = plain('openai-embeddings', { data: [{ content: 'falcon' }] })
     expect(mapAnswerText(embeddings, mask, { isText: () => true })).toBe(embeddings)

@@ -68,8 +68,6 @@ async function* mapStream(
     framer.push(chunk, (event) => ready.push(...texts.push(event)))
     if (ready.length > 0) yield Buffer.concat(ready)
   }
-  // Clients read a last event that no empty line ends, too.
-  const rest = framer.rest()
-  const last = [...(rest.length > 0 ? texts.push(rest) : []), ...texts.end()]
+  const last = texts.end(framer.rest())
   if (last.length > 0) yield Buffer.concat(last)
 }

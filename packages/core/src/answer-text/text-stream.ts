@@ -62,16 +62,22 @@ export class TextStream {
     const json = data === undefined ? undefined : parseExactly(data)
     // A sign of life is not kept waiting.
     if (data === undefined || (isRecord(json) && json['type'] === 'ping')) return [bytes]
-    const taken = isRecord(json) ? this.take(json, bytes) : undefined
-    if (!taken) this.close(() => true)
-    this.waiting.push(taken ?? { write: () => bytes, open: 0 })
+    this.queue(json, bytes)
     return this.release()
   }
 
-  /** All that waits still: nothing follows. */
-  end(): Uint8Array[] {
+  /** All that waits still, and what came of an event that no empty line ends: clients read that, too. Nothing follows. */
+  end(rest: Uint8Array): Uint8Array[] {
+    const { data } = parseEvent(rest)
+    if (rest.length > 0) this.queue(data === undefined ? undefined : parseExactly(data), rest)
     this.close(() => true)
     return this.release()
+  }
+
+  private queue(json: unknown, bytes: Uint8Array): void {
+    const taken = isRecord(json) ? this.take(json, bytes) : undefined
+    if (!taken) this.close(() => true)
+    this.waiting.push(taken ?? { write: () => bytes, open: 0 })
   }
 
   private take(data: Json, bytes: Uint8Array): Waiting {
