@@ -207,6 +207,13 @@ describe('layers', () => {
     expect(warnings[0]).toBe('cache_failed The cache failed: the layer "mad" gave what is no answer')
   })
 
+  it('that promise what is no answer have nothing', async () => {
+    const mad: AnswerLayer = { name: 'mad', get: async () => 'mad' as never, set: () => undefined }
+    const { ask, warnings } = boxed({ layers: [mad, mapLayer('behind')], maximumBytes: 1 })
+    expect([await ask(), await ask()].map(({ outcome }) => outcome)).toEqual(['miss', 'hit'])
+    expect(warnings[0]).toBe('cache_failed The cache failed: the layer "mad" gave what is no answer')
+  })
+
   it('that give an answer in a dialect that nobody knows have nothing', async () => {
     const given = { ...whole, ...numbers, storedAt: clock.wallTime(), dialect: 'latin' as 'openai-chat' }
     const { ask } = boxed({ layers: [{ name: 'mad', get: () => given, set: () => undefined }], maximumBytes: 1 })

@@ -9,7 +9,7 @@ import type { CacheRecord } from './record.ts'
 import { readBody } from './reply.ts'
 import { type Sharing, answerTogether, joinAnswer } from './shared-answer.ts'
 import { after } from './store/after.ts'
-import type { Call, Ended, Handler, Middleware, Reply } from './types.ts'
+import type { Call, Ended, Handler, Middleware, Parameters, Reply } from './types.ts'
 
 /** What calls are answered from a cache with. */
 export interface CachedCallsOptions {
@@ -178,9 +178,11 @@ export function mayBeCached(
   { deterministicOnly }: Pick<CacheSettings, 'deterministicOnly'>,
   { noStore }: CacheWishes,
 ): boolean {
-  if (noStore) return false
-  return !deterministicOnly || parameters.temperature === 0 || parameters.seed !== undefined
+  return !noStore && (!deterministicOnly || asksForOneAnswer(parameters))
 }
+
+/** Whether a request asks for the same answer each time. */
+export const asksForOneAnswer = ({ temperature, seed }: Parameters) => temperature === 0 || seed !== undefined
 
 function hit(
   outcome: CacheRecord['outcome'],

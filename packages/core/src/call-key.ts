@@ -31,12 +31,13 @@ export function createCallKeys(
     )
 
   return function keyOfCall(call) {
-    const { identity, route, headers, labels, madeBy } = call
+    const { identity, route, dialect, headers, labels, madeBy } = call
     // Models are chosen by labels; and a call that a plugin makes goes without that plugin's hooks, and waits for no call
     // that waits for it.
     const who = [tenantOf(identity, per), labels, madeBy]
     const number = seen.numberOf(call)
-    const name = number === undefined ? undefined : `${number} ${JSON.stringify([who, route, askedBy(headers)])}`
+    const name =
+      number === undefined ? undefined : `${number} ${JSON.stringify([who, route, dialect, askedBy(headers)])}`
     const before = name === undefined ? undefined : known.get(name)
     if (before !== undefined) return before
     const key = keyOf([who, versionsOf(route), modelsOf(table, route), requestOf(call)])

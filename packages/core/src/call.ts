@@ -47,6 +47,8 @@ let calls = 0
 const nobody: Identity = Object.freeze({})
 const nothing = Object.freeze({})
 
+const parse = (dialect: DialectName, body: object | Uint8Array) => dialects[dialect].parse(body)
+
 /** What calls are made with. */
 export interface CallServices extends Services {
   readonly routes: RouteTable
@@ -77,7 +79,7 @@ export function createCall(
   const { dialect = 'openai-chat', id = randomUUID(), parent, madeBy } = init
   const identity = readIdentity(init.identity ?? nobody)
   const { surface } = dialects[dialect]
-  const request = seen?.recall(dialect, init.body) ?? dialects[dialect].parse(init.body)
+  const request = (seen?.read ?? parse)(dialect, init.body)
   const route = routes.find(request.model)
   if (!route) throw modelNotFound(request.model)
   const maxCostNanoUsd = leastCost(route.maxCostNanoUsd, identity.maxCostUsd, init.maxCostUsd)

@@ -1,5 +1,6 @@
 import { createAdmission } from './admission.ts'
 import { type AnswerCache, createAnswerCache } from './answer-cache.ts'
+import { asksForOneAnswer } from './cached-calls.ts'
 import { createCallKeys } from './call-key.ts'
 import { systemClock } from './clock.ts'
 import type { RouterOptions } from './config/options.ts'
@@ -24,6 +25,7 @@ import { type SeenRequests, createSeenRequests } from './seen-requests.ts'
 import { type OpenStore, openStore } from './store/open.ts'
 import { tellOfOwnCounts } from './store/own-counts.ts'
 import { createTreasury } from './treasury.ts'
+import type { Parameters } from './types.ts'
 
 /** Everything that a router consists of. */
 export interface RouterParts {
@@ -69,7 +71,7 @@ export function createParts(options: RouterOptions, opened: Opened): RouterParts
   const connections = createConnections(clock)
   opened.add(connections.close)
   const routes = createRouteTable(options, { ...services, connections, states: createModelStates(services) })
-  const seen = options.cache || options.fingerprints ? createSeenRequests() : undefined
+  const seen = options.cache || options.fingerprints ? createSeenRequests(mayBeCachedIn(options)) : undefined
   const callKeyOf = seen && createCallKeys(options, options.cache || {}, { routes, seen })
   const cache = callKeyOf && createAnswerCache(options, { clock, events, keyOf: callKeyOf })
   opened.add(() => cache?.close())
@@ -96,6 +98,12 @@ export function createParts(options: RouterOptions, opened: Opened): RouterParts
     everyPlugin: [...new Set([...builtIns, ...plugins, ...[...routePlugins.values()].flat()])],
     rings: createRings({ builtIns, plugins, routePlugins, routes, clock, events, overdue, hookTimes }),
   }
+}
+
+/** Whether a request may be answered from a cache on any route. */
+function mayBeCachedIn({ cache, routes = {} }: RouterOptions): (parameters: Parameters) => boolean {
+  const settings = [cache, ...Object.values(routes).map((route) => route.cache)]
+  return settings.some((one) => one && one.deterministicOnly === false) ? () => true : asksForOneAnswer
 }
 
 interface Basics extends Pick<CommonServices, 'clock' | 'events'> {

@@ -1,38 +1,42 @@
 import { crc32 } from 'node:zlib'
 import { LRUCache } from 'lru-cache'
 import { bufferOf, ownBytes } from './buffer.ts'
+import { dialects } from './dialects/index.ts'
 import { JsonRequest, type RequestHead } from './dialects/json-request.ts'
-import type { Call, DialectName, Request } from './types.ts'
+import type { Call, DialectName, Parameters, Request } from './types.ts'
 
 /** What is remembered of requests may take so many bytes, and one of them so many. */
 const maximumBytes = 8 * 1024 * 1024
 const largestBytes = 1024 * 1024
-/** What one takes besides its bytes. */
+/** What a request, and each of its texts, takes besides its bytes. */
 const overheadBytes = 512
+const textBytes = 64
 
 /** Requests that were sent before, letter by letter: they need not be parsed again before somebody looks into them. */
 export interface SeenRequests {
-  /** The request that was sent, where it is remembered. */
-  recall(dialect: DialectName, sent: object | Uint8Array): Request | undefined
   /**
-   * Remembers what a call asks. Gives its number: the same for the same bytes, and never that of others; undefined for what
-   * is too large to be remembered.
+   * Reads a request in a dialect's wire format.
+   *
+   * @throws SignalboxError what the dialect's `parse` throws
    */
+  read(dialect: DialectName, sent: object | Uint8Array): Request
+  /** A number for what a call asks: the same for the same bytes, and never that of others; undefined for what is too large. */
   numberOf(call: Call): number | undefined
 }
 
 interface Seen {
   readonly number: number
   readonly sent: Buffer
-  readonly head: RequestHead
+  /** What its dialect read in these very bytes; absent where a plugin or the host wrote them. */
+  head?: RequestHead
 }
 
-/** Makes a memory of requests. */
-export function createSeenRequests(): SeenRequests {
+/** Makes a memory of requests. `mayComeAgain` says whether one that asks for this is worth remembering. */
+export function createSeenRequests(mayComeAgain: (parameters: Parameters) => boolean): SeenRequests {
   const seen = new LRUCache<string, Seen>({
     maxSize: maximumBytes,
     maxEntrySize: largestBytes,
-    sizeCalculation: ({ sent }) => sent.length + overheadBytes,
+    sizeCalculation: sizeOf,
   })
   let numbers = 0
 
@@ -41,12 +45,24 @@ export function createSeenRequests(): SeenRequests {
     return found?.sent.equals(sent) ? found : undefined
   }
 
+  function remember(name: string, sent: Buffer, head?: RequestHead): number {
+    const number = find(name, sent)?.number ?? ++numbers
+    seen.set(name, { number, sent: ownBytes(sent), ...(head && { head }) })
+    return number
+  }
+
   return {
-    recall(dialect, body) {
-      if (!(body instanceof Uint8Array) || isLarge(body)) return undefined
+    read(dialect, body) {
+      const { parse } = dialects[dialect]
+      if (!(body instanceof Uint8Array) || isLarge(body)) return parse(body)
       const sent = bufferOf(body)
-      const found = find(nameOf(dialect, sent), sent)
-      return found && new JsonRequest(found.head, { bytes: body, seenAs: found.number })
+      const name = nameOf(dialect, sent)
+      const found = find(name, sent)
+      if (found?.head) return new JsonRequest(copyOf(found.head), { sent: found.sent, seenAs: found.number })
+      const request = parse(body)
+      if (request instanceof JsonRequest && mayComeAgain(request.parameters))
+        request.seenAs = remember(name, sent, copyOf(request.head))
+      return request
     },
     numberOf({ dialect, request }) {
       if (!(request instanceof JsonRequest)) return undefined
@@ -54,11 +70,7 @@ export function createSeenRequests(): SeenRequests {
       if (isLarge(request.bytes)) return undefined
       const sent = bufferOf(request.bytes)
       const name = nameOf(dialect, sent)
-      const found = find(name, sent)
-      if (found) return found.number
-      const number = ++numbers
-      seen.set(name, { number, sent: ownBytes(sent), head: request.head })
-      return number
+      return find(name, sent)?.number ?? remember(name, sent)
     },
   }
 }
@@ -67,3 +79,14 @@ const isLarge = ({ length }: Uint8Array) => length > largestBytes - overheadByte
 
 /** Others may have the same name: it is quickly made, and says where to look. */
 const nameOf = (dialect: DialectName, sent: Buffer) => `${dialect} ${crc32(sent)}`
+
+function sizeOf({ sent, head }: Seen): number {
+  const texts = head ? [head.model, ...(head.parameters.stop ?? [])] : []
+  return texts.reduce((sum, { length }) => sum + length + textBytes, sent.length + overheadBytes)
+}
+
+/** What a plugin does to the parameters of one call is not for the next. */
+function copyOf({ model, view, parameters }: RequestHead): RequestHead {
+  const { stop } = parameters
+  return { model, view, parameters: stop ? { ...parameters, stop: [...stop] } : { ...parameters } }
+}

@@ -30,49 +30,55 @@ export interface RequestView {
 export interface RequestHead {
   readonly model: string
   readonly view: RequestView
-  readonly parameters?: Parameters
+  readonly parameters: Parameters
 }
 
 /** The body of a request, in one of its forms at least. */
 interface RequestContent {
   readonly body?: JsonBody
-  /** Bytes that can be parsed: they were before. */
   readonly bytes?: Uint8Array | undefined
+  /** Bytes that were parsed before, and that are never handed out: others have them too. */
+  readonly sent?: Buffer
   readonly seenAs?: number
 }
 
 /** A request whose body is a JSON object with a `model`. */
 export class JsonRequest implements Request {
   readonly model: string
-  /** The number by which it is remembered, where it was sent before. */
-  readonly seenAs: number | undefined
+  /** The number by which it is remembered, where it is. */
+  seenAs: number | undefined
   private readonly view: RequestView
+  private readonly sent: Buffer | undefined
   private bytesGiven: Uint8Array | undefined
   private bodyRead: JsonBody | undefined
   private messagesRead: readonly Message[] | undefined
   private parametersRead: Parameters | undefined
   private mediaRead: Media | undefined
 
-  constructor({ model, view, parameters }: RequestHead, { body, bytes, seenAs }: RequestContent) {
+  constructor(
+    { model, view, parameters }: Omit<RequestHead, 'parameters'> & Partial<RequestHead>,
+    { body, bytes, sent, seenAs }: RequestContent,
+  ) {
     this.model = model
     this.view = view
     this.parametersRead = parameters
     this.bodyRead = body
     this.bytesGiven = bytes
+    this.sent = sent
     this.seenAs = seenAs
   }
 
   /** What another one of the same bytes begins with. */
   get head(): RequestHead {
-    return { model: this.model, view: this.view, parameters: Object.freeze(this.parameters) }
+    return { model: this.model, view: this.view, parameters: this.parameters }
   }
 
   get body(): JsonBody {
-    return (this.bodyRead ??= parseJson(this.bytesGiven!) as JsonBody)
+    return (this.bodyRead ??= parseJson(this.sent!) as JsonBody)
   }
 
   get bytes(): Uint8Array {
-    return (this.bytesGiven ??= writeJson(this.bodyRead!))
+    return (this.bytesGiven ??= this.sent ? Buffer.from(this.sent) : writeJson(this.body))
   }
 
   get messages(): readonly Message[] {

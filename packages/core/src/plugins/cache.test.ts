@@ -54,6 +54,16 @@ function liveStream(signal: AbortSignal) {
   return { reply, body, end, signal }
 }
 
+describe('whoever wants a new answer', () => {
+  it('gets one of its own, at the same time too', async () => {
+    const { asked, router } = boxed()
+    const wanting = () => textOf(router.handle(ask({}, { cacheControl: 'no-cache' })))
+    const texts = await Promise.all([wanting(), wanting()])
+    expect(new Set(texts).size).toBe(2)
+    expect(asked).toHaveBeenCalledTimes(2)
+  })
+})
+
 describe('how long an answer is given', () => {
   it('is as the configuration says; afterwards it is made anew', async () => {
     const { asked, router } = boxed(undefined, { cache: { ttlMs: 1_000 } })

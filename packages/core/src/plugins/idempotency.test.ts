@@ -37,3 +37,26 @@ it('an answer that is none is not given again as one: the call may be sent again
   ])
   await router.close()
 })
+
+it('another request with a key is refused while the first is under way, and one that only wants it as a stream', async () => {
+  let answer: (() => void) | undefined
+  const held = new Promise<void>((resolve) => (answer = resolve))
+  const waiting = definePlugin({
+    name: 'waiting',
+    call: {
+      stage: 'admit',
+      async run() {
+        await held
+        return plainReply({ status: 200, ...head, body: Buffer.from('{}') })
+      },
+    },
+  })
+  const router = createRouter({ models: { a: { provider, price: false } }, plugins: [waiting] })
+  const ask = (rest: object = {}) => router.handle({ body: { model: 'a', messages: [], ...rest }, idempotencyKey: 'k' })
+  const first = ask()
+  for (const rest of [{ temperature: 1 }, { stream: true }, { stream_options: { include_usage: true } }])
+    await expect(ask(rest)).rejects.toMatchObject({ code: 'idempotency_mismatch' })
+  answer!()
+  expect((await first).status).toBe(200)
+  await router.close()
+})
