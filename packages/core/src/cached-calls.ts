@@ -43,10 +43,11 @@ export function createCachedCalls(options: CachedCallsOptions): Middleware<Call>
     })
     if (wishes.noCache) return askTogether(ask())
     const newMs = Math.min(settings.ttlMs, wishes.maximumAgeMs)
+    const askedAt = clock.wallTime()
     const answered = after(
-      answers.find(key, (answer) => ageOf(answer) <= newMs),
+      answers.find(key, (answer) => ageOf(answer, askedAt) <= newMs),
       (found) => {
-        const ageMs = found ? ageOf(found.answer) : Infinity
+        const ageMs = found ? ageOf(found.answer, askedAt) : Infinity
         const reply = found && isFresh(ageMs, settings, wishes) ? cachedReply(call, found.answer) : undefined
         if (!reply) return askTogether(ask())
         const isStale = ageMs > settings.ttlMs
@@ -136,15 +137,16 @@ export function createCachedCalls(options: CachedCallsOptions): Middleware<Call>
     }
   }
 
-  /** An answer from later than now is from before the clock was set back: how long before, nobody knows. */
-  function ageOf({ storedAt }: CachedAnswer): number {
-    return Math.abs(clock.wallTime() - storedAt)
-  }
-
   function tookOf({ record }: Call): number {
     return clock.now() - record.startedMs
   }
 }
+
+/**
+ * The age of an answer when it was asked for. One from later than that is from before the clock was set back, how long
+ * before nobody knows; or it came while others were looked for.
+ */
+const ageOf = ({ storedAt }: CachedAnswer, askedAt: number) => Math.abs(askedAt - storedAt)
 
 interface Asking {
   readonly key: string

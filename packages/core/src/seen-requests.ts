@@ -26,6 +26,7 @@ export interface SeenRequests {
 
 interface Seen {
   readonly number: number
+  readonly dialect: DialectName
   readonly sent: Buffer
   /** What its dialect read in these very bytes; absent where a plugin or the host wrote them. */
   head?: RequestHead
@@ -33,21 +34,22 @@ interface Seen {
 
 /** Makes a memory of requests. `mayComeAgain` says whether one that asks for this is worth remembering. */
 export function createSeenRequests(mayComeAgain: (parameters: Parameters) => boolean): SeenRequests {
-  const seen = new LRUCache<string, Seen>({
+  const seen = new LRUCache<number, Seen>({
     maxSize: maximumBytes,
     maxEntrySize: largestBytes,
     sizeCalculation: sizeOf,
   })
   let numbers = 0
 
-  function find(name: string, sent: Buffer): Seen | undefined {
-    const found = seen.get(name)
-    return found?.sent.equals(sent) ? found : undefined
+  // Others may have the same checksum: it is quickly made, and says where to look.
+  function find(dialect: DialectName, sent: Buffer): Seen | undefined {
+    const found = seen.get(crc32(sent))
+    return found?.dialect === dialect && found.sent.equals(sent) ? found : undefined
   }
 
-  function remember(name: string, sent: Buffer, head?: RequestHead): number {
-    const number = find(name, sent)?.number ?? ++numbers
-    seen.set(name, { number, sent: ownBytes(sent), ...(head && { head }) })
+  function remember(dialect: DialectName, sent: Buffer, head?: RequestHead): number {
+    const number = find(dialect, sent)?.number ?? ++numbers
+    seen.set(crc32(sent), { number, dialect, sent: ownBytes(sent), ...(head && { head }) })
     return number
   }
 
@@ -56,12 +58,11 @@ export function createSeenRequests(mayComeAgain: (parameters: Parameters) => boo
       const { parse } = dialects[dialect]
       if (!(body instanceof Uint8Array) || isLarge(body)) return parse(body)
       const sent = bufferOf(body)
-      const name = nameOf(dialect, sent)
-      const found = find(name, sent)
+      const found = find(dialect, sent)
       if (found?.head) return new JsonRequest(copyOf(found.head), { sent: found.sent, seenAs: found.number })
       const request = parse(body)
       if (request instanceof JsonRequest && mayComeAgain(request.parameters))
-        request.seenAs = remember(name, sent, copyOf(request.head))
+        request.seenAs = remember(dialect, sent, copyOf(request.head))
       return request
     },
     numberOf({ dialect, request }) {
@@ -69,16 +70,12 @@ export function createSeenRequests(mayComeAgain: (parameters: Parameters) => boo
       if (request.seenAs !== undefined) return request.seenAs
       if (isLarge(request.bytes)) return undefined
       const sent = bufferOf(request.bytes)
-      const name = nameOf(dialect, sent)
-      return find(name, sent)?.number ?? remember(name, sent)
+      return find(dialect, sent)?.number ?? remember(dialect, sent)
     },
   }
 }
 
 const isLarge = ({ length }: Uint8Array) => length > largestBytes - overheadBytes
-
-/** Others may have the same name: it is quickly made, and says where to look. */
-const nameOf = (dialect: DialectName, sent: Buffer) => `${dialect} ${crc32(sent)}`
 
 function sizeOf({ sent, head }: Seen): number {
   const texts = head ? [head.model, ...(head.parameters.stop ?? [])] : []

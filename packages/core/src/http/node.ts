@@ -1,4 +1,4 @@
-import { isUtf8 } from 'node:buffer'
+import { isAscii, isUtf8 } from 'node:buffer'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { bufferOf } from '../buffer.ts'
 import { dialects } from '../dialects/index.ts'
@@ -85,10 +85,12 @@ const largestJoinedBytes = 64 * 1024
 /**
  * Ends a response with its whole body. Node joins a text with the head and writes both at once, where it gathers bytes and
  * head in a list: half of all that an answer costs. What stands in between, such as an adapter to a cloud's functions,
- * takes a text for UTF-8, whatever the encoding given with it.
+ * takes a text for UTF-8, whatever the encoding given with it: of ASCII it is the same, and Node writes that faster.
  */
 function endWith(res: ServerResponse, body: Uint8Array): void {
-  if (body.length <= largestJoinedBytes && isUtf8(body)) res.end(bufferOf(body).toString(), 'utf8')
+  if (body.length > largestJoinedBytes) res.end(body)
+  else if (isAscii(body)) res.end(bufferOf(body).toString('latin1'), 'latin1')
+  else if (isUtf8(body)) res.end(bufferOf(body).toString(), 'utf8')
   else res.end(body)
 }
 
