@@ -62,7 +62,7 @@ export function createSeenRequests(mayComeAgain: (parameters: Parameters) => boo
       if (found?.head) return new JsonRequest(copyOf(found.head), { sent: found.sent, seenAs: found.number })
       const request = parse(body)
       if (request instanceof JsonRequest && mayComeAgain(request.parameters))
-        request.seenAs = remember(dialect, sent, copyOf(request.head))
+        request.seenAs = remember(dialect, sent, copyOf(request))
       return request
     },
     numberOf({ dialect, request }) {

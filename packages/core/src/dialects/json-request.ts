@@ -47,7 +47,7 @@ export class JsonRequest implements Request {
   readonly model: string
   /** The number by which it is remembered, where it is. */
   seenAs: number | undefined
-  private readonly view: RequestView
+  readonly view: RequestView
   private readonly sent: Buffer | undefined
   private bytesGiven: Uint8Array | undefined
   private bodyRead: JsonBody | undefined
@@ -66,11 +66,6 @@ export class JsonRequest implements Request {
     this.bytesGiven = bytes
     this.sent = sent
     this.seenAs = seenAs
-  }
-
-  /** What another one of the same bytes begins with. */
-  get head(): RequestHead {
-    return { model: this.model, view: this.view, parameters: this.parameters }
   }
 
   get body(): JsonBody {

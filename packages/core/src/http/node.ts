@@ -88,10 +88,9 @@ const largestJoinedBytes = 64 * 1024
  * takes a text for UTF-8, whatever the encoding given with it: of ASCII it is the same, and Node writes that faster.
  */
 function endWith(res: ServerResponse, body: Uint8Array): void {
-  if (body.length > largestJoinedBytes) res.end(body)
+  if (body.length > largestJoinedBytes || !isUtf8(body)) res.end(body)
   else if (isAscii(body)) res.end(bufferOf(body).toString('latin1'), 'latin1')
-  else if (isUtf8(body)) res.end(bufferOf(body).toString(), 'utf8')
-  else res.end(body)
+  else res.end(bufferOf(body).toString(), 'utf8')
 }
 
 /** The last event of a stream that a plugin broke: a refusal in the plugin's words. What else broke it is logged. */
