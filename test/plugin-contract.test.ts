@@ -86,6 +86,11 @@ const brokenStrategies = {
     rank: `(call, models) => models`,
     observe: `({ type, labels }) => { if (type === 'rated') labels.none.length }`,
   },
+  unrated: {
+    tells: 'takes in how answers and ratings were',
+    rank: `(call, models) => models`,
+    router: `{ plugins: [guard('closed', () => { throw refuse('No.') })] }`,
+  },
 }
 
 /** Layers of the cache that break theirs: what they do at `get` and `set`, over a map. */
@@ -167,12 +172,12 @@ beforeAll(async () => {
   const suites = Object.entries(broken).map(
     ([name, { hook }]) => `pluginContract(() => ({ name: '${name}', call: ${hook} }))`,
   )
-  const strategies = Object.entries<{ rank: string; observe?: string }>(brokenStrategies).map(
-    ([name, { rank, observe = '() => undefined' }]) =>
-      `strategyContract(() => ({ name: '${name}', rank: ${rank}, observe: ${observe} }))`,
+  const strategies = Object.entries<{ rank: string; observe?: string; router?: string }>(brokenStrategies).map(
+    ([name, { rank, observe = '() => undefined', router = '{}' }]) =>
+      `strategyContract(() => ({ name: '${name}', rank: ${rank}, observe: ${observe} }), { router: ${router} })`,
   )
   const imports = [
-    `import { cacheLayer, plainReply, readBody, streamOf } from '@signalbox/core'`,
+    `import { cacheLayer, guard, plainReply, readBody, refuse, streamOf } from '@signalbox/core'`,
     `import { cacheLayerContract, pluginContract, strategyContract } from '@signalbox/testkit/plugin'`,
     'let turns = 0',
     'let asked',

@@ -9,7 +9,7 @@ const tickMs = 10
 function stolenMs(): number {
   try {
     const [, , , , , , , , steal] = readFileSync('/proc/stat', 'latin1').split('\n', 1)[0]!.split(/\s+/).map(Number)
-    return steal! * tickMs
+    return (steal ?? 0) * tickMs
   } catch {
     return 0
   }
