@@ -177,8 +177,8 @@ function routerOf(parts: RouterParts, opened: Opened): Router {
       handle: async (init) => begin({ ...init, identity }).reply,
     }),
     async explain(init) {
-      const made = { ...services, routes, policy, random: Math.random }
-      const call = createCall(init, made, { end: new AbortController() })
+      const callServices = { ...services, routes, policy, random: Math.random }
+      const call = createCall(init, callServices, { end: new AbortController() })
       await rings.decide(call).catch((error: unknown) => {
         // Once it is decided, whoever reads an answer finds none: that is no failure of the decision.
         if (!call.record.facts) throw error
@@ -220,7 +220,7 @@ function createCalls(
   { services, routes, seen, rings, policy }: RouterParts,
   lifetime: Lifetime,
 ): { begin: Start; start: Start } {
-  const made: CallServices = { ...services, routes, seen, policy }
+  const callServices: CallServices = { ...services, routes, seen, policy }
 
   async function run(call: Call, left: () => void): Promise<Reply> {
     try {
@@ -241,7 +241,7 @@ function createCalls(
   function start(init: CallInit, madeFor?: Call): BegunCall {
     const active = lifetime.enter(init)
     try {
-      const call = createCall(init, made, { end: active.end, madeFor })
+      const call = createCall(init, callServices, { end: active.end, madeFor })
       return { record: call.record, reply: run(call, active.left) }
     } catch (error) {
       active.left()

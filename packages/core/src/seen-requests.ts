@@ -29,7 +29,7 @@ interface Seen {
   readonly dialect: DialectName
   readonly sent: Buffer
   /** What its dialect read in these very bytes; absent where a plugin or the host wrote them. */
-  head?: RequestHead
+  readonly head?: RequestHead
 }
 
 /** Makes a memory of requests. `mayComeAgain` says whether one that asks for this is worth remembering. */
