@@ -1,4 +1,5 @@
 import { type Clock, createKeepAlive } from './clock.ts'
+import { type Listed, Roster } from './roster.ts'
 
 /** How a caller ends its call: by a controller of its own, which is then the call's too, or by a signal. */
 interface Caller {
@@ -7,7 +8,7 @@ interface Caller {
 }
 
 /** A call that has begun and not ended. */
-interface Active {
+interface Active extends Listed {
   /** Aborted when the caller leaves, or when the router cuts what takes too long. */
   readonly end: AbortController
   /** The call has ended. */
@@ -26,7 +27,7 @@ export interface Lifetime {
 
 /** Makes a lifetime. `end` is told whether every call has ended. */
 export function createLifetime(clock: Clock, end: (drained: boolean) => Promise<void>): Lifetime {
-  const active = new Set<Active>()
+  const active = new Roster<Active>()
   // A call may wait for a timer alone, as before it is tried again, and no timer of a clock keeps the process alive.
   const keepAlive = createKeepAlive()
   let closing: Promise<void> | undefined
@@ -56,6 +57,7 @@ export function createLifetime(clock: Clock, end: (drained: boolean) => Promise<
     enter({ signal, end: controller = new AbortController() }) {
       const unfollow = signal && signal !== controller.signal && follow(signal, controller)
       const one: Active = {
+        place: -1,
         end: controller,
         left() {
           if (unfollow) unfollow()

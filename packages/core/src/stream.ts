@@ -64,9 +64,11 @@ export class PushStream implements ByteStream {
   to(sink: Sink): Promise<void> {
     return new Promise<void>((resolve) => {
       this.take()
-      this.wake = () => {
+      // By name: V8 puts a function that is written right into a property into the old space, with all that it refers to.
+      const finish = () => {
         if (this.over && this.queue.length === 0) resolve()
       }
+      this.wake = finish
       const waiting = this.queue
       this.queue = []
       this.queuedBytes = 0
