@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { seededRandom } from './clock.ts'
 import { dialects } from './dialects/index.ts'
+import { JsonRequest } from './dialects/json-request.ts'
 import { SignalboxError } from './errors.ts'
+import { newId } from './new-id.ts'
 import { nanoUsdOf } from './money/usd.ts'
 import { readIdentity } from './identity.ts'
 import { createRecord } from './record.ts'
@@ -13,6 +15,8 @@ import type { Call, DialectName, Identity, Logger, Services } from './types.ts'
 export interface CallInit {
   /** The request in the dialect's wire format: an object, or the bytes of one. */
   readonly body: object | Uint8Array
+  /** Whether nobody writes into the memory of `body` any more: what was parsed of it is then not kept beside it for as long as an answer is streamed. @default false */
+  readonly ownsBody?: boolean
   /** @default 'openai-chat' */
   readonly dialect?: DialectName | undefined
   /** @default nobody in particular */
@@ -76,10 +80,11 @@ export function createCall(
   { routes, seen, clock, random, logger, policy }: CallServices,
   { end, madeFor }: CallTies,
 ): Call {
-  const { dialect = 'openai-chat', id = randomUUID(), parent, madeBy } = init
+  const { dialect = 'openai-chat', id = newId(), parent, madeBy } = init
   const identity = readIdentity(init.identity ?? nobody)
   const { surface } = dialects[dialect]
   const request = (seen?.read ?? parse)(dialect, init.body)
+  if (init.ownsBody && request instanceof JsonRequest) request.isOurs = init.body instanceof Uint8Array
   const route = routes.find(request.model)
   if (!route) throw modelNotFound(request.model)
   const maxCostNanoUsd = leastCost(route.maxCostNanoUsd, identity.maxCostUsd, init.maxCostUsd)

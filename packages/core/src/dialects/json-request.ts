@@ -47,6 +47,8 @@ export class JsonRequest implements Request {
   readonly model: string
   /** The number by which it is remembered, where it is. */
   seenAs: number | undefined
+  /** Whether nobody else writes into the memory that its bytes came in. */
+  isOurs = false
   readonly view: RequestView
   private readonly sent: Buffer | undefined
   private bytesGiven: Uint8Array | undefined
@@ -69,7 +71,7 @@ export class JsonRequest implements Request {
   }
 
   get body(): JsonBody {
-    return (this.bodyRead ??= parseJson(this.sent!) as JsonBody)
+    return (this.bodyRead ??= parseJson((this.sent ?? this.bytesGiven)!) as JsonBody)
   }
 
   get bytes(): Uint8Array {
@@ -119,6 +121,12 @@ export class JsonRequest implements Request {
       patch[fields.find((field) => field in this.body) ?? first] = value
     }
     return this.with(patch)
+  }
+
+  /** Lets go of what can be read again from bytes that stay as they are. */
+  forget(): void {
+    if (!this.isOurs && !this.sent) return
+    this.bodyRead = this.messagesRead = this.mediaRead = undefined
   }
 
   /** The bytes with these fields written into them; the request itself stays as it is. */

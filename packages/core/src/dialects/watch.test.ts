@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest'
 import type { Dialect } from './dialect.ts'
 import { openaiChat } from './openai-chat/index.ts'
 import { defaultMaxEventBytes } from './sse.ts'
-import { StreamWatch, type WatchOptions } from './watch.ts'
+import { StreamWatch, type WatchOptions, type WatchedStream } from './watch.ts'
 
 const bytes = (text: string) => Buffer.from(text)
 const sse = (value: unknown) => `data: ${typeof value === 'string' ? value : JSON.stringify(value)}\n\n`
@@ -18,9 +18,12 @@ const usageOnly = sse({ id: 'c', object: 'chat.completion.chunk', choices: [], u
 const done = sse('[DONE]')
 const error = sse({ error: { message: 'overloaded', type: 'server_error', code: 'server_is_overloaded' } })
 
-function watching(options: Partial<WatchOptions> = {}, dialect: Dialect = openaiChat) {
+function watching(
+  { redact = (event) => event, ...options }: Partial<WatchOptions & WatchedStream> = {},
+  dialect: Dialect = openaiChat,
+) {
   const onMalformed = vi.fn<() => void>()
-  const watch = new StreamWatch(dialect, { stripUsage: true, redact: (event) => event, onMalformed, ...options })
+  const watch = new StreamWatch(dialect, { redact, onMalformed }, { stripUsage: true, ...options })
   const out: Uint8Array[] = []
   const push = (text: string | Uint8Array) => {
     const given = watch.push(typeof text === 'string' ? bytes(text) : text)

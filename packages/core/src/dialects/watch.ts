@@ -7,12 +7,17 @@ import { SseFramer, defaultMaxEventBytes, parseEvent } from './sse.ts'
 export interface WatchOptions {
   /** Takes usage-only events out: the caller did not ask for them. */
   readonly stripUsage: boolean
-  /** Takes secrets out of an event that reports an error. */
-  readonly redact: (event: Uint8Array) => Uint8Array
-  readonly onMalformed: () => void
   /** How many answers the caller asked for at once: the stream is finished when all of them are. @default 1 */
   readonly choices?: number | undefined
   readonly maxEventBytes?: number
+}
+
+/** Who has a stream watched. */
+export interface WatchedStream {
+  /** Takes secrets out of an event that reports an error. */
+  redact(event: Uint8Array): Uint8Array
+  /** Hears of an event that could not be read, and was passed on as it came. */
+  onMalformed(): void
 }
 
 /** Kinds that carry something of the answer, and so commit it. */
@@ -46,6 +51,7 @@ export class StreamWatch {
 
   private readonly framer = new SseFramer()
   private readonly dialect: Dialect
+  private readonly watched: WatchedStream
   private readonly options: WatchOptions
   /** Bytes of a delta around its text, as the last one that was read had them. */
   private envelopeBytes = 0
@@ -54,8 +60,9 @@ export class StreamWatch {
   private finishedChoices: Set<number> | undefined
   private out: Uint8Array[] = []
 
-  constructor(dialect: Dialect, options: WatchOptions) {
+  constructor(dialect: Dialect, watched: WatchedStream, options: WatchOptions) {
     this.dialect = dialect
+    this.watched = watched
     this.options = options
   }
 
@@ -124,7 +131,7 @@ export class StreamWatch {
     if (read.kind === 'malformed') this.noteMalformed()
     if (read.kind === 'error') this.error = read.error
     if (this.malformed || (read.kind === 'usage' && this.options.stripUsage)) return
-    this.out.push(read.kind === 'error' ? this.options.redact(event) : event)
+    this.out.push(read.kind === 'error' ? this.watched.redact(event) : event)
   }
 
   private noteFinish(choices: readonly number[]): void {
@@ -144,7 +151,7 @@ export class StreamWatch {
   }
 
   private noteMalformed(): void {
-    if (this.committed) this.options.onMalformed()
+    if (this.committed) this.watched.onMalformed()
     else this.malformed = true
   }
 

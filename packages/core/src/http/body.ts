@@ -110,6 +110,7 @@ function read(req: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
     const finish = () => {
       over = true
       resolve(bytesOf(chunks))
+      chunks.length = 0
     }
     const leave = () => {
       if (!over) reject(brokeOff())

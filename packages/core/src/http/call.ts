@@ -25,6 +25,7 @@ export async function answerCall(
   const idempotencyKey = request.header('idempotency-key')
   const { record, reply } = router.begin({
     body: sent,
+    ownsBody: true,
     dialect,
     id,
     identity,

@@ -24,9 +24,9 @@ export interface FaceRequest {
   /** Whether all of the body has come, so that the connection can be used again. */
   bodyIsComplete(): boolean
   /** The host's own id for the request, where it has one. */
-  readonly id?: string
+  readonly id?: string | undefined
   /** The host's logger for the request, or else the router's. */
-  readonly log?: Logger
+  readonly log?: Logger | undefined
 }
 
 /** An answer as the face gives it. */

@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto'
 import { shown } from '../config/fault.ts'
 import { dialects } from '../dialects/index.ts'
 import { SignalboxError } from '../errors.ts'
+import { newId } from '../new-id.ts'
 import type { CallRecord } from '../record.ts'
 import type { Router } from '../router.ts'
 import type { DialectName } from '../types.ts'
@@ -135,7 +135,7 @@ const saneId = /^[\w.:@/+=-]{1,200}$/
 function requestId(request: FaceRequest): string {
   const callers = request.header('x-request-id')
   if (callers !== undefined && saneId.test(callers)) return callers
-  return request.id !== undefined && saneId.test(request.id) ? request.id : randomUUID()
+  return request.id !== undefined && saneId.test(request.id) ? request.id : newId()
 }
 
 function localPath(path: string): string {

@@ -33,9 +33,9 @@ export function parserErrorAnswer(error: unknown, asked?: AskedRequest): HostAns
 }
 
 /** The dialect that is spoken at a path, wherever the router is mounted. */
-function dialectAt({ path, header }: AskedRequest): DialectName {
-  const named = Object.values(dialects).find((dialect) => path.endsWith(dialect.path))
-  return named?.name ?? dialectOfCaller({ header })
+function dialectAt(asked: AskedRequest): DialectName {
+  const named = Object.values(dialects).find((dialect) => asked.path.endsWith(dialect.path))
+  return named?.name ?? dialectOfCaller(asked)
 }
 
 function parserError(error: unknown): SignalboxError | undefined {

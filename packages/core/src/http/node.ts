@@ -4,7 +4,7 @@ import { bufferOf } from '../buffer.ts'
 import { dialects } from '../dialects/index.ts'
 import { brokenOff } from '../errors.ts'
 import type { Router } from '../router.ts'
-import type { Identity, Logger } from '../types.ts'
+import type { ByteStream, Identity, Logger } from '../types.ts'
 import { type ParsedRequest, bodyOf } from './body.ts'
 import type { Endpoint, Face, FaceRequest } from './contract.ts'
 import { errorStatuses } from './errors.ts'
@@ -25,27 +25,59 @@ export interface HostRequest {
  * ended by the host before it was answered.
  */
 export function faceRequest(face: Face, req: ParsedRequest, res: ServerResponse, host: HostRequest): FaceRequest {
-  const end = new AbortController()
-  const log = isLogger(host.log) ? host.log : face.logger
-  res.on('close', () => {
-    if (!res.writableFinished || !request.isAnswered) end.abort(callerLeft)
-  })
-  const request: FaceRequest = {
-    method: req.method ?? 'GET',
-    url: req.url,
-    header: (name) => headerOf(req, name),
-    // In HTTP/2 the connection is not the request's alone, and goes on whatever becomes of one body.
-    bodyIsComplete: () => req.complete || req.readableEnded || req.httpVersionMajor > 1,
-    body: () => bodyOf(req, host.parsedBody, face.maxRequestBytes),
-    identify: host.identify,
-    authorise: host.authorise,
-    signal: end.signal,
-    end,
-    isAnswered: false,
-    ...(typeof host.id === 'string' && { id: host.id }),
-    ...(log && { log }),
+  return new NodeRequest(face, req, res, host)
+}
+
+class NodeRequest implements FaceRequest {
+  readonly method: string
+  readonly url: string | undefined
+  readonly end = new AbortController()
+  readonly id: string | undefined
+  readonly log: Logger | undefined
+  isAnswered = false
+  private readonly req: ParsedRequest
+  private readonly host: HostRequest
+  private readonly maxBytes: number
+
+  constructor(face: Face, req: ParsedRequest, res: ServerResponse, host: HostRequest) {
+    this.method = req.method ?? 'GET'
+    this.url = req.url
+    this.id = typeof host.id === 'string' ? host.id : undefined
+    this.log = isLogger(host.log) ? host.log : face.logger
+    this.req = req
+    this.host = host
+    this.maxBytes = face.maxRequestBytes
+    res.on('close', () => {
+      if (!res.writableFinished || !this.isAnswered) this.end.abort(callerLeft)
+    })
   }
-  return request
+
+  get signal(): AbortSignal {
+    return this.end.signal
+  }
+
+  get authorise(): HostRequest['authorise'] {
+    return this.host.authorise
+  }
+
+  header(name: string): string | undefined {
+    const value = this.req.headers[name]
+    return Array.isArray(value) ? value[0] : value
+  }
+
+  bodyIsComplete(): boolean {
+    const { req } = this
+    // In HTTP/2 the connection is not the request's alone, and goes on whatever becomes of one body.
+    return req.complete || req.readableEnded || req.httpVersionMajor > 1
+  }
+
+  body(): ReturnType<FaceRequest['body']> {
+    return bodyOf(this.req, this.host.parsedBody, this.maxBytes)
+  }
+
+  identify(): ReturnType<FaceRequest['identify']> {
+    return this.host.identify()
+  }
 }
 
 /** Ready made, because making an error costs far more than aborting with one. */
@@ -68,15 +100,19 @@ export async function answerNode(
     return
   }
   res.writeHead(answer.status, answer.headers)
-  res.on('close', () => answer.cancel())
+  const giveUp = () => answer.cancel()
+  res.on('close', giveUp)
   // Of writing on where the host has ended the response itself. Unheard, it would end the process.
-  res.on('error', () => answer.cancel())
-  try {
-    await answer.body.to(res)
-  } catch (error) {
-    res.write(brokenStream(endpoint, error, request.log))
-  }
-  res.end()
+  res.on('error', giveUp)
+  return pour(answer.body, res, (error) => brokenStream(endpoint, error, request.log))
+}
+
+/** Writes a stream to its end. What waits for a promise by `then` keeps less, for as long as it lasts, than a suspended function. */
+function pour(body: ByteStream, res: ServerResponse, lastEvent: (error: unknown) => Uint8Array): Promise<void> {
+  return new Promise<void>((resolve) => resolve(body.to(res))).then(
+    () => void res.end(),
+    (error: unknown) => void res.end(lastEvent(error)),
+  )
 }
 
 /** Bodies beyond this go out beside their head: to copy them costs more than to write twice. */
@@ -138,11 +174,6 @@ function pathOf(url: string): string {
   const query = url.indexOf('?')
   const path = query < 0 ? url : url.slice(0, query)
   return path.startsWith('/') ? path : path.replace(/^https?:\/\/[^/]*/i, '')
-}
-
-function headerOf(req: IncomingMessage, name: string): string | undefined {
-  const value = req.headers[name]
-  return Array.isArray(value) ? value[0] : value
 }
 
 const isLogger = (value: unknown): value is Logger =>

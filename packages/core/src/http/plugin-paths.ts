@@ -39,7 +39,8 @@ interface Asked {
 }
 
 async function answerPath(plugin: string, path: PluginPath, { request, rest, identity }: Asked): Promise<FaceAnswer> {
-  const { method, signal, header } = request
+  const { method, signal } = request
+  const header = (name: string) => request.header(name)
   const query = new URLSearchParams((request.url ?? '').split('?', 2)[1])
   let sent: ReturnType<FaceRequest['body']> | undefined
   const body = () => (sent ??= request.body())

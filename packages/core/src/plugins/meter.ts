@@ -3,7 +3,7 @@ import type { EventBus } from '../events.ts'
 import { type UnitPrices, costNanoUsd, inputTokensOf, pricesFor } from '../money/price.ts'
 import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
-import { type AttemptRecord, outcomesOfEnds } from '../record.ts'
+import { type AttemptRecord, type CallRecord, outcomesOfEnds } from '../record.ts'
 import type { Attempt, Usage } from '../types.ts'
 
 /** Writes every attempt into the call's record with what it used and cost, tells of it, and raises the operator's alerts. */
@@ -14,37 +14,35 @@ export function meter({ clock, events, prices }: BuiltInServices): Plugin {
       stage: 'meter',
       run(attempt, next) {
         const { record } = attempt.call
-        const since = () => clock.now() - record.startedMs
         const entry: AttemptRecord = {
           model: attempt.candidate.name,
           provider: attempt.candidate.provider,
           number: attempt.number,
-          startedMs: since(),
+          startedMs: since(record),
           outcome: 'pending',
         }
         record.attempts.push(entry)
         if (attempt.held) attempt.held.entry = entry
-        const charge = (usage: Usage, estimated: boolean) => bill(entry, { usage, estimated }, attempt)
         if (events.heard('attempt.started')) events.emit('attempt.started', { record, attempt: entry })
         return next(attempt).then(
           (reply) => {
-            entry.committedMs = since()
+            entry.committedMs = since(record)
             entry.outcome = 'ok'
             entry.status = reply.status
             void reply.ended.then((ended) => {
-              entry.endedMs = since()
+              entry.endedMs = since(record)
               entry.outcome = outcomesOfEnds[ended.how]
-              charge(ended.usage, ended.estimated)
+              bill(entry, ended, attempt)
               if (events.heard('attempt.ended')) events.emit('attempt.ended', { record, attempt: entry })
             })
             return reply
           },
           (error: unknown) => {
-            entry.endedMs = since()
+            entry.endedMs = since(record)
             entry.outcome = isSignalboxError(error) ? error.code : 'internal_error'
             if (isSignalboxError(error)) {
               explain(entry, error)
-              if (error.billed) charge(error.billed.usage, error.billed.estimated)
+              if (error.billed) bill(entry, error.billed, attempt)
             }
             if (events.heard('attempt.ended')) events.emit('attempt.ended', { record, attempt: entry, error })
             if (isSignalboxError(error)) alert(error, attempt, events)
@@ -54,6 +52,10 @@ export function meter({ clock, events, prices }: BuiltInServices): Plugin {
       },
     },
   })
+
+  function since({ startedMs }: CallRecord): number {
+    return clock.now() - startedMs
+  }
 
   /** Charges at the price that held when the attempt began: it may have changed since. */
   function bill(entry: AttemptRecord, { usage, estimated }: Billed, { call, held }: Attempt): void {

@@ -1,14 +1,16 @@
 /* oxlint-disable unicorn/consistent-function-scoping -- what a test hands in stands in the test */
 import { getEventListeners } from 'node:events'
+import { constants, deflateRawSync, gzipSync } from 'node:zlib'
 import { type FakeClock, createFakeClock } from '@signalbox/testkit'
 import type { Dispatcher } from 'undici'
-import { beforeEach, describe, expect, it, vi } from 'vitest'
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import type { CallInit } from '../call.ts'
 import type { OpenAiCompatibleModelOptions } from '../config/options.ts'
 import type { SignalboxError } from '../errors.ts'
-import type { Plugin } from '../plugin.ts'
+import { type Plugin, definePlugin } from '../plugin.ts'
 import { readBody } from '../reply.ts'
-import { createRouter } from '../router.ts'
-import type { ByteStream, Reply } from '../types.ts'
+import { type Router, createRouter } from '../router.ts'
+import type { ByteStream, Call, Reply } from '../types.ts'
 
 let clock: FakeClock
 
@@ -52,13 +54,18 @@ class Upstream {
     return this
   }
 
-  data(text: string) {
-    this.handler.onResponseData?.(this.controller, Buffer.from(text))
+  data(sent: string | Buffer) {
+    this.handler.onResponseData?.(this.controller, typeof sent === 'string' ? Buffer.from(sent) : sent)
     return this
   }
 
   end() {
     this.handler.onResponseEnd?.(this.controller, {})
+    return this
+  }
+
+  breakOff() {
+    this.handler.onResponseError?.(this.controller, new Error('reset'))
     return this
   }
 
@@ -281,6 +288,40 @@ describe('a stream', () => {
     expect(clock.pendingTimers()).toBe(0)
   })
 
+  it.each([
+    { broken: 'cannot be unpacked any further', rest: Buffer.from('no more of it') },
+    { broken: 'grows without end', rest: deflateRawSync(Buffer.alloc(16 * 1024 * 1024, ' ')) },
+  ])('that $broken is broken off at once, and its upstream is given up', async ({ rest }) => {
+    const { router, requests } = setUp()
+    const answer = router.handle(ask({ stream: true }))
+    await clock.settle()
+    const opening = gzipSync(chunk('one'), { finishFlush: constants.Z_SYNC_FLUSH })
+    requests[0]!.head(200, { 'content-type': 'text/event-stream', 'content-encoding': 'gzip' }).data(opening)
+    const reply = await answer
+    const text = textOf(reply)
+    requests[0]!.data(rest)
+    expect(await text).toMatch(/"code":"stream_interrupted"\}\}\n\n$/)
+    expect(await reply.ended).toMatchObject({ how: 'cut' })
+    expect(requests[0]!.aborted).toBe(true)
+    expect(clock.pendingTimers()).toBe(0)
+  })
+
+  it('leaves its connection a moment after its last word, and gives it up then', async () => {
+    const { reply, upstream } = await begun()
+    const [ended, broken] = [await begun(), await begun()]
+    for (const one of [upstream, ended.upstream, broken.upstream]) one.data(finish).data(done)
+    expect((await reply.ended).how).toBe('complete')
+    ended.upstream.end()
+    broken.upstream.breakOff()
+    expect(clock.pendingTimers()).toBe(1)
+    await clock.advance(999)
+    expect(upstream.aborted).toBe(false)
+    await clock.advance(1)
+    expect(upstream.aborted).toBe(true)
+    expect(ended.upstream.aborted).toBe(false)
+    expect(clock.pendingTimers()).toBe(0)
+  })
+
   it('is given up when its reader stops, and when it is cancelled', async () => {
     const left = await begun()
     for await (const bytes of left.reply.body as ByteStream) if (bytes) break
@@ -290,6 +331,72 @@ describe('a stream', () => {
     cancelled.reply.cancel()
     expect(cancelled.upstream.aborted).toBe(true)
     expect(clock.pendingTimers()).toBe(0)
+  })
+
+  describe('keeps of its request', () => {
+    /** A stream that has begun, with the call behind it, and how often its request was parsed. */
+    async function begunWith<T>(init: Partial<CallInit>, askBy: (router: Router, asked: CallInit) => Promise<T>) {
+      let call: Call | undefined
+      const keeping = definePlugin({
+        name: 'keeping',
+        call: {
+          run: (given, next) => {
+            call = given
+            return next(given)
+          },
+        },
+      })
+      const { router, requests } = setUp({}, [keeping])
+      const parse = vi.spyOn(JSON, 'parse')
+      onTestFinished(() => parse.mockRestore())
+      const body = Buffer.from(
+        JSON.stringify({ model: 'a', stream: true, messages: [{ role: 'user', content: 'mark' }] }),
+      )
+      const answer = askBy(router, { body, ...init })
+      await vi.waitFor(() => expect(requests).toHaveLength(1))
+      requests[0]!.stream().data(chunk('one'))
+      const reply = await answer
+      const parsings = () => parse.mock.calls.filter(([text]) => text.includes('mark')).length
+      return { body, call: call!, parsings, reply }
+    }
+
+    const inProcess = (router: Router, asked: CallInit) => router.handle(asked)
+
+    it('its bytes alone, where it came over HTTP', async () => {
+      const { call, parsings, reply } = await begunWith({}, (router, { body }) =>
+        router.fetch('http://host/v1/chat/completions', { method: 'POST', body: body as Uint8Array<ArrayBuffer> }),
+      )
+      expect(call.request.messages).toEqual([{ role: 'user', text: 'mark' }])
+      expect(parsings()).toBe(2)
+      await reply.body?.cancel()
+    })
+
+    it('its bytes alone, where those are its own: it can be parsed again', async () => {
+      const { call, parsings, reply } = await begunWith({ ownsBody: true }, inProcess)
+      expect(parsings()).toBe(1)
+      expect(call.request.messages).toEqual([{ role: 'user', text: 'mark' }])
+      expect(call.request.body).toMatchObject({ model: 'a', stream: true })
+      expect(parsings()).toBe(2)
+      reply.cancel()
+      expect((await reply.ended).usage.inputTokens).toBeGreaterThan(0)
+    })
+
+    it('what was parsed, where its bytes are in memory of the host, which may use that again', async () => {
+      const { body, call, parsings, reply } = await begunWith({}, inProcess)
+      body.fill(0)
+      expect(call.request.messages).toEqual([{ role: 'user', text: 'mark' }])
+      expect(parsings()).toBe(1)
+      reply.cancel()
+      expect((await reply.ended).usage.inputTokens).toBeGreaterThan(0)
+    })
+
+    it('what it was given as an object', async () => {
+      const given = { model: 'a', stream: true, messages: [{ role: 'user', content: 'mark' }] }
+      const { call, parsings, reply } = await begunWith({ body: given, ownsBody: true }, inProcess)
+      expect(call.request.body).toBe(given)
+      expect(parsings()).toBe(0)
+      reply.cancel()
+    })
   })
 
   it('holds its upstream while nobody reads', async () => {

@@ -1,7 +1,8 @@
 import type { Dispatcher } from 'undici'
 import type { Clock, Timer } from '../clock.ts'
 import type { ProviderError } from '../dialects/dialect.ts'
-import { StreamWatch } from '../dialects/watch.ts'
+import { JsonRequest } from '../dialects/json-request.ts'
+import { StreamWatch, type WatchedStream } from '../dialects/watch.ts'
 import { type Billed, SignalboxError } from '../errors.ts'
 import { bytesOf, plainReply, streamReply } from '../reply.ts'
 import { redactBytes } from '../secrets.ts'
@@ -40,7 +41,7 @@ interface Outcome {
 
 type Phase = 'waiting' | 'refusal' | 'plain' | 'opening' | 'streaming' | 'over'
 
-class Exchange implements Dispatcher.DispatchHandler, StreamSource {
+class Exchange implements Dispatcher.DispatchHandler, StreamSource, WatchedStream {
   private phase: Phase = 'waiting'
   private readonly attempt: Attempt
   private readonly options: ExchangeOptions
@@ -134,7 +135,8 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource {
       this.decoder = createDecoder(String(encoding), this.options.maxResponseBytes, {
         onData: (chunk) => this.take(chunk),
         onEnd: () => this.finishBody(),
-        onError: (reason, cause) => this.fail(this.bad(reason, cause)),
+        onError: (reason, cause) =>
+          this.phase === 'streaming' ? this.stream.cut() : this.fail(this.bad(reason, cause)),
       })
       if (!this.decoder) return this.fail(this.bad('content_encoding'))
     }
@@ -163,12 +165,13 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource {
   }
 
   onResponseEnd(): void {
-    if (this.decoder) this.decoder.end()
+    if (this.phase === 'over') this.clock.clearTimeout(this.timer)
+    else if (this.decoder) this.decoder.end()
     else this.finishBody()
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
-    if (this.phase === 'over') return
+    if (this.phase === 'over') return this.clock.clearTimeout(this.timer)
     if (this.phase === 'streaming') return this.stream.cut()
     const isEarly = this.clock.now() - this.sentMs < agedShowsMs
     if (isEarly && !this.answered && !this.resent && this.options.fresh && endedReusedConnection(error))
@@ -247,19 +250,24 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource {
   // The stream.
 
   private openStream(): void {
-    const { attempt } = this
-    const { dialect, events } = this.options
-    this.watch = new StreamWatch(dialect, {
-      stripUsage: !dialect.wantsUsage(attempt.call.request),
-      choices: attempt.call.request.parameters.choices,
-      redact: (event) => redactBytes(event, this.outgoing.secrets),
-      onMalformed: () =>
-        events.emit('warning', {
-          kind: 'malformed_event',
-          model: this.model,
-          callId: attempt.call.id,
-          message: 'An event of a stream could not be read and was passed on as it came',
-        }),
+    const { request } = this.attempt.call
+    const { dialect } = this.options
+    this.watch = new StreamWatch(dialect, this, {
+      stripUsage: !dialect.wantsUsage(request),
+      choices: request.parameters.choices,
+    })
+  }
+
+  redact(event: Uint8Array): Uint8Array {
+    return redactBytes(event, this.outgoing.secrets)
+  }
+
+  onMalformed(): void {
+    this.options.events.emit('warning', {
+      kind: 'malformed_event',
+      model: this.model,
+      callId: this.attempt.call.id,
+      message: 'An event of a stream could not be read and was passed on as it came',
     })
   }
 
@@ -291,8 +299,11 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource {
     const { body, ended } = stream
     const head = { status: 200, headers: this.passed(), dialect: dialect.name, model: this.model }
     const held = this.parts
-    this.parts = []
     this.outcome.resolve(streamReply({ ...head, body, ended, cancel: () => stream.cancel() }))
+    this.parts = []
+    this.timer = undefined
+    this.headers = nothingYet.headers
+    if (attempt.call.request instanceof JsonRequest) attempt.call.request.forget()
     stream.begin(held)
   }
 
@@ -313,8 +324,7 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource {
 
   /** A provider that has said all it has to say gets a moment to end the request itself, so that the connection lives on. */
   private lingerUntilEnd(): void {
-    const timer = this.clock.setTimeout(() => this.controller?.abort(aborted), lingerMs)
-    this.onResponseEnd = this.onResponseError = () => this.clock.clearTimeout(timer)
+    this.timer = this.clock.setTimeout(() => this.controller?.abort(aborted), lingerMs)
   }
 
   // Time, and leaving.
