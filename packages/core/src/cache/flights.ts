@@ -1,3 +1,4 @@
+import { BusyMap } from '../busy-map.ts'
 import type { Clock } from '../clock.ts'
 import type { SignalboxError } from '../errors.ts'
 import type { Ended, Reply } from '../types.ts'
@@ -53,7 +54,7 @@ export interface Flights {
  * came so far, and then the rest. Whoever leaves leaves alone; with the last one the upstream is given up.
  */
 export function createFlights(options: FlightOptions): Flights {
-  const underWay = new Map<string, Flight>()
+  const underWay = new BusyMap<string, Flight>()
 
   function takeOff(key: string, passenger: Passenger): Flight {
     const flight: Flight = new Flight(passenger, options, () => {

@@ -1,3 +1,4 @@
+import { BusyMap } from '../busy-map.ts'
 import { type Amount, minus } from './amount.ts'
 import { checkSettlement } from './checks.ts'
 import { close, type Counter, post, type Slot } from './counter.ts'
@@ -45,7 +46,7 @@ const mostUntoldExpired = 10_000
 /** `correctableMs` is how long an expired hold may still be corrected. */
 export function createHolds<C extends Counter>(correctableMs: number): Holds<C> {
   if (!(correctableMs >= 0)) throw new RangeError(`Expected correctableMs to be 0 or more, got ${correctableMs}`)
-  const holds = new Map<string, Hold<C>>()
+  const holds = new BusyMap<string, Hold<C>>()
   let leases = createLeases<Hold<C>>()
   let settledIds: string[] = []
   let settledCount = 0
