@@ -15,7 +15,10 @@ import type { Call, DialectName, Identity, Logger, Services } from './types.ts'
 export interface CallInit {
   /** The request in the dialect's wire format: an object, or the bytes of one. */
   readonly body: object | Uint8Array
-  /** Whether nobody writes into the memory of `body` any more: what was parsed of it is then not kept beside it for as long as an answer is streamed. @default false */
+  /**
+   * Whether nobody writes into the memory of `body` any more. What was parsed of it is then let go of once an answer streams,
+   * and parsed again for whoever asks. @default false
+   */
   readonly ownsBody?: boolean
   /** @default 'openai-chat' */
   readonly dialect?: DialectName | undefined
