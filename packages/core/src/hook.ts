@@ -63,8 +63,7 @@ interface Manner extends HookContext {
 /** One run of a hook, from its call until it has settled. */
 class HookRun<C extends Call | Attempt> implements Bounded {
   readonly deadline: number
-  before: Bounded | undefined
-  behind: Bounded | undefined
+  place = -1
   private readonly manner: Manner
   private readonly call: C
   private readonly next: Handler<C>

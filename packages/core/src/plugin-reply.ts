@@ -48,6 +48,7 @@ function settled(ended: Promise<Ended>, { plugin, deadline, overdue, warn }: Mad
       if (fault) warn(`The plugin "${plugin}" made a reply whose "ended" ${fault}`)
     }
     const waiting: Bounded = {
+      place: -1,
       deadline: deadline + graceMs,
       isStuck: true,
       giveUp: () => give(unknownEnd, "did not settle before the call's deadline"),
