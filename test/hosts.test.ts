@@ -1,10 +1,24 @@
+import { once } from 'node:events'
+import { type IncomingMessage, type ServerResponse, createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { type Logger, definePlugin, streamOf } from '@signalbox/core'
-import { completion, inTurn, jsonError, stream, streamEvents } from '@signalbox/testkit'
-import { chat, contentOf, send } from './support/caller.ts'
+import { listener } from '@signalbox/core/http'
+import {
+  chunk,
+  completion,
+  inTurn,
+  jsonError,
+  reset,
+  stream,
+  streamEvents,
+  streamHead,
+  waitFor,
+} from '@signalbox/testkit'
+import { chat, collect, contentOf, send } from './support/caller.ts'
 import { describeMounts, hostAnswer, mounts } from './support/mounts.ts'
-import { listenTo, routerOver, upstreamThat } from './support/routers.ts'
+import { closedGate, eventually, listenTo, routerOver, upstreamThat } from './support/routers.ts'
 
 const inFrameworks = mounts.filter(({ name }) => name !== 'listener')
 const answering = () => upstreamThat(completion({ content: 'an answer' }))
@@ -395,5 +409,36 @@ describeMounts('the order of plugins', (mount) => {
     await send(await mount.serve(router), { body: chat() })
 
     expect(noted).toEqual(['outside 1', 'inside 1', 'inside 2'])
+  })
+})
+
+it('a host that kept the bytes may use their memory again once the answer has begun', async () => {
+  const gate = closedGate()
+  const [role, content] = streamEvents({ content: ['Hello'] }) as [string, string]
+  const upstream = await upstreamThat([streamHead(), chunk(role), chunk(content), waitFor(gate.opened), reset()])
+  const router = routerOver([upstream])
+  const told = listenTo(router)
+  const answerBy = listener(router)
+  async function answerFromReusedMemory(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const rawBody = Buffer.concat(await collect<Buffer>(req))
+    answerBy(Object.assign(req, { rawBody }), res)
+    await eventually(() => told.some(({ event }) => event === 'attempt.started') && res.headersSent)
+    rawBody.fill(0)
+    gate.open()
+  }
+  const server = createServer((req, res) => void answerFromReusedMemory(req, res)).listen(0, '127.0.0.1')
+  onTestFinished(() => void server.close())
+  await once(server, 'listening')
+
+  const { port } = server.address() as AddressInfo
+  const answer = await fetch(`http://127.0.0.1:${port}/v1/chat/completions`, {
+    method: 'POST',
+    body: JSON.stringify(chat({ stream: true })),
+    signal: AbortSignal.timeout(5_000),
+  })
+
+  expect(await answer.text()).toContain('stream_interrupted')
+  expect(told.find(({ event }) => event === 'call.ended')!.payload).toMatchObject({
+    ended: { how: 'cut', estimated: true },
   })
 })

@@ -57,7 +57,8 @@ export async function webBodyOf({ body, headers, signal }: globalThis.Request, m
       chunks.push(value)
     }
     if (signal.aborted) throw brokeOff(signal.reason)
-    return bytesOf(chunks)
+    // A copy, of one chunk too: whoever sends a stream may use its memory again.
+    return Buffer.concat(chunks)
   } catch (error) {
     leave()
     throw isSignalboxError(error) ? error : brokeOff(error)

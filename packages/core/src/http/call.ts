@@ -18,14 +18,15 @@ export async function answerCall(
   const identified = identityOf(router, request)
   const identity = isPromise(identified) ? await identified : identified
   const read = request.body()
-  const sent = read instanceof Promise ? await read : read
+  const isReadHere = isPromise(read)
+  const sent = isReadHere ? await read : read
   const headers = forwarded(request)
   const timeoutMs = timeoutOf(request.header('x-request-timeout'))
   const cacheControl = request.header('cache-control')
   const idempotencyKey = request.header('idempotency-key')
   const { record, reply } = router.begin({
     body: sent,
-    ownsBody: true,
+    ownsBody: isReadHere,
     dialect,
     id,
     identity,

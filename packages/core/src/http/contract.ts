@@ -9,7 +9,10 @@ export interface FaceRequest {
   readonly url?: string | undefined
   /** A header's value by its lower-case name. */
   header(name: string): string | undefined
-  /** The body: its bytes, or what a host's parser made of them. */
+  /**
+   * The body. At once what a host has of it: the bytes it kept, or what its parser made of them. A promise of bytes that are
+   * read for this, into memory that nobody else has.
+   */
   body(): Uint8Array | object | Promise<Uint8Array | object>
   /** Who calls. */
   identify(): Identity | undefined | Promise<Identity | undefined>

@@ -371,6 +371,20 @@ describe('a stream', () => {
       await reply.body?.cancel()
     })
 
+    it('its bytes alone, whatever becomes of the memory that it was streamed from', async () => {
+      const { body, call, parsings, reply } = await begunWith({}, (router, { body: sent }) =>
+        router.fetch('http://host/v1/chat/completions', {
+          method: 'POST',
+          body: ReadableStream.from([sent as Uint8Array<ArrayBuffer>]),
+          duplex: 'half',
+        }),
+      )
+      body.fill(0)
+      expect(call.request.messages).toEqual([{ role: 'user', text: 'mark' }])
+      expect(parsings()).toBe(2)
+      await reply.body?.cancel()
+    })
+
     it('its bytes alone, where those are its own: it can be parsed again', async () => {
       const { call, parsings, reply } = await begunWith({ ownsBody: true }, inProcess)
       expect(parsings()).toBe(1)
