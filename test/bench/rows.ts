@@ -25,7 +25,7 @@ export interface Row {
   readonly mount?: 'none' | 'framework'
   /** The Node that runs it, where it is another one. */
   readonly node?: string
-  /** Takes long to start, or is slow: left out of `--quick` and of the smoke test, and held open in fewer rounds. */
+  /** Takes long to start, or is slow: left out of the smoke test, and only some rounds run more of it than the busy phase. */
   readonly heavy?: true
 }
 
