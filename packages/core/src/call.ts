@@ -28,7 +28,7 @@ export interface CallInit {
   readonly signal?: AbortSignal | undefined
   /** Aborts the call like `signal`. The router aborts it too where it ends the call itself, and needs no second one. */
   readonly end?: AbortController
-  /** @default a random UUID */
+  /** @default a new UUID, which begins with the time */
   readonly id?: string | undefined
   /** The call on whose behalf this one is made. */
   readonly parent?: string | undefined

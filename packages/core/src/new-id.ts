@@ -1,11 +1,14 @@
 import { randomUUID } from 'node:crypto'
 
 /**
- * A random UUID in one piece. Node joins one from twenty, and V8 keeps the pieces until somebody searches the text: half a
- * kilobyte for each call under way.
+ * A new UUID, in one piece. It begins with the time, in milliseconds (version 7, RFC 9562 section 5.7): an index of random
+ * ones, as the ledger's of calls, would be written all over and not at its end, which takes longer the larger it is.
+ *
+ * What is joined of pieces V8 keeps as such until somebody searches the text: half a kilobyte for each call under way.
  */
 export function newId(): string {
-  const id = randomUUID()
+  const time = Date.now().toString(16).padStart(12, '0')
+  const id = `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`
   anything.test(id)
   return id
 }
