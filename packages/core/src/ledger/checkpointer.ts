@@ -12,9 +12,9 @@ export interface Checkpointer {
 
 /** A few MB of log, more in a large ledger: a process that writes less in all its life never starts the thread. */
 const rowsPerCheckpoint = 4_000
-/** What a log may grow to before SQLite moves it in the thread that writes, in pages of 4 KB: with a thread, and without. */
-const pagesBeside = 8_000
-const pagesAlone = 1_000
+/** What a log may grow to before SQLite moves it in the thread that writes, in bytes: with a thread, and without. */
+const logBytesBeside = 64 * 1024 * 1024
+const logBytesAlone = 8 * 1024 * 1024
 
 /** As text, so that it is there in whatever a program is bundled into. */
 const work = `
@@ -42,16 +42,17 @@ export function createCheckpointer(file: string, database: DatabaseSync): Checkp
   let unmoved = 0
   let isUnderWay = false
 
-  const keepLogBelow = (pages: number) => database.exec(`pragma wal_autocheckpoint = ${pages}`)
+  const pageBytes = Number(database.prepare('pragma page_size').get()!['page_size'])
+  const keepLogBelow = (bytes: number) => database.exec(`pragma wal_autocheckpoint = ${Math.floor(bytes / pageBytes)}`)
 
   function start(): Thread {
     // Without NODE_OPTIONS, which may load half a program into it.
     const worker = new Worker(work, { eval: true, workerData: place.href, execArgv: ['--no-warnings'], env: {} })
     worker.on('message', () => (isUnderWay = false))
-    worker.on('error', () => keepLogBelow(pagesAlone))
+    worker.on('error', () => keepLogBelow(logBytesAlone))
     // After the listeners, of which that for messages keeps the process alive.
     worker.unref()
-    keepLogBelow(pagesBeside)
+    keepLogBelow(logBytesBeside)
     return { worker, exit: new Promise((resolve) => worker.once('exit', resolve)) }
   }
 

@@ -403,10 +403,29 @@ describe('a ledger in SQLite', () => {
     old.exec(firstVersion)
     old.exec(`insert into attempts values ('old', 0, 'id', ${start}, null, 'u1', null, '[]', 'auto', 'a', 'openai', 'ok',
       200, 1.5, null, 10, 0, 0, 5, 0, 60, 0, 0, null, null)`)
+    old.exec(
+      `insert into calls values ('old', 'id', 'mother', ${start}, 'k1', 'u1', 't1', '["x"]', 'auto', 'a', 'ok', 2.5, 1, '{"seed":7}')`,
+    )
     old.close()
     const ledger = sqlite()
     ledger.post(attempt({ usageFaults: ['audio'] }))
+    ledger.close(call({ callKey: 'old', outcome: 'refused' }))
     await ledger.end()
+    expect([...sqlite().calls()]).toEqual([
+      {
+        callKey: 'old',
+        callId: 'id',
+        parent: 'mother',
+        time: start,
+        identity: { key: 'k1', user: 'u1', team: 't1', tags: ['x'] },
+        route: 'auto',
+        model: 'a',
+        outcome: 'ok',
+        durationMs: 2.5,
+        failovers: 1,
+        decision: { seed: 7 },
+      },
+    ])
     const again = [...sqlite().attempts()]
     expect(again).toMatchObject([
       { callKey: 'c1', usageFaults: ['audio'] },
@@ -416,9 +435,19 @@ describe('a ledger in SQLite', () => {
     const other = new DatabaseSync(file)
     expect(other.prepare('pragma user_version').get()).not.toEqual({ user_version: 1 })
     expect(() => other.exec('delete from attempts')).toThrow('append-only')
+    expect(() => other.exec('delete from calls')).toThrow('append-only')
+    expect(() => other.exec('update calls set time = 0')).toThrow('append-only')
     other.exec("insert into ratings (call_key, time, score) values ('c', 1, 1)")
     expect(() => other.exec('update ratings set score = 0')).toThrow('append-only')
     other.close()
+  })
+
+  it('takes little more room for a call than what it says', async () => {
+    const decision = { candidates: 'x'.repeat(1_500) }
+    const ledger = sqlite()
+    for (let place = 0; place < 1_000; place++) ledger.close(call({ callKey: `c${place}`, decision }))
+    await ledger.end()
+    expect(fs.statSync(file).size).toBeLessThan(1_000 * 2_500)
   })
 
   it('leaves a file as it was whose migration fails', () => {
