@@ -130,17 +130,20 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource, WatchedStrea
     this.status = status
     this.headers = headers
     this.options.onHeaders(headers, this.sentMs)
-    const encoding = headers['content-encoding']
-    if (encoding !== undefined && encoding !== 'identity') {
-      this.decoder = createDecoder(String(encoding), this.options.maxResponseBytes, {
-        onData: (chunk) => this.take(chunk),
-        onEnd: () => this.finishBody(),
-        onError: (reason, cause) =>
-          this.phase === 'streaming' ? this.stream.cut() : this.fail(this.bad(reason, cause)),
-      })
-      if (!this.decoder) return this.fail(this.bad('content_encoding'))
-    }
     this.phase = this.opening()
+    const encoding = headers['content-encoding']
+    if (this.phase !== 'over' && encoding !== undefined && encoding !== 'identity') this.unpack(String(encoding))
+  }
+
+  private unpack(encoding: string): void {
+    // A stream may be as long as it likes, packed or not: what is kept of it is counted where it is kept.
+    const mostBytes = this.phase === 'opening' ? Infinity : this.options.maxResponseBytes
+    this.decoder = createDecoder(encoding, mostBytes, {
+      onData: (chunk) => this.take(chunk),
+      onEnd: () => this.finishBody(),
+      onError: (reason, cause) => (this.phase === 'streaming' ? this.stream.cut() : this.fail(this.bad(reason, cause))),
+    })
+    if (!this.decoder) this.fail(this.bad('content_encoding'))
   }
 
   private opening(): Phase {
