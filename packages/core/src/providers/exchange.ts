@@ -328,6 +328,8 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource, WatchedStrea
   /** A provider that has said all it has to say gets a moment to end the request itself, so that the connection lives on. */
   private lingerUntilEnd(): void {
     this.timer = this.clock.setTimeout(() => this.controller?.abort(aborted), lingerMs)
+    // One that is held for a reader who is behind would never say that it has ended.
+    this.resume()
   }
 
   // Time, and leaving.
