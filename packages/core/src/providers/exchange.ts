@@ -58,6 +58,8 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource, WatchedStrea
   private parts: Uint8Array[] = []
   private bytes = 0
   private decoder: Decoder | undefined
+  /** Why the connection broke, while what came packed before is unpacked. */
+  private broken: Error | undefined
   private watch!: StreamWatch
   private stream!: CommittedStream
   private sentMs = 0
@@ -140,8 +142,12 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource, WatchedStrea
     const mostBytes = this.phase === 'opening' ? Infinity : this.options.maxResponseBytes
     this.decoder = createDecoder(encoding, mostBytes, {
       onData: (chunk) => this.take(chunk),
-      onEnd: () => this.finishBody(),
-      onError: (reason, cause) => (this.phase === 'streaming' ? this.stream.cut() : this.fail(this.bad(reason, cause))),
+      onEnd: () => (this.broken ? this.breakOff(this.broken) : this.finishBody()),
+      onError: (reason, cause) => {
+        if (this.phase === 'streaming') this.stream.cut()
+        else if (this.broken && reason === 'content_encoding') this.breakOff(this.broken)
+        else this.fail(this.bad(reason, cause))
+      },
     })
     if (!this.decoder) this.fail(this.bad('content_encoding'))
   }
@@ -175,6 +181,13 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource, WatchedStrea
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
     if (this.phase === 'over') return this.clock.clearTimeout(this.timer)
+    if (!this.decoder) return this.breakOff(error)
+    // What came before is still being unpacked.
+    this.broken = error
+    this.decoder.end()
+  }
+
+  private breakOff(error: Error): void {
     if (this.phase === 'streaming') return this.stream.cut()
     const isEarly = this.clock.now() - this.sentMs < agedShowsMs
     if (isEarly && !this.answered && !this.resent && this.options.fresh && endedReusedConnection(error))
