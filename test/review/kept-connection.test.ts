@@ -12,13 +12,7 @@ const slow: Sink = {
 
 it('a stream whose reader was behind when the last word came leaves its connection to the next call', async () => {
   const [role, first, ...rest] = streamEvents({ content: ['Hel', 'lo'] }) as [string, string, ...string[]]
-  const upstream = await upstreamThat([
-    streamHead(),
-    chunk(role + first),
-    wait(30),
-    chunk(rest.join('')),
-    lastChunk(),
-  ])
+  const upstream = await upstreamThat([streamHead(), chunk(role + first), wait(30), chunk(rest.join('')), lastChunk()])
   const router = routerOver([upstream])
   const ask = async () => {
     const reply: Reply = await router.handle({ body: chat({ stream: true }) })

@@ -74,33 +74,34 @@ const protocols = {
 
 const events = streamEvents({ content: ['Hello'] }) as [string, string]
 
-describe.each(Object.keys(hosts).flatMap((host) => (['HTTP/1', 'HTTP/2'] as const).map((over) => ({ host, over }))).filter(({ host, over }) => host === 'listener' || over === 'HTTP/1'))(
-  'a caller who left over $over while $host had something else to do',
-  ({ host, over }) => {
-    it.each([
-      { asked: 'an answer', stream: false, script: [completion({ content: 'paid by somebody' })] },
-      { asked: 'a stream', stream: true, script: [streamHead(), ...events.map(chunk), hang()] },
-    ])('asks no model for $asked', async ({ stream, script }) => {
-      const upstream = await upstreamThat(script)
-      const router = routerOver([upstream])
-      const told = listenTo(router)
-      const [entered, gate] = [closedGate(), closedGate()]
-      const work = () => (entered.open(), gate.opened)
-      const left = closedGate()
-      const handle: RequestListener = (req, res) => {
-        res.on('close', left.open)
-        hosts[host]!(router, work)(req, res)
-      }
-      const { leave } = await protocols[over](handle, JSON.stringify(chat({ stream })))
-      await entered.opened
+describe.each(
+  Object.keys(hosts)
+    .flatMap((host) => (['HTTP/1', 'HTTP/2'] as const).map((over) => ({ host, over })))
+    .filter(({ host, over }) => host === 'listener' || over === 'HTTP/1'),
+)('a caller who left over $over while $host had something else to do', ({ host, over }) => {
+  it.each([
+    { asked: 'an answer', stream: false, script: [completion({ content: 'paid by somebody' })] },
+    { asked: 'a stream', stream: true, script: [streamHead(), ...events.map(chunk), hang()] },
+  ])('asks no model for $asked', async ({ stream, script }) => {
+    const upstream = await upstreamThat(script)
+    const router = routerOver([upstream])
+    const told = listenTo(router)
+    const [entered, gate] = [closedGate(), closedGate()]
+    const work = () => (entered.open(), gate.opened)
+    const left = closedGate()
+    const handle: RequestListener = (req, res) => {
+      res.on('close', left.open)
+      hosts[host]!(router, work)(req, res)
+    }
+    const { leave } = await protocols[over](handle, JSON.stringify(chat({ stream })))
+    await entered.opened
 
-      leave()
-      await left.opened
-      gate.open()
+    leave()
+    await left.opened
+    gate.open()
 
-      await eventually(() => told.some(({ event }) => event === 'call.ended'))
-      expect(upstream.requests).toHaveLength(0)
-      expect(told.find(({ event }) => event === 'call.ended')!.payload).toMatchObject({ error: { code: 'cancelled' } })
-    })
-  },
-)
+    await eventually(() => told.some(({ event }) => event === 'call.ended'))
+    expect(upstream.requests).toHaveLength(0)
+    expect(told.find(({ event }) => event === 'call.ended')!.payload).toMatchObject({ error: { code: 'cancelled' } })
+  })
+})

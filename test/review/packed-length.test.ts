@@ -14,11 +14,7 @@ it('a packed stream may be as long as one that is not', async () => {
   const plain = await read()
   expect(contentOf(plain)).toBe(content.join(''))
 
-  upstream.respond([
-    streamHead({ 'content-encoding': 'gzip' }),
-    chunk(gzipSync(events.join(''))),
-    lastChunk(),
-  ])
+  upstream.respond([streamHead({ 'content-encoding': 'gzip' }), chunk(gzipSync(events.join(''))), lastChunk()])
 
   expect(await read()).toBe(plain)
 })
