@@ -50,7 +50,9 @@ class NodeRequest implements FaceRequest {
     // Of what was over before, as while a host's middleware was at work, no event tells any more.
     if (res.destroyed || res.writableEnded || req.aborted) this.end.abort(callerLeft)
     res.on('close', () => {
-      if (!res.writableFinished || !this.isAnswered) this.end.abort(callerLeft)
+      // One of HTTP/2 that broke off says that it is finished, though nobody ended it.
+      const isWhole = res.writableEnded && res.writableFinished
+      if (!isWhole || !this.isAnswered) this.end.abort(callerLeft)
     })
   }
 
