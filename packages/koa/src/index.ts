@@ -39,7 +39,7 @@ export function signalbox(router: Router, { identify, authorise, ...options }: S
     ctx.status = answer.status
     ctx.set(answer.headers)
     const body = readableBody(answer, endpoint, request.log)
-    if (body instanceof Readable) keepLeavingQuiet(ctx)
+    if (body instanceof Readable) keepLeavingQuiet(ctx, request.signal)
     ctx.body = body
   }
 }
@@ -69,12 +69,13 @@ export function signalboxErrors(options: Pick<SignalboxOptions, 'prefix'> = {}):
 }
 
 /** Koa takes a caller who leaves in the middle of a stream for an error of the app's, and prints it. It is none. */
-function keepLeavingQuiet(ctx: Context): void {
+function keepLeavingQuiet(ctx: Context, end: AbortSignal): void {
   const tell = ctx.onerror
   function onerror(error: NodeJS.ErrnoException): void {
     // Koa calls it without an error too, when a response has ended.
     const { code = '' } = (error as NodeJS.ErrnoException | null) ?? {}
-    if (ctx.writable || !leavingCodes.has(code)) tell.call(ctx, error)
+    // Over HTTP/2 Koa takes a response for writable that was closed.
+    if ((ctx.writable && !end.aborted) || !leavingCodes.has(code)) tell.call(ctx, error)
   }
   Object.assign(ctx, { onerror })
 }

@@ -94,6 +94,8 @@ const brokeOff = (cause?: unknown) =>
 function read(req: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     if (Number(req.headers['content-length']) > maxBytes) return reject(tooLarge(maxBytes))
+    // Of what broke off before, as while a host's middleware was at work, no event tells any more.
+    if (req.destroyed || req.aborted) return reject(brokeOff())
     const chunks: Uint8Array[] = []
     let bytes = 0
     // Listeners stay where they are: to take four of them off costs more than to call them once in vain.

@@ -27,7 +27,8 @@ export function createFetch(router: Router, identity: Identity = {}): FaceFetch 
       throw request.signal.reason
     }
     const onBroken = (error: unknown) => brokenStream(endpoint, error, asked.log)
-    const content = body instanceof Uint8Array ? Buffer.from(body) : webStream(body, cancel, onBroken)
+    const reader: Reader = { signal: request.signal, cancel, onBroken }
+    const content = body instanceof Uint8Array ? Buffer.from(body) : webStream(body, reader)
     return new Response(request.method === 'HEAD' || bodyless.has(status) ? null : content, { status, headers })
   }
 }
@@ -48,22 +49,32 @@ function faceRequest(request: globalThis.Request, identity: Identity, { maxReque
   }
 }
 
-function webStream(
-  body: ByteStream,
-  cancel: () => void,
-  onBroken: (error: unknown) => Uint8Array,
-): ReadableStream<Uint8Array> {
+/** Who reads a stream. */
+interface Reader {
+  readonly signal: AbortSignal
+  readonly cancel: () => void
+  readonly onBroken: (error: unknown) => Uint8Array
+}
+
+/** A stream that fails with what its signal was aborted for, as any `fetch` has it: nobody takes half an answer for all of it. */
+function webStream(body: ByteStream, { signal, cancel, onBroken }: Reader): ReadableStream<Uint8Array> {
   const chunks = body[Symbol.asyncIterator]()
   let left = false
+  function giveUp(controller: ReadableStreamDefaultController): void {
+    controller.error(signal.reason)
+    cancel()
+  }
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       try {
         const { done, value } = await chunks.next()
         if (left) return
-        if (done) controller.close()
+        if (signal.aborted) giveUp(controller)
+        else if (done) controller.close()
         else controller.enqueue(value)
       } catch (error) {
         if (left) return
+        if (signal.aborted) return giveUp(controller)
         controller.enqueue(onBroken(error))
         controller.close()
       }

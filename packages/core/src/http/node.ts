@@ -22,7 +22,7 @@ export interface HostRequest {
 
 /**
  * Makes a face's request of a Node request. Its signal is aborted when the response closes before it was written, or was
- * ended by the host before it was answered.
+ * ended by the host before it was answered, also where that was before this is made.
  */
 export function faceRequest(face: Face, req: ParsedRequest, res: ServerResponse, host: HostRequest): FaceRequest {
   return new NodeRequest(face, req, res, host)
@@ -47,8 +47,12 @@ class NodeRequest implements FaceRequest {
     this.req = req
     this.host = host
     this.maxBytes = face.maxRequestBytes
+    // Of what was over before, as while a host's middleware was at work, no event tells any more.
+    if (res.destroyed || res.writableEnded || req.aborted) this.end.abort(callerLeft)
     res.on('close', () => {
-      if (!res.writableFinished || !this.isAnswered) this.end.abort(callerLeft)
+      // One of HTTP/2 that broke off says that it is finished, though nobody ended it.
+      const isWhole = res.writableEnded && res.writableFinished
+      if (!isWhole || !this.isAnswered) this.end.abort(callerLeft)
     })
   }
 

@@ -306,6 +306,24 @@ describe('a stream', () => {
     expect(clock.pendingTimers()).toBe(0)
   })
 
+  it.each([
+    { sent: 'all', events: [chunk('one'), finish, done], how: 'complete', last: /\[DONE\]\n\n$/ },
+    { sent: 'a part', events: [chunk('one')], how: 'cut', last: /"code":"stream_interrupted"\}\}\n\n$/ },
+  ])('that comes packed, and of which $sent had come when its connection broke, is given as it came', async (each) => {
+    const { router, requests } = setUp()
+    const answer = router.handle(ask({ stream: true }))
+    await clock.settle()
+    const opening = gzipSync(each.events.join(''), { finishFlush: constants.Z_SYNC_FLUSH })
+    requests[0]!.head(200, { 'content-type': 'text/event-stream', 'content-encoding': 'gzip' }).data(opening).breakOff()
+    const reply = await answer
+    const text = await textOf(reply)
+    expect(text).toContain(chunk('one'))
+    expect(text).toMatch(each.last)
+    expect(await reply.ended).toMatchObject({ how: each.how })
+    await clock.advance(1_000)
+    expect(clock.pendingTimers()).toBe(0)
+  })
+
   it('leaves its connection a moment after its last word, and gives it up then', async () => {
     const { reply, upstream } = await begun()
     const [ended, broken] = [await begun(), await begun()]

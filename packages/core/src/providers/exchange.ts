@@ -58,6 +58,8 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource, WatchedStrea
   private parts: Uint8Array[] = []
   private bytes = 0
   private decoder: Decoder | undefined
+  /** Why the connection broke, while what came packed before is unpacked. */
+  private broken: Error | undefined
   private watch!: StreamWatch
   private stream!: CommittedStream
   private sentMs = 0
@@ -130,17 +132,24 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource, WatchedStrea
     this.status = status
     this.headers = headers
     this.options.onHeaders(headers, this.sentMs)
-    const encoding = headers['content-encoding']
-    if (encoding !== undefined && encoding !== 'identity') {
-      this.decoder = createDecoder(String(encoding), this.options.maxResponseBytes, {
-        onData: (chunk) => this.take(chunk),
-        onEnd: () => this.finishBody(),
-        onError: (reason, cause) =>
-          this.phase === 'streaming' ? this.stream.cut() : this.fail(this.bad(reason, cause)),
-      })
-      if (!this.decoder) return this.fail(this.bad('content_encoding'))
-    }
     this.phase = this.opening()
+    const encoding = headers['content-encoding']
+    if (this.phase !== 'over' && encoding !== undefined && encoding !== 'identity') this.unpack(String(encoding))
+  }
+
+  private unpack(encoding: string): void {
+    // A stream may be as long as it likes, packed or not: what is kept of it is counted where it is kept.
+    const mostBytes = this.phase === 'opening' ? Infinity : this.options.maxResponseBytes
+    this.decoder = createDecoder(encoding, mostBytes, {
+      onData: (chunk) => this.take(chunk),
+      onEnd: () => (this.broken ? this.breakOff(this.broken) : this.finishBody()),
+      onError: (reason, cause) => {
+        if (this.phase === 'streaming') this.stream.cut()
+        else if (this.broken && reason === 'content_encoding') this.breakOff(this.broken)
+        else this.fail(this.bad(reason, cause))
+      },
+    })
+    if (!this.decoder) this.fail(this.bad('content_encoding'))
   }
 
   private opening(): Phase {
@@ -172,6 +181,13 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource, WatchedStrea
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
     if (this.phase === 'over') return this.clock.clearTimeout(this.timer)
+    if (!this.decoder) return this.breakOff(error)
+    // What came before is still being unpacked.
+    this.broken = error
+    this.decoder.end()
+  }
+
+  private breakOff(error: Error): void {
     if (this.phase === 'streaming') return this.stream.cut()
     const isEarly = this.clock.now() - this.sentMs < agedShowsMs
     if (isEarly && !this.answered && !this.resent && this.options.fresh && endedReusedConnection(error))
@@ -325,6 +341,8 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource, WatchedStrea
   /** A provider that has said all it has to say gets a moment to end the request itself, so that the connection lives on. */
   private lingerUntilEnd(): void {
     this.timer = this.clock.setTimeout(() => this.controller?.abort(aborted), lingerMs)
+    // One that is held for a reader who is behind would never say that it has ended.
+    this.resume()
   }
 
   // Time, and leaving.
