@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import { expect, it } from 'vitest'
-import type { Logger } from '@signalbox/core'
+import { type Logger, exportJsonl } from '@signalbox/core'
 import {
   chunk,
   completion,
@@ -251,31 +251,37 @@ describeMounts('a key that the provider echoes', (mount) => {
       streamed: true,
       status: 200,
     },
-  ])('is in no answer, header, event, log, error and record: $where', async ({ script, streamed = false, status }) => {
-    const logged: unknown[] = []
-    const log = (...line: unknown[]) => void logged.push(line)
-    const logger: Logger = { debug: log, info: log, warn: log, error: log }
-    const upstream = await upstreamThat(script)
-    const model = { headers: { 'x-tenant': secretHeader } }
-    const router = routerOver([upstream], { model, logger, retry: false })
-    const told = listenTo(router)
-    const mounted = await mount.serve(router)
+  ])(
+    'is in no answer, header, event, log, error, record and row of the ledger: $where',
+    async ({ script, streamed = false, status }) => {
+      const logged: unknown[] = []
+      const log = (...line: unknown[]) => void logged.push(line)
+      const logger: Logger = { debug: log, info: log, warn: log, error: log }
+      const upstream = await upstreamThat(script)
+      const model = { headers: { 'x-tenant': secretHeader } }
+      const router = routerOver([upstream], { model, logger, ledger: 'memory', retry: false })
+      const told = listenTo(router)
+      const mounted = await mount.serve(router)
 
-    const answer: Answer = await send(mounted, { body: chat({ stream: streamed }) })
-    const thrown: unknown = await router.handle({ body: chat({ stream: streamed }) }).catch((error: unknown) => error)
+      const answer: Answer = await send(mounted, { body: chat({ stream: streamed }) })
+      const thrown: unknown = await router.handle({ body: chat({ stream: streamed }) }).catch((error: unknown) => error)
 
-    expect(upstream.requests[0]!.headers.authorization).toBe(`Bearer ${providerKey}`)
-    expect(answer.status).toBe(status)
-    expect(leaks(answer.text)).toEqual([])
-    expect(leaks(JSON.stringify(answer.headers))).toEqual([])
-    const everything = [told, logged, thrown, router, mounted.hostErrors]
-    expect(
-      leaks(inspect(everything, { depth: 12, showHidden: true, maxStringLength: null, maxArrayLength: null })),
-    ).toEqual([])
-    expect(leaks(JSON.stringify(everything))).toEqual([])
-    expect(told.length).toBeGreaterThan(2)
-    expect(logged.length).toBeGreaterThan(0)
-  })
+      expect(upstream.requests[0]!.headers.authorization).toBe(`Bearer ${providerKey}`)
+      expect(answer.status).toBe(status)
+      expect(leaks(answer.text)).toEqual([])
+      expect(leaks(JSON.stringify(answer.headers))).toEqual([])
+      const book = router.ledger!
+      const written = [...exportJsonl(book.attempts()), ...book.calls()]
+      expect(written.length).toBeGreaterThan(2)
+      const everything = [told, logged, thrown, router, mounted.hostErrors, written]
+      expect(
+        leaks(inspect(everything, { depth: 12, showHidden: true, maxStringLength: null, maxArrayLength: null })),
+      ).toEqual([])
+      expect(leaks(JSON.stringify(everything))).toEqual([])
+      expect(told.length).toBeGreaterThan(2)
+      expect(logged.length).toBeGreaterThan(0)
+    },
+  )
 
   it('is in neither util.inspect nor JSON of the router and its plan for a call', async () => {
     const router = routerOver([await upstreamThat(completion({ content: 'a' }))], {

@@ -21,6 +21,14 @@ function lockedVersion(dependency: string, of: string): string {
   return (JSON.parse(readFileSync(join(root, manifest), 'utf8')) as { version: string }).version
 }
 
+/** The file that an import of ours reads in the workspace: of `core/http`, say. */
+function sourceOf(name: string): string {
+  const [own = '', ...path] = name.split('/')
+  const manifest = JSON.parse(readFileSync(join(root, 'packages', own, 'package.json'), 'utf8')) as Published
+  const target = manifest.exports[['.', ...path].join('/')] as Readonly<Record<string, string>>
+  return join(root, 'packages', own, target['@signalbox/source']!)
+}
+
 beforeAll(async () => {
   for (const name of packages) rmSync(join(root, 'packages', name, 'dist'), { recursive: true, force: true })
   await run(local('tsc'), ['-b', '.config/tsconfig.build.json'], root)
@@ -112,12 +120,23 @@ describe('the tarballs, installed', () => {
   })
 
   it('export what their sources export', async () => {
-    for (const name of ['core', 'core/http', 'express', 'koa', 'plugin-hello', 'testkit', 'testkit/plugin']) {
-      const script = `console.log(JSON.stringify(Object.keys(await import('@signalbox/${name}')).sort()))`
-      const installed = JSON.parse(
-        await run(process.execPath, ['--input-type=module', '-e', script], scratch),
-      ) as unknown
-      expect(installed, name).toEqual(Object.keys((await import(`@signalbox/${name}`)) as object).toSorted())
+    const plugins = packages.filter((name) => name.startsWith('plugin-'))
+    const libraries = ['core', 'core/http', 'express', 'koa', 'classifier', ...plugins, 'testkit', 'testkit/plugin']
+    for (const name of libraries) {
+      const names = Object.keys((await import(sourceOf(name))) as object).toSorted()
+      for (const [kind, load] of [
+        ['module', `await import('@signalbox/${name}')`],
+        ['commonjs', `require('@signalbox/${name}')`],
+      ]) {
+        const script = `console.log(JSON.stringify(Object.keys(${load}).sort()))`
+        const printed = await run(process.execPath, [`--input-type=${kind}`, '-e', script], scratch)
+        const given = JSON.parse(printed) as string[]
+        // Node adds it to a module with a default export that is loaded by `require`.
+        expect(
+          given.filter((one) => one !== '__esModule'),
+          `${name} as ${kind}`,
+        ).toEqual(names)
+      }
     }
   })
 

@@ -1,4 +1,7 @@
 import { Agent, type IncomingMessage, request } from 'node:http'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import {
   type ProgrammableUpstream,
   chunk,
@@ -10,7 +13,8 @@ import {
   streamHead,
   waitFor,
 } from '@signalbox/testkit'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { createSqliteLedger, systemClock } from '@signalbox/core'
+import { afterEach, beforeEach, expect, it, onTestFinished } from 'vitest'
 import { configFile, configFor, served } from './testing/signalbox.ts'
 
 const env = { PROVIDER_KEY: 'sk-provider' }
@@ -101,6 +105,26 @@ it.each([true, false])(
     expect(await running.exited).toBe(0)
   },
 )
+
+it('has every call in the ledger when it has exited, the one that it cut too', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'signalbox-drain-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const file = join(folder, 'ledger.db')
+  upstream.respond([streamHead(), ...events.map(chunk), lastChunk()])
+  const config = configFile({ ...configFor(upstream.baseUrl), ledger: file })
+  const { url, ...running } = await served(config, ['--drain-ms', '200'], env)
+  await textOf(await call(url, true))
+  upstream.respond([streamHead(), ...events.slice(0, 2).map(chunk), hang()])
+  const cut = await call(url, true)
+  running.signal('SIGTERM')
+  await textOf(cut)
+  expect(await running.exited).toBe(0)
+
+  const ledger = createSqliteLedger({ file, clock: systemClock })
+  onTestFinished(() => ledger.end())
+  expect([...ledger.attempts()].map(({ outcome }) => outcome)).toEqual(['ok', 'stream_interrupted'])
+  expect([...ledger.calls()].map(({ outcome }) => outcome)).toEqual(['ok', 'stream_interrupted'])
+})
 
 it('waits no longer for a caller that does not read', async () => {
   const large = sse({ choices: [{ index: 0, delta: { content: 'x'.repeat(4_000_000) } }] })
