@@ -2,8 +2,8 @@ import { gzipSync } from 'node:zlib'
 import { expect, it } from 'vitest'
 import { readBody } from '@signalbox/core'
 import { chunk, lastChunk, stream, streamEvents, streamHead } from '@signalbox/testkit'
-import { chat, contentOf } from '../support/caller.ts'
-import { routerOver, upstreamThat } from '../support/routers.ts'
+import { chat, contentOf } from './support/caller.ts'
+import { routerOver, upstreamThat } from './support/routers.ts'
 
 it('a packed stream may be as long as one that is not', async () => {
   const content = Array.from({ length: 3_000 }, (_, index) => `word ${index} of ${(index * 7_919) % 10_007} `)

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest'
 import { chunk, hang, streamEvents, streamHead } from '@signalbox/testkit'
-import { chat } from '../support/caller.ts'
-import { describeReaches } from '../support/mounts.ts'
-import { eventually, listenTo, routerOver, upstreamThat } from '../support/routers.ts'
+import { chat } from './support/caller.ts'
+import { describeReaches } from './support/mounts.ts'
+import { eventually, listenTo, routerOver, upstreamThat } from './support/routers.ts'
 
 describeReaches('a stream whose own signal is aborted', (reach) => {
   it.each([

@@ -3,9 +3,9 @@ import type { AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import { expect, it, onTestFinished } from 'vitest'
 import { chunk, hang, streamEvents, streamHead } from '@signalbox/testkit'
-import { chat } from '../support/caller.ts'
-import { mounts } from '../support/mounts.ts'
-import { eventually, listenTo, routerOver, upstreamThat } from '../support/routers.ts'
+import { chat } from './support/caller.ts'
+import { mounts } from './support/mounts.ts'
+import { eventually, listenTo, routerOver, upstreamThat } from './support/routers.ts'
 
 it('a caller who leaves in the middle of a stream over HTTP/2 is no error of a Koa app', async () => {
   const [role, first] = streamEvents({ content: ['Hel'] }) as [string, string]

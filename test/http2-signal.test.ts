@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net'
 import { expect, it, onTestFinished } from 'vitest'
 import { definePlugin } from '@signalbox/core'
 import { completion } from '@signalbox/testkit'
-import { mounts } from '../support/mounts.ts'
-import { eventually, routerOver, upstreamThat } from '../support/routers.ts'
+import { mounts } from './support/mounts.ts'
+import { eventually, routerOver, upstreamThat } from './support/routers.ts'
 
 it.each(mounts.filter(({ name }) => name !== 'Express').map((mount) => ({ name: mount.name, mount })))(
   "a plugin's path hears over HTTP/2 that its caller left in the middle of a stream, on $name",

@@ -11,8 +11,8 @@ import { listener } from '@signalbox/core/http'
 import { signalbox as forExpress } from '@signalbox/express'
 import { signalbox as forKoa } from '@signalbox/koa'
 import { chunk, completion, hang, streamEvents, streamHead } from '@signalbox/testkit'
-import { chat, collect } from '../support/caller.ts'
-import { closedGate, eventually, listenTo, routerOver, upstreamThat } from '../support/routers.ts'
+import { chat, collect } from './support/caller.ts'
+import { closedGate, eventually, listenTo, routerOver, upstreamThat } from './support/routers.ts'
 
 type Host = (router: Router, work: () => Promise<void>) => RequestListener
 

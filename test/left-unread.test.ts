@@ -6,8 +6,8 @@ import Koa from 'koa'
 import { expect, it, onTestFinished } from 'vitest'
 import { signalbox } from '@signalbox/koa'
 import { completion } from '@signalbox/testkit'
-import { chat } from '../support/caller.ts'
-import { closedGate, eventually, routerOver, upstreamThat } from '../support/routers.ts'
+import { chat } from './support/caller.ts'
+import { closedGate, eventually, routerOver, upstreamThat } from './support/routers.ts'
 
 it.each(['HTTP/1', 'HTTP/2'] as const)(
   "lets Koa's middleware go on that waits for a call whose caller left over %s before its body was read",
