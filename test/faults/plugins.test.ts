@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { definePlugin } from '@signalbox/core'
+import { type Call, definePlugin } from '@signalbox/core'
 import { completion, jsonError } from '@signalbox/testkit'
 import { type Answer, type Sent, chat, send } from '../support/caller.ts'
 import { describeMounts } from '../support/mounts.ts'
@@ -21,7 +21,6 @@ describeMounts('hostile identities', (mount) => {
     expect(answer.status).toBe(200)
     expect(JSON.stringify(answer.headers)).not.toContain('DROP')
     expect(lines).toEqual([[expect.objectContaining({ user: hostile }), 'call answered']])
-    expect(hasControls(JSON.stringify(lines))).toBe(false)
   })
 })
 
@@ -29,9 +28,6 @@ const never = () => new Promise<never>(() => {})
 const fail = () => {
   throw new Error('SELECT secret FROM vault')
 }
-
-/** Characters that would begin a line or a colour of their own. */
-const hasControls = (text: string) => Buffer.from(text).some((byte) => byte < 0x20)
 
 describeMounts('plugins that misbehave', (mount) => {
   const served = async (plugin: Parameters<typeof definePlugin>[0], sent: Sent = { body: chat() }) => {
@@ -95,13 +91,42 @@ describeMounts('plugins that misbehave', (mount) => {
     expect(upstream.requests).toHaveLength(2)
   })
 
-  it('case 92: a hook that changes the call it was given harms nothing', async () => {
+  const intrusions: Record<string, (call: Call) => void> = {
+    'the name of who calls': ({ identity }) => Object.assign(identity, { user: 'root' }),
+    'the routes of who calls': ({ identity }) => void (identity.routes as string[]).push('other'),
+    'the budgets of who calls': ({ identity }) => Object.assign(identity.budgets![0]!, { limitUsd: 1_000 }),
+    'the route': (call) => Object.assign(call, { route: 'other' }),
+  }
+  it.each(Object.keys(intrusions))(
+    'case 92: a hook that changes %s in the call it was given is named',
+    async (what) => {
+      const session = { user: 'ada', routes: ['auto'], budgets: [{ limitUsd: 1, window: 'day' as const }] }
+      const before = structuredClone(session)
+      const router = routerOver([await answering()], {
+        ledger: 'memory',
+        model: { price: { input: 1, output: 1 } },
+        plugins: [
+          definePlugin({
+            name: 'vandal',
+            call: { stage: 'guard', run: (call, next) => (intrusions[what]!(call), next(call)) },
+          }),
+        ],
+      })
+
+      const answer = await send(await mount.serve(router, { identify: () => session }), { body: chat() })
+
+      expect(answer.status).toBe(500)
+      expect(answer.json().error).toMatchObject({ code: 'plugin_failed', message: expect.stringContaining('vandal') })
+      expect(session).toEqual(before)
+      await eventually(() => [...router.ledger!.calls()].length > 0)
+      expect([...router.ledger!.calls()].map(({ identity }) => identity.user)).toEqual(['ada'])
+    },
+  )
+
+  it('case 92: a hook changes a request by a copy', async () => {
     const { answer, upstream } = await served({
-      name: 'vandal',
-      call: (call, next) => {
-        expect(() => Object.assign(call.identity, { user: 'root' })).not.toThrow(SyntaxError)
-        return next({ ...call, request: call.request.with({ seed: 7 }) })
-      },
+      name: 'seeding',
+      call: (call, next) => next({ ...call, request: call.request.with({ seed: 7 }) }),
     })
 
     expect(answer.status).toBe(200)

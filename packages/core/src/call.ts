@@ -5,7 +5,7 @@ import { JsonRequest } from './dialects/json-request.ts'
 import { SignalboxError } from './errors.ts'
 import { newId } from './new-id.ts'
 import { nanoUsdOf } from './money/usd.ts'
-import { readIdentity } from './identity.ts'
+import { nobody, readIdentity } from './identity.ts'
 import { createRecord } from './record.ts'
 import type { RouteTable } from './route-table.ts'
 import type { SeenRequests } from './seen-requests.ts'
@@ -51,7 +51,6 @@ export interface CallInit {
 const processTag = randomUUID().slice(0, 18)
 let calls = 0
 
-const nobody: Identity = Object.freeze({})
 const nothing = Object.freeze({})
 
 const parse = (dialect: DialectName, body: object | Uint8Array) => dialects[dialect].parse(body)

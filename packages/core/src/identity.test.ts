@@ -9,9 +9,23 @@ import type { Identity } from './types.ts'
 const handed = (identity: object) => identity as Identity
 
 describe('an identity', () => {
-  it('is taken as it is where its names are texts', () => {
-    const identity = { key: 'k', user: 'u', tags: ['x'], routes: ['auto'] }
-    expect(readIdentity(identity)).toBe(identity)
+  it('is a copy that nobody changes, and the host keeps what it handed over', () => {
+    const identity = { key: 'k', tags: ['x'], routes: ['auto'], budgets: [{ limitUsd: 1, window: 'day' as const }] }
+    const read = readIdentity({ ...identity, latencySensitive: true })
+    expect(read).toStrictEqual({ ...identity, latencySensitive: true })
+    for (const part of [read, read.tags, read.routes, read.budgets, read.budgets![0]])
+      expect(part).toSatisfy(Object.isFrozen)
+    for (const part of [identity, identity.tags, identity.routes, identity.budgets])
+      expect(part).not.toSatisfy(Object.isFrozen)
+  })
+
+  it('may say of itself what it inherits, as an object of a class', () => {
+    class Session {
+      get user() {
+        return 'u'
+      }
+    }
+    expect(readIdentity(new Session())).toStrictEqual({ user: 'u' })
   })
 
   it('may have numbers for names, which stand for their digits, and null for nobody', () => {
@@ -39,6 +53,7 @@ describe('an identity', () => {
     [{ routes: 'auto' }, 'identity.routes: expected a list of texts, got string'],
     [{ models: new Set(['a']) }, 'identity.models: expected a list of texts, got object'],
     [{ maxCostUsd: '1' }, 'identity.maxCostUsd: expected a number of US dollars, got string'],
+    [{ budgets: { limitUsd: 1 } }, 'identity.budgets: expected a list, got object'],
     ['ada' as unknown as object, 'identity: expected an object, got string'],
     [['ada'], 'identity: expected an object, got a list'],
   ])('is refused as %o, and the host is told why', (identity, why) => {

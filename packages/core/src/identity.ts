@@ -1,5 +1,5 @@
 import { SignalboxError } from './errors.ts'
-import type { Identity } from './types.ts'
+import type { CallerBudget, Identity } from './types.ts'
 
 /** What a caller is known and counted by. */
 const names = ['key', 'user', 'team', 'tier'] as const
@@ -7,30 +7,40 @@ const names = ['key', 'user', 'team', 'tier'] as const
 const lists = ['tags', 'routes', 'models'] as const
 
 /**
- * An identity as it is counted and written down. What hosts hand over is often the number of a row: it stands for its
- * digits, and null for nothing.
+ * An identity as it is counted and written down: a copy that nobody changes, be it a plugin or the host itself. What hosts
+ * hand over is often the number of a row: it stands for its digits, and null for nothing.
  *
  * @throws SignalboxError `internal_error` for what is no identity, and for a field that is not what it should be: callers
  * that it does not tell apart would share their budgets, and a text in place of a list would allow each part of it
  */
 export function readIdentity(identity: Identity): Identity {
+  if (identity === nobody) return nobody
   if (typeof identity !== 'object' || Array.isArray(identity)) throw unreadable('', 'an object', identity)
-  const { maxCostUsd } = identity
-  const isRead =
-    names.every((name) => isName(identity[name])) &&
-    lists.every((name) => isNames(identity[name])) &&
-    (maxCostUsd === undefined || typeof maxCostUsd === 'number')
-  if (isRead) return identity
   const read: Record<string, unknown> = { ...identity }
-  for (const name of names) read[name] = readName(identity[name], `.${name}`)
-  for (const name of lists) read[name] = readNames(identity[name], `.${name}`)
-  read['maxCostUsd'] = readNumber(maxCostUsd)
-  return Object.fromEntries(Object.entries(read).filter(([, value]) => value !== undefined))
+  const put = (name: keyof Identity, value: unknown) => {
+    if (value !== undefined) read[name] = value
+    else if (name in read) delete read[name]
+  }
+  for (const name of names) put(name, readName(identity[name], `.${name}`))
+  for (const name of lists) put(name, readNames(identity[name], `.${name}`))
+  put('maxCostUsd', readNumber(identity.maxCostUsd))
+  put('budgets', readBudgets(identity.budgets))
+  return Object.freeze(read)
 }
 
-const isName = (value: unknown) => value === undefined || typeof value === 'string'
-const isNames = (value: unknown) =>
-  value === undefined || (Array.isArray(value) && value.every((name) => typeof name === 'string'))
+/** Nobody in particular. */
+export const nobody: Identity = Object.freeze({})
+
+/** One copy of each, by which what is made of it can be found again. */
+const copies = new WeakMap<readonly CallerBudget[], readonly CallerBudget[]>()
+
+function readBudgets(budgets: readonly CallerBudget[] | null | undefined): readonly CallerBudget[] | undefined {
+  if (budgets === undefined || budgets === null) return undefined
+  if (!Array.isArray(budgets)) throw unreadable('.budgets', 'a list', budgets)
+  let copy = copies.get(budgets)
+  if (!copy) copies.set(budgets, (copy = Object.freeze(budgets.map((budget) => Object.freeze({ ...budget })))))
+  return copy
+}
 
 function readName(value: unknown, field: string): string | undefined {
   if (value === undefined || value === null) return undefined
@@ -42,7 +52,7 @@ function readName(value: unknown, field: string): string | undefined {
 function readNames(value: unknown, field: string): readonly string[] | undefined {
   if (value === undefined || value === null) return undefined
   if (!Array.isArray(value)) throw unreadable(field, 'a list of texts', value)
-  return value.flatMap((name) => readName(name, field) ?? [])
+  return Object.freeze(value.flatMap((name) => readName(name, field) ?? []))
 }
 
 function readNumber(value: unknown): number | undefined {

@@ -7,7 +7,7 @@ import type { Events } from './events.ts'
 import { type Feedback, createFeedback } from './feedback.ts'
 import { startProbes } from './health/prober.ts'
 import { type FaceFetch, createFetch } from './http/fetch.ts'
-import { readIdentity } from './identity.ts'
+import { nobody, readIdentity } from './identity.ts'
 import { type Lifetime, createLifetime } from './lifetime.ts'
 import { type Opened, createOpened } from './opened.ts'
 import type { Plugin, PluginServices } from './plugin.ts'
@@ -122,7 +122,6 @@ export interface Router extends Events {
   close(options?: CloseOptions): Promise<void>
 }
 
-const nobody: Identity = Object.freeze({})
 const defaultCloseMs = 30_000
 const shutdownRetryAfterMs = 5_000
 
