@@ -1,6 +1,9 @@
+import fs from 'node:fs'
 import type { IncomingMessage } from 'node:http'
-import { expect, it } from 'vitest'
-import { type Identity, type RouterOptions, definePlugin, usdOf } from '@signalbox/core'
+import os from 'node:os'
+import path from 'node:path'
+import { expect, it, onTestFinished, vi } from 'vitest'
+import { type Identity, type RouterOptions, budgetGuard, definePlugin, usdOf } from '@signalbox/core'
 import { completion, createFakeClock, jsonError } from '@signalbox/testkit'
 import { chat, send } from './support/caller.ts'
 import { type Mount, describeMounts } from './support/mounts.ts'
@@ -74,6 +77,50 @@ describeMounts('a budget', (mount) => {
 
     expect(statuses).toEqual([200, 429, 200])
     expect(await router.budgets()).toMatchObject([{ period: '2026-11-21' }])
+  })
+})
+
+describeMounts('a ledger that cannot be written', (mount) => {
+  const day = { per: 'all', window: 'day', limitUsd: forOne } as const
+  const counting = budgetGuard('counting', { hold: () => undefined })
+
+  it.each<{ of: string; options: Partial<RouterOptions>; status: 200 | 503 }>([
+    { of: 'a budget', options: { budgets: [day] }, status: 503 },
+    { of: 'an open budget', options: { budgets: [{ ...day, whenStoreDown: 'open' }] }, status: 200 },
+    { of: 'a soft budget', options: { budgets: [{ ...day, soft: true }] }, status: 200 },
+    { of: 'a soft budget and a hard one', options: { budgets: [{ ...day, soft: true }, day] }, status: 503 },
+    { of: "a plugin's guard", options: { plugins: [counting] }, status: 503 },
+    {
+      of: "a soft budget and a plugin's guard",
+      options: { budgets: [{ ...day, soft: true }], plugins: [counting] },
+      status: 503,
+    },
+    { of: 'nobody', options: {}, status: 200 },
+  ])('answers $status to what is counted by $of, and tells of it (case 77)', async ({ options, status }) => {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'budgets-'))
+    onTestFinished(() => fs.rmSync(folder, { recursive: true, force: true }))
+    const upstream = await upstreamThat(answer)
+    const ledger = path.join(folder, 'ledger.db')
+    const router = routerOver([upstream], { model: { price }, ledger, ...options })
+    const failures = vi.fn<(failure: unknown) => void>()
+    router.on('ledger.failed', failures)
+    const ask = asking(await mount.serve(router))
+    const write = vi.spyOn(fs, 'writeSync').mockImplementation(() => {
+      throw new Error('ENOSPC: no space left on device')
+    })
+    onTestFinished(() => write.mockRestore())
+
+    const answered = await ask()
+
+    expect([answered.status, upstream.requests.length]).toEqual([status, status === 200 ? 1 : 0])
+    const error = expect.objectContaining({ message: expect.stringContaining('ENOSPC') })
+    expect(failures).toHaveBeenCalledWith({ error })
+    if (status === 200) return
+    expect(answered.headers).toMatchObject({ 'retry-after': '1', 'retry-after-ms': '1000' })
+    const message = 'What calls cost cannot be written down at the moment'
+    expect(answered.json()).toEqual({
+      error: { message, type: 'service_unavailable', code: 'ledger_unavailable', param: null },
+    })
   })
 })
 

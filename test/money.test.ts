@@ -203,45 +203,6 @@ describe('a budget', () => {
   )
 })
 
-describe('a ledger that cannot be written', () => {
-  const folder = () => {
-    const made = fs.mkdtempSync(path.join(os.tmpdir(), 'money-'))
-    onTestFinished(() => fs.rmSync(made, { recursive: true, force: true }))
-    return made
-  }
-
-  async function ask(budgets: YardOptions['budgets']) {
-    const { router, upstreams, clock } = shop({ ledger: path.join(folder(), 'ledger.db'), budgets })
-    const failures = vi.fn<(failure: unknown) => void>()
-    router.on('ledger.failed', failures)
-    const write = vi.spyOn(fs, 'writeSync').mockImplementation(() => {
-      throw new Error('ENOSPC: no space left on device')
-    })
-    onTestFinished(() => write.mockRestore())
-    const answered = router.fetch('http://x/v1/chat/completions', { method: 'POST', body: JSON.stringify(chat()) })
-    await clock.advance(1_000)
-    expect(failures).toHaveBeenCalledWith({
-      error: expect.objectContaining({ message: expect.stringContaining('ENOSPC') }),
-    })
-    return { answer: await answered, asked: upstreams['first']!.requests.length }
-  }
-
-  it('sends nothing that a budget counts, and tells of it (case 77)', async () => {
-    const { answer: refusal, asked } = await ask([perDay(1)])
-    expect([refusal.status, asked]).toEqual([503, 0])
-    expect(refusal.headers.get('retry-after')).toBe('1')
-    const message = 'What calls cost cannot be written down at the moment'
-    expect(await refusal.json()).toEqual({
-      error: { message, type: 'service_unavailable', code: 'ledger_unavailable', param: null },
-    })
-  })
-
-  it('lets calls through that nobody counts, and tells of it', async () => {
-    const { answer: through, asked } = await ask(false)
-    expect([through.status, asked]).toEqual([200, 1])
-  })
-})
-
 describe('what peers got wrong', () => {
   it('a budget that holds at the base rate what a tier makes dearer (LiteLLM #40002)', async () => {
     const tiered = { ...price, tiers: [{ aboveInputTokens: 500, input: 0.01, output: 0.1 }] }

@@ -116,6 +116,7 @@ export function budgetGuard<Hold>(
       async run(attempt, next) {
         const boundNanoUsd = services?.costBoundNanoUsd(attempt)
         const held: HeldMoney = attempt.held ?? { nanoUsd: boundNanoUsd ?? Infinity }
+        held.mayGoUnwritten = false
         const hold = await budget.hold(attempt, boundNanoUsd)
         try {
           const reply = await next({ ...attempt, held })

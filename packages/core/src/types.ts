@@ -247,6 +247,8 @@ export interface Attempt {
 /** Money held for one attempt. */
 export interface HeldMoney {
   readonly nanoUsd: number
+  /** Whether the attempt is sent though the ledger cannot write it down: no budget that counts it is `closed` then. */
+  mayGoUnwritten?: boolean
   /** Where the attempt is written down; absent until it is about to be sent. */
   entry?: AttemptRecord
 }

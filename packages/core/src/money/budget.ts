@@ -20,7 +20,10 @@ export interface BudgetSettings {
   readonly soft?: boolean | undefined
   /** Shares of the limit at which to tell, once each. */
   readonly alertAt?: number | readonly number[] | undefined
-  /** What is done while a shared store cannot be reached. @default 'closed', and 'open' where it is soft */
+  /**
+   * What is done while a shared store cannot be reached, or the ledger cannot be written: nothing is sent that could be lost
+   * there, where it is `closed`. @default 'closed', and 'open' where it is soft
+   */
   readonly whenStoreDown?: WhenDown | undefined
   /** From a share of the limit on, calls for one route go by another. */
   readonly degrade?: { readonly at: number; readonly routes: Readonly<Record<string, string>> } | undefined

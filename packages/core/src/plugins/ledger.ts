@@ -29,13 +29,13 @@ export function ledger({ ledger: book, prices, clock, events: bus }: BuiltInServ
     close: () => book.end(),
   })
 
-  /** Where a budget counts, nothing is sent that the ledger could lose. */
+  /** Where a budget counts, nothing is sent that the ledger could lose, unless it is said to be open. */
   function begin(attempt: Attempt): void {
     try {
       book!.begin(intentOf(attempt))
     } catch (error) {
       bus.emit('ledger.failed', { error })
-      if (attempt.held) throw ledgerUnavailable(error)
+      if (attempt.held && !attempt.held.mayGoUnwritten) throw ledgerUnavailable(error)
     }
   }
 
