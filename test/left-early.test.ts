@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { type RequestListener, createServer, request as requestOver1 } from 'node:http'
+import { type IncomingMessage, type RequestListener, createServer, request as requestOver1 } from 'node:http'
 import { connect, createServer as createServer2 } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import express from 'express'
@@ -33,11 +33,11 @@ const hosts: Record<string, Host> = {
   },
   listener: (router, work) => {
     const answer = listener(router)
-    return async (req, res) => {
+    const prepared = async (req: IncomingMessage) => {
       Object.assign(req, { rawBody: Buffer.concat(await collect<Buffer>(req)) })
       await work()
-      answer(req, res)
     }
+    return (req, res) => void prepared(req).then(() => answer(req, res))
   },
 }
 

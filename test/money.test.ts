@@ -1,7 +1,4 @@
-import fs from 'node:fs'
-import os from 'node:os'
-import path from 'node:path'
-import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { type RouterOptions, definePlugin, hedge, usdOf } from '@signalbox/core'
 import { completionBody } from '@signalbox/testkit'
 import { chat, send } from './support/caller.ts'
