@@ -141,6 +141,42 @@ describeMounts('the most a call may cost', (mount) => {
   })
 })
 
+describeMounts("the most a call may cost, by its caller's own word", (mount) => {
+  const bounded = async (maxCost: string, options: Partial<RouterOptions>) => {
+    const upstream = await upstreamThat(answer)
+    const router = routerOver([upstream], { model: { price }, ...options })
+    const body = chat({ max_tokens: 20 })
+    const answered = await send(await mount.serve(router), { body, headers: { 'x-signalbox-max-cost': maxCost } })
+    return { answered, sent: upstream.requests.length }
+  }
+  const allowed = { maxCostHeader: true }
+  const refused = { type: 'invalid_request_error', code: 'max_cost_exceeded' }
+  const wrong = { type: 'invalid_request_error', code: 'invalid_body', param: 'x-signalbox-max-cost' }
+
+  it.each([
+    { maxCost: '0.0000001', options: allowed, status: 400, error: refused },
+    { maxCost: '0', options: allowed, status: 400, error: refused },
+    { maxCost: '.01', options: allowed, status: 200 },
+    {
+      maxCost: '1',
+      options: { ...allowed, routes: { auto: { models: ['first'], maxCostUsd: 100 * nanoUsd } } },
+      status: 400,
+      error: refused,
+    },
+    { maxCost: '1', options: {}, status: 400, error: wrong },
+    ...['-1', '', 'free', '1e999', 'NaN', '1,5', '0x10'].map((maxCost) => ({
+      maxCost,
+      options: allowed,
+      status: 400,
+      error: wrong,
+    })),
+  ])('is "$maxCost" where the router has $options: $status', async ({ maxCost, options, status, error }) => {
+    const { answered, sent } = await bounded(maxCost, options)
+    expect([answered.status, sent]).toEqual([status, status === 200 ? 1 : 0])
+    if (error) expect(answered.json().error).toMatchObject(error)
+  })
+})
+
 describeMounts('a price that nobody knows', (mount) => {
   it.each([
     { unknownPrice: 'reject' as const, status: 400, cost: undefined },

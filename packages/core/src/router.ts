@@ -117,6 +117,7 @@ export interface Router extends Events {
     readonly maxRequestBytes: number
     readonly decisionHeaders: boolean
     readonly costHeader: boolean
+    readonly maxCostHeader: boolean
   }
   /** Takes no more calls, waits for those under way, cuts what takes too long, and lets go of every connection. */
   close(options?: CloseOptions): Promise<void>
@@ -287,10 +288,11 @@ const namesFor = ({ routes: allowed, models }: Identity, routes: RouteTable) =>
       (!models || models.some((model) => routes.find(name)!.candidates.has(model))),
   )
 
-const settingsOf = ({ maxRequestBytes, decisionHeaders, costHeader }: RouterOptions): Router['settings'] => ({
-  maxRequestBytes: maxRequestBytes ?? defaultMaxBodyBytes,
-  decisionHeaders: decisionHeaders ?? true,
-  costHeader: costHeader ?? false,
+const settingsOf = (options: RouterOptions): Router['settings'] => ({
+  maxRequestBytes: options.maxRequestBytes ?? defaultMaxBodyBytes,
+  decisionHeaders: options.decisionHeaders ?? true,
+  costHeader: options.costHeader ?? false,
+  maxCostHeader: options.maxCostHeader ?? false,
 })
 
 const shuttingDown = () =>

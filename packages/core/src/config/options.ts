@@ -190,6 +190,12 @@ export interface RouterOptions extends UptimeOptions, PluginConfig {
   readonly keys?: readonly KeySource[] | false | undefined
   /** Whether answers that are whole carry `x-signalbox-cost`, in US dollars. @default false */
   readonly costHeader?: boolean | undefined
+  /**
+   * Whether callers may bound what a call may cost themselves, by the header `x-signalbox-max-cost`, in US dollars. Where
+   * they may not, a request with it is refused: nobody is to think that it holds.
+   * @default false
+   */
+  readonly maxCostHeader?: boolean | undefined
   /** What the log line of a call holds of its prompt and answer, and what is taken out of it. @default nothing */
   readonly logContent?: LogContent | false | undefined
   /**

@@ -196,6 +196,10 @@ function build(parts: CodeParts) {
       .union([z.strictObject({ redact: parts.redact, maxLength: count.optional() }), z.literal(false)])
       .optional()
       .describe('Prompts and answers in the log, without what the expressions match. Default false.'),
+    maxCostHeader: z
+      .boolean()
+      .optional()
+      .describe('Whether callers may bound the cost of a call by x-signalbox-max-cost, in US dollars. Default false.'),
     costHeader: z.boolean().optional().describe('Whether whole answers carry x-signalbox-cost. Default false.'),
     untranslatable: z
       .enum(['refuse', 'report'])

@@ -1,3 +1,4 @@
+import { SignalboxError } from '../errors.ts'
 import type { Router } from '../router.ts'
 import { isPromise } from '../store/after.ts'
 import type { DialectName } from '../types.ts'
@@ -22,6 +23,7 @@ export async function answerCall(
   const sent = isReadHere ? await read : read
   const headers = forwarded(request)
   const timeoutMs = timeoutOf(request.header('x-request-timeout'))
+  const maxCostUsd = maxCostOf(request, router)
   const cacheControl = request.header('cache-control')
   const idempotencyKey = request.header('idempotency-key')
   const { record, reply } = router.begin({
@@ -34,6 +36,7 @@ export async function answerCall(
     ...(request.end && { end: request.end }),
     ...(headers && { headers }),
     ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(maxCostUsd !== undefined && { maxCostUsd }),
     ...(request.log && { log: request.log }),
     ...(cacheControl !== undefined && { cacheControl }),
     ...(idempotencyKey !== undefined && { idempotencyKey }),
@@ -66,6 +69,22 @@ function forwarded(request: FaceRequest): Record<string, string> | undefined {
     if (value !== undefined) (headers ??= {})[name] = value
   }
   return headers
+}
+
+/**
+ * The most that its caller lets a call cost, in US dollars.
+ *
+ * @throws SignalboxError `invalid_body` for what is no amount, or where callers set no bounds
+ */
+function maxCostOf(request: FaceRequest, { settings }: Router): number | undefined {
+  const param = 'x-signalbox-max-cost'
+  const value = request.header(param)
+  if (value === undefined) return undefined
+  if (!settings.maxCostHeader)
+    throw new SignalboxError('invalid_body', `${param}: not taken from callers here`, { param })
+  if (/^(?:\d+\.?\d*|\.\d+)$/.test(value)) return Number(value)
+  const came = JSON.stringify(value.slice(0, 100))
+  throw new SignalboxError('invalid_body', `${param}: expected US dollars, 0 or more, got ${came}`, { param })
 }
 
 /** Seconds, or a number with `ms` or `s` behind it. */
