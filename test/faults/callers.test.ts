@@ -322,6 +322,16 @@ describeMounts('the wire', (mount) => {
     expect(raw.match(/answer \d/g)).toEqual(['answer 1', 'answer 2', 'answer 3'])
   })
 
+  it('case 66: without a limit of its own a router takes 32 MiB, and no byte more', async () => {
+    const mounted = await mount.serve(routerOver([await answering()]))
+    const sent = (bytes: number) =>
+      sendRaw(mounted, head(mounted.prefix, `content-length: ${bytes}`, 'connection: close'))
+
+    expect(await sent(32 * 1024 ** 2 + 1)).toMatch(/^HTTP\/1\.1 413 /)
+    const upTo = await send(mounted, { body: chat({ pad: 'x'.repeat(32 * 1024 ** 2 - 200) }) })
+    expect(upTo.status).toBe(200)
+  })
+
   it('case 66: a request that is refused for its size does not block the connection for ever', async () => {
     const mounted = await mount.serve(routerOver([await answering()], { maxRequestBytes: 1_000 }))
 

@@ -1,5 +1,6 @@
 import { gzipSync } from 'node:zlib'
 import { expect, it } from 'vitest'
+import { definePlugin, isSignalboxError } from '@signalbox/core'
 import {
   bigHeader,
   bomb,
@@ -431,6 +432,32 @@ describeMounts('what is no fault of the provider', (mount) => {
 
     expect(answer.status).toBe(200)
     expect(answer.json().choices[0].finish_reason).toBe('content_filter')
+  })
+
+  it('case 25: what a content filter refuses another model is asked only by a rule of the host', async () => {
+    const filtered = { message: 'Filtered', type: 'invalid_request_error', param: 'prompt', code: 'content_filter' }
+    const upstreams = [
+      await upstreamThat(json({ error: filtered }, { status: 400 })),
+      await upstreamThat(completion({ content: 'an answer' })),
+    ]
+    const filtersMoveOn = definePlugin({
+      name: 'filters-move-on',
+      attempt: {
+        stage: 'retry',
+        run: (attempt, next) =>
+          next(attempt).catch((error: unknown) => {
+            const isFiltered = isSignalboxError(error) && error.reason === 'content_filter'
+            throw isFiltered ? Object.assign(error, { movesOn: true }) : error
+          }),
+      },
+    })
+
+    const refused = await send(await mount.serve(routerOver(upstreams)), { body: chat() })
+    const ruled = await mount.serve(routerOver(upstreams, { plugins: [filtersMoveOn] }))
+    const answered = await send(ruled, { body: chat() })
+
+    expect([refused.status, refused.json()]).toEqual([400, { error: filtered }])
+    expect([answered.status, answered.headers['x-signalbox-attempts']]).toEqual([200, '2'])
   })
 
   it('case 27: a redirect is never followed, so no key goes to another origin', async () => {

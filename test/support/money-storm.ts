@@ -128,17 +128,19 @@ export async function runMoneyStorm(options: MoneyStormOptions): Promise<MoneySt
   const { processes, callers, limitUsd, kills, seed } = options
   const random = seededRandom(seed)
   const place = await createPlace(limitUsd)
+  let chosen = 0
   let killed = 0
 
   /** Storms in one process, or in the next when it is killed. */
   async function stormInOne(): Promise<void> {
     const one = await place.start()
     const over = one.tell({ do: 'storm', callers, seed: Math.floor(random() * 2 ** 32), mixed: true })
-    const isToDie = killed < kills && (killed += 1) > 0
+    const isToDie = chosen < kills && (chosen += 1) > 0
     const isKilled =
       isToDie && (await Promise.race([over.then(() => false), sleep(300 + random() * 1_500).then(() => true)]))
     if (!isKilled) return over.then(() => one.tell({ do: 'close' }))
     await one.kill()
+    killed += 1
     await over.catch(() => {})
     return stormInOne()
   }
