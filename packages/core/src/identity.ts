@@ -52,7 +52,7 @@ function readName(value: unknown, field: string): string | undefined {
 function readNames(value: unknown, field: string): readonly string[] | undefined {
   if (value === undefined || value === null) return undefined
   if (!Array.isArray(value)) throw unreadable(field, 'a list of texts', value)
-  return Object.freeze(value.flatMap((name) => readName(name, field) ?? []))
+  return Object.freeze(value.map((name) => readName(name, field)).filter((name) => name !== undefined))
 }
 
 function readNumber(value: unknown): number | undefined {
