@@ -51,25 +51,26 @@ export function factsOf({ route, dialect, surface, request, identity, maxCostNan
   }
 }
 
-const decisionKeys = [
-  'policy',
-  'labels',
-  'strategy',
-  'seed',
-  'decidedMs',
-  'facts',
-  'candidates',
-  'passedOver',
-  'assessment',
-] as const
-
 /** What was decided, and all that it was decided by: with it the same decision can be made again. No text of a prompt. */
-export type Decision = Pick<CallRecord, (typeof decisionKeys)[number]>
+export type Decision = Pick<
+  CallRecord,
+  'policy' | 'labels' | 'strategy' | 'seed' | 'decidedMs' | 'facts' | 'candidates' | 'passedOver' | 'assessment'
+>
 
 /** The decision of a call. */
 export function decisionOf(record: CallRecord): Decision {
-  const known = decisionKeys.filter((key) => record[key] !== undefined)
-  return Object.fromEntries(known.map((key) => [key, record[key]])) as unknown as Decision
+  const { policy, labels, strategy, seed, decidedMs, facts, candidates, passedOver, assessment } = record
+  return {
+    policy,
+    labels,
+    strategy,
+    seed,
+    ...(decidedMs !== undefined && { decidedMs }),
+    ...(facts && { facts }),
+    candidates,
+    passedOver,
+    ...(assessment !== undefined && { assessment }),
+  }
 }
 
 /** A call as a ledger or a log knows it: who asked for what and when, and the decision. */
