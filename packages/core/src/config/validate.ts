@@ -65,6 +65,12 @@ export function configFaults(
   ]
 }
 
+/** What a schema finds wrong with a value. */
+export function schemaFaults(schema: z.ZodType, value: unknown): ConfigFault[] {
+  const { error } = schema.safeParse(value, { error: inWords })
+  return (error?.issues ?? []).flatMap((issue) => faultsOf(issue, [], value))
+}
+
 /** Of two strategies with one name a route could have one only. */
 function repeatedStrategies(
   ofPlugins: readonly { readonly strategy: string; readonly plugin: string }[],
