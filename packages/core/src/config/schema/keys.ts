@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { instant, name } from './basics.ts'
+import { apiKey, instant, name } from './basics.ts'
 import { budget } from './money.ts'
 
 const callerBudget = budget.omit({ per: true, degrade: true })
@@ -16,7 +16,7 @@ const keyScope = {
   budgets: z.array(callerBudget).optional().describe('What all its calls together may cost.'),
   expiresAt: instant.optional(),
 }
-const writtenKey = z.strictObject({ ...keyScope, key: z.string().min(1, 'expected a key') })
+const writtenKey = z.strictObject({ ...keyScope, key: apiKey })
 const sha256 = z.string().regex(/^[\da-f]{64}$/, 'expected a SHA-256 in 64 hexadecimal digits')
 const hashedKey = z.strictObject({ ...keyScope, sha256 })
 const keyFile = z.strictObject({ file: z.string().min(1).describe('A file that "signalbox keys" keeps.') })
