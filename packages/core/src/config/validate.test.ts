@@ -264,6 +264,12 @@ describe('unknown keys', () => {
     },
   )
 
+  it('are what a breaker is whose longest time is shorter than its first', () => {
+    const expected = 'breaker: expected openMs <= maxOpenMs, got an object'
+    expect(faultsOf(config({ breaker: { openMs: 10, maxOpenMs: 5 } }))).toEqual([expected])
+    expect(faultsOf(config({ breaker: { openMs: 600_000 } }))).toEqual([])
+  })
+
   it('are what callMs and maxAttemptsPerCall are on a model, and connectMs on a route', () => {
     const options = {
       models: { a: { ...model, timeouts: { callMs: 1 }, retry: { maxAttemptsPerCall: 1 } } },
