@@ -64,83 +64,89 @@ function inProcess(router: Router, path: string, body: object): Caller {
 
 const title = '$caller.name to $provider.name'
 
-describe.each(reaches)('a call is charged for what was used, wherever it ends, on %s', (_name, reach) => {
-  it.each(everyPair)(`${title}: once its request was sent`, async (pair) => {
-    const { provider } = pair
-    const points = everyPoint.filter(({ stream }) => !stream || provider.stream)
-    const upstream = await upstreamThat(({ path }) => scriptAt(points[placeIn(path)]!, pair))
-    const models = points.map(({ name }, place) => [
-      name,
-      provider.model({ baseUrl: `${upstream.baseUrl}/${place}` }, { price }),
-    ])
-    const router = routerTo(Object.fromEntries(models))
-    const ask = await reach(router)
-    const received = countReceived()
+describe.each(reaches)(
+  'a call is charged for what was used, wherever it ends, on %s (gears-rust #3690)',
+  (_name, reach) => {
+    it.each(everyPair)(`${title}: once its request was sent (LiteLLM #14457, #13245, #35958, #37558)`, async (pair) => {
+      const { provider } = pair
+      const points = everyPoint.filter(({ stream }) => !stream || provider.stream)
+      const upstream = await upstreamThat(({ path }) => scriptAt(points[placeIn(path)]!, pair))
+      const models = points.map(({ name }, place) => [
+        name,
+        provider.model({ baseUrl: `${upstream.baseUrl}/${place}` }, { price }),
+      ])
+      const router = routerTo(Object.fromEntries(models))
+      const ask = await reach(router)
+      const received = countReceived()
 
-    await Promise.all(
-      points.map(async (point, place) => {
-        const caller = ask(pair.caller.path, requestAt(point, pair))
-        const bytes = Buffer.byteLength(piecesOf(point, pair).join(''))
-        await eventually(() =>
-          upstream.requests.some(({ path, bodyComplete }) => bodyComplete && placeIn(path) === place),
-        )
-        if (point.ends === 'the caller leaves') {
-          await eventually(() => received(place) === bytes)
-          if (commits(point)) await caller.until('lo')
-          caller.leave()
-        }
-        await eventually(() => [...router.ledger!.calls({ route: point.name })].length > 0)
-      }),
-    )
-    await eventually(() =>
-      upstream.requests.every(({ path, closedByPeer }) => closedByPeer || !isLeft(points[placeIn(path)]!)),
-    )
-    await upstream.close()
+      await Promise.all(
+        points.map(async (point, place) => {
+          const caller = ask(pair.caller.path, requestAt(point, pair))
+          const bytes = Buffer.byteLength(piecesOf(point, pair).join(''))
+          await eventually(() =>
+            upstream.requests.some(({ path, bodyComplete }) => bodyComplete && placeIn(path) === place),
+          )
+          if (point.ends === 'the caller leaves') {
+            await eventually(() => received(place) === bytes)
+            if (commits(point)) await caller.until('lo')
+            caller.leave()
+          }
+          await eventually(() => [...router.ledger!.calls({ route: point.name })].length > 0)
+        }),
+      )
+      await eventually(() =>
+        upstream.requests.every(({ path, closedByPeer }) => closedByPeer || !isLeft(points[placeIn(path)]!)),
+      )
+      await upstream.close()
 
-    const expected = points.map(({ name, charge }) => [name, charge(provider.name)])
-    const charges = points.map(async ({ name }) => [name, await charged(router, name)])
-    expect(Object.fromEntries(await Promise.all(charges))).toEqual(Object.fromEntries(expected))
-  })
+      const expected = points.map(({ name, charge }) => [name, charge(provider.name)])
+      const charges = points.map(async ({ name }) => [name, await charged(router, name)])
+      expect(Object.fromEntries(await Promise.all(charges))).toEqual(Object.fromEntries(expected))
+    })
 
-  it.each(everyPair)(`${title}: nothing before it is sent`, async (pair) => {
-    const upstream = await upstreamThat(hang())
-    const gate = closedGate()
-    let asked = false
-    const apiKey = async () => {
-      asked = true
-      await gate.opened
-      return 'k'
-    }
-    const router = routerTo({ auto: pair.provider.model(upstream, { price, apiKey }) })
-    const caller = (await reach(router))(pair.caller.path, pair.caller.request())
-    await eventually(() => asked)
+    it.each(everyPair)(`${title}: nothing before it is sent`, async (pair) => {
+      const upstream = await upstreamThat(hang())
+      const gate = closedGate()
+      let asked = false
+      const apiKey = async () => {
+        asked = true
+        await gate.opened
+        return 'k'
+      }
+      const router = routerTo({ auto: pair.provider.model(upstream, { price, apiKey }) })
+      const caller = (await reach(router))(pair.caller.path, pair.caller.request())
+      await eventually(() => asked)
 
-    caller.leave()
+      caller.leave()
 
-    await eventually(() => [...router.ledger!.calls()].length > 0)
-    expect(await charged(router, 'auto')).toEqual({ nanoUsd: 0, estimated: false })
-    expect(upstream.requests).toHaveLength(0)
-    gate.open()
-  })
+      await eventually(() => [...router.ledger!.calls()].length > 0)
+      expect(await charged(router, 'auto')).toEqual({ nanoUsd: 0, estimated: false })
+      expect(upstream.requests).toHaveLength(0)
+      gate.open()
+    })
 
-  it.each(everyPair)(`${title}: nothing in the queue`, async (pair) => {
-    const upstream = await upstreamThat(hang())
-    const limits = { concurrency: 1 }
-    const router = routerTo({ auto: pair.provider.model(upstream, { price, limits }) }, { ahead: { models: ['auto'] } })
-    const ask = await reach(router)
-    const ahead = ask(pair.caller.path, pair.caller.request({ model: 'ahead' }))
-    await eventually(() => upstream.requests.length === 1)
-    const caller = ask(pair.caller.path, pair.caller.request())
-    await eventually(() => Object.keys(router.status().queue).length > 0)
+    it.each(everyPair)(`${title}: nothing in the queue`, async (pair) => {
+      const upstream = await upstreamThat(hang())
+      const limits = { concurrency: 1 }
+      const router = routerTo(
+        { auto: pair.provider.model(upstream, { price, limits }) },
+        { ahead: { models: ['auto'] } },
+      )
+      const ask = await reach(router)
+      const ahead = ask(pair.caller.path, pair.caller.request({ model: 'ahead' }))
+      await eventually(() => upstream.requests.length === 1)
+      const caller = ask(pair.caller.path, pair.caller.request())
+      await eventually(() => Object.keys(router.status().queue).length > 0)
 
-    caller.leave()
+      caller.leave()
 
-    await eventually(() => [...router.ledger!.calls()].length > 0)
-    expect(await charged(router, 'auto')).toEqual({ nanoUsd: 0, estimated: false })
-    expect([...router.ledger!.attempts({ route: 'auto' })]).toEqual([])
-    ahead.leave()
-  })
-})
+      await eventually(() => [...router.ledger!.calls()].length > 0)
+      expect(await charged(router, 'auto')).toEqual({ nanoUsd: 0, estimated: false })
+      expect([...router.ledger!.attempts({ route: 'auto' })]).toEqual([])
+      ahead.leave()
+    })
+  },
+)
 
 function routerTo(models: Parameters<typeof routerFor>[0]['models'], routes = {}): Router {
   return routerFor({

@@ -116,7 +116,7 @@ it('embeddings are paid for by a budget at the listed price of their input', asy
   expect(await charged(router)).toEqual({ nanoUsd: 140n, estimated: false })
 })
 
-it.each(wires)('what $name serves at another tier is flagged, streamed or not', async (wire) => {
+it.each(wires)('what $name serves at another tier is flagged, streamed or not (Bifrost #5063)', async (wire) => {
   const dear =
     wire.name === 'anthropic-messages' ? '"usage":{"service_tier":"priority",' : '"service_tier":"priority","usage":{'
   const atAnotherTier = (text: string) => text.replace('"usage":{', dear)

@@ -239,6 +239,48 @@ describe('keys in a file', () => {
     expect(() => readKeys(file)).toThrow('no file of keys')
   })
 
+  const odd: readonly { written: object; fault: string }[] = [
+    { written: { budget: [{ limitUsd: 1, window: 'day' }] }, fault: 'keys[1].budget: unknown key' },
+    {
+      written: { budgets: [{ limitUsd: '1', window: 'day' }] },
+      fault: 'keys[1].budgets[0].limitUsd: expected a number',
+    },
+    {
+      written: { budgets: [{ limitUsd: 1e20, window: 'day' }] },
+      fault: 'keys[1].budgets[0].limitUsd: expected a number',
+    },
+    { written: { budgets: [{ limitUsd: 1 }] }, fault: 'keys[1].budgets[0].window: expected' },
+    { written: { routes: 'auto' }, fault: 'keys[1].routes: expected a list' },
+    { written: { createdAt: undefined }, fault: 'keys[1].createdAt: expected a string' },
+  ]
+  it.each(odd)('say at once what makes no sense in their file: $written', ({ written, fault }) => {
+    const file = keyFile()
+    createKey(file, { name: 'shop' })
+    const { stored } = createKey(file, { name: 'ci' })
+    fs.writeFileSync(file, JSON.stringify({ version: 1, keys: [readKeys(file)[0], { ...stored, ...written }] }))
+    const make = () => createRouter({ models: { a: modelAt({ baseUrl: 'http://a.test/v1' }) }, keys: [{ file }] })
+    expect(make).toThrow(
+      expect.objectContaining({
+        code: 'invalid_config',
+        message: expect.stringContaining(`${file} has a fault:\n  ${fault}`),
+      }),
+    )
+  })
+
+  it.each<[object, string]>([
+    [
+      { budgets: [{ limitUsd: 1e20, window: 'day' }] },
+      'budgets[0].limitUsd: expected a number of 9000000000 at the most',
+    ],
+    [{ maxCostUsd: 0 }, 'maxCostUsd: expected a number above 0, got 0'],
+    [{ user: '' }, 'user: expected a text of 1 or more characters, got ""'],
+    [{ tags: [''] }, 'tags[0]: expected a text of 1 or more characters, got ""'],
+  ])('are not made where nobody could use them: %j', (scope, fault) => {
+    const file = keyFile()
+    expect(() => createKey(file, { name: 'shop', ...scope })).toThrow(`The key "shop" has a fault:\n  ${fault}`)
+    expect(fs.existsSync(file)).toBe(false)
+  })
+
   it('spend within their own budgets, and expire', async () => {
     const clock = createFakeClock()
     const upstream = await answers()

@@ -112,7 +112,7 @@ describe('a budget', () => {
     expect(upstreams['first']!.requests).toHaveLength(1)
   })
 
-  it('counts failed attempts, the models after them, and calls that plugins make (case 74)', async () => {
+  it('counts failed attempts, the models after them, and calls that plugins make (case 74, Bifrost #3357)', async () => {
     const failed = { status: 500, body: { error: { message: 'x', type: 'server_error' }, usage } }
     const asks = definePlugin({
       name: 'asks',

@@ -59,3 +59,12 @@ it('takes none of several', async () => {
     ),
   })
 })
+
+it('is not what is served in the place of a file whose name is empty', async () => {
+  const folder = await folderOf(['signalbox.config.json'])
+  for (const line of ['serve --check --config=', 'report --config=', 'keys list --config=', 'echo say --config='])
+    expect(await run(line, folder), line).toMatchObject({
+      code: 2,
+      stderr: 'signalbox: --config: expected a file, got nothing\nTry "signalbox --help".\n',
+    })
+})

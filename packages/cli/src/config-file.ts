@@ -8,10 +8,12 @@ const names = ['json', 'yaml', 'yml', 'ts', 'mts', 'js', 'mjs'].map((extension) 
  * The configuration that a command is about: the file that `--config` names, or else the one in the folder the command is
  * run in.
  *
- * @throws Error that says what was looked for, where there is none, or are several
+ * @throws Error that says what was looked for, where there is none, or are several, and for a name that is empty
  */
 export function configFile(given: string | undefined, command: string): string {
-  if (given) return given
+  // It may be a variable that is not set: another configuration than is meant would serve.
+  if (given === '') throw new Error('--config: expected a file, got nothing')
+  if (given !== undefined) return given
   const folder = process.cwd()
   const [found, ...others] = names.filter((name) => existsSync(join(folder, name)))
   if (others.length > 0)

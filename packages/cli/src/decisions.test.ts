@@ -138,8 +138,21 @@ describe('replay', () => {
       stderr: expect.stringContaining(`${log}, line 1: expected a recorded call`),
     })
     const call = { callId: 'a', time: 1, identity: {}, route: 'auto', decision: {} }
-    for (const field of ['identity', 'decision']) {
-      const lines = configFile(`${JSON.stringify(call)}\n${JSON.stringify({ ...call, [field]: null })}`, 'jsonl')
+    const decided = {
+      decidedMs: 1,
+      facts: { route: 'a', tools: 0, modality: [] },
+      candidates: [],
+      passedOver: [],
+      seed: 1,
+    }
+    for (const odd of [
+      { identity: null },
+      { decision: null },
+      { decision: { ...decided, facts: null } },
+      { decision: { ...decided, facts: { ...decided.facts, modality: 5 } } },
+      { decision: { ...decided, candidates: [null] } },
+    ]) {
+      const lines = configFile(`${JSON.stringify(call)}\n${JSON.stringify({ ...call, ...odd })}`, 'jsonl')
       expect(await ran(['replay', lines, '-c', config])).toMatchObject({
         code: 1,
         stderr: expect.stringContaining(`${lines}, line 2: expected a recorded call`),

@@ -1,6 +1,8 @@
 import { openSync, readSync, closeSync } from 'node:fs'
 import {
+  type Decision,
   type RecordedCall,
+  type RequestFacts,
   type RouterOptions,
   SignalboxError,
   createRouter,
@@ -88,10 +90,20 @@ function callOfLine({ value, where }: JsonLine): RecordedCall {
     typeof time === 'number' &&
     typeof route === 'string' &&
     isObject(identity) &&
-    isObject(decision)
+    isObject(decision) &&
+    isDecision(decision)
   if (isWhole) return { callId, time, identity, route, decision }
   const expected = 'expected a recorded call: { "callId", "time", "identity", "route", "decision" }'
   throw new SignalboxError('invalid_config', `${where}: ${expected}, got ${JSON.stringify(value).slice(0, 60)}`)
 }
+
+/** Whether what stands in a decision is what a router writes. Something may be missing: nothing may have been decided. */
+function isDecision({ facts, candidates = [], passedOver = [] }: { [Field in keyof Decision]?: unknown }): boolean {
+  const looks = [candidates, passedOver].every((list) => Array.isArray(list) && list.every(isObject))
+  return looks && (facts === undefined || (isObject(facts) && areFacts(facts)))
+}
+
+const areFacts = ({ route, tools, modality }: { [Field in keyof RequestFacts]?: unknown }) =>
+  typeof route === 'string' && Number.isSafeInteger(tools) && Array.isArray(modality)
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null

@@ -69,6 +69,12 @@ describe('settings', () => {
     expect(breaker).toEqual({ ...defaults.breaker, openMs: 5 })
   })
 
+  it('of a breaker let it open for as long as they say, whatever the longest is elsewhere', () => {
+    expect(resolveSettings(false, { breaker: { openMs: 600_000 } }).breaker).toMatchObject({ maxOpenMs: 600_000 })
+    const { breaker } = resolveSettings(false, { breaker: { maxOpenMs: 50_000 } }, { breaker: { openMs: 60_000 } })
+    expect(breaker).toMatchObject({ openMs: 60_000, maxOpenMs: 60_000 })
+  })
+
   it('of a breaker become what the mechanism takes', () => {
     const { failureRate, minimumCalls, windowMs, ...rest } = defaults.breaker as Exclude<typeof defaults.breaker, false>
     expect(breakerOptions({ failureRate, minimumCalls, windowMs, ...rest })).toEqual({

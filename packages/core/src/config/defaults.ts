@@ -39,7 +39,7 @@ export interface BreakerSettings {
   readonly windowMs: number
   /** How long it stays open at first; it doubles with each trip. @default 30_000 */
   readonly openMs: number
-  /** The longest it stays open. @default 300_000 */
+  /** The longest it stays open, and never less than `openMs`. @default 300_000 */
   readonly maxOpenMs: number
   /** Calls that are let through at one time to see whether the model is back. @default 1 */
   readonly halfOpenProbes: number
@@ -120,9 +120,15 @@ export function resolveSettings(reasoning: boolean, ...levels: readonly Settings
   return {
     retry: merge(defaultRetry, retryOff, of('retry')),
     timeouts: merge(reasoning ? reasoningTimeouts : defaultTimeouts, timeoutsOff, of('timeouts')),
-    breaker: merge<BreakerSettings, false>(defaultBreaker, false, of('breaker')),
+    breaker: inOrder(merge<BreakerSettings, false>(defaultBreaker, false, of('breaker'))),
     health: merge<HealthSettings, false>({}, false, of('health')),
   }
+}
+
+/** The longest time may be a default, or of another level than the first: it never shortens that. */
+function inOrder(breaker: BreakerSettings | false): BreakerSettings | false {
+  if (!breaker || breaker.openMs <= breaker.maxOpenMs) return breaker
+  return { ...breaker, maxOpenMs: breaker.openMs }
 }
 
 /** The settings of a breaker as the mechanism takes them. */

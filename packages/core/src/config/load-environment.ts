@@ -36,7 +36,7 @@ export function readEnvironment(written: unknown, env: Environment): Environment
       faults.push({ path: dotted(path), message: `expected $${inBraces}, got \${${inBraces}}` })
     const name = reference.exec(text)?.[1]
     if (name === undefined) return escaped.exec(text)?.[1] ?? text
-    const value = env[name]
+    const value = Object.hasOwn(env, name) ? env[name] : undefined
     if (value === undefined) faults.push({ path: dotted(path), message: `the environment variable ${name} is not set` })
     else uses.push({ path: dotted(path), name, value })
     return value ?? text

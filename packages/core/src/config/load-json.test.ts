@@ -10,6 +10,19 @@ it('parses what JSON.parse parses', () => {
   )
 })
 
+it.each([
+  ['{"a":1,\n "b":{"a":2},"a":3}', 2],
+  ['{"x":[{"a":"{\\"","b":1},\n{"a":2,"\\u0061":3}]}', 2],
+  ['{"__proto__":1,"__proto__":2}', 1],
+])('finds a key that stands twice in one object: %s', (text, line) => {
+  expect(() => parseJson(text)).toThrow(`Keys must be unique at line ${line}, column `)
+})
+
+it('takes one key in several objects', () => {
+  const text = '{"a":{"a":["a","a",{"a":"\\"a\\":1"}]},"b":{"a":"a"}}'
+  expect(parseJson(text)).toEqual(JSON.parse(text))
+})
+
 it('finds the place that V8 finds, where V8 names one', () => {
   const broken = fc
     .tuple(fc.json(), fc.nat(), fc.constantFrom('', '{', '"', ',', ']', '1', '\\', '\n', 'x'))

@@ -1,17 +1,42 @@
 /**
- * Parses JSON.
+ * Parses JSON. Of two values under one key it takes neither: the one above would be lost without a word.
  *
  * @throws SyntaxError with line and column, and without the text around them, which may be a secret
  */
 export function parseJson(text: string): unknown {
+  let value: unknown
   try {
-    return JSON.parse(text)
+    value = JSON.parse(text)
   } catch (error) {
     const at = faultAt(text)
-    const before = text.slice(0, at).split('\n')
-    const where = `line ${before.length}, column ${before.at(-1)!.length + 1}`
-    throw new SyntaxError(`${faultOf(error as Error, text[at])} at ${where}`)
+    throw new SyntaxError(`${faultOf(error as Error, text[at])} at ${placeOf(text, at)}`)
   }
+  const again = repeatedKeyAt(text)
+  if (again !== undefined) throw new SyntaxError(`Keys must be unique at ${placeOf(text, again)}`)
+  return value
+}
+
+function placeOf(text: string, at: number): string {
+  const before = text.slice(0, at).split('\n')
+  return `line ${before.length}, column ${before.at(-1)!.length + 1}`
+}
+
+/** A text, and whether it is a key; or where an object or a list begins or ends. */
+const tokens = /("[^"\\]*(?:\\.[^"\\]*)*")(\s*:)?|[{}[\]]/g
+
+/** Where the first key of JSON without fault stands that its object has already. */
+function repeatedKeyAt(text: string): number | undefined {
+  const open: Set<unknown>[] = []
+  for (const { 0: token, 1: quoted, 2: colon, index } of text.matchAll(tokens)) {
+    if (token === '{' || token === '[') open.push(new Set())
+    else if (quoted === undefined) open.pop()
+    else if (colon !== undefined) {
+      const key: unknown = JSON.parse(quoted)
+      if (open.at(-1)!.has(key)) return index
+      open.at(-1)!.add(key)
+    }
+  }
+  return undefined
 }
 
 const position = /^(.+?)(?: in JSON)? at position (\d+)/

@@ -10,7 +10,14 @@ export async function parseYaml(text: string): Promise<unknown> {
   const document = parseDocument(text)
   const fault = document.errors[0] ?? document.warnings[0]
   if (fault) throw new SyntaxError(withoutSource(fault.message))
-  return document.toJS()
+  const value: unknown = document.toJS()
+  if (holdsItself(value)) throw new SyntaxError('An anchor must not stand for what it is in')
+  return value
+}
+
+function holdsItself(value: unknown, above: readonly unknown[] = []): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return above.includes(value) || Object.values(value).some((inner) => holdsItself(inner, [...above, value]))
 }
 
 /** The first line of a message without what it quotes at its end; the source is quoted below it. */

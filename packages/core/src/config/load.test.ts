@@ -195,6 +195,11 @@ describe('environment variables', () => {
     )
   })
 
+  it('that are not set are not found among what every object has', async () => {
+    const file = json({ models: { a: { ...model, apiKey: '$constructor' } } })
+    expect(await messageOf(file)).toContain('models.a.apiKey: the environment variable constructor is not set')
+  })
+
   it('never show their values, also not in faults that the values cause', async () => {
     const file = json({
       models: { a: { ...model, baseUrl: '$URL', weight: '$WEIGHT', domain: '$EMPTY' } },
@@ -219,11 +224,17 @@ describe('what cannot be read', () => {
     ['json', '{\n  "models": {},\n}', /^Expected double-quoted property name at line 3, column 1$/],
     ['json', '{"models": {', /^The JSON ends too soon at line 1, column 13$/],
     ['json', '', /^The JSON ends too soon at line 1, column 1$/],
+    ['json', '{"budgets": [1],\n "models": {},\n "budgets": []}', /^Keys must be unique at line 3, column 2$/],
     ['yaml', 'models:\n  a: [1\nroutes: {}\n', /^Flow sequence .* at line 3, column 1$/],
     ['yaml', 'a: 1\na: 2\n', /^Map keys must be unique at line 2, column 1$/],
     ['yaml', 'a: !env KEY\n', /^Unresolved tag: !env at line 1, column 4$/],
     ['yaml', 'a: "sk-secret-1234\n', /^Missing closing "quote at line 2, column 1$/],
     ['yaml', 'a: *nobody\n', /Unresolved alias/],
+    [
+      'yaml',
+      'routes:\n  a: { strategy: &s { use: rules, rules: [*s] } }\n',
+      /^An anchor must not stand for what it is in$/,
+    ],
   ])('names line and column in .%s, and quotes nothing: %j', async (extension, text, expected) => {
     const message = await messageOf(write(extension, text))
     const [, reason = ''] = /cannot be read: (.*)$/s.exec(message) ?? []

@@ -264,6 +264,26 @@ describe('unknown keys', () => {
     },
   )
 
+  it('are routes that a budget sends by each other', () => {
+    const faultsWith = (routes: object) =>
+      faultsOf({
+        models: { a: model, b: model, c: model, d: model },
+        budgets: [{ per: 'all', window: 'day', limitUsd: 1, degrade: { at: 0.5, routes } }],
+      })
+    expect(faultsWith({ a: 'b', b: 'c', c: 'b', d: 'd' })).toEqual([
+      'budgets[0].degrade.routes.b: expected no circle, got b -> c -> b',
+      'budgets[0].degrade.routes.c: expected no circle, got c -> b -> c',
+      'budgets[0].degrade.routes.d: expected no circle, got d -> d',
+    ])
+    expect(faultsWith({ a: 'b', b: 'c', d: 'c' })).toEqual([])
+  })
+
+  it('are what a breaker is whose longest time is shorter than its first', () => {
+    const expected = 'breaker: expected openMs <= maxOpenMs, got an object'
+    expect(faultsOf(config({ breaker: { openMs: 10, maxOpenMs: 5 } }))).toEqual([expected])
+    expect(faultsOf(config({ breaker: { openMs: 600_000 } }))).toEqual([])
+  })
+
   it('are what callMs and maxAttemptsPerCall are on a model, and connectMs on a route', () => {
     const options = {
       models: { a: { ...model, timeouts: { callMs: 1 }, retry: { maxAttemptsPerCall: 1 } } },

@@ -65,6 +65,12 @@ export function configFaults(
   ]
 }
 
+/** What a schema finds wrong with a value. */
+export function schemaFaults(schema: z.ZodType, value: unknown): ConfigFault[] {
+  const { error } = schema.safeParse(value, { error: inWords })
+  return (error?.issues ?? []).flatMap((issue) => faultsOf(issue, [], value))
+}
+
 /** Of two strategies with one name a route could have one only. */
 function repeatedStrategies(
   ofPlugins: readonly { readonly strategy: string; readonly plugin: string }[],
@@ -160,6 +166,7 @@ function budgetFaults(options: unknown, models: ReadonlySet<string>): ConfigFaul
   const routes = [...Object.keys(record(record(options)['routes'])), ...models]
   return list(record(options)['budgets']).flatMap((budget, index) => [
     ...degradeFaults(record(budget), ['budgets', index, 'degrade']),
+    ...circles(record(record(record(budget)['degrade'])['routes']), ['budgets', index, 'degrade', 'routes']),
     ...Object.entries(record(record(record(budget)['degrade'])['routes'])).flatMap((pair) =>
       pair.flatMap((name) =>
         typeof name === 'string' && !routes.includes(name)
@@ -179,6 +186,20 @@ function degradeFaults({ per, degrade }: Record<string, unknown>, path: Path): C
   if (per !== 'model' || degrade === undefined) return []
   const message = 'expected a budget of what is known before a model is chosen, got one per model'
   return [{ path: dotted(path), message }]
+}
+
+/** Routes that stand for each other would only change places, and the cheap one's calls go by the dear one. */
+function circles(routes: Record<string, unknown>, path: Path): ConfigFault[] {
+  const next = new Map(Object.entries(routes))
+  return [...next.keys()].flatMap((name) => {
+    const way = new Set<unknown>()
+    for (let at: unknown = name; typeof at === 'string' && !way.has(at); at = next.get(at)) {
+      way.add(at)
+      if (next.get(at) !== name) continue
+      return [{ path: dotted([...path, name]), message: `expected no circle, got ${[...way, name].join(' -> ')}` }]
+    }
+    return []
+  })
 }
 
 /** `__proto__` is no name: the schema does not look at what stands under it. */

@@ -1,6 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import type { Clock } from '../clock.ts'
+import { configError } from '../config/fault.ts'
+import { storedKey, storedKeys } from '../config/schema/keys.ts'
+import { schemaFaults } from '../config/validate.ts'
 import { SignalboxError } from '../errors.ts'
 import type { KeyScope, StoredKey } from './settings.ts'
 
@@ -28,16 +31,18 @@ export function readKeys(file: string): readonly StoredKey[] {
     const why = code === 'ENOENT' ? '; "signalbox keys create" makes it' : `: ${message}`
     throw new SignalboxError('invalid_config', `The file of keys ${file} cannot be read${why}`, { cause })
   }
-  const keys = parsed(text)
-  if (keys) return keys
-  throw new SignalboxError('invalid_config', `${file} is no file of keys as "signalbox keys" writes them`)
+  const content = parsed(text)
+  if (!Array.isArray(content?.keys))
+    throw new SignalboxError('invalid_config', `${file} is no file of keys as "signalbox keys" writes them`)
+  // What a misspelt budget says would not be kept to, and one that makes no sense would fail every call.
+  const faults = schemaFaults(storedKeys, content)
+  if (faults.length > 0) throw configError(faults, `The file of keys ${file}`)
+  return content.keys as readonly StoredKey[]
 }
 
-function parsed(text: string): readonly StoredKey[] | undefined {
+function parsed(text: string): { readonly keys?: unknown } | null | undefined {
   try {
-    const { keys } = JSON.parse(text) as { keys: readonly StoredKey[] }
-    const whole = keys.every(({ name, id, sha256 }) => name && id && /^[\da-f]{64}$/.test(sha256))
-    return whole ? keys : undefined
+    return JSON.parse(text) as { keys?: unknown } | null
   } catch {
     return undefined
   }
@@ -46,12 +51,15 @@ function parsed(text: string): readonly StoredKey[] | undefined {
 /**
  * Makes a key, adds it to a file (which need not be there yet), and gives it: this is the only time that it is seen.
  *
- * @throws SignalboxError `invalid_config` for a file that is no file of keys, or cannot be written
+ * @throws SignalboxError `invalid_config` for a key that makes no sense, and for a file that is no file of keys, or cannot be
+ * written
  */
 export function createKey(file: string, scope: KeyScope): { readonly key: string; readonly stored: StoredKey } {
   const key = keyPrefix + randomBytes(keyBytes).toString('base64url')
   const sha256 = createHash('sha256').update(key).digest('hex')
   const stored = { id: sha256.slice(0, 8), ...scope, sha256, createdAt: new Date().toISOString() }
+  const faults = schemaFaults(storedKey, stored)
+  if (faults.length > 0) throw configError(faults, `The key ${JSON.stringify(scope.name)}`)
   changeKeys(file, (keys) => [...keys, stored])
   return { key, stored }
 }

@@ -12,15 +12,15 @@ const leaseMs = 1_000
 function setUp({ isAsync = false } = {}) {
   const clock = createFakeClock()
   const memory = createMemoryStore({ clock })
-  /** Of a part only what is about that key. */
+  /** Of a part only what is about that key, or is asked in that way. */
   let broken: boolean | string = false
   let asked = 0
   const through =
-    <A extends unknown[], R>(run: (...args: A) => R) =>
+    <A extends unknown[], R>(run: (...args: A) => R, how?: string) =>
     (...args: A) => {
       asked += 1
       const answer = () => {
-        const isMeant = typeof broken === 'string' ? JSON.stringify(args).includes(broken) : broken
+        const isMeant = typeof broken === 'string' ? how === broken || JSON.stringify(args).includes(broken) : broken
         if (isMeant) throw new Error('no connection')
         return run(...args)
       }
@@ -30,7 +30,7 @@ function setUp({ isAsync = false } = {}) {
     scope: 'cluster',
     sharers: () => 4,
     reserve: through(memory.reserve),
-    settle: through(memory.settle),
+    settle: through(memory.settle, 'settle'),
     release: through(memory.release),
     read: through(memory.read),
     sweep: through(memory.sweep),
@@ -132,6 +132,24 @@ describe.each([{ isAsync: false }, { isAsync: true }])('a steady store before on
       clock.advanceSync(1_000)
     }
     expect(memory.read(['money'])).toMatchObject([{ posted: 60 }])
+  })
+
+  it('pays nothing twice where the store takes a payment and fails before it says so (LiteLLM #30460)', async () => {
+    const { memory, reserve, clock, breakDown, repair } = setUp(how)
+    breakDown()
+    await reserve({ ...money, whenDown: 'open' })
+    clock.advanceSync(1_000)
+    breakDown('settle')
+    await reserve(tokens)
+    await clock.settle()
+    repair()
+    for (let second = 0; second < 3; second++) {
+      clock.advanceSync(1_000)
+      await reserve({ ...tokens, amount: 1 })
+      await clock.settle()
+    }
+    memory.sweep()
+    expect(memory.read(['money'])).toMatchObject([{ posted: 60, held: 0 }])
   })
 
   it('gives nobody its part anew when the store fails again', async () => {

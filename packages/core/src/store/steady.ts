@@ -130,11 +130,14 @@ export function createSteadyStore(store: Store, { clock, onChange }: SteadyStore
     for (const entry of owed.values()) {
       const id = `while-down:${clock.wallTime()}:${(payments += 1)}`
       owed.delete(entry.key)
+      let isThere = false
       try {
         await store.reserve({ id, entries: [entry], leaseMs: retryMs })
+        isThere = true
         await store.settle(id, [entry.amount])
       } catch (cause) {
-        owed.set(entry.key, entry)
+        // What is held there and never settled is posted in full when its lease ends: paid again, it would count twice.
+        if (!isThere) owed.set(entry.key, entry)
         return goDown(cause)
       }
     }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { instant, name } from './basics.ts'
+import { apiKey, instant, name } from './basics.ts'
 import { budget } from './money.ts'
 
 const callerBudget = budget.omit({ per: true, degrade: true })
@@ -16,12 +16,23 @@ const keyScope = {
   budgets: z.array(callerBudget).optional().describe('What all its calls together may cost.'),
   expiresAt: instant.optional(),
 }
-const writtenKey = z.strictObject({ ...keyScope, key: z.string().min(1, 'expected a key') })
-const hashedKey = z.strictObject({
-  ...keyScope,
-  sha256: z.string().regex(/^[\da-f]{64}$/, 'expected a SHA-256 in 64 hexadecimal digits'),
-})
+const writtenKey = z.strictObject({ ...keyScope, key: apiKey })
+const sha256 = z.string().regex(/^[\da-f]{64}$/, 'expected a SHA-256 in 64 hexadecimal digits')
+const hashedKey = z.strictObject({ ...keyScope, sha256 })
 const keyFile = z.strictObject({ file: z.string().min(1).describe('A file that "signalbox keys" keeps.') })
 
 /** An API key: as it is, as its digest, or a file of many. */
 export const callerKey = z.union([writtenKey, hashedKey, keyFile])
+
+/** A key as a file of keys has it. One whose time cannot be read has expired, and leaves the others alone. */
+export const storedKey = z.strictObject({
+  ...keyScope,
+  name: z.string().min(1),
+  id: z.string().min(1),
+  sha256,
+  createdAt: z.string(),
+  expiresAt: z.string().optional(),
+})
+
+/** What stands in a file of keys. */
+export const storedKeys = z.object({ keys: z.array(storedKey) })

@@ -28,17 +28,20 @@ export const retryBudget = {
 export const maxAttemptsPerCall = { maxAttemptsPerCall: count.optional().describe('Attempts of one call. Default 6.') }
 
 const share = z.number().positive().max(1)
-export const breaker = group({
-  consecutiveFailures: count.optional().describe('Failures in a row that open it. Default 5.'),
-  failureRate: share.optional().describe('The share of failing calls that opens it. Default 0.5.'),
-  minimumCalls: count.optional().describe('Calls the window must hold before the share can open it. Default 20.'),
-  windowMs: milliseconds.optional().describe('The window the share is taken over. Default 60000.'),
-  openMs: milliseconds.optional().describe('How long it stays open at first. Default 30000.'),
-  maxOpenMs: milliseconds.optional().describe('The longest it stays open. Default 300000.'),
-  halfOpenProbes: count
-    .optional()
-    .describe('Calls let through at one time to see whether the model is back. Default 1.'),
-})
+const breakerSettings = z
+  .strictObject({
+    consecutiveFailures: count.optional().describe('Failures in a row that open it. Default 5.'),
+    failureRate: share.optional().describe('The share of failing calls that opens it. Default 0.5.'),
+    minimumCalls: count.optional().describe('Calls the window must hold before the share can open it. Default 20.'),
+    windowMs: milliseconds.optional().describe('The window the share is taken over. Default 60000.'),
+    openMs: milliseconds.optional().describe('How long it stays open at first. Default 30000.'),
+    maxOpenMs: milliseconds.optional().describe('The longest it stays open. Default 300000.'),
+    halfOpenProbes: count
+      .optional()
+      .describe('Calls let through at one time to see whether the model is back. Default 1.'),
+  })
+  .refine(({ openMs = 0, maxOpenMs = Infinity }) => openMs <= maxOpenMs, 'expected openMs <= maxOpenMs')
+export const breaker = z.union([breakerSettings, z.literal(false)]).optional()
 
 const rate = z.number().min(0).max(1).optional()
 const thresholds = z.strictObject({ p99Ms: milliseconds.optional(), errorRate: rate, timeoutRate: rate }).optional()
