@@ -9,7 +9,7 @@ import type { RouterOptions } from '../config/options.ts'
 import { SignalboxError } from '../errors.ts'
 import type { Plugin } from '../plugin.ts'
 import type { Provider } from '../providers/provider.ts'
-import { noUsage, plainReply, readBody, streamReply } from '../reply.ts'
+import { noUsage, plainReply, readBody, streamOf, streamReply } from '../reply.ts'
 import { createRouter } from '../router.ts'
 import { PushStream } from '../stream.ts'
 import type { Attempt, Ended, Handler, Identity, Reply } from '../types.ts'
@@ -277,6 +277,35 @@ describe('calls for the same at the same time', () => {
     expect(asked).toHaveBeenCalledTimes(1)
     expect(await outcomeOf(router.handle(ask({ stream: true })))).toBe('hit')
     expect(clock.pendingTimers()).toBe(0)
+  })
+
+  it('do not join a stream that has broken, though nobody knows yet how it ended', async () => {
+    let settle: ((ended: Ended) => void) | undefined
+    const ended = new Promise<Ended>((resolve) => (settle = resolve))
+    async function* broken() {
+      yield Buffer.from('one')
+      throw new Error('gone')
+    }
+    const late: Plugin = {
+      name: 'late',
+      call: {
+        stage: 'admit',
+        async run(call, next) {
+          const reply = await next(call)
+          return asked.mock.calls.length === 1 ? streamReply({ ...head, body: streamOf(broken()), ended }) : reply
+        },
+      },
+    }
+    const { asked, router } = boxed(async () => streamReply({ ...head, body: streamOf([Buffer.from('whole')]) }), {
+      plugins: [late],
+    })
+    const first = textOf(router.handle(ask({ stream: true })))
+    await clock.settle()
+    const second = await router.handle(ask({ stream: true }))
+    expect(second.headers['x-signalbox-cache']).toBe('miss')
+    expect(await textOf(Promise.resolve(second))).toBe('whole')
+    settle!({ how: 'cut', usage: noUsage, estimated: true })
+    expect(await first).toContain('one')
   })
 
   it('share a failure of the provider, each with an error of its own', async () => {
