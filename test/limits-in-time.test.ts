@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { Plugin } from '@signalbox/core'
 import { completionBody } from '@signalbox/testkit'
 import { limited, refused, turns, yard } from './support/fake-upstream.ts'
 import { listenTo } from './support/routers.ts'
@@ -51,6 +52,32 @@ describe('a limit, as time goes', () => {
     await clock.settle()
     expect(fourth.error).toMatchObject({ code: 'rate_limit_exceeded', limit: { kind: 'requests', limit: 2 } })
     expect(router.status().queue).toEqual({ 'model:a': 1 })
+  })
+
+  it('of a caller counts a call that a plugin sends twice as two, each by what it used', async () => {
+    let times = 2
+    const again: Plugin = {
+      name: 'again',
+      call: {
+        stage: 'guard',
+        async run(call, next) {
+          for (; times > 1; times--) await (await next(call)).ended
+          return next(call)
+        },
+      },
+    }
+    const usage = { prompt_tokens: 200, completion_tokens: 100, total_tokens: 300 }
+    const { clock, call } = yard({
+      models: { a: { answers: { body: completionBody({ content: 'hello', usage }) } } },
+      limits: [{ per: 'user', requestsPerMinute: 4, tokensPerMinute: 1_000 }],
+      plugins: [again],
+    })
+    const calls = []
+    for (let index = 0; index < 3; index++) {
+      calls.push(call({ max_tokens: 300 }, { identity: { user: 'u' } }))
+      await clock.advance(1)
+    }
+    expect(calls.map(({ error }) => error?.limit?.kind)).toEqual([undefined, undefined, 'tokens'])
   })
 
   it('of several models are waited for where one may go on soonest', async () => {
