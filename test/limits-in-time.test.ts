@@ -292,6 +292,18 @@ describe('a hold', () => {
     expect(upstreams['b']!.requests).toHaveLength(0)
   })
 
+  it('is kept by those who waited for room when the provider asked for it', async () => {
+    const { clock, call, upstreams } = yard({
+      models: { a: { limits: { concurrency: 1 }, answers: turns(limited({ 'retry-after': '5' }), {}) } },
+    })
+    const all = Array.from({ length: 4 }, () => call())
+    await clock.advance(4_999)
+    expect(upstreams['a']!.requests).toHaveLength(1)
+    await clock.advance(20_000)
+    expect(all.map(({ state }) => state)).toEqual(all.map(() => 'fulfilled'))
+    expect(upstreams['a']!.requests).toHaveLength(5)
+  })
+
   it('is waited out by the second pass where it ends in time, whatever else failed before', async () => {
     const { clock, call, upstreams } = yard({
       models: { a: { answers: limited({ 'retry-after': '4' }) }, b: { answers: { status: 500 } } },

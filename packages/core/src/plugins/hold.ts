@@ -2,7 +2,7 @@ import { SignalboxError, isSignalboxError } from '../errors.ts'
 import type { Hold } from '../holds/holds.ts'
 import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
-import type { Attempt } from '../types.ts'
+import type { Attempt, Handler, Reply } from '../types.ts'
 
 /** How long a provider that asked for no time in particular is left alone after a rate limit. */
 const rateLimitHoldMs = 1_000
@@ -26,12 +26,17 @@ export function hold({ clock }: BuiltInServices): Plugin {
       run(attempt, next) {
         const held = attempt.candidate.state.hold()
         if (held) refuseUnlessWorthWaiting(held, attempt, clock.now())
-        return next(attempt).catch((error: unknown) => {
-          if (isSignalboxError(error)) remember(error, attempt)
-          throw error
-        })
+        return next(attempt)
       },
     },
+  })
+}
+
+/** Sends an attempt on, and holds what a refusal speaks of. The limiter does so, before it gives back what lets the next one go. */
+export function sendHolding(attempt: Attempt, next: Handler<Attempt>): Promise<Reply> {
+  return next(attempt).catch((error: unknown) => {
+    if (isSignalboxError(error)) remember(error, attempt)
+    throw error
   })
 }
 

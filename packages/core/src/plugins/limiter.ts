@@ -8,6 +8,7 @@ import { type Plugin, definePlugin } from '../plugin.ts'
 import { after } from '../store/after.ts'
 import type { MaybePromise } from '../store/store.ts'
 import { tokensOf } from '../tokens/request.ts'
+import { sendHolding } from './hold.ts'
 import { acquire, expectedTokens, priorityOf, tokensUsed, wasNeverSent } from './limits-of-call.ts'
 import type { Attempt, Handler, Reply } from '../types.ts'
 
@@ -27,8 +28,10 @@ export function limiter({ admission, clock }: BuiltInServices): Plugin {
         const limits = admission.ofModel(name)
         const group = `model:${name}`
         const isGated = learned.knows(group) || slowStart.knows(group) || state.hold() !== undefined
-        if (limits.length === 0 && !isGated) return next(attempt)
-        return withinLimits(attempt, next, { limits, ...(isGated && { gate: gateFor(group, state) }) })
+        if (limits.length === 0 && !isGated) return sendHolding(attempt, next)
+        // While one waits for room the provider may ask for a pause: whoever may wait asks again when its turn comes.
+        const asks = isGated || attempt.mayWait
+        return withinLimits(attempt, next, { limits, ...(asks && { gate: gateFor(group, state) }) })
       },
     },
   })
@@ -44,7 +47,7 @@ export function limiter({ admission, clock }: BuiltInServices): Plugin {
     const asked = { ...request(attempt), ...bounds, tokens }
     return after(acquire(gatekeeper, asked), (answer) => {
       if (!answer.granted) throw limitError(answer, name)
-      return next(attempt).then(
+      return sendHolding(attempt, next).then(
         (reply) => {
           void reply.ended.then(({ usage, estimated: isGuess }) => {
             const actual = tokensUsed(usage)
