@@ -93,6 +93,33 @@ describe('how long an answer is given', () => {
     expect(await outcomeOf(router.handle(ask()))).toBe('miss')
   })
 
+  it('is longer no more once the router is closed: what was being made is charged and written down as it ended', async () => {
+    const usage = { ...noUsage, inputTokens: 1_000 }
+    const { asked, router } = boxed(
+      async ({ signal }) => {
+        if (asked.mock.calls.length === 1) return plainReply({ ...head, body: Buffer.from('first') })
+        return new Promise((_resolve, reject) => {
+          const billed = { usage, estimated: false }
+          const gone = () => reject(new SignalboxError('cancelled', 'The caller left', { billed }))
+          signal.addEventListener('abort', gone)
+        })
+      },
+      { cache: { ttlMs: 1_000, staleWhileRevalidateMs: 5_000 }, ledger: join(folder, 'refreshed.db') },
+    )
+    await router.handle(ask())
+    await clock.advance(2_000)
+    expect(await outcomeOf(router.handle(ask()))).toBe('hit')
+    await router.close()
+    expect(asked).toHaveBeenCalledTimes(2)
+    const again = boxed(numbered, { ledger: join(folder, 'refreshed.db') }).router
+    const rows = [...again.ledger!.attempts()]
+    expect(rows.map(({ outcome, inputTokens }) => [outcome, inputTokens])).toEqual([
+      ['ok', expect.any(Number)],
+      ['cancelled', 1_000],
+    ])
+    await again.close()
+  })
+
   it('is cut by the max-age of the caller', async () => {
     const { router } = boxed()
     await router.handle(ask())
