@@ -304,6 +304,20 @@ describe('a hold', () => {
     expect(upstreams['a']!.requests).toHaveLength(5)
   })
 
+  it('that outlasts their calls lets those go on to another model who waited for room', async () => {
+    const { clock, call } = yard({
+      models: {
+        a: { limits: { concurrency: 1 }, answers: { ...limited({ 'retry-after': '60' }), afterMs: 100 } },
+        b: { limits: { concurrency: 1 }, answers: { afterMs: 1_000 } },
+      },
+      timeouts: { callMs: 30_000 },
+      retry: false,
+    })
+    const all = Array.from({ length: 3 }, () => call())
+    await clock.advance(5_000)
+    expect(all.map(({ value }) => value?.model)).toEqual(['b', 'b', 'b'])
+  })
+
   it('is waited out by the second pass where it ends in time, whatever else failed before', async () => {
     const { clock, call, upstreams } = yard({
       models: { a: { answers: limited({ 'retry-after': '4' }) }, b: { answers: { status: 500 } } },

@@ -40,8 +40,16 @@ export function sendHolding(attempt: Attempt, next: Handler<Attempt>): Promise<R
   })
 }
 
-/** A rate limit that ends in time is waited for in the limiter's queue. */
-function refuseUnlessWorthWaiting({ untilMs, reason }: Hold<SignalboxError>, attempt: Attempt, now: number): void {
+/**
+ * A rate limit that ends in time is waited for in the limiter's queue.
+ *
+ * @throws SignalboxError for any other hold
+ */
+export function refuseUnlessWorthWaiting(
+  { untilMs, reason }: Hold<SignalboxError>,
+  attempt: Attempt,
+  now: number,
+): void {
   const limited = reason.code === 'upstream_rate_limited'
   const endsInTime = limited && untilMs < attempt.deadline
   if (endsInTime && attempt.mayWait) return
