@@ -196,6 +196,26 @@ describe('a hedge, as time goes', () => {
     expect(followed).toMatchObject({ value: { model: 'quick' }, atMs: askedMs + 110 })
   })
 
+  it('of a cascade leaves no verdict on the answer that lost', async () => {
+    let accept: ((accepted: boolean) => void) | undefined
+    const slowly = () => new Promise<boolean>((resolve) => (accept = resolve))
+    const { clock, router } = both(
+      {},
+      {},
+      {
+        routes: { auto: { strategy: { use: 'cascade', cheap: ['slow'], strong: ['quick'], verify: slowly } } },
+        plugins: [hedge({ afterMs: 30, ...always })],
+      },
+    )
+    const { record, reply } = router.begin({ body: chat() })
+    await clock.advance(100)
+    expect((await reply).model).toBe('quick')
+    accept!(true)
+    await clock.settle()
+    expect(record.cascade).toBeUndefined()
+    expect(clock.pendingTimers()).toBe(0)
+  })
+
   it.each([
     [{}, 'expected either afterMs or percentile'],
     [{ afterMs: 1, percentile: 90 }, 'expected either afterMs or percentile'],

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { Plugin } from '@signalbox/core'
 import { completionBody } from '@signalbox/testkit'
 import { limited, refused, turns, yard } from './support/fake-upstream.ts'
 import { listenTo } from './support/routers.ts'
@@ -51,6 +52,32 @@ describe('a limit, as time goes', () => {
     await clock.settle()
     expect(fourth.error).toMatchObject({ code: 'rate_limit_exceeded', limit: { kind: 'requests', limit: 2 } })
     expect(router.status().queue).toEqual({ 'model:a': 1 })
+  })
+
+  it('of a caller counts a call that a plugin sends twice as two, each by what it used', async () => {
+    let times = 2
+    const again: Plugin = {
+      name: 'again',
+      call: {
+        stage: 'guard',
+        async run(call, next) {
+          for (; times > 1; times--) await (await next(call)).ended
+          return next(call)
+        },
+      },
+    }
+    const usage = { prompt_tokens: 200, completion_tokens: 100, total_tokens: 300 }
+    const { clock, call } = yard({
+      models: { a: { answers: { body: completionBody({ content: 'hello', usage }) } } },
+      limits: [{ per: 'user', requestsPerMinute: 4, tokensPerMinute: 1_000 }],
+      plugins: [again],
+    })
+    const calls = []
+    for (let index = 0; index < 3; index++) {
+      calls.push(call({ max_tokens: 300 }, { identity: { user: 'u' } }))
+      await clock.advance(1)
+    }
+    expect(calls.map(({ error }) => error?.limit?.kind)).toEqual([undefined, undefined, 'tokens'])
   })
 
   it('of several models are waited for where one may go on soonest', async () => {
@@ -263,6 +290,32 @@ describe('a hold', () => {
     await clock.advance(1)
     expect(followed.value).toMatchObject({ model: 'c' })
     expect(upstreams['b']!.requests).toHaveLength(0)
+  })
+
+  it('is kept by those who waited for room when the provider asked for it', async () => {
+    const { clock, call, upstreams } = yard({
+      models: { a: { limits: { concurrency: 1 }, answers: turns(limited({ 'retry-after': '5' }), {}) } },
+    })
+    const all = Array.from({ length: 4 }, () => call())
+    await clock.advance(4_999)
+    expect(upstreams['a']!.requests).toHaveLength(1)
+    await clock.advance(20_000)
+    expect(all.map(({ state }) => state)).toEqual(all.map(() => 'fulfilled'))
+    expect(upstreams['a']!.requests).toHaveLength(5)
+  })
+
+  it('that outlasts their calls lets those go on to another model who waited for room', async () => {
+    const { clock, call } = yard({
+      models: {
+        a: { limits: { concurrency: 1 }, answers: { ...limited({ 'retry-after': '60' }), afterMs: 100 } },
+        b: { limits: { concurrency: 1 }, answers: { afterMs: 1_000 } },
+      },
+      timeouts: { callMs: 30_000 },
+      retry: false,
+    })
+    const all = Array.from({ length: 3 }, () => call())
+    await clock.advance(5_000)
+    expect(all.map(({ value }) => value?.model)).toEqual(['b', 'b', 'b'])
   })
 
   it('is waited out by the second pass where it ends in time, whatever else failed before', async () => {

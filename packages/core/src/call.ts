@@ -127,6 +127,18 @@ export function createCall(
   }
 }
 
+/**
+ * The call as that of whom a plugin has named: it is written down as theirs, as it is counted, and their bound on what it may
+ * cost holds besides.
+ *
+ * @throws SignalboxError `internal_error` for an identity that is none
+ */
+export function callOfNamed(call: Call): Call {
+  const identity = readIdentity(call.identity)
+  call.record.identity = identity
+  return { ...call, identity, maxCostNanoUsd: leastCost(call.maxCostNanoUsd, identity.maxCostUsd, undefined) }
+}
+
 /** What a call that a plugin makes on behalf of another one begins with. */
 export function childOf(
   parent: Call,

@@ -1,3 +1,4 @@
+import { callOfNamed } from './call.ts'
 import type { Clock, Timer } from './clock.ts'
 import { SignalboxError, isSignalboxError } from './errors.ts'
 import type { EventBus } from './events.ts'
@@ -95,12 +96,24 @@ class HookRun<C extends Call | Attempt> implements Bounded {
       if (came) return Promise.reject(this.noCall(came))
       freezeParts(inner)
     }
-    const passed = this.next(inner)
+    let passed: Promise<Reply>
+    try {
+      passed = this.next(this.named(inner))
+    } catch (error) {
+      return Promise.reject(error)
+    }
     if (this.isOver) return this.forItself(passed)
     if (this.passed) (this.earlier ??= []).push(this.passed)
     this.passed = passed
     if (this.isWatched) this.follow(passed)
     return passed
+  }
+
+  /** A hook of the call ring may say anew who calls. */
+  private named(inner: C): C {
+    const { call } = this
+    if ('call' in call || 'call' in inner || inner.identity === call.identity) return inner
+    return callOfNamed(inner) as C
   }
 
   isLast(returned: unknown): boolean {

@@ -4,6 +4,7 @@ import { layerMs } from './cache/layer.ts'
 import { cachedReply, costOf, isCutByMoney, told } from './cached-reply.ts'
 import { SignalboxError } from './errors.ts'
 import { type HookOptions, type Plugin, type PluginServices, checkFunctions, definePlugin } from './plugin.ts'
+import { costOfHeld, whenOver } from './plugins/held-money.ts'
 import { isRecord } from './is-record.ts'
 import { bytesOf, noUsage } from './reply.ts'
 import type { Attempt, Call, HeldMoney, Reply } from './types.ts'
@@ -100,9 +101,9 @@ export function budgetGuard<Hold>(
 ): Plugin {
   checkFunctions(name, { hold: budget?.hold, ...(budget?.settle !== undefined && { settle: budget.settle }) })
   let services: PluginServices | undefined
-  const settleSafely = async (hold: Hold, { entry }: HeldMoney, attempt: Attempt) => {
+  const settleSafely = async (hold: Hold, held: HeldMoney, attempt: Attempt) => {
     try {
-      await budget.settle?.(hold, entry?.usage === undefined ? 0 : entry.costNanoUsd, attempt)
+      await budget.settle?.(hold, costOfHeld(held), attempt)
     } catch (error) {
       attempt.call.log?.warn({ err: error, plugin: name }, 'a budget guard could not settle')
     }
@@ -120,10 +121,10 @@ export function budgetGuard<Hold>(
         const hold = await budget.hold(attempt, boundNanoUsd)
         try {
           const reply = await next({ ...attempt, held })
-          void reply.ended.then(() => settleSafely(hold, held, attempt))
+          void reply.ended.then(() => whenOver(held, () => settleSafely(hold, held, attempt)))
           return reply
         } catch (error) {
-          await settleSafely(hold, held, attempt)
+          await whenOver(held, () => settleSafely(hold, held, attempt))
           throw error
         }
       },

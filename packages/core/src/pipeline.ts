@@ -35,6 +35,8 @@ export interface BuiltInServices extends Services {
   readonly routes: RouteTable
   /** Answers of earlier calls; undefined where none are kept. */
   readonly cache: AnswerCache | undefined
+  /** Ends what is asked behind the back of callers. */
+  readonly refreshing: AbortSignal
   /** The key of a call, as a cache makes it; undefined where nobody asks for fingerprints. */
   readonly callKeyOf: ((call: Call) => string) | undefined
   /** Where every call is written, where there is such a thing. */

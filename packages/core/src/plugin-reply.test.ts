@@ -41,6 +41,25 @@ describe('how a reply of a plugin ends', () => {
     expect(warnings).toEqual([`The plugin "p" made a reply whose "ended" ${told}`])
   })
 
+  it.each([
+    [NaN, 0],
+    [-5, 0],
+    [1e300, 0],
+    [undefined, 0],
+    [2.5, 3],
+  ])('is told in counts, also where the plugin gives %s of them', async (inputTokens, counted) => {
+    const given = plain()
+    const { usage } = await given.ended
+    const odd = { ...usage, inputTokens, outputTokens: 7, longCacheWriteTokens: NaN } as Ended['usage']
+    const own = ownReply({ ...given, ended: given.ended.then((how) => ({ ...how, usage: odd })) }, [given], by)
+    await expect(own.ended).resolves.toEqual({
+      how: 'complete',
+      usage: { ...usage, inputTokens: counted, outputTokens: 7, longCacheWriteTokens: 0, faults: ['not_a_count'] },
+      estimated: true,
+    })
+    expect(warnings).toEqual([expect.stringContaining('gave a usage whose counts are no whole numbers')])
+  })
+
   it("is a cut where it says nothing by the call's deadline", async () => {
     const own = ownReply({ ...plain(), ended: new Promise(() => undefined) }, [], by)
     await clock.advance(6_000)

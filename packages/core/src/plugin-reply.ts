@@ -1,10 +1,11 @@
 import { SignalboxError, isSignalboxError } from './errors.ts'
 import { came } from './hook-checks.ts'
+import { Counts, isCount } from './dialects/usage.ts'
 import { isRecord } from './is-record.ts'
 import type { Bounded, Overdue } from './overdue.ts'
 import { noUsage } from './reply.ts'
 import { quietly } from './stream.ts'
-import type { ByteStream, Ended, Reply, Sink } from './types.ts'
+import type { ByteStream, Ended, Reply, Sink, Usage } from './types.ts'
 
 /** What is known of the hook that made a reply. */
 export interface MadeBy {
@@ -55,13 +56,31 @@ function settled(ended: Promise<Ended>, { plugin, deadline, overdue, warn }: Mad
     }
     overdue.add(waiting)
     ended.then(
-      (how) => (isEnded(how) ? give(how) : give(unknownEnd, `gave no end, but ${came(how)}`)),
+      (how) => {
+        if (!isEnded(how)) return give(unknownEnd, `gave no end, but ${came(how)}`)
+        const usage = countsOf(how.usage)
+        if (usage === how.usage) return give(how)
+        give({ ...how, usage, estimated: true }, 'gave a usage whose counts are no whole numbers from 0')
+      },
       (error: unknown) => give(unknownEnd, `rejected: ${error instanceof Error ? error.message : String(error)}`),
     )
   })
 }
 
 const isEnded = (value: unknown) => isRecord(value) && typeof value['how'] === 'string' && isRecord(value['usage'])
+
+/** The usage, in counts: limits and prices go by nothing else. What is none counts as none, and part of a token as one. */
+function countsOf(usage: Usage): Usage {
+  const { longCacheWriteTokens: long } = usage
+  if (classes.every((name) => isCount(usage[name])) && (long === undefined || isCount(long))) return usage
+  const counts = new Counts()
+  const read = { ...noUsage, ...Object.fromEntries(classes.map((name) => [name, counts.part(usage[name])])) }
+  const longRead = long !== undefined && { longCacheWriteTokens: Math.min(counts.part(long), read.cacheWriteTokens) }
+  const faults = [...new Set([...(usage.faults ?? []), 'not_a_count' as const])]
+  return { ...read, ...longRead, faults }
+}
+
+const classes = Object.keys(noUsage) as (keyof typeof noUsage & Exclude<keyof Usage, 'faults'>)[]
 
 /** A stream of a plugin's own. It names the plugin where it fails, and ends it when nobody reads on. */
 class PluginStream implements ByteStream {

@@ -288,6 +288,44 @@ describe('a plugin of one route', () => {
   })
 })
 
+describe('a plugin that says who calls', () => {
+  const naming = (identity: unknown): Plugin => ({
+    name: 'naming',
+    call: { stage: 'identify', run: (call, next) => next({ ...call, identity: identity as Call['identity'] }) },
+  })
+  const asked = { ...ask(), identity: { user: 'host' } }
+
+  it('is believed by the ledger as by the budgets', async () => {
+    const router = make({
+      plugins: [naming({ user: 7 })],
+      ledger: 'memory',
+      budgets: [{ per: 'user', window: 'day', limitUsd: 1 }],
+    })
+    await (
+      await router.handle(asked)
+    ).ended
+    await clock.settle()
+    const rows = [...router.ledger!.calls(), ...router.ledger!.attempts()]
+    expect(rows.map(({ identity }) => identity)).toEqual([{ user: '7' }, { user: '7' }])
+    await router.close()
+  })
+
+  it('bounds the call by what that one may spend on one', async () => {
+    const price = { input: 1, output: 1 }
+    const send = async () => plainReply({ ...answer, body: Buffer.from('') })
+    const provider: Provider = { name: 'own', dialect: 'openai-chat', connect: () => ({ domain: 'd', send }) }
+    const router = make({ models: { a: { provider, price } }, plugins: [naming({ user: 'u', maxCostUsd: 1e-9 })] })
+    await expect(router.handle(asked)).rejects.toMatchObject({ code: 'max_cost_exceeded' })
+  })
+
+  it('is told where that is nobody', async () => {
+    const router = make({ plugins: [naming({ tags: 'one' })] })
+    await expect(router.handle(asked)).rejects.toMatchObject({ code: 'internal_error' })
+  })
+})
+
+const answer = { status: 200, headers: {}, dialect: 'openai-chat', model: 'a' } as const
+
 describe('a call that a plugin makes', () => {
   it('carries its parent, its identity and what is left of its time, and leaves the plugin out', async () => {
     const seen: Call[] = []

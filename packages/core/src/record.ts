@@ -103,7 +103,7 @@ export interface CallRecord {
   /** Names the call wherever something is counted for it: never comes twice. */
   readonly key: string
   readonly parent?: string
-  readonly identity: Identity
+  identity: Identity
   readonly route: string
   /** Milliseconds since the Unix epoch. */
   readonly startedAt: number

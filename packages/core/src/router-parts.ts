@@ -38,6 +38,8 @@ export interface RouterParts {
   readonly routes: RouteTable
   readonly seen: SeenRequests | undefined
   readonly cache: AnswerCache | undefined
+  /** Ends what is asked behind the back of callers, while it can still be charged and written down. */
+  endRefreshes(): Promise<void>
   /** Undefined where callers need no key. */
   readonly keyRing: KeyRing | undefined
   /** The user's, for all routes. */
@@ -47,7 +49,7 @@ export interface RouterParts {
 }
 
 /** What the parts are made with. */
-type CommonServices = Omit<BuiltInServices, 'routes' | 'cache' | 'callKeyOf'>
+type CommonServices = Omit<BuiltInServices, 'routes' | 'cache' | 'callKeyOf' | 'refreshing'>
 
 /**
  * Makes what a router consists of. What it opens on the way, it notes in `opened`.
@@ -78,8 +80,15 @@ export function createParts(options: RouterOptions, opened: Opened): RouterParts
   const overdue = createOverdue(clock)
   opened.add(overdue.close)
 
+  const refreshing = new AbortController()
   const fingerprintOf = options.fingerprints ? callKeyOf : undefined
-  const builtIns = builtInPlugins({ ...services, routes, cache, callKeyOf: fingerprintOf })
+  const builtIns = builtInPlugins({
+    ...services,
+    routes,
+    cache,
+    refreshing: refreshing.signal,
+    callKeyOf: fingerprintOf,
+  })
   const plugins = options.plugins || []
   const routePlugins = pluginsOfRoutes(options)
   const hookTimes = options.hookTimes ?? false
@@ -92,6 +101,10 @@ export function createParts(options: RouterOptions, opened: Opened): RouterParts
     routes,
     seen,
     cache,
+    async endRefreshes() {
+      refreshing.abort()
+      if (cache) await new Promise((resolve) => setImmediate(resolve))
+    },
     keyRing: options.keys ? createKeyRing(options.keys, clock) : undefined,
     plugins,
     // One that stands on several routes is one plugin still.

@@ -165,6 +165,7 @@ function routerOf(parts: RouterParts, opened: Opened): Router {
   })
   setUpPlugins(parts.everyPlugin, { opened, clock, events, servicesOf: servicesFor(parts, start) })
   opened.add(startProbes(probedModels(routes.everywhere), clock))
+  opened.add(() => parts.endRefreshes())
 
   const router: Router = {
     begin,

@@ -249,8 +249,10 @@ export interface HeldMoney {
   readonly nanoUsd: number
   /** Whether the attempt is sent though the ledger cannot write it down: no budget that counts it is `closed` then. */
   mayGoUnwritten?: boolean
-  /** Where the attempt is written down; absent until it is about to be sent. */
-  entry?: AttemptRecord
+  /** Where the attempt is written down, as often as it is sent: once, unless a plugin further in tries again. */
+  entries?: AttemptRecord[]
+  /** What is to be done when none of these is under way any more. */
+  waiting?: (() => unknown)[]
 }
 
 /** Tokens by class. The classes are disjoint: they sum to what the provider counted. */

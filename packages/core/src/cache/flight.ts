@@ -130,6 +130,8 @@ export class Flight {
         if (this.mustHold()) await new Promise<void>((resolve) => (this.onRoom = resolve))
       }
     } catch (error) {
+      // Whoever asks from now on asks anew, also while it is not known yet how this one ended.
+      this.onGone()
       const event = this.options.endOf(reply, brokenOff(error))
       for (const { stream } of this.seats) stream!.push(event)
       this.chunks = undefined

@@ -17,6 +17,7 @@ import { acquire, expectedTokens, mayHaveUsed, priorityOf, tokensUsed } from './
  */
 export function admit({ admission, clock }: BuiltInServices): Plugin {
   const { limiter } = admission
+  let permits = 0
   return definePlugin({
     name: 'admit',
     call: {
@@ -36,15 +37,15 @@ export function admit({ admission, clock }: BuiltInServices): Plugin {
 
   async function withinLimits(call: Call, { caps, callers, routes }: CallBounds, next: Handler<Call>): Promise<Reply> {
     for (const one of caps) checkCaps(call, one)
-    const permits: Permit[] = []
+    const passage: Passage = { permits: [], before: call.record.attempts.length }
     try {
-      if (callers.length > 0) permits.push(await admitted(call, 'caller', callers))
-      if (routes.length > 0) permits.push(await admitted(call, 'route', routes))
+      if (callers.length > 0) passage.permits.push(await admitted(call, 'caller', callers))
+      if (routes.length > 0) passage.permits.push(await admitted(call, 'route', routes))
       const reply = await next(call)
-      void settle(call, reply, permits)
+      void settle(call, reply, passage)
       return reply
     } catch (error) {
-      for (const permit of permits) await giveBack(call, permit)
+      await giveBack(call, passage)
       throw error
     }
   }
@@ -52,7 +53,7 @@ export function admit({ admission, clock }: BuiltInServices): Plugin {
   function admitted(call: Call, scope: 'caller' | 'route', limits: readonly Limit[]): MaybePromise<Permit> {
     const { signal, deadline } = call
     const asked = {
-      id: `${call.key}/${scope}`,
+      id: `${call.key}/${scope}/${++permits}`,
       limits,
       tokens: expectedTokens(tokensOf(call.request)),
       leaseMs: Math.min(Math.max(deadline - clock.now(), 0) + leaseGraceMs, longestLeaseMs),
@@ -81,22 +82,29 @@ const longestLeaseMs = 3_600_000
 /** A caller's or a route's limit holds whichever model is tried. */
 const finalError = (error: SignalboxError) => Object.assign(error, { movesOn: false })
 
-async function settle(call: Call, { ended }: Reply, permits: readonly Permit[]): Promise<void> {
+/** One way of a call through its limits: a plugin further out may send the same call more than once. */
+interface Passage {
+  readonly permits: Permit[]
+  /** How many attempts the call had made by then: those count already. */
+  readonly before: number
+}
+
+async function settle(call: Call, { ended }: Reply, { permits, before }: Passage): Promise<void> {
   await ended
-  const tokens = usedBy(call)
+  const tokens = usedBy(call, before)
   for (const permit of permits) await permit.settle({ tokens })
 }
 
 /** Of a call that was never sent nothing counts; where an attempt may have used what nobody told, the estimate stands. */
-async function giveBack(call: Call, permit: Permit): Promise<void> {
-  const { attempts } = call.record
-  if (attempts.length === 0) return permit.release()
-  await permit.settle({ tokens: attempts.some(mayHaveUsed) ? undefined : usedBy(call) })
+async function giveBack(call: Call, { permits, before }: Passage): Promise<void> {
+  const attempts = call.record.attempts.slice(before)
+  const tokens = attempts.some(mayHaveUsed) ? undefined : usedBy(call, before)
+  for (const permit of permits) await (attempts.length === 0 ? permit.release() : permit.settle({ tokens }))
 }
 
-/** What all attempts of a call used together. */
-function usedBy({ record }: Call): number {
-  return record.attempts.reduce((sum, { usage }) => sum + (usage ? tokensUsed(usage) : 0), 0)
+/** What the attempts of a call used together, from one on. */
+function usedBy({ record }: Call, from: number): number {
+  return record.attempts.slice(from).reduce((sum, { usage }) => sum + (usage ? tokensUsed(usage) : 0), 0)
 }
 
 function checkCaps(call: Call, caps: RequestCaps): void {

@@ -13,7 +13,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { RouterOptions } from '../config/options.ts'
 import type { RouterEvents } from '../events.ts'
 import type { Plugin, PluginServices } from '../plugin.ts'
-import type { Identity, Reply } from '../types.ts'
+import { budgetGuard } from '../lifts.ts'
+import type { Provider } from '../providers/provider.ts'
+import { noUsage, plainReply } from '../reply.ts'
+import type { Ended, Identity, Reply } from '../types.ts'
 import { createRouter } from '../router.ts'
 
 let upstream: ProgrammableUpstream
@@ -205,6 +208,46 @@ describe('a budget', () => {
       { share: 0.1, settledUsd: '0.00000012', heldUsd: '0' },
     ])
     expect(told['ledger.failed']).toBeUndefined()
+  })
+
+  it('settles all that a plugin inside has sent in place of one attempt, also what ends after the answer', async () => {
+    const told: (number | undefined)[] = []
+    const guard = budgetGuard('guard', { hold: () => undefined, settle: (_hold, cost) => void told.push(cost) })
+    const both: Plugin = {
+      name: 'both',
+      attempt: {
+        stage: 'breaker',
+        async run(attempt, next) {
+          const [, kept] = await Promise.all([next(attempt), next(attempt)])
+          return kept
+        },
+      },
+    }
+    let sends = 0
+    const usage = { ...noUsage, inputTokens: 1_000 }
+    const send = async (): Promise<Reply> => {
+      const lateMs = sends++ === 0 ? 1_000 : 0
+      const ended = new Promise<Ended>((resolve) => {
+        clock.setTimeout(() => resolve({ how: 'complete', usage, estimated: false }), lateMs)
+      })
+      const head = { status: 200, headers: {}, dialect: 'openai-chat', model: 'a' } as const
+      return { ...plainReply({ ...head, body: Buffer.from('ok') }), ended }
+    }
+    const provider: Provider = { name: 'own', dialect: 'openai-chat', connect: () => ({ domain: 'own', send }) }
+    const { router, ask } = setUp({
+      models: { a: { provider, price } },
+      routes: {},
+      budgets: [{ ...day, limitUsd: 1 }],
+      plugins: [both, guard],
+    })
+    await ask()
+    await clock.advance(999)
+    expect(await router.budgets()).toMatchObject([{ settledUsd: '0' }])
+    await clock.advance(1)
+    await settle()
+    expect([...router.ledger!.attempts()].map(({ costNanoUsd }) => costNanoUsd)).toEqual([1_000n, 1_000n])
+    expect(await router.budgets()).toMatchObject([{ settledUsd: '0.000002', heldUsd: '0' }])
+    expect(told).toEqual([2_000])
   })
 
   it('lets a call wait for a limit that is reached', async () => {

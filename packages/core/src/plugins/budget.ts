@@ -11,6 +11,7 @@ import type { MaybePromise } from '../store/store.ts'
 import { inputBoundOf } from '../tokens/request.ts'
 import { isBudgetRefusal } from '../treasury.ts'
 import type { Attempt, Call, Handler, HeldMoney, Reply } from '../types.ts'
+import { costOfHeld, whenOver } from './held-money.ts'
 import { limitOutput } from './limit-output.ts'
 import { askedOutputOf, choicesOf, outputBoundOf } from './output-bound.ts'
 
@@ -63,14 +64,16 @@ export function budget(services: BuiltInServices): Plugin {
       bounds.length > 0 ? caught(() => take(attempt, accounts, bound), letGo) : take(attempt, accounts, bound)
     return after(hold, (taken) => {
       held.nanoUsd = bound.nanoUsd
-      const settle = () => {
-        endOf(held, call, bounds)
-        return settled(taken, held, accounts)
-      }
+      const settle = () =>
+        whenOver(held, () => {
+          endOf(held, call, bounds)
+          return settled(taken, held, accounts)
+        })
       const capped = bound.caps && { call: limitOutput(call, candidate, bound.outputTokens / bound.choices) }
       return next({ ...attempt, held, ...capped }).then(
         (reply) => {
-          if (held.entry && bound.outputTokens < wanted) held.entry.outputCap = bound.outputTokens / bound.choices
+          if (bound.outputTokens < wanted)
+            for (const entry of held.entries ?? []) entry.outputCap = bound.outputTokens / bound.choices
           void reply.ended.then(settle)
           return reply
         },
@@ -88,8 +91,9 @@ export function budget(services: BuiltInServices): Plugin {
   }
 
   /** Posts what an attempt has cost. A store that fails then is told of, and fails no call. */
-  function settled(hold: BudgetHold, { entry }: HeldMoney, accounts: readonly Account[]): MaybePromise<void> {
-    const post = () => (entry?.usage === undefined ? hold.release() : hold.settle(entry.costNanoUsd ?? 0))
+  function settled(hold: BudgetHold, held: HeldMoney, accounts: readonly Account[]): MaybePromise<void> {
+    const isBilled = held.entries?.some(({ usage }) => usage !== undefined)
+    const post = () => (isBilled ? hold.settle(costOfHeld(held) ?? 0) : hold.release())
     return caught(
       () => after(post(), () => treasury.alert(accounts)),
       (error) => events.emit('ledger.failed', { error }),
@@ -202,7 +206,7 @@ const leftOf = (bounds: readonly CallBound[]) =>
 /** What a call has cost so far, and may still cost where attempts are under way. */
 function spentBy({ record, tally }: CallBound): number {
   const open = [...tally.underWay]
-  const ended = record.attempts.filter((entry) => !open.some((held) => held.entry === entry))
+  const ended = record.attempts.filter((entry) => !open.some(({ entries }) => entries?.at(-1) === entry))
   return [...ended.map(({ costNanoUsd = 0 }) => costNanoUsd), ...open.map(({ nanoUsd }) => nanoUsd)].reduce(
     (sum, cost) => sum + cost,
     tally.byOthersNanoUsd,
@@ -212,7 +216,7 @@ function spentBy({ record, tally }: CallBound): number {
 /** An attempt of a call has ended. */
 function endOf(held: HeldMoney, call: Call, bounds: readonly CallBound[]): void {
   for (const { record, tally } of bounds) {
-    if (tally.underWay.delete(held) && record !== call.record) tally.byOthersNanoUsd += held.entry?.costNanoUsd ?? 0
+    if (tally.underWay.delete(held) && record !== call.record) tally.byOthersNanoUsd += costOfHeld(held) ?? 0
   }
 }
 

@@ -9,7 +9,7 @@ import type { RouterOptions } from '../config/options.ts'
 import { SignalboxError } from '../errors.ts'
 import type { Plugin } from '../plugin.ts'
 import type { Provider } from '../providers/provider.ts'
-import { noUsage, plainReply, readBody, streamReply } from '../reply.ts'
+import { noUsage, plainReply, readBody, streamOf, streamReply } from '../reply.ts'
 import { createRouter } from '../router.ts'
 import { PushStream } from '../stream.ts'
 import type { Attempt, Ended, Handler, Identity, Reply } from '../types.ts'
@@ -91,6 +91,33 @@ describe('how long an answer is given', () => {
     expect(router.status().cache).toMatchObject({ hits: 3, stale: 2, misses: 1 })
     await clock.advance(6_001)
     expect(await outcomeOf(router.handle(ask()))).toBe('miss')
+  })
+
+  it('is longer no more once the router is closed: what was being made is charged and written down as it ended', async () => {
+    const usage = { ...noUsage, inputTokens: 1_000 }
+    const { asked, router } = boxed(
+      async ({ signal }) => {
+        if (asked.mock.calls.length === 1) return plainReply({ ...head, body: Buffer.from('first') })
+        return new Promise((_resolve, reject) => {
+          const billed = { usage, estimated: false }
+          const gone = () => reject(new SignalboxError('cancelled', 'The caller left', { billed }))
+          signal.addEventListener('abort', gone)
+        })
+      },
+      { cache: { ttlMs: 1_000, staleWhileRevalidateMs: 5_000 }, ledger: join(folder, 'refreshed.db') },
+    )
+    await router.handle(ask())
+    await clock.advance(2_000)
+    expect(await outcomeOf(router.handle(ask()))).toBe('hit')
+    await router.close()
+    expect(asked).toHaveBeenCalledTimes(2)
+    const again = boxed(numbered, { ledger: join(folder, 'refreshed.db') }).router
+    const rows = [...again.ledger!.attempts()]
+    expect(rows.map(({ outcome, inputTokens }) => [outcome, inputTokens])).toEqual([
+      ['ok', expect.any(Number)],
+      ['cancelled', 1_000],
+    ])
+    await again.close()
   })
 
   it('is cut by the max-age of the caller', async () => {
@@ -277,6 +304,35 @@ describe('calls for the same at the same time', () => {
     expect(asked).toHaveBeenCalledTimes(1)
     expect(await outcomeOf(router.handle(ask({ stream: true })))).toBe('hit')
     expect(clock.pendingTimers()).toBe(0)
+  })
+
+  it('do not join a stream that has broken, though nobody knows yet how it ended', async () => {
+    let settle: ((ended: Ended) => void) | undefined
+    const ended = new Promise<Ended>((resolve) => (settle = resolve))
+    async function* broken() {
+      yield Buffer.from('one')
+      throw new Error('gone')
+    }
+    const late: Plugin = {
+      name: 'late',
+      call: {
+        stage: 'admit',
+        async run(call, next) {
+          const reply = await next(call)
+          return asked.mock.calls.length === 1 ? streamReply({ ...head, body: streamOf(broken()), ended }) : reply
+        },
+      },
+    }
+    const { asked, router } = boxed(async () => streamReply({ ...head, body: streamOf([Buffer.from('whole')]) }), {
+      plugins: [late],
+    })
+    const first = textOf(router.handle(ask({ stream: true })))
+    await clock.settle()
+    const second = await router.handle(ask({ stream: true }))
+    expect(second.headers['x-signalbox-cache']).toBe('miss')
+    expect(await textOf(Promise.resolve(second))).toBe('whole')
+    settle!({ how: 'cut', usage: noUsage, estimated: true })
+    expect(await first).toContain('one')
   })
 
   it('share a failure of the provider, each with an error of its own', async () => {

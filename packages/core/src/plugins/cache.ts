@@ -3,15 +3,11 @@ import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
 
 /** Answers calls from what was answered before, and makes one call of those that ask the same at the same time. */
-export function cache({ cache: answers, clock }: BuiltInServices): Plugin {
+export function cache({ cache: answers, clock, refreshing }: BuiltInServices): Plugin {
   if (!answers) return definePlugin({ name: 'cache' })
-  const closing = new AbortController()
   return definePlugin({
     name: 'cache',
-    call: { stage: 'cache', run: createCachedCalls({ answers, clock, end: closing.signal }) },
-    close() {
-      closing.abort()
-      return answers.close()
-    },
+    call: { stage: 'cache', run: createCachedCalls({ answers, clock, end: refreshing }) },
+    close: () => answers.close(),
   })
 }

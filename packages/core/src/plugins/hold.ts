@@ -2,7 +2,7 @@ import { SignalboxError, isSignalboxError } from '../errors.ts'
 import type { Hold } from '../holds/holds.ts'
 import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
-import type { Attempt } from '../types.ts'
+import type { Attempt, Handler, Reply } from '../types.ts'
 
 /** How long a provider that asked for no time in particular is left alone after a rate limit. */
 const rateLimitHoldMs = 1_000
@@ -26,17 +26,30 @@ export function hold({ clock }: BuiltInServices): Plugin {
       run(attempt, next) {
         const held = attempt.candidate.state.hold()
         if (held) refuseUnlessWorthWaiting(held, attempt, clock.now())
-        return next(attempt).catch((error: unknown) => {
-          if (isSignalboxError(error)) remember(error, attempt)
-          throw error
-        })
+        return next(attempt)
       },
     },
   })
 }
 
-/** A rate limit that ends in time is waited for in the limiter's queue. */
-function refuseUnlessWorthWaiting({ untilMs, reason }: Hold<SignalboxError>, attempt: Attempt, now: number): void {
+/** Sends an attempt on, and holds what a refusal speaks of. The limiter does so, before it gives back what lets the next one go. */
+export function sendHolding(attempt: Attempt, next: Handler<Attempt>): Promise<Reply> {
+  return next(attempt).catch((error: unknown) => {
+    if (isSignalboxError(error)) remember(error, attempt)
+    throw error
+  })
+}
+
+/**
+ * A rate limit that ends in time is waited for in the limiter's queue.
+ *
+ * @throws SignalboxError for any other hold
+ */
+export function refuseUnlessWorthWaiting(
+  { untilMs, reason }: Hold<SignalboxError>,
+  attempt: Attempt,
+  now: number,
+): void {
   const limited = reason.code === 'upstream_rate_limited'
   const endsInTime = limited && untilMs < attempt.deadline
   if (endsInTime && attempt.mayWait) return

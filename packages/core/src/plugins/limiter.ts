@@ -2,12 +2,12 @@ import { limitError } from '../admission.ts'
 import { isSignalboxError } from '../errors.ts'
 import type { Limit } from '../limiter/limits.ts'
 import type { Gate, Permit, WaitRequest } from '../limiter/types.ts'
-import type { ModelState } from '../model-state.ts'
 import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
 import { after } from '../store/after.ts'
 import type { MaybePromise } from '../store/store.ts'
 import { tokensOf } from '../tokens/request.ts'
+import { refuseUnlessWorthWaiting, sendHolding } from './hold.ts'
 import { acquire, expectedTokens, priorityOf, tokensUsed, wasNeverSent } from './limits-of-call.ts'
 import type { Attempt, Handler, Reply } from '../types.ts'
 
@@ -27,8 +27,10 @@ export function limiter({ admission, clock }: BuiltInServices): Plugin {
         const limits = admission.ofModel(name)
         const group = `model:${name}`
         const isGated = learned.knows(group) || slowStart.knows(group) || state.hold() !== undefined
-        if (limits.length === 0 && !isGated) return next(attempt)
-        return withinLimits(attempt, next, { limits, ...(isGated && { gate: gateFor(group, state) }) })
+        if (limits.length === 0 && !isGated) return sendHolding(attempt, next)
+        // While one waits for room the provider may ask for a pause: whoever may wait asks again when its turn comes.
+        const asks = isGated || attempt.mayWait
+        return withinLimits(attempt, next, { limits, ...(asks && { gate: gateFor(group, attempt) }) })
       },
     },
   })
@@ -44,7 +46,7 @@ export function limiter({ admission, clock }: BuiltInServices): Plugin {
     const asked = { ...request(attempt), ...bounds, tokens }
     return after(acquire(gatekeeper, asked), (answer) => {
       if (!answer.granted) throw limitError(answer, name)
-      return next(attempt).then(
+      return sendHolding(attempt, next).then(
         (reply) => {
           void reply.ended.then(({ usage, estimated: isGuess }) => {
             const actual = tokensUsed(usage)
@@ -62,11 +64,14 @@ export function limiter({ admission, clock }: BuiltInServices): Plugin {
     })
   }
 
-  function gateFor(group: string, { hold }: ModelState): Gate {
+  function gateFor(group: string, attempt: Attempt): Gate {
+    const { hold } = attempt.candidate.state
     // What else a model is held for is not waited for: whoever stood in the queue by then hears of it from the provider.
     const pausedUntilMs = () => {
       const held = hold()
-      return held?.reason.code === 'upstream_rate_limited' ? held.untilMs : undefined
+      if (held?.reason.code !== 'upstream_rate_limited') return undefined
+      refuseUnlessWorthWaiting(held, attempt, clock.now())
+      return held.untilMs
     }
     const gates = [slowStart.gate(group, pausedUntilMs), learned.gate(group)]
     return {

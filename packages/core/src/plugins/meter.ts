@@ -5,6 +5,7 @@ import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
 import { type AttemptRecord, type CallRecord, outcomesOfEnds } from '../record.ts'
 import type { Attempt, Usage } from '../types.ts'
+import { tellEnded } from './held-money.ts'
 
 /** Writes every attempt into the call's record with what it used and cost, tells of it, and raises the operator's alerts. */
 export function meter({ clock, events, prices }: BuiltInServices): Plugin {
@@ -22,7 +23,7 @@ export function meter({ clock, events, prices }: BuiltInServices): Plugin {
           outcome: 'pending',
         }
         record.attempts.push(entry)
-        if (attempt.held) attempt.held.entry = entry
+        if (attempt.held) (attempt.held.entries ??= []).push(entry)
         if (events.heard('attempt.started')) events.emit('attempt.started', { record, attempt: entry })
         return next(attempt).then(
           (reply) => {
@@ -34,6 +35,7 @@ export function meter({ clock, events, prices }: BuiltInServices): Plugin {
               entry.outcome = outcomesOfEnds[ended.how]
               bill(entry, ended, attempt)
               if (events.heard('attempt.ended')) events.emit('attempt.ended', { record, attempt: entry })
+              tellEnded(attempt.held)
             })
             return reply
           },
@@ -45,6 +47,7 @@ export function meter({ clock, events, prices }: BuiltInServices): Plugin {
               if (error.billed) bill(entry, error.billed, attempt)
             }
             if (events.heard('attempt.ended')) events.emit('attempt.ended', { record, attempt: entry, error })
+            tellEnded(attempt.held)
             if (isSignalboxError(error)) alert(error, attempt, events)
             throw error
           },

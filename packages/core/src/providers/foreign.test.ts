@@ -62,6 +62,12 @@ describe('a provider of the user', () => {
     },
   )
 
+  it.each([NaN, -1, 1.5])('that counts %s of its long cache writes is believed in the rest', async (count) => {
+    const ended = { how: 'complete', usage: { ...whole, longCacheWriteTokens: count }, estimated: false }
+    const usage = { ...whole, faults: ['not_a_count'] }
+    expect(await chargeOf(plain(ended))).toEqual({ how: 'complete', usage, nanoUsd: 5 + 30, estimated: true })
+  })
+
   it.each([undefined, null, {}, { how: 'complete' }])('that ends with %o is estimated', async (ended) => {
     const usage = { ...estimated, faults: ['not_a_count'] }
     expect(await chargeOf(plain(ended))).toEqual({ how: 'complete', usage, nanoUsd: 8 + 30, estimated: true })

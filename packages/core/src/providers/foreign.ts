@@ -24,7 +24,9 @@ const classes = Object.keys(noUsage) as (keyof typeof noUsage & Exclude<keyof Us
 
 function counted(told: Ended | undefined, request: Request, reply: Reply): Ended {
   const { usage } = (told ?? {}) as Partial<Ended>
-  if (told && usage && classes.every((name) => isCount(usage[name]))) return told
+  const { longCacheWriteTokens: long } = usage ?? {}
+  const isCounted = classes.every((name) => isCount(usage?.[name])) && (long === undefined || isCount(long))
+  if (told && isCounted) return told
   const estimated = estimate(request, reply)
   const read = classes.map((name) => [name, isCount(usage?.[name]) ? usage[name] : estimated[name]] as const)
   const faults = [...(usage?.faults ?? []), 'not_a_count'] as const

@@ -88,6 +88,17 @@ describe.each([{ isAsync: false }, { isAsync: true }])('a steady store before on
     expect(await reserve(tokens)).toEqual({ granted: true })
   })
 
+  it('refuses for now what is too large for its part alone, and for good what is too large for the whole', async () => {
+    const { reserve, clock, breakDown, repair } = setUp(how)
+    breakDown()
+    const large = { ...tokens, amount: 60 }
+    expect(await reserve(large)).toMatchObject({ granted: false, never: false, retryAfterMs: 1_000 })
+    expect(await reserve({ ...tokens, amount: 101 })).toMatchObject({ never: true, retryAfterMs: undefined })
+    repair()
+    clock.advanceSync(1_000)
+    expect(await reserve(large)).toEqual({ granted: true })
+  })
+
   it('does not ask again for a second, and then goes back to it', async () => {
     const { steady, reserve, clock, asked, breakDown, repair, changes } = setUp(how)
     breakDown()

@@ -55,6 +55,8 @@ export function createSteadyStore(store: Store, { clock, onChange }: SteadyStore
       })
     const answer = local!.reserve({ ...reservation, entries: reservation.entries.map(partOf) })
     if (answer.granted) reservation.entries.forEach(remember)
+    else if (answer.never && !reservation.entries.some(isTooLarge))
+      return { ...answer, never: false, retryAfterMs: retryMs }
     return answer
   }
 
@@ -173,5 +175,8 @@ export function createSteadyStore(store: Store, { clock, onChange }: SteadyStore
       ),
   }
 }
+
+/** What is too large for a part alone fits again once the store is back. */
+const isTooLarge = ({ amount, limit, soft, whenDown }: Entry) => !soft && whenDown !== 'open' && amount > limit
 
 const isHere = (answer: Settlement | undefined): answer is Settlement => answer !== undefined && answer !== 'unknown'

@@ -138,7 +138,9 @@ function verifying({ call, attempt, verifiers, isCheap, clock }: Verifying): Try
     const checks = prepare(signal)
     try {
       const { reply, answer } = await wholeAnswer(call, await attempt(which, how))
-      const verdict = await inTime(verdictOf(answer, checks, call), call, clock)
+      // Where another model has answered meanwhile, what is still said of this one concerns nobody.
+      const wanted = how.signal ? AbortSignal.any([call.signal, how.signal]) : call.signal
+      const verdict = await inTime(verdictOf(answer, checks, call), { signal: wanted, deadline: call.deadline }, clock)
       note(call, { model: name, ...verdict })
       if (verdict.verdict === 'accepted') return reply
       const why = `The answer of the model "${name}" was rejected by ${verdict.verifier}: ${verdict.reason}`
@@ -198,7 +200,11 @@ function note(call: Call, decided: Omit<CascadeRecord, 'escalated'>): void {
 }
 
 /** What the work comes to, or the call's end where that comes first: a verifier may never settle. */
-async function inTime<T>(work: Promise<T>, { signal, deadline }: Call, clock: Clock): Promise<T> {
+async function inTime<T>(
+  work: Promise<T>,
+  { signal, deadline }: Pick<Call, 'signal' | 'deadline'>,
+  clock: Clock,
+): Promise<T> {
   const done = new AbortController()
   const late = sleep(Math.max(0, deadline - clock.now()), AbortSignal.any([signal, done.signal]), clock).then(() => {
     throw new SignalboxError('deadline_exceeded', 'The time of the call is up, and its answer is not verified')
