@@ -385,6 +385,7 @@ describe('what stands inside a field and has no words elsewhere', () => {
     const messagesOf = (more: object) => [...messages, { ...answer, ...more }, ...messages]
 
     expect(toMessages({ messages: messagesOf({}) }).told).toEqual([])
+    expect(toMessages({ messages: messagesOf({ annotations: [] }) }).told).toEqual([])
     expect(toMessages({ messages: messagesOf({ prefix: true }) }).told).toEqual(['messages[].prefix'])
   })
 })
