@@ -267,6 +267,7 @@ describe('what asks for nothing', () => {
     ['anthropic-messages', 'openai-chat', { messages, max_tokens: 50, stop_sequences: [] }],
     ['openai-responses', 'openai-chat', { input: 'hi', include: [], metadata: {}, truncation: 'disabled' }],
     ['openai-responses', 'anthropic-messages', { input: 'hi', metadata: {}, text: {}, top_logprobs: 0 }],
+    ['openai-responses', 'openai-chat', { input: 'hi', text: { format: null, verbosity: null } }],
   ])('is neither lost nor left out from %s to %s: %j', (from, to, fields) => {
     expect(translated(from, to, fields).told).toEqual([])
   })
