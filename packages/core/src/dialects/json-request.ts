@@ -2,6 +2,7 @@ import { bufferOf } from '../buffer.ts'
 import { SignalboxError } from '../errors.ts'
 import type { ChangedParameters, Media, Message, Modality, Parameters, Request, Tool } from '../types.ts'
 import { countFields } from './count-fields.ts'
+import { hasValue } from './json.ts'
 import { layoutOf, splice } from './splice.ts'
 
 /** A parsed JSON body. */
@@ -118,7 +119,7 @@ export class JsonRequest implements Request {
       const fields = [this.view.fields[name as keyof ChangedParameters] ?? []].flat()
       const [first] = fields
       if (first === undefined) throw new SignalboxError('untranslatable', `The dialect has no ${name}`, { param: name })
-      patch[fields.find((field) => field in this.body) ?? first] = value
+      patch[fields.find((field) => hasValue(this.body[field])) ?? first] = value
     }
     return this.with(patch)
   }
