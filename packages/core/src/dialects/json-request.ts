@@ -80,7 +80,7 @@ export class JsonRequest implements Request {
   }
 
   get messages(): readonly Message[] {
-    return (this.messagesRead ??= this.view.messages(this.body))
+    return (this.messagesRead ??= unlessTooDeep(() => this.view.messages(this.body)))
   }
 
   get text(): string {
@@ -96,11 +96,11 @@ export class JsonRequest implements Request {
   }
 
   get modality(): ReadonlySet<Modality> {
-    return this.view.modality(this.body)
+    return unlessTooDeep(() => this.view.modality(this.body))
   }
 
   get media(): Media {
-    return (this.mediaRead ??= this.view.media(this.body))
+    return (this.mediaRead ??= unlessTooDeep(() => this.view.media(this.body)))
   }
 
   with(patch: JsonBody): Request {
@@ -176,6 +176,20 @@ function parseJson(bytes: Uint8Array): unknown {
       bytes.length === 0 ? 'The request body is empty' : 'The request body is not valid JSON',
       { cause },
     )
+  }
+}
+
+/**
+ * What reads or writes all of a body, however deep.
+ *
+ * @throws SignalboxError `invalid_body` where it is deeper than the stack: JSON may be parsed to any depth
+ */
+export function unlessTooDeep<Result>(read: () => Result): Result {
+  try {
+    return read()
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause
+    throw new SignalboxError('invalid_body', 'The request body is nested too deep', { cause })
   }
 }
 
