@@ -227,6 +227,11 @@ describe('an endpoint that is compatible with OpenAI’s, but for its quirks', (
 
   it.each([
     { vendor: 'mistral', asked: { max_completion_tokens: 9, seed: 3 }, becomes: { max_tokens: 9, random_seed: 3 } },
+    {
+      vendor: 'mistral',
+      asked: { max_tokens: 9, max_completion_tokens: null, seed: null },
+      becomes: { max_tokens: 9 },
+    },
     { vendor: 'mistral', asked: { store: true, user: 'u' }, becomes: {}, dropped: 'store, user' },
     {
       vendor: 'mistral',

@@ -97,7 +97,11 @@ function stepsOf({ id, model, parts, stop, stopSequence, usage }: NeutralAnswer)
 
 function stepsOfPart(part: StreamedPart): StreamStep[] {
   const opened: OpenedPart =
-    part.type === 'tool-call' ? { type: part.type, id: part.id, name: part.name } : { type: part.type }
+    part.type === 'tool-call'
+      ? { type: part.type, id: part.id, name: part.name }
+      : part.type === 'reasoning' && part.proof?.id !== undefined
+        ? { type: part.type, id: part.proof.id }
+        : { type: part.type }
   const said = part.type === 'tool-call' ? part.arguments : part.text
   return [
     { type: 'open', part: opened },

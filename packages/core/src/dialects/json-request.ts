@@ -2,6 +2,7 @@ import { bufferOf } from '../buffer.ts'
 import { SignalboxError } from '../errors.ts'
 import type { ChangedParameters, Media, Message, Modality, Parameters, Request, Tool } from '../types.ts'
 import { countFields } from './count-fields.ts'
+import { hasValue } from './json.ts'
 import { layoutOf, splice } from './splice.ts'
 
 /** A parsed JSON body. */
@@ -79,7 +80,7 @@ export class JsonRequest implements Request {
   }
 
   get messages(): readonly Message[] {
-    return (this.messagesRead ??= this.view.messages(this.body))
+    return (this.messagesRead ??= unlessTooDeep(() => this.view.messages(this.body)))
   }
 
   get text(): string {
@@ -95,11 +96,11 @@ export class JsonRequest implements Request {
   }
 
   get modality(): ReadonlySet<Modality> {
-    return this.view.modality(this.body)
+    return unlessTooDeep(() => this.view.modality(this.body))
   }
 
   get media(): Media {
-    return (this.mediaRead ??= this.view.media(this.body))
+    return (this.mediaRead ??= unlessTooDeep(() => this.view.media(this.body)))
   }
 
   with(patch: JsonBody): Request {
@@ -118,7 +119,7 @@ export class JsonRequest implements Request {
       const fields = [this.view.fields[name as keyof ChangedParameters] ?? []].flat()
       const [first] = fields
       if (first === undefined) throw new SignalboxError('untranslatable', `The dialect has no ${name}`, { param: name })
-      patch[fields.find((field) => field in this.body) ?? first] = value
+      patch[fields.find((field) => hasValue(this.body[field])) ?? first] = value
     }
     return this.with(patch)
   }
@@ -175,6 +176,20 @@ function parseJson(bytes: Uint8Array): unknown {
       bytes.length === 0 ? 'The request body is empty' : 'The request body is not valid JSON',
       { cause },
     )
+  }
+}
+
+/**
+ * What reads or writes all of a body, however deep.
+ *
+ * @throws SignalboxError `invalid_body` where it is deeper than the stack: JSON may be parsed to any depth
+ */
+export function unlessTooDeep<Result>(read: () => Result): Result {
+  try {
+    return read()
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause
+    throw new SignalboxError('invalid_body', 'The request body is nested too deep', { cause })
   }
 }
 

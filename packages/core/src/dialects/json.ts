@@ -52,7 +52,7 @@ export function parseJson(json: string): unknown {
 }
 
 /** Whether a JSON text has a number in it that a double may not hold. */
-export const hasLongNumber = (json: string) => /\d{16}/.test(json)
+export const hasLongNumber = (json: string) => /(?:\d\.?){16}/.test(json)
 
 /**
  * The JSON of a text, in which a number too long for a double is kept as it was written: `JSON.stringify` writes the same
@@ -62,10 +62,7 @@ export function parseExactly(json: string): unknown {
   if (!hasLongNumber(json)) return parseJson(json)
   try {
     return exact.parse(json, (_key, value, { source }) =>
-      typeof value === 'number' &&
-      source !== undefined &&
-      source !== String(value) &&
-      hasLongNumber(source.replace('.', ''))
+      typeof value === 'number' && source !== undefined && source !== String(value) && hasLongNumber(source)
         ? exact.rawJSON(source)
         : value,
     )

@@ -116,7 +116,9 @@ export interface NeutralAnswer {
 
 /** The beginning of a part of a streamed answer. */
 export type OpenedPart =
-  | { readonly type: 'text' | 'refusal' | 'reasoning' }
+  | { readonly type: 'text' | 'refusal' }
+  /** With the provider's own id of the thought, where that is known before its proof. */
+  | { readonly type: 'reasoning'; readonly id?: string }
   | { readonly type: 'tool-call'; readonly id: string; readonly name: string }
 
 /**

@@ -6,9 +6,12 @@ const mark = 'signalbox.'
 /** A proof for a field of `owner`'s: its own as it is, another's marked with whose it is. */
 export function sealed(proof: Proof | undefined, owner: string): string {
   if (!proof) return `${mark}none`
-  const { of, kind, id = '', data } = proof
-  return of === owner ? data : `${mark}${[of, kind, id].map(encodeURIComponent).join('.')}.${data}`
+  return proof.of === owner ? proof.data : marked(proof)
 }
+
+/** A proof with whose it is, and with its id. */
+export const marked = ({ of, kind, id = '', data }: Proof): string =>
+  `${mark}${[of, kind, id].map(encodeURIComponent).join('.')}.${data}`
 
 /** The proof that stands in a field of `owner`'s. */
 export function unsealed(text: string, owner: string, kind: Proof['kind']): Proof | undefined {

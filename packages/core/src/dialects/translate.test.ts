@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { DialectName } from '../types.ts'
+import { tokensOf } from '../tokens/request.ts'
 import { dialects } from './index.ts'
 import { translateRequest } from './translate.ts'
 import type { Target } from './translation.ts'
@@ -246,6 +247,24 @@ it('a body that is too deep is refused where it cannot be written, and no fault 
   expect(translate(`"unheard_of":${deep}`).lost).toEqual(['unheard_of'])
   const tool = `"tools":[{"type":"function","function":{"name":"f","parameters":{"x":${deep}}}}]`
   expect(() => translate(tool).request.bytes).toThrow(expect.objectContaining({ code: 'invalid_body' }))
+  expect(() => tokensOf(request(tool))).toThrow(expect.objectContaining({ code: 'invalid_body' }))
+
+  const inMessages = (block: string) =>
+    dialects['anthropic-messages'].parse(
+      Buffer.from(`{"model":"auto","max_tokens":5,"messages":[{"role":"user","content":[${block}]}]}`),
+    )
+  const call = inMessages(`{"type":"tool_use","id":"a","name":"f","input":{"x":${deep}}}`)
+  const results = '[{"type":"tool_result","content":'
+  const result = inMessages(`${results.repeat(20_000)}"x"${'}]'.repeat(20_000)}`.slice(1, -1))
+  const invalid = expect.objectContaining({ code: 'invalid_body' }) as Error
+  expect(() => call.messages).toThrow(invalid)
+  expect(() => result.messages).toThrow(invalid)
+  expect(() => [...result.modality]).toThrow(invalid)
+  expect(() => result.media).toThrow(invalid)
+  for (const one of [call, result])
+    expect(() => translateRequest(one, dialects['anthropic-messages'], dialects['openai-chat'], target)).toThrow(
+      invalid,
+    )
 })
 
 describe('words at which to stop', () => {
@@ -267,6 +286,7 @@ describe('what asks for nothing', () => {
     ['anthropic-messages', 'openai-chat', { messages, max_tokens: 50, stop_sequences: [] }],
     ['openai-responses', 'openai-chat', { input: 'hi', include: [], metadata: {}, truncation: 'disabled' }],
     ['openai-responses', 'anthropic-messages', { input: 'hi', metadata: {}, text: {}, top_logprobs: 0 }],
+    ['openai-responses', 'openai-chat', { input: 'hi', text: { format: null, verbosity: null } }],
   ])('is neither lost nor left out from %s to %s: %j', (from, to, fields) => {
     expect(translated(from, to, fields).told).toEqual([])
   })
@@ -385,6 +405,7 @@ describe('what stands inside a field and has no words elsewhere', () => {
     const messagesOf = (more: object) => [...messages, { ...answer, ...more }, ...messages]
 
     expect(toMessages({ messages: messagesOf({}) }).told).toEqual([])
+    expect(toMessages({ messages: messagesOf({ annotations: [] }) }).told).toEqual([])
     expect(toMessages({ messages: messagesOf({ prefix: true }) }).told).toEqual(['messages[].prefix'])
   })
 })

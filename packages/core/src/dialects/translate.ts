@@ -2,7 +2,7 @@ import { bufferOf } from '../buffer.ts'
 import { SignalboxError } from '../errors.ts'
 import type { Request } from '../types.ts'
 import type { Dialect } from './dialect.ts'
-import type { JsonBody } from './json-request.ts'
+import { type JsonBody, unlessTooDeep } from './json-request.ts'
 import type { NeutralRequest } from './neutral.ts'
 import type { Losses, Target, Translation } from './translation.ts'
 import { hasLongNumber, hasValue, isRecord, parseExactly } from './json.ts'
@@ -26,7 +26,7 @@ export function translateRequest(request: Request, from: Dialect, to: Dialect, t
   const lost = new Set<string>()
   const skipped = new Set<string>()
   const losses: Losses = { lose: (name) => void lost.add(name), skip: (name) => void skipped.add(name) }
-  const { neutral, names } = readFields(exactBody(request), reader, losses)
+  const { neutral, names } = unlessTooDeep(() => readFields(exactBody(request), reader, losses))
   const body: Record<string, unknown> = { model: target.model }
   for (const [field, value] of Object.entries(neutral)) {
     const write = writer.writes[field as keyof NeutralRequest]

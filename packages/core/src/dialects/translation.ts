@@ -80,8 +80,11 @@ export interface Asked {
 
 /** Tells of the fields of something inside a request that are not carried: what they are in can be said without them. */
 export function tellOthers(at: string, given: JsonBody, known: readonly string[], { skip }: Losses): void {
-  for (const [name, value] of Object.entries(given)) if (!known.includes(name) && hasValue(value)) skip(`${at}.${name}`)
+  for (const [name, value] of Object.entries(given)) if (!known.includes(name) && tells(value)) skip(`${at}.${name}`)
 }
+
+/** An empty list is how OpenAI writes that there is none, as of an answer's `annotations`. */
+const tells = (value: unknown) => hasValue(value) && !(Array.isArray(value) && value.length === 0)
 
 /** A field that is one neutral field: `read` gives undefined for a value that cannot be carried. */
 export const reads = <Field extends keyof NeutralRequest>(

@@ -96,9 +96,9 @@ export function adapted(request: Request, quirks: Quirks, model: string): Transl
   for (const field of quirks.lacks ?? []) if (field in body) patch[field] = undefined
   for (const field of skipped) patch[field] = undefined
   for (const [field, name] of Object.entries(quirks.renames ?? {})) {
-    if (!says(field)) continue
+    if (!(field in body)) continue
     patch[field] = undefined
-    patch[name] = body[field]
+    if (says(field)) patch[name] = body[field]
   }
   const refused = quirks.lacksInMessages ?? []
   const messages = withoutFields(body['messages'], refused)

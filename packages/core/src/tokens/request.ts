@@ -1,3 +1,4 @@
+import { unlessTooDeep } from '../dialects/json-request.ts'
 import type { CandidateView, Request } from '../types.ts'
 import { type MediaPart, inputTokensUpperBound } from './bounds.ts'
 import { estimateTokens } from './estimate.ts'
@@ -31,7 +32,7 @@ export function tokensOf(request: Countable): RequestTokens {
     return sum + estimateTokens(text) + estimateTokens(unspoken) + tokensPerMessage
   }, 0)
   const shown = request.media.parts.reduce((sum, { kind }) => sum + (typicalTokens[kind] ?? 0), 0)
-  const offered = tools.length === 0 ? 0 : estimateTokens(JSON.stringify(tools))
+  const offered = tools.length === 0 ? 0 : estimateTokens(unlessTooDeep(() => JSON.stringify(tools)))
   const choices = counts(parameters.choices, 1)
   const outputTokens = counts(outputOf(request) * choices, 0)
   const tokens = { inputTokens: said + shown + offered, outputTokens, choices }

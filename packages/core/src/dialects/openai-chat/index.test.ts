@@ -77,3 +77,13 @@ describe('a delta', () => {
     expect(openaiChat.isDelta(Buffer.alloc(0))).toBe(false)
   })
 })
+
+it('limits the answer in the field that the request has, and one that says nothing is not had', () => {
+  const limited = (fields: object, provider = 'openai') =>
+    openaiChat.limitOutput(openaiChat.parse({ model: 'm', messages: [], ...fields }), 5, provider).body
+
+  expect(limited({ max_tokens: 9 })).toMatchObject({ max_tokens: 5 })
+  expect(limited({ max_tokens: null })).toMatchObject({ max_tokens: null, max_completion_tokens: 5 })
+  expect(limited({ max_completion_tokens: null }, 'openai-compatible')).toMatchObject({ max_tokens: 5 })
+  expect(limited({ max_completion_tokens: 9 }, 'openai-compatible')).toMatchObject({ max_completion_tokens: 5 })
+})

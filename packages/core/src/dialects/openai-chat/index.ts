@@ -1,4 +1,5 @@
 import type { Dialect } from '../dialect.ts'
+import { hasValue } from '../json.ts'
 import { errorBody, jsonBytes, toldBody } from '../openai-error.ts'
 import { JsonRequest, parseJsonRequest } from '../json-request.ts'
 import { classifyAnswer, classifyEvent, providerError } from './answer.ts'
@@ -26,7 +27,8 @@ export const openaiChat: Dialect = {
   },
 
   limitOutput(request, tokens, provider) {
-    const newer = 'max_completion_tokens' in request.body || (provider === 'openai' && !('max_tokens' in request.body))
+    const { max_completion_tokens: newest, max_tokens: older } = request.body
+    const newer = hasValue(newest) || (provider === 'openai' && !hasValue(older))
     return request.with({ [newer ? 'max_completion_tokens' : 'max_tokens']: tokens })
   },
 

@@ -148,6 +148,8 @@ describe('its tools, parameters and modality', () => {
       responseFormat: 'json-schema',
     } satisfies Parameters)
     expect(request.tools).toEqual([{ name: 'f', description: 'd', inputSchema: { type: 'object' } }])
+    const custom = { type: 'custom', custom: { name: 'run', description: 'runs what it is given' } }
+    expect(chat({ tools: [custom] }).tools).toEqual([{ name: 'run', description: 'runs what it is given' }])
   })
 
   it('leave out what is no number', () => {

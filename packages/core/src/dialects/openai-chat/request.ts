@@ -50,7 +50,8 @@ function textOf(content: unknown): string {
 }
 
 function toolOf(value: unknown): Tool[] {
-  const { name, description, parameters } = record(record(value)['function'])
+  const { function: declared, custom } = record(value)
+  const { name, description, parameters } = record(declared ?? custom)
   if (typeof name !== 'string') return []
   return [
     {

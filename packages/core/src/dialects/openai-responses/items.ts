@@ -109,7 +109,7 @@ function readOwn(item: JsonBody): Part | undefined {
   if (type !== 'reasoning') return undefined
   const thoughts = [...list(item['summary']), ...list(item['content'])].map((part) => text(record(part)['text']))
   const proof = unsealed(text(item['encrypted_content']), dialect, 'cipher')
-  const own = proof?.of === dialect && isText(item['id']) ? { ...proof, id: item['id'] } : proof
+  const own = proof?.of === dialect && isText(item['id']) ? { id: item['id'], ...proof } : proof
   return { type: 'reasoning', text: thoughts.join('\n\n'), ...(own && { proof: own }) }
 }
 

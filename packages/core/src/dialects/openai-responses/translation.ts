@@ -152,8 +152,8 @@ function readText(value: unknown, losses: Losses): NeutralRequest | undefined {
   const { format, verbosity } = record(value)
   tellOthers('text', record(value), ['format', 'verbosity'], losses)
   tellOthers('text.format', record(format), ['type', 'schema', 'name', 'strict'], losses)
-  const responseFormat = format === undefined ? undefined : readFormat(record(format))
-  if (format !== undefined && !responseFormat) return undefined
+  const responseFormat = hasValue(format) ? readFormat(record(format)) : undefined
+  if (hasValue(format) && !responseFormat) return undefined
   return { ...(responseFormat && { responseFormat }), ...(isText(verbosity) && { verbosity }) }
 }
 

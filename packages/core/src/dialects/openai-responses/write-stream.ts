@@ -1,5 +1,6 @@
 import type { JsonBody } from '../json-request.ts'
 import type { OpenedPart, Part, Proof, StopReason, StreamStep } from '../neutral.ts'
+import { marked } from '../proof.ts'
 import type { Asked, StepWriter } from '../translation.ts'
 import type { Usage } from '../../types.ts'
 import { ending, skeleton, writeOutput, writeSaid, writeUsage } from './translate-answer.ts'
@@ -73,7 +74,14 @@ class ResponseWriter {
         : type === 'reasoning'
           ? { type, text: this.said, ...(this.proof && { proof: this.proof }) }
           : { type: type as 'text' | 'refusal', text: this.said }
-    return writeOutput(part, `${this.id}_${this.output.length}`, status) as JsonBody
+    return this.named(writeOutput(part, `${this.id}_${this.output.length}`, status) as JsonBody)
+  }
+
+  /** An item under the id that it was opened with, to which clients hold it: a thought's own may come with its proof. */
+  private named(item: JsonBody): JsonBody {
+    if (this.open.type !== 'reasoning') return item
+    const { id = `rs_${this.id}_${this.output.length}` } = this.open
+    return item['id'] === id ? item : { ...item, id, ...(this.proof && { encrypted_content: marked(this.proof) }) }
   }
 
   private get place(): JsonBody {
