@@ -27,7 +27,11 @@ const placeOf = (row: LedgerAttempt | LedgerCall) => ('place' in row ? row.place
 export function totalsOf(by: LedgerGroup, attempts: readonly LedgerAttempt[]): LedgerTotal[] {
   const groups = new Map<string, LedgerAttempt[]>()
   for (const attempt of attempts)
-    for (const group of groupsOf(by, attempt)) groups.set(group, [...(groups.get(group) ?? []), attempt])
+    for (const group of groupsOf(by, attempt)) {
+      const members = groups.get(group)
+      if (members) members.push(attempt)
+      else groups.set(group, [attempt])
+    }
   const totals = [...groups].map(([group, members]) => totalOf(group, members))
   return totals.toSorted((a, b) =>
     a.costNanoUsd === b.costNanoUsd ? compare(a.group, b.group) : a.costNanoUsd > b.costNanoUsd ? -1 : 1,

@@ -97,7 +97,7 @@ function rowOf(key: string, parts: readonly Sums[]): ReportRow {
   const cost = costOf(parts)
   const baseline = parts.reduce((total, { baselineNanoUsd = 0n }) => total + baselineNanoUsd, 0n)
   const uses = sum((one) => one.uses)
-  const last = Math.max(...parts.map(({ lastTime = -Infinity }) => lastTime))
+  const last = parts.reduce((latest, { lastTime = -Infinity }) => Math.max(latest, lastTime), -Infinity)
   return {
     key,
     calls: sum((one) => one.calls),

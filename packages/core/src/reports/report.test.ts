@@ -161,6 +161,17 @@ describe.each([
     expect(total).toMatchObject({ calls: 2, attempts: 2, costUsd: '0.000000504' })
   })
 
+  it('is of as many callers as there are', () => {
+    const each = Array.from({ length: 130_000 }, (_, index) =>
+      attempt({ callKey: `c${index}`, identity: { user: `user ${index}` } }),
+    )
+    const ledger = filled(make(), each)
+    const { rows, total } = ledger.report({ ...period, by: 'user' })
+    expect([rows.length, total.attempts]).toEqual([each.length, each.length])
+    // In a moment: a row may not cost more the more there are.
+    expect(ledger.totals('model', period)).toMatchObject([{ group: 'dear', calls: each.length }])
+  }, 20_000)
+
   it('reaches to now where no period is named', () => {
     const ledger = filled(make(), [
       attempt({ time: clock.wallTime() }),
