@@ -6,6 +6,7 @@ import { faultOfCopy, faultOfReply } from './hook-checks.ts'
 import type { PlacedHook, Ring } from './order.ts'
 import type { Bounded, Overdue } from './overdue.ts'
 import { ownReply } from './plugin-reply.ts'
+import { checkRoute } from './plugins/permission.ts'
 import type { Attempt, Call, Handler, Middleware, Reply } from './types.ts'
 
 /** What running a plugin's hook needs. */
@@ -15,6 +16,8 @@ export interface HookContext {
   readonly events: EventBus
   /** Ends what never settles. */
   readonly overdue: Overdue
+  /** Whether the call's route was found to be its caller's before: whom the hook names may not use it for that alone. */
+  readonly isPermitted?: boolean
   /** Whether there is a route by this name; unknown where left out. */
   readonly isRoute?: (name: string) => boolean
 }
@@ -113,7 +116,9 @@ class HookRun<C extends Call | Attempt> implements Bounded {
   private named(inner: C): C {
     const { call } = this
     if ('call' in call || 'call' in inner || inner.identity === call.identity) return inner
-    return callOfNamed(inner) as C
+    const named = callOfNamed(inner)
+    if (this.manner.isPermitted) checkRoute(named)
+    return named as C
   }
 
   isLast(returned: unknown): boolean {

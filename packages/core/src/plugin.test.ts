@@ -4,7 +4,7 @@ import { describe, expect, expectTypeOf, it, vi } from 'vitest'
 import { z } from 'zod'
 import type { RouterOptions } from './config/options.ts'
 import { cacheLayer } from './lifts.ts'
-import { type Plugin, type PluginServices, definePlugin } from './plugin.ts'
+import { type HookOptions, type Plugin, type PluginServices, definePlugin } from './plugin.ts'
 import type { Provider } from './providers/provider.ts'
 import { plainReply } from './reply.ts'
 import { createRouter } from './router.ts'
@@ -316,6 +316,13 @@ describe('a plugin that says who calls', () => {
     const provider: Provider = { name: 'own', dialect: 'openai-chat', connect: () => ({ domain: 'd', send }) }
     const router = make({ models: { a: { provider, price } }, plugins: [naming({ user: 'u', maxCostUsd: 1e-9 })] })
     await expect(router.handle(asked)).rejects.toMatchObject({ code: 'max_cost_exceeded' })
+  })
+
+  it.each(['identify', 'guard', 'cache'] as const)('at %s keeps that one from routes of others', async (stage) => {
+    const { run } = naming({ user: 'u', routes: ['b'] }).call as HookOptions<Call>
+    const router = make({ plugins: [{ name: 'naming', call: { stage, run } }] })
+    await expect(router.handle(asked)).rejects.toMatchObject({ code: 'route_not_allowed' })
+    expect((await router.handle(ask('b'))).model).toBe('b')
   })
 
   it('is told where that is nobody', async () => {

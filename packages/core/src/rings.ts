@@ -8,6 +8,7 @@ import { type PlacedHook, type Ring, checkPlugins, orderHooks } from './order.ts
 import type { Overdue } from './overdue.ts'
 import { pipeline } from './pipeline.ts'
 import type { Plugin } from './plugin.ts'
+import { isPermission } from './plugins/permission.ts'
 import { plainReply } from './reply.ts'
 import { createRouteHandler, rank } from './route.ts'
 import { routeHookOf } from './route-hook.ts'
@@ -74,8 +75,10 @@ function buildRings(plugins: readonly Plugin[], parts: RingParts): Ringed {
   const isRoute = (name: string) => routes.find(name) !== undefined
   const ownNames = new Set(builtIns.map(({ name }) => name))
   const middleware = <C extends Call | Attempt>(ring: Ring, hooks: readonly PlacedHook<C>[]): Middleware<C>[] =>
-    hooks.map((hook) => {
-      const run = ownNames.has(hook.plugin) ? hook.run : runHook(hook, { ring, clock, events, overdue, isRoute })
+    hooks.map((hook, index) => {
+      const isPermitted = hooks.slice(0, index).some(isPermission)
+      const context = { ring, clock, events, overdue, isPermitted, isRoute }
+      const run = ownNames.has(hook.plugin) ? hook.run : runHook(hook, context)
       return hookTimes ? timeHook(ring, hook, run, clock) : run
     })
 
