@@ -24,6 +24,9 @@ it("takes relative paths from the file's folder", () => {
 
 it.each([
   { ledger: 'memory', store: 'memory' },
+  { ledger: ':memory:' },
+  { ledger: 'Memory' },
+  { ledger: 'sqlite:ledger.db' },
   { ledger: 'postgres://db/ledger', store: 'redis://cache:6379' },
   { ledger: '/var/lib/ledger.db', store: 'sqlite:/var/lib/state.db' },
   { ledger: false, plugins: false },

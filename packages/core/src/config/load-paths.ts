@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { isLedgerFile } from '../ledger/place.ts'
 
 /** Takes the relative paths in a configuration from the folder of its file. */
 export function resolvePaths(config: unknown, folder: string): unknown {
@@ -6,7 +7,7 @@ export function resolvePaths(config: unknown, folder: string): unknown {
   const { ledger, store, cache, plugins, routes, keys } = config as Readonly<Record<string, unknown>>
   return {
     ...config,
-    ...(typeof ledger === 'string' && { ledger: isFile(ledger) ? resolve(folder, ledger) : ledger }),
+    ...(typeof ledger === 'string' && { ledger: isLedgerFile(ledger) ? resolve(folder, ledger) : ledger }),
     ...(isRecord(cache) &&
       typeof cache['file'] === 'string' && { cache: { ...cache, file: resolve(folder, cache['file']) } }),
     ...(typeof store === 'string' && { store: store.replace(/^(sqlite:)(.+)$/, inFolder) }),
@@ -52,9 +53,6 @@ export function resolvePaths(config: unknown, folder: string): unknown {
     return /^\.\.?\//.test(name) ? resolve(folder, name) : name
   }
 }
-
-/** A ledger is a file unless it is kept in memory or behind a URL. */
-const isFile = (ledger: string) => ledger !== 'memory' && !/^[a-z][a-z\d+.-]+:\/\//i.test(ledger)
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)

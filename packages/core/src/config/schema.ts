@@ -17,6 +17,7 @@ import {
   times,
 } from './schema/settings.ts'
 import { strategyOf } from './schema/strategies.ts'
+import { isLedgerFile } from '../ledger/place.ts'
 
 const dialect = z
   .enum(['openai-chat', 'openai-responses'])
@@ -210,7 +211,7 @@ function build(parts: CodeParts) {
       .optional()
       .describe('Where limits and budgets are counted: "memory", or "sqlite:" and a file that processes share.'),
     ledger: z
-      .union([z.string().min(1).refine(isFileName, expectedLedger), z.literal(false)])
+      .union([z.string().min(1).refine(isLedger, expectedLedger), z.literal(false)])
       .optional()
       .describe('A SQLite file, or "memory".'),
     fingerprints: z
@@ -227,7 +228,7 @@ function build(parts: CodeParts) {
 }
 
 const expectedLedger = 'expected a SQLite file by its name alone, or "memory"'
-const isFileName = (ledger: string) => !/^sqlite:|^[a-z][a-z\d+.-]+:\/\//i.test(ledger)
+const isLedger = (ledger: string) => ledger === 'memory' || isLedgerFile(ledger)
 
 /** Says what is wrong with the place of a store. */
 function checkStore({ value, issues }: z.core.ParsePayload<string>): void {

@@ -5,6 +5,7 @@ import { strategyNames } from '../strategies/index.ts'
 import { validateConfig } from './validate.ts'
 
 const model = { provider: 'openai-compatible', baseUrl: 'http://127.0.0.1:9001/v1' }
+const twice = { input: 1, output: 1, tiers: [2, 3].map((input) => ({ aboveInputTokens: 9, input, output: 1 })) }
 const log = () => undefined
 const config = (rest: object = {}) => ({ models: { a: model, b: model }, ...rest })
 
@@ -173,6 +174,12 @@ describe('a configuration', () => {
     [{ unknownPrice: 'ask' }, 'unknownPrice: expected one of "reject", "highest-known", "free", or false, got "ask"'],
     [{ ledger: '' }, 'ledger: expected a text of 1 or more characters, got ""'],
     [{ ledger: 'sqlite:x.db' }, 'ledger: expected a SQLite file by its name alone, or "memory", got "sqlite:x.db"'],
+    [{ ledger: ':memory:' }, 'ledger: expected a SQLite file by its name alone, or "memory", got ":memory:"'],
+    [{ ledger: 'Memory ' }, 'ledger: expected a SQLite file by its name alone, or "memory", got "Memory "'],
+    [
+      { models: { a: { ...model, price: twice } } },
+      'models.a.price.tiers: expected tiers of different aboveInputTokens, got an array of 2',
+    ],
     [{ ledger: 'postgres://db' }, 'ledger: expected a SQLite file by its name alone, or "memory", got "postgres://db"'],
     [
       { routes: { auto: { strategy: { use: 'cascade', cheap: ['a'], strong: ['b'], verify: 'nice' } } } },

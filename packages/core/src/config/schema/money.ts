@@ -11,10 +11,15 @@ const priceKeys = {
   longCacheWrite: usdPerMillion.optional(),
   reasoning: usdPerMillion.optional(),
 }
+const haveOwnBounds = (tiers: readonly { readonly aboveInputTokens: number }[]) =>
+  new Set(tiers.map(({ aboveInputTokens }) => aboveInputTokens)).size === tiers.length
 export const price = z.union([
   z.strictObject({
     ...priceKeys,
-    tiers: z.array(z.strictObject({ aboveInputTokens: count, ...priceKeys })).optional(),
+    tiers: z
+      .array(z.strictObject({ aboveInputTokens: count, ...priceKeys }))
+      .refine(haveOwnBounds, 'expected tiers of different aboveInputTokens')
+      .optional(),
   }),
   z.literal(false),
 ])
