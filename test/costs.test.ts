@@ -166,6 +166,40 @@ describeMounts('the cost of a call', (mount) => {
     }
   })
 
+  it.each([
+    { of: 'a plain answer, behind an escape', body: {}, script: completion({ content: 'Here:\nsk-abc123' }) },
+    {
+      of: 'a stream, in pieces',
+      body: { stream: true },
+      script: stream(streamEvents({ content: ['Here:\n', 's', 'k-ab', 'c123', '.'] })),
+    },
+    {
+      of: 'a stream that broke off, in pieces',
+      body: { stream: true },
+      script: [
+        streamHead(),
+        ...streamEvents({ content: ['Here:\n', 'sk', '-abc123', '.'] })
+          .slice(0, 4)
+          .map(chunk),
+        reset(),
+      ],
+    },
+  ])('holds no secret that an expression finds in $of', async ({ body, script }) => {
+    const log = {
+      debug: vi.fn<() => void>(),
+      info: vi.fn<(fields: { answer?: string }) => void>(),
+      warn: vi.fn<() => void>(),
+      error: vi.fn<() => void>(),
+    }
+    const router = routerOver([await upstreamThat(script)], { logContent: { redact: ['\\bsk-\\w+'] }, logger: log })
+    await send(await mount.serve(router), { body: chat(body) })
+    await eventually(() => log.info.mock.calls.length > 0)
+    const { answer: logged } = log.info.mock.calls[0]![0]
+    expect(logged).toContain('Here:')
+    expect(logged).toContain('[redacted]')
+    expect(logged).not.toMatch(/abc/)
+  })
+
   it('logs nothing of what its redactor throws at', async () => {
     const log = {
       debug: vi.fn<() => void>(),

@@ -36,12 +36,12 @@ export function observe({ events, clock, contentLog }: BuiltInServices): Plugin 
           },
         )
 
-        function answered(ended: Ended, content: (() => object) | undefined): void {
+        function answered(ended: Ended, content: ((ended: Ended) => object) | undefined): void {
           record.outcome = outcomesOfEnds[ended.how]
           record.durationMs = clock.now() - record.startedMs
           events.emit('call.ended', { record, ended })
           const { how, usage, estimated } = ended
-          log?.info({ ...summary(record), ended: how, usage, estimated, ...content?.() }, 'call answered')
+          log?.info({ ...summary(record), ended: how, usage, estimated, ...content?.(ended) }, 'call answered')
         }
       },
     },
