@@ -3,14 +3,16 @@ import zlib from 'node:zlib'
 /** Takes encoded bytes and gives them back plain, through the callbacks it was made with. */
 export interface Decoder {
   write(chunk: Uint8Array): void
-  end(): void
+  /** Nothing follows: of what came all is given first, also where the connection broke. */
+  end(broken?: Error): void
   destroy(): void
 }
 
 /** What a decoder tells. */
 export interface DecoderEvents {
   onData(chunk: Uint8Array): void
-  onEnd(): void
+  /** @param broken why the connection broke, where it did */
+  onEnd(broken?: Error): void
   onError(reason: 'too_large' | 'content_encoding', cause?: unknown): void
 }
 
@@ -25,25 +27,30 @@ export function createDecoder(encoding: string, maxBytes: number, events: Decode
   let taken = 0
   let given = 0
   let dead = false
+  let brokenBy: Error | undefined
   const fail = (reason: 'too_large' | 'content_encoding', cause?: unknown) => {
     if (dead) return
     dead = true
     stream.destroy()
-    events.onError(reason, cause)
+    if (brokenBy && reason === 'content_encoding') events.onEnd(brokenBy)
+    else events.onError(reason, cause)
   }
   stream.on('data', (chunk: Uint8Array) => {
     given += chunk.length
     if (given > maxBytes || given > freeBytes + taken * maxGrowth) return fail('too_large')
     if (!dead) events.onData(chunk)
   })
-  stream.on('end', () => dead || events.onEnd())
+  stream.on('end', () => dead || events.onEnd(brokenBy))
   stream.on('error', (error) => fail('content_encoding', error))
   return {
     write(chunk) {
       taken += chunk.length
       stream.write(chunk)
     },
-    end: () => void stream.end(),
+    end(broken) {
+      brokenBy = broken
+      stream.end()
+    },
     destroy() {
       dead = true
       stream.destroy()

@@ -3,7 +3,7 @@ import type { Clock, Timer } from '../clock.ts'
 import type { ProviderError } from '../dialects/dialect.ts'
 import { JsonRequest } from '../dialects/json-request.ts'
 import { StreamWatch, type WatchedStream } from '../dialects/watch.ts'
-import { type Billed, SignalboxError } from '../errors.ts'
+import type { Billed, SignalboxError } from '../errors.ts'
 import { bytesOf, plainReply, streamReply } from '../reply.ts'
 import { redactBytes } from '../secrets.ts'
 import { endOf } from '../sleep.ts'
@@ -12,15 +12,13 @@ import { endedReusedConnection } from './connections.ts'
 import { CommittedStream, type StreamSource } from './committed-stream.ts'
 import { type Decoder, createDecoder } from './decode.ts'
 import type { ExchangeOptions, Outgoing, UpstreamHeaders } from './exchange-options.ts'
-import { failureOfConnection, failureOfKey, unusableAnswer } from './failure.ts'
+import { failureOfConnection, failureOfKey, failureOfTime, unusableAnswer } from './failure.ts'
+import { passedHeaders } from './passed-headers.ts'
 import { type RefusalParts, refusalError } from './refusal.ts'
 import { billedFor } from './usage.ts'
 
 /** What an exchange sends before it knows. */
 const nothingYet: Outgoing = Object.freeze({ headers: {}, secrets: [] })
-
-/** Headers of a provider's answer that go on to the caller. */
-const passedHeaders = ['content-type', 'openai-processing-ms', 'openai-version'] as const
 
 /** Bytes of an error answer that are read at the most. */
 const maxErrorBytes = 256 * 1024
@@ -58,8 +56,6 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource, WatchedStrea
   private parts: Uint8Array[] = []
   private bytes = 0
   private decoder: Decoder | undefined
-  /** Why the connection broke, while what came packed before is unpacked. */
-  private broken: Error | undefined
   private watch!: StreamWatch
   private stream!: CommittedStream
   private sentMs = 0
@@ -142,12 +138,8 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource, WatchedStrea
     const mostBytes = this.phase === 'opening' ? Infinity : this.options.maxResponseBytes
     this.decoder = createDecoder(encoding, mostBytes, {
       onData: (chunk) => this.take(chunk),
-      onEnd: () => (this.broken ? this.breakOff(this.broken) : this.finishBody()),
-      onError: (reason, cause) => {
-        if (this.phase === 'streaming') this.stream.cut()
-        else if (this.broken && reason === 'content_encoding') this.breakOff(this.broken)
-        else this.fail(this.bad(reason, cause))
-      },
+      onEnd: (broken) => (broken ? this.breakOff(broken) : this.finishBody()),
+      onError: (reason, cause) => (this.phase === 'streaming' ? this.stream.cut() : this.fail(this.bad(reason, cause))),
     })
     if (!this.decoder) this.fail(this.bad('content_encoding'))
   }
@@ -181,10 +173,8 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource, WatchedStrea
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
     if (this.phase === 'over') return this.clock.clearTimeout(this.timer)
-    if (!this.decoder) return this.breakOff(error)
-    // What came before is still being unpacked.
-    this.broken = error
-    this.decoder.end()
+    if (this.decoder) this.decoder.end(error)
+    else this.breakOff(error)
   }
 
   private breakOff(error: Error): void {
@@ -245,22 +235,20 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource, WatchedStrea
     this.close()
     const ended = (): Ended => ({ how: 'complete', ...billed(read.textLength ?? 0) })
     this.outcome.resolve(
-      plainReply({ status: 200, headers: this.passed(), dialect: dialect.name, model: this.model, body, ended }),
+      plainReply({
+        status: 200,
+        headers: passedHeaders(this.headers),
+        dialect: dialect.name,
+        model: this.model,
+        body,
+        ended,
+      }),
     )
   }
 
   private faultOf(fault: string): string {
     const type = this.headers['content-type']
     return fault === 'parse' && type !== undefined && !/json/i.test(String(type)) ? 'content_type' : fault
-  }
-
-  private passed(): Record<string, string> {
-    const passed: Record<string, string> = {}
-    for (const name of passedHeaders) {
-      const value = this.headers[name]
-      if (typeof value === 'string') passed[name] = value
-    }
-    return passed
   }
 
   // The stream.
@@ -313,7 +301,7 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource, WatchedStrea
     const stream = new CommittedStream({ attempt, dialect, clock, watch, source: this })
     this.stream = stream
     const { body, ended } = stream
-    const head = { status: 200, headers: this.passed(), dialect: dialect.name, model: this.model }
+    const head = { status: 200, headers: passedHeaders(this.headers), dialect: dialect.name, model: this.model }
     const held = this.parts
     this.outcome.resolve(streamReply({ ...head, body, ended, cancel: () => stream.cancel() }))
     this.parts = []
@@ -356,14 +344,7 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource, WatchedStrea
     const now = this.clock.now()
     const { deadline } = this.attempt
     if (now < deadline) this.arm(deadline)
-    else this.fail(this.late(now))
-  }
-
-  private late(now: number): SignalboxError {
-    if (now >= this.attempt.call.deadline) {
-      return new SignalboxError('deadline_exceeded', "The call's time is up", { model: this.model })
-    }
-    return new SignalboxError('upstream_timeout', 'The provider did not answer in time', { model: this.model })
+    else this.fail(failureOfTime(now >= this.attempt.call.deadline, this.model))
   }
 
   private readonly leave = () => {

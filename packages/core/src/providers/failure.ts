@@ -153,6 +153,12 @@ export function failureOfKey(cause: unknown, model: string): SignalboxError {
   return new SignalboxError('provider_auth_failed', 'The key for the provider could not be had', { cause, model })
 }
 
+/** The error for an attempt that took too long: the provider's time was up, or that of the whole call. */
+export function failureOfTime(isOfCall: boolean, model: string): SignalboxError {
+  if (isOfCall) return new SignalboxError('deadline_exceeded', "The call's time is up", { model })
+  return new SignalboxError('upstream_timeout', 'The provider did not answer in time', { model })
+}
+
 /** An answer that nobody can use, as it came with a status. */
 interface UnusableAnswer {
   /** What is wrong with it, in a word. */
