@@ -1,12 +1,31 @@
 import { expect, it, vi } from 'vitest'
-import { chunk, completion, json, reset, stream, streamEvents, streamHead } from '@signalbox/testkit'
+import {
+  chunk,
+  completion,
+  completionBody,
+  end,
+  json,
+  reply,
+  reset,
+  stream,
+  streamEvents,
+  streamHead,
+} from '@signalbox/testkit'
 import { chat, send } from './support/caller.ts'
 import { describeMounts } from './support/mounts.ts'
-import { eventually, routerOver, upstreamThat } from './support/routers.ts'
+import { eventually, routerFor, routerOver, upstreamThat } from './support/routers.ts'
 
 const price = { input: 0.001, output: 0.01 }
 const usage = { prompt_tokens: 100, completion_tokens: 20, total_tokens: 120 }
 const answer = completion({ content: 'the answer', usage })
+
+/** A logger that keeps what it is told. */
+const recorder = () => ({
+  debug: vi.fn<() => void>(),
+  info: vi.fn<(fields: { readonly answer?: string }, message: string) => void>(),
+  warn: vi.fn<() => void>(),
+  error: vi.fn<() => void>(),
+})
 
 describeMounts('GET costs', (mount) => {
   it('is a report for those whom the host lets see it, and not there by default', async () => {
@@ -89,12 +108,7 @@ describeMounts('the cost of a call', (mount) => {
   })
 
   it('and all else that counts stands in one log line, and no prompt or answer', async () => {
-    const log = {
-      debug: vi.fn<() => void>(),
-      info: vi.fn<(fields: object, message: string) => void>(),
-      warn: vi.fn<() => void>(),
-      error: vi.fn<() => void>(),
-    }
+    const log = recorder()
     const router = routerOver([await upstreamThat(answer)], { model: { price }, logger: log })
     await send(await mount.serve(router, { identify: () => ({ user: 'ada', team: 't', tags: ['x'] }) }), {
       body: chat(),
@@ -126,12 +140,7 @@ describeMounts('the cost of a call', (mount) => {
   })
 
   it('stands in the log line of a call that failed too, with the tokens that are billed', async () => {
-    const log = {
-      debug: vi.fn<() => void>(),
-      info: vi.fn<(fields: object, message: string) => void>(),
-      warn: vi.fn<() => void>(),
-      error: vi.fn<() => void>(),
-    }
+    const log = recorder()
     const failed = await upstreamThat(json({ error: { message: 'x', type: 'server_error' }, usage }, { status: 500 }))
     const router = routerOver([failed], { model: { price }, retry: false, logger: log })
     await send(await mount.serve(router), { body: chat() })
@@ -147,12 +156,7 @@ describeMounts('the cost of a call', (mount) => {
       (text: string) => text.replaceAll('something', '[redacted]').replaceAll('the answer', '[redacted]answer'),
     ],
   ] as const)('comes with its prompt and answer where that is asked for, redacted by %s', async (_how, redact) => {
-    const log = {
-      debug: vi.fn<() => void>(),
-      info: vi.fn<(fields: object) => void>(),
-      warn: vi.fn<() => void>(),
-      error: vi.fn<() => void>(),
-    }
+    const log = recorder()
     for (const body of [{}, { stream: true }]) {
       const script = 'stream' in body ? stream(streamEvents({ content: ['the answer'], usage })) : answer
       const router = routerOver([await upstreamThat(script)], { logContent: { redact }, logger: log })
@@ -185,12 +189,7 @@ describeMounts('the cost of a call', (mount) => {
       ],
     },
   ])('holds no secret that an expression finds in $of', async ({ body, script }) => {
-    const log = {
-      debug: vi.fn<() => void>(),
-      info: vi.fn<(fields: { answer?: string }) => void>(),
-      warn: vi.fn<() => void>(),
-      error: vi.fn<() => void>(),
-    }
+    const log = recorder()
     const router = routerOver([await upstreamThat(script)], { logContent: { redact: ['\\bsk-\\w+'] }, logger: log })
     await send(await mount.serve(router), { body: chat(body) })
     await eventually(() => log.info.mock.calls.length > 0)
@@ -200,13 +199,53 @@ describeMounts('the cost of a call', (mount) => {
     expect(logged).not.toMatch(/abc/)
   })
 
+  it('keeps the digits of a long number', async () => {
+    const log = recorder()
+    const body = JSON.stringify(completionBody({ content: 'x' })).replace('{', '{"trace":12345678901234567890,')
+    const upstream = await upstreamThat(reply({ headers: { 'content-type': 'application/json' }, body }))
+    const router = routerOver([upstream], { logContent: { redact: [] }, logger: log })
+    await send(await mount.serve(router), { body: chat() })
+    await eventually(() => log.info.mock.calls.length > 0)
+    expect(log.info.mock.calls[0]![0].answer).toContain('12345678901234567890')
+  })
+
+  const deep = '['.repeat(20_000) + ']'.repeat(20_000)
+  it.each([
+    {
+      what: 'a request',
+      path: '/messages',
+      body: `{"model":"auto","max_tokens":9,"messages":[{"role":"assistant","content":[{"type":"tool_use","id":"t","name":"n","input":{"x":${deep}}}]}]}`,
+      script: json({
+        ...{ id: 'm', type: 'message', role: 'assistant', model: 'm', content: [{ type: 'text', text: 'hi' }] },
+        ...{ stop_reason: 'end_turn', usage: { input_tokens: 1, output_tokens: 1 } },
+      }),
+    },
+    {
+      what: 'a stream that broke off',
+      path: '/chat/completions',
+      body: chat({ stream: true }),
+      script: [
+        streamHead(),
+        ...streamEvents({ content: ['the answer'] })
+          .slice(0, 2)
+          .map(chunk),
+        chunk(`data: {"choices":[],"deep":${deep}}\n\n`),
+        end(),
+      ],
+    },
+  ])('is written for $what that is too deep to be read', async ({ path, body, script }) => {
+    const log = recorder()
+    const { baseUrl } = await upstreamThat(script)
+    const provider = path === '/messages' ? 'anthropic' : 'openai-compatible'
+    const models = { auto: { provider, baseUrl, apiKey: 'k', model: 'm' } as const }
+    const router = routerFor({ models, logContent: { redact: [] }, logger: log })
+    expect((await send(await mount.serve(router), { path, body })).status).toBe(200)
+    await eventually(() => log.info.mock.calls.length > 0)
+    expect(Object.values(log.info.mock.calls[0]![0])).toContain('[not logged: it cannot be read]')
+  })
+
   it('logs nothing of what its redactor throws at', async () => {
-    const log = {
-      debug: vi.fn<() => void>(),
-      info: vi.fn<(fields: object) => void>(),
-      warn: vi.fn<() => void>(),
-      error: vi.fn<() => void>(),
-    }
+    const log = recorder()
     const redact = () => {
       throw new Error('cannot')
     }

@@ -2,7 +2,7 @@ import { eachText } from './answer-text/each-text.ts'
 import type { LogContent } from './config/options.ts'
 import { collect, eventsOf } from './dialects/change-kind.ts'
 import { dialects } from './dialects/index.ts'
-import { parseJson } from './dialects/json.ts'
+import { parseExactly, parseJson } from './dialects/json.ts'
 import { parseEvent } from './dialects/sse.ts'
 import { isRecord } from './is-record.ts'
 import type { Call, Ended, Reply } from './types.ts'
@@ -16,28 +16,36 @@ export interface ContentLog {
   follow(call: Call, reply: Reply): (ended: Ended) => { readonly prompt: string; readonly answer: string }
 }
 
-/** Makes a log of contents. What a redactor throws at is not logged at all. */
+const redactorFailed = new Error('the redactor failed')
+
+/** Makes a log of contents. What a redactor throws at is not logged at all, nor what is nested too deep to be read. */
 export function createContentLog({ redact, maxLength = defaultMaxLength }: LogContent): ContentLog {
   const expressions = typeof redact === 'function' ? [] : redact.map((source) => new RegExp(source, 'gu'))
-  const cleaned = (text: string) =>
-    typeof redact === 'function'
-      ? redact(text)
-      : expressions.reduce((rest, expression) => rest.replaceAll(expression, removed), text)
+
+  function cleaned(text: string): string {
+    if (typeof redact !== 'function')
+      return expressions.reduce((rest, expression) => rest.replaceAll(expression, removed), text)
+    try {
+      return redact(text)
+    } catch {
+      throw redactorFailed
+    }
+  }
 
   /** Text by text, as it was before JSON escaped it, and then all of it. */
   function cleanedJson(json: string): string {
-    const data = parseJson(json)
+    const data = parseExactly(json)
     if (!isRecord(data)) return cleaned(json)
     eachText(data, everyText, ({ text, put }) => put(cleaned(text)))
     return cleaned(JSON.stringify(data))
   }
 
   /** Redacted before it is cut: half of a secret is one too. */
-  function fit(text: string, clean = cleaned): string {
+  function fit(read: () => string): string {
     try {
-      return clean(text).slice(0, maxLength)
-    } catch {
-      return '[not logged: the redactor failed]'
+      return read().slice(0, maxLength)
+    } catch (error) {
+      return error === redactorFailed ? '[not logged: the redactor failed]' : '[not logged: it cannot be read]'
     }
   }
 
@@ -56,8 +64,8 @@ export function createContentLog({ redact, maxLength = defaultMaxLength }: LogCo
         const answer = Buffer.concat(chunks)
         const whole = body instanceof Uint8Array ? answer : wholeOf(answer, call, reply, usage)
         return {
-          prompt: fit(call.request.text),
-          answer: whole ? fit(whole.toString(), cleanedJson) : fit(saidIn(answer, reply)),
+          prompt: fit(() => cleaned(call.request.text)),
+          answer: fit(() => (whole ? cleanedJson(whole.toString()) : cleaned(saidIn(answer, reply)))),
         }
       }
     },
