@@ -185,7 +185,7 @@ describeMounts('the cost of a call', (mount) => {
         ...streamEvents({ content: ['Here:\n', 'sk', '-abc123', '.'] })
           .slice(0, 4)
           .map(chunk),
-        reset(),
+        end(),
       ],
     },
   ])('holds no secret that an expression finds in $of', async ({ body, script }) => {
@@ -209,15 +209,20 @@ describeMounts('the cost of a call', (mount) => {
     expect(log.info.mock.calls[0]![0].answer).toContain('12345678901234567890')
   })
 
-  const deep = '['.repeat(20_000) + ']'.repeat(20_000)
+  const deep = '['.repeat(200_000) + ']'.repeat(200_000)
   it.each([
     {
       what: 'a request',
       path: '/messages',
       body: `{"model":"auto","max_tokens":9,"messages":[{"role":"assistant","content":[{"type":"tool_use","id":"t","name":"n","input":{"x":${deep}}}]}]}`,
       script: json({
-        ...{ id: 'm', type: 'message', role: 'assistant', model: 'm', content: [{ type: 'text', text: 'hi' }] },
-        ...{ stop_reason: 'end_turn', usage: { input_tokens: 1, output_tokens: 1 } },
+        id: 'm',
+        type: 'message',
+        role: 'assistant',
+        model: 'm',
+        content: [{ type: 'text', text: 'hi' }],
+        stop_reason: 'end_turn',
+        usage: { input_tokens: 1, output_tokens: 1 },
       }),
     },
     {
