@@ -1,6 +1,6 @@
 import { SignalboxError, isSignalboxError } from './errors.ts'
 import { came } from './hook-checks.ts'
-import { Counts, isCount } from './dialects/usage.ts'
+import { Counts, isCounted, tokenClasses } from './dialects/usage.ts'
 import { isRecord } from './is-record.ts'
 import type { Bounded, Overdue } from './overdue.ts'
 import { noUsage } from './reply.ts'
@@ -71,16 +71,14 @@ const isEnded = (value: unknown) => isRecord(value) && typeof value['how'] === '
 
 /** The usage, in counts: limits and prices go by nothing else. What is none counts as none, and part of a token as one. */
 function countsOf(usage: Usage): Usage {
+  if (isCounted(usage)) return usage
   const { longCacheWriteTokens: long } = usage
-  if (classes.every((name) => isCount(usage[name])) && (long === undefined || isCount(long))) return usage
   const counts = new Counts()
-  const read = { ...noUsage, ...Object.fromEntries(classes.map((name) => [name, counts.part(usage[name])])) }
+  const read = { ...noUsage, ...Object.fromEntries(tokenClasses.map((name) => [name, counts.part(usage[name])])) }
   const longRead = long !== undefined && { longCacheWriteTokens: Math.min(counts.part(long), read.cacheWriteTokens) }
   const faults = [...new Set([...(usage.faults ?? []), 'not_a_count' as const])]
   return { ...read, ...longRead, faults }
 }
-
-const classes = Object.keys(noUsage) as (keyof typeof noUsage & Exclude<keyof Usage, 'faults'>)[]
 
 /** A stream of a plugin's own. It names the plugin where it fails, and ends it when nobody reads on. */
 class PluginStream implements ByteStream {

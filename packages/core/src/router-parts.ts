@@ -103,6 +103,7 @@ export function createParts(options: RouterOptions, opened: Opened): RouterParts
     cache,
     async endRefreshes() {
       refreshing.abort()
+      // What was under way is charged and written down within a turn of its end.
       if (cache) await new Promise((resolve) => setImmediate(resolve))
     },
     keyRing: options.keys ? createKeyRing(options.keys, clock) : undefined,

@@ -53,22 +53,22 @@ export function configFaults(
   { schema = codeSchema, written = options, plugins = [] }: ConfigCheck = {},
 ): ConfigFault[] {
   const keyed = plugins.filter(({ config }) => isSchema(config))
-  const parsed = schema.safeParse(without(options, new Set(keyed.map(({ name }) => name))), { error: inWords })
+  const ofSchema = without(options, new Set(keyed.map(({ name }) => name)))
   const strategiesOfPlugins = plugins.flatMap(({ name, strategies }) =>
     Object.keys(record(strategies)).map((strategy) => ({ strategy, plugin: name })),
   )
   return [
-    ...(parsed.success ? [] : parsed.error.issues.flatMap((issue) => faultsOf(issue, [], written))),
+    ...schemaFaults(schema, ofSchema, written),
     ...keyed.flatMap((plugin) => keyFaults(plugin, options)),
     ...repeatedStrategies(strategiesOfPlugins, strategyNames),
     ...referenceFaults(options, new Set([...strategyNames, ...strategiesOfPlugins.map(({ strategy }) => strategy)])),
   ]
 }
 
-/** What a schema finds wrong with a value. */
-export function schemaFaults(schema: z.ZodType, value: unknown): ConfigFault[] {
+/** What a schema finds wrong with a value, and what was written in its place. */
+export function schemaFaults(schema: z.ZodType, value: unknown, written = value): ConfigFault[] {
   const { error } = schema.safeParse(value, { error: inWords })
-  return (error?.issues ?? []).flatMap((issue) => faultsOf(issue, [], value))
+  return (error?.issues ?? []).flatMap((issue) => faultsOf(issue, [], written))
 }
 
 /** Of two strategies with one name a route could have one only. */

@@ -1,4 +1,5 @@
 import { isRecord } from '../is-record.ts'
+import { noUsage } from '../reply.ts'
 import type { Usage, UsageFault } from '../types.ts'
 
 /**
@@ -16,6 +17,14 @@ const otherTiers: ReadonlySet<unknown> = new Set(['priority', 'flex', 'batch', '
 /** Whether a value can be what a provider counted. */
 export const isCount = (value: unknown): value is number =>
   Number.isInteger(value) && (value as number) >= 0 && (value as number) <= largestCount
+
+/** The classes of tokens that every usage counts. */
+export const tokenClasses = Object.keys(noUsage) as (keyof typeof noUsage & Exclude<keyof Usage, 'faults'>)[]
+
+/** Whether a usage that somebody else told is all counts. */
+export const isCounted = (usage: Partial<Usage> | undefined): boolean =>
+  tokenClasses.every((name) => isCount(usage?.[name])) &&
+  (usage?.longCacheWriteTokens === undefined || isCount(usage.longCacheWriteTokens))
 
 /** The counts of one usage object, and what is odd about them. */
 export class Counts {

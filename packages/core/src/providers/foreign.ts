@@ -1,7 +1,6 @@
 import type { Attempt, Ended, Handler, Reply, Request, Usage } from '../types.ts'
-import { noUsage } from '../reply.ts'
 import { tokensOf } from '../tokens/request.ts'
-import { isCount } from '../dialects/usage.ts'
+import { isCount, isCounted, tokenClasses } from '../dialects/usage.ts'
 import { estimateUsage } from './usage.ts'
 
 /**
@@ -20,15 +19,11 @@ export function heldToCount(send: Handler<Attempt>): Handler<Attempt> {
   }
 }
 
-const classes = Object.keys(noUsage) as (keyof typeof noUsage & Exclude<keyof Usage, 'faults'>)[]
-
 function counted(told: Ended | undefined, request: Request, reply: Reply): Ended {
   const { usage } = (told ?? {}) as Partial<Ended>
-  const { longCacheWriteTokens: long } = usage ?? {}
-  const isCounted = classes.every((name) => isCount(usage?.[name])) && (long === undefined || isCount(long))
-  if (told && isCounted) return told
+  if (told && isCounted(usage)) return told
   const estimated = estimate(request, reply)
-  const read = classes.map((name) => [name, isCount(usage?.[name]) ? usage[name] : estimated[name]] as const)
+  const read = tokenClasses.map((name) => [name, isCount(usage?.[name]) ? usage[name] : estimated[name]] as const)
   const faults = [...(usage?.faults ?? []), 'not_a_count'] as const
   return { how: told?.how ?? 'complete', usage: { ...estimated, ...Object.fromEntries(read), faults }, estimated: true }
 }
