@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts'
 import type { LimitRule, LimitSettings, ModelLimits } from './config/limits.ts'
-import { SignalboxError } from './errors.ts'
+import { type SignalboxError, errorWithoutStack } from './errors.ts'
 import { type AdaptiveConcurrency, createAdaptiveConcurrency } from './limiter/adaptive-concurrency.ts'
 import { type EstimateCorrection, createEstimateCorrection } from './limiter/estimate-correction.ts'
 import { type LearnedLimits, createLearnedLimits } from './limiter/learned-limits.ts'
@@ -156,13 +156,13 @@ export function limitError(refusal: Refusal, model?: string): SignalboxError {
   }
   const unit = kind === 'concurrency' ? 'calls at one time' : `${kind} per minute`
   if (reason === 'never') {
-    return new SignalboxError('limit_exceeded', `The request asks for more than the limit of ${limit} ${unit}`, {
+    return errorWithoutStack('limit_exceeded', `The request asks for more than the limit of ${limit} ${unit}`, {
       ...about,
       movesOn: model !== undefined,
     })
   }
   const message = named ? `The limit of ${limit} ${unit} is reached` : 'The provider asked for a pause'
-  return new SignalboxError('rate_limit_exceeded', message, {
+  return errorWithoutStack('rate_limit_exceeded', message, {
     ...about,
     ...(retryAfterMs !== undefined && { retryAfterMs }),
     reason,

@@ -1,6 +1,12 @@
 import { inspect } from 'node:util'
 import { describe, expect, it, vi } from 'vitest'
-import { SignalboxError, type SignalboxErrorCode, errorVerdicts, isSignalboxError } from './errors.ts'
+import {
+  SignalboxError,
+  type SignalboxErrorCode,
+  errorVerdicts,
+  errorWithoutStack,
+  isSignalboxError,
+} from './errors.ts'
 
 const codes = Object.keys(errorVerdicts) as SignalboxErrorCode[]
 
@@ -88,6 +94,32 @@ describe('a SignalboxError', () => {
     expect(JSON.stringify(error)).not.toMatch(/operator|answer|body/)
     expect(error.answer?.status).toBe(400)
     expect(inspect(error)).not.toContain('answer')
+  })
+})
+
+describe('errorWithoutStack', () => {
+  it('makes the same error, without the lines that led to it', () => {
+    const error = errorWithoutStack('upstream_error', 'shown', { model: 'm' })
+    expect(error).toEqual(new SignalboxError('upstream_error', 'shown', { model: 'm' }))
+    expect(error.stack).not.toContain('\n')
+  })
+
+  it('leaves other errors their stacks, also where it fails itself', () => {
+    const { stackTraceLimit } = Error
+    errorWithoutStack('upstream_error', 'shown')
+    expect(() => errorWithoutStack('no_such_code' as SignalboxErrorCode, 'shown')).toThrow(TypeError)
+    expect(Error.stackTraceLimit).toBe(stackTraceLimit)
+    expect(new Error('other').stack).toContain('errors.test.ts')
+  })
+
+  it('has a stack where a host has frozen what is built in', () => {
+    const limit = Object.getOwnPropertyDescriptor(Error, 'stackTraceLimit')!
+    Object.defineProperty(Error, 'stackTraceLimit', { writable: false })
+    try {
+      expect(errorWithoutStack('upstream_error', 'shown').stack).toContain('errors.test.ts')
+    } finally {
+      Object.defineProperty(Error, 'stackTraceLimit', limit)
+    }
   })
 })
 

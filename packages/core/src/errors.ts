@@ -186,6 +186,25 @@ export class SignalboxError extends Error {
 }
 
 /**
+ * An error without a stack, for what a provider answers or a limit refuses: nothing of ours is at fault there, and the
+ * lines of ours that heard of it take longer to gather than all else that is done about an attempt that failed.
+ */
+export function errorWithoutStack(
+  code: SignalboxErrorCode,
+  message: string,
+  options?: SignalboxErrorOptions,
+): SignalboxError {
+  const { stackTraceLimit } = Error
+  // A host may have frozen what is built in: then there is a stack.
+  Reflect.set(Error, 'stackTraceLimit', 0)
+  try {
+    return new SignalboxError(code, message, options)
+  } finally {
+    Reflect.set(Error, 'stackTraceLimit', stackTraceLimit)
+  }
+}
+
+/**
  * Whether a model was not asked at all: money, a limit, a hold or its breaker kept the attempt back, or the request has
  * no words in its dialect. That is no failure of the model.
  */

@@ -25,6 +25,12 @@ describe('redact', () => {
     expect(redact(`starts ${key.slice(0, 11)}...`, [key])).toBe(`starts ${key.slice(0, 11)}...`)
   })
 
+  it('takes out a part of 12 characters by itself, wherever it begins', () => {
+    for (const part of windows(key))
+      for (let before = 0; before < 13; before++)
+        expect(redact('!'.repeat(before) + part, [key])).toBe('!'.repeat(before) + mask)
+  })
+
   it('takes a short secret out whole', () => {
     expect(redact('the word is hunter2, hunter2!', ['hunter2'])).toBe(`the word is ${mask}, ${mask}!`)
     expect(redact('the word is hunter', ['hunter2'])).toBe('the word is hunter')

@@ -32,9 +32,20 @@ const syntax = /[$()*+./?[\\\]^{|}]/g
 const asWord = (secret: string) =>
   new RegExp(`(?<![\\p{L}\\p{N}])${secret.replaceAll(syntax, String.raw`\$&`)}(?![\\p{L}\\p{N}])`, 'gu')
 
+/**
+ * Whether a telling part of a secret may stand in a text: wherever it does, half of it begins at a multiple of its length.
+ * Nearly no text gets beyond this, and to look for each part by itself takes ten times as long.
+ */
+function mayTell(text: string, secret: string): boolean {
+  const half = tellingLength / 2
+  for (let at = 0; at + half <= text.length; at += half) if (secret.includes(text.slice(at, at + half))) return true
+  return false
+}
+
 function redactOne(text: string, secret: string): string {
-  if (secret === '') return text
-  if (secret.length < tellingLength) return text.replaceAll(asWord(secret), mask)
+  if (secret.length < tellingLength)
+    return secret !== '' && text.includes(secret) ? text.replaceAll(asWord(secret), mask) : text
+  if (!mayTell(text, secret)) return text
   const parts = new Set<string>()
   for (let at = 0; at + tellingLength <= secret.length; at++) parts.add(secret.slice(at, at + tellingLength))
   let clean = ''

@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts'
 import type { EventBus } from './events.ts'
-import { SignalboxError } from './errors.ts'
+import { type SignalboxError, errorWithoutStack } from './errors.ts'
 import {
   type Account,
   type BudgetAccount,
@@ -145,7 +145,7 @@ export function createTreasury(
       if (events.heard('budget.refused'))
         void tellRefusal(refusal).catch((error: unknown) => events.emit('ledger.failed', { error }))
       const message = `The budget of ${usdOf(limitNanoUsd)} USD per ${settings.per} and ${nameOf(settings.window)} leaves ${usdOf(remainingNanoUsd)} USD, which does not pay for this call`
-      return new SignalboxError('budget_exceeded', message, {
+      return errorWithoutStack('budget_exceeded', message, {
         movesOn: movesOn.has(settings.per),
         ...(settings.per === 'model' && { model }),
       })

@@ -48,6 +48,7 @@ export function layoutOf(given: Uint8Array): Layout {
  */
 export function splice(bytes: Uint8Array, layout: Layout, patch: Readonly<Record<string, unknown>>): Uint8Array {
   const { fields, close } = layout
+  const keys = Object.keys(patch)
   const pieces: Uint8Array[] = []
   let copied = 0
   let kept = 0
@@ -56,7 +57,7 @@ export function splice(bytes: Uint8Array, layout: Layout, patch: Readonly<Record
     copied = end
   }
   fields.forEach((field, index) => {
-    const patched = Object.hasOwn(patch, field.key)
+    const patched = keys.includes(field.key)
     if (patched && patch[field.key] === undefined) {
       copyTo(fields[index - 1]?.valueEnd ?? field.keyStart)
       copied = field.valueEnd
@@ -70,7 +71,8 @@ export function splice(bytes: Uint8Array, layout: Layout, patch: Readonly<Record
     copied = field.valueEnd
   })
   copyTo(close)
-  for (const [key, value] of Object.entries(patch)) {
+  for (const key of keys) {
+    const value = patch[key]
     if (value === undefined || fields.some((field) => field.key === key)) continue
     pieces.push(Buffer.from(`${kept++ === 0 ? '' : ','}${JSON.stringify(key)}:${JSON.stringify(value)}`))
   }

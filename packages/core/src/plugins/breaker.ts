@@ -1,4 +1,4 @@
-import { SignalboxError, isSignalboxError } from '../errors.ts'
+import { type SignalboxError, errorWithoutStack, isSignalboxError } from '../errors.ts'
 import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
 import type { Attempt } from '../types.ts'
@@ -47,7 +47,7 @@ export function breaker({ clock }: BuiltInServices): Plugin {
 const isAnswer = (error: unknown) => isSignalboxError(error) && error.code === 'upstream_rejected'
 
 function unavailable({ candidate }: Attempt, retryAfterMs: number): SignalboxError {
-  return new SignalboxError('model_unavailable', 'The model is kept out after failures', {
+  return errorWithoutStack('model_unavailable', 'The model is kept out after failures', {
     model: candidate.name,
     retryAfterMs,
   })

@@ -1,5 +1,5 @@
 import type { ProviderError } from '../dialects/dialect.ts'
-import { SignalboxError, type SignalboxErrorCode, isSignalboxError } from '../errors.ts'
+import { type SignalboxError, type SignalboxErrorCode, errorWithoutStack, isSignalboxError } from '../errors.ts'
 
 /** What a refusal is called that a model with a larger context window may not share. */
 export const contextLengthExceeded = 'context_length_exceeded'
@@ -132,31 +132,31 @@ export function failureOfConnection(error: unknown, answered: boolean, model: st
   const code = codeOf(error)
   const options = { cause: error, model }
   if (tlsCodes.test(code))
-    return new SignalboxError('upstream_tls', 'No secure connection to the provider could be made', options)
+    return errorWithoutStack('upstream_tls', 'No secure connection to the provider could be made', options)
   if (protocolCodes.test(code) || isParserError(error))
-    return new SignalboxError('bad_upstream_response', 'The provider did not answer in HTTP', {
+    return errorWithoutStack('bad_upstream_response', 'The provider did not answer in HTTP', {
       ...options,
       reason: 'protocol',
     })
   if (answered)
-    return new SignalboxError('bad_upstream_response', "The provider's answer broke off", {
+    return errorWithoutStack('bad_upstream_response', "The provider's answer broke off", {
       ...options,
       reason: 'truncated',
     })
   if (connectCodes.test(code))
-    return new SignalboxError('upstream_unreachable', 'The provider could not be reached', options)
-  return new SignalboxError('upstream_reset', 'The provider closed the connection without an answer', options)
+    return errorWithoutStack('upstream_unreachable', 'The provider could not be reached', options)
+  return errorWithoutStack('upstream_reset', 'The provider closed the connection without an answer', options)
 }
 
 /** What it means that there was no key to send. */
 export function failureOfKey(cause: unknown, model: string): SignalboxError {
-  return new SignalboxError('provider_auth_failed', 'The key for the provider could not be had', { cause, model })
+  return errorWithoutStack('provider_auth_failed', 'The key for the provider could not be had', { cause, model })
 }
 
 /** The error for an attempt that took too long: the provider's time was up, or that of the whole call. */
 export function failureOfTime(isOfCall: boolean, model: string): SignalboxError {
-  if (isOfCall) return new SignalboxError('deadline_exceeded', "The call's time is up", { model })
-  return new SignalboxError('upstream_timeout', 'The provider did not answer in time', { model })
+  if (isOfCall) return errorWithoutStack('deadline_exceeded', "The call's time is up", { model })
+  return errorWithoutStack('upstream_timeout', 'The provider did not answer in time', { model })
 }
 
 /** An answer that nobody can use, as it came with a status. */
@@ -170,7 +170,7 @@ interface UnusableAnswer {
 
 /** What it means that an answer cannot be used. Its status says something only where that is not 200. */
 export function unusableAnswer({ status, ...about }: UnusableAnswer): SignalboxError {
-  return new SignalboxError('bad_upstream_response', 'The provider gave no usable answer', {
+  return errorWithoutStack('bad_upstream_response', 'The provider gave no usable answer', {
     ...about,
     ...(status !== 200 && { status }),
   })

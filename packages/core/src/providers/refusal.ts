@@ -1,7 +1,13 @@
+import { bufferOf } from '../buffer.ts'
 import type { Clock } from '../clock.ts'
 import type { Dialect, ProviderError } from '../dialects/dialect.ts'
 import { hasValue, isRecord } from '../dialects/json.ts'
-import { SignalboxError, type SignalboxErrorCode, type SignalboxErrorOptions } from '../errors.ts'
+import {
+  type SignalboxError,
+  type SignalboxErrorCode,
+  type SignalboxErrorOptions,
+  errorWithoutStack,
+} from '../errors.ts'
 import type { EventBus } from '../events.ts'
 import { parseRetryAfterMs } from '../retry/retry-after.ts'
 import { redact, redactBytes } from '../secrets.ts'
@@ -60,9 +66,12 @@ export function refusalError(parts: RefusalParts): SignalboxError {
     ...(error && !own && { answer: answerIn(parts, body, { ...error, message: said }, status) }),
     ...(error?.code !== undefined && { reason: redact(error.code, secrets) }),
   }
-  const { usage } = parts.body ? dialect.classifyAnswer(parts.body) : {}
-  return new SignalboxError(code, own ?? said, { ...options, ...(usage && { billed: { usage, estimated: false } }) })
+  const { usage } = parts.body && mayTellUsage(parts.body) ? dialect.classifyAnswer(parts.body) : {}
+  return errorWithoutStack(code, own ?? said, { ...options, ...(usage && { billed: { usage, estimated: false } }) })
 }
+
+/** Every dialect calls it so. Few refusals do, and the others need not be read once more. */
+const mayTellUsage = (body: Uint8Array) => bufferOf(body).includes('usage')
 
 /** Refusals that no repetition mends, whatever the provider says. */
 const hopeless: ReadonlySet<SignalboxErrorCode> = new Set([
