@@ -1,5 +1,5 @@
-import { completionBody, createFakeClock, streamEvents } from '@signalbox/testkit'
-import { describe, expect, it } from 'vitest'
+import { type FakeClock, completionBody, createFakeClock, streamEvents } from '@signalbox/testkit'
+import { beforeEach, describe, expect, it } from 'vitest'
 import type { RouterOptions } from './config/options.ts'
 import type { Provider } from './providers/provider.ts'
 import { noUsage, plainReply, readBody, streamReply } from './reply.ts'
@@ -7,7 +7,11 @@ import { createRouter } from './router.ts'
 import { PushStream } from './stream.ts'
 import type { Attempt, Ended, Reply, Usage } from './types.ts'
 
-const clock = createFakeClock()
+let clock: FakeClock
+
+beforeEach(() => {
+  clock = createFakeClock()
+})
 const head = { status: 200, headers: {}, dialect: 'openai-chat' } as const
 /** 10 nano-USD for a token of output. */
 const price = { input: 0, output: 0.01 }

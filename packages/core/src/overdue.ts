@@ -3,7 +3,7 @@ import { type Listed, Roster } from './roster.ts'
 
 /** Something that must come to an end by itself, and is given up if it does not. */
 export interface Bounded extends Listed {
-  /** On the monotonic clock, in milliseconds. */
+  /** On the monotonic clock, in milliseconds. It may change. */
   readonly deadline: number
   /** Whether it waits for nothing but itself. */
   readonly isStuck: boolean
@@ -13,6 +13,8 @@ export interface Bounded extends Listed {
 /** Gives up what is stuck at its deadline. All that are under way share one timer. */
 export interface Overdue {
   add(one: Bounded): void
+  /** Takes note that the deadline of one may be sooner now. A later one needs no note. */
+  hasten(one: Bounded): void
   delete(one: Bounded): void
   close(): void
 }
@@ -51,6 +53,7 @@ export function createOverdue(clock: Clock): Overdue {
       underWay.add(one)
       arm(one.deadline)
     },
+    hasten: ({ deadline }) => arm(deadline),
     delete(one) {
       if (underWay.delete(one) && underWay.size === 0) disarm()
     },

@@ -1,11 +1,12 @@
-import { SignalboxError, isSignalboxError } from './errors.ts'
+import { SignalboxError } from './errors.ts'
+import { HeldStream } from './held-stream.ts'
 import { came } from './hook-checks.ts'
 import { Counts, isCounted, tokenClasses } from './dialects/usage.ts'
 import { isRecord } from './is-record.ts'
 import type { Bounded, Overdue } from './overdue.ts'
 import { noUsage } from './reply.ts'
 import { quietly } from './stream.ts'
-import type { ByteStream, Ended, Reply, Sink, Usage } from './types.ts'
+import type { Ended, Reply, Usage } from './types.ts'
 
 /** What is known of the hook that made a reply. */
 export interface MadeBy {
@@ -31,7 +32,8 @@ const unknownEnd: Ended = { how: 'cut', usage: noUsage, estimated: true }
 export function ownReply(reply: Reply, given: readonly Reply[], by: MadeBy): Reply {
   const isGiven = (part: 'body' | 'ended' | 'cancel') => given.some((one) => one[part] === reply[part])
   const { body } = reply
-  const stream = body instanceof Uint8Array || isGiven('body') ? undefined : new PluginStream(body, by.plugin)
+  const isTheirs = body instanceof Uint8Array || isGiven('body')
+  const stream = isTheirs ? undefined : new HeldStream(body, { blame: blamed(by.plugin) })
   const ended = isGiven('ended') ? reply.ended : settled(reply.ended, by)
   if (!stream && ended === reply.ended && isGiven('cancel')) return reply
   const cancel = (reason?: unknown) => {
@@ -40,6 +42,9 @@ export function ownReply(reply: Reply, given: readonly Reply[], by: MadeBy): Rep
   }
   return { ...reply, ...(stream && { body: stream }), ended, cancel }
 }
+
+const blamed = (plugin: string) => (cause: unknown) =>
+  new SignalboxError('plugin_failed', `The plugin "${plugin}" failed in its stream`, { plugin, cause })
 
 function settled(ended: Promise<Ended>, { plugin, deadline, overdue, warn }: MadeBy): Promise<Ended> {
   return new Promise((resolve) => {
@@ -78,62 +83,4 @@ function countsOf(usage: Usage): Usage {
   const longRead = long !== undefined && { longCacheWriteTokens: Math.min(counts.part(long), read.cacheWriteTokens) }
   const faults = [...new Set([...(usage.faults ?? []), 'not_a_count' as const])]
   return { ...read, ...longRead, faults }
-}
-
-/** A stream of a plugin's own. It names the plugin where it fails, and ends it when nobody reads on. */
-class PluginStream implements ByteStream {
-  private readonly body: ByteStream
-  private readonly plugin: string
-  private running: AsyncGenerator<Uint8Array, void, undefined> | undefined
-  private wake: (() => void) | undefined
-
-  constructor(body: ByteStream, plugin: string) {
-    this.body = body
-    this.plugin = plugin
-  }
-
-  get isTaken(): boolean {
-    return this.running !== undefined || this.body.isTaken === true
-  }
-
-  tap(observer: (chunk: Uint8Array) => void, onEnd?: () => void): void {
-    this.body.tap(observer, onEnd)
-  }
-
-  async to(sink: Sink): Promise<void> {
-    for await (const chunk of this) {
-      if (sink.write(chunk)) continue
-      await new Promise<void>((resolve) => {
-        this.wake = resolve
-        sink.once('drain', resolve)
-      })
-    }
-  }
-
-  [Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
-    if (this.isTaken) throw new TypeError('This stream has a reader already: a body can be read once')
-    return (this.running = this.chunks())
-  }
-
-  /** Nobody reads on: what the plugin holds open in its stream is let go of. */
-  stop(): void {
-    this.running?.return(undefined).catch(() => undefined)
-    this.wake?.()
-  }
-
-  private async *chunks(): AsyncGenerator<Uint8Array, void, undefined> {
-    try {
-      for await (const chunk of this.body) {
-        if (!(chunk instanceof Uint8Array)) throw new TypeError(`a stream is made of bytes, got ${came(chunk)}`)
-        yield chunk
-      }
-    } catch (error) {
-      throw isSignalboxError(error) ? error : this.failure(error)
-    }
-  }
-
-  private failure(cause: unknown): SignalboxError {
-    const { plugin } = this
-    return new SignalboxError('plugin_failed', `The plugin "${plugin}" failed in its stream`, { plugin, cause })
-  }
 }

@@ -5,9 +5,10 @@ import type { EventBus } from './events.ts'
 import type { ModelStates } from './model-state.ts'
 import type { PriceBook } from './money/price-book.ts'
 import { nanoUsdOf } from './money/usd.ts'
+import type { Overdue } from './overdue.ts'
 import type { Connections } from './providers/connections.ts'
 import { inAnyDialect } from './providers/any-dialect.ts'
-import { heldToCount } from './providers/foreign.ts'
+import { heldToPromise } from './providers/foreign.ts'
 import { isOwn, providerOf } from './providers/index.ts'
 import type { ConnectedModel } from './providers/provider.ts'
 import { parseRetryAfterMs } from './retry/retry-after.ts'
@@ -49,6 +50,7 @@ export interface ModelServices extends Services {
   readonly admission: Admission
   readonly prices: PriceBook
   readonly connections: Connections
+  readonly overdue: Overdue
 }
 
 interface Model {
@@ -103,7 +105,7 @@ function connectModel(name: string, options: ModelOptions, top: RouterOptions, s
       limiter.recheck(group)
     },
   })
-  const send = isOwn(provider) ? connected.send : heldToCount(connected.send)
+  const send = isOwn(provider) ? connected.send : heldToPromise(connected.send, services)
   const dialects = Object.freeze([connected.dialects ?? provider.dialect].flat())
   return { name, options, providerName: provider.name, dialects, connected, send }
 }

@@ -72,13 +72,14 @@ export function createParts(options: RouterOptions, opened: Opened): RouterParts
   const services = createServices(options, { clock, events, store, opened })
   const connections = createConnections(clock)
   opened.add(connections.close)
-  const routes = createRouteTable(options, { ...services, connections, states: createModelStates(services) })
+  const overdue = createOverdue(clock)
+  opened.add(overdue.close)
+  const states = createModelStates(services)
+  const routes = createRouteTable(options, { ...services, connections, overdue, states })
   const seen = options.cache || options.fingerprints ? createSeenRequests(mayBeCachedIn(options)) : undefined
   const callKeyOf = seen && createCallKeys(options, options.cache || {}, { routes, seen })
   const cache = callKeyOf && createAnswerCache(options, { clock, events, keyOf: callKeyOf })
   opened.add(() => cache?.close())
-  const overdue = createOverdue(clock)
-  opened.add(overdue.close)
 
   const refreshing = new AbortController()
   const fingerprintOf = options.fingerprints ? callKeyOf : undefined

@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createFakeClock } from '@signalbox/testkit'
+import { type FakeClock, createFakeClock } from '@signalbox/testkit'
 import * as fc from 'fast-check'
-import { afterAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { CallInit } from '../call.ts'
 import type { RouterOptions } from '../config/options.ts'
 import { SignalboxError } from '../errors.ts'
@@ -14,7 +14,11 @@ import { createRouter } from '../router.ts'
 import { PushStream } from '../stream.ts'
 import type { Attempt, Ended, Handler, Identity, Reply } from '../types.ts'
 
-const clock = createFakeClock()
+let clock: FakeClock
+
+beforeEach(() => {
+  clock = createFakeClock()
+})
 const folder = mkdtempSync(join(tmpdir(), 'signalbox-cache-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 const head = { status: 200, headers: {}, dialect: 'openai-chat', model: 'a' } as const

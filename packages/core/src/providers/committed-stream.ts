@@ -1,9 +1,9 @@
 import type { Clock, Timer } from '../clock.ts'
 import type { Dialect } from '../dialects/dialect.ts'
 import type { StreamWatch } from '../dialects/watch.ts'
-import { SignalboxError, type SignalboxErrorCode } from '../errors.ts'
 import { type Flow, PushStream } from '../stream.ts'
 import type { Attempt, Ended } from '../types.ts'
+import { type StreamFailure, failureOfStream } from './failure.ts'
 import { billedFor } from './usage.ts'
 
 /** Where the bytes of a committed stream come from. */
@@ -109,12 +109,12 @@ export class CommittedStream implements Flow {
     this.end('complete')
   }
 
-  private breakOff(code: SignalboxErrorCode, how: Ended['how'], why = messages[code] ?? 'The stream broke off'): void {
+  private breakOff(code: StreamFailure, how: Ended['how'], why?: string): void {
     if (this.over) return
     const { watch, dialect, attempt } = this.parts
     if (watch.finished && code !== 'deadline_exceeded') return this.complete()
     const message = how === 'cancelled' ? readerGone : why
-    this.body.push(dialect.errorEvent(new SignalboxError(code, message, { model: attempt.candidate.name })))
+    this.body.push(dialect.errorEvent(failureOfStream(code, attempt.candidate.name, { message })))
     this.end(how)
   }
 
@@ -153,10 +153,3 @@ export class CommittedStream implements Flow {
 
 /** What a reader finds who fell behind for too long and then comes back. */
 const readerGone = 'The stream was not read for too long'
-
-const messages: Partial<Record<SignalboxErrorCode, string>> = {
-  stream_interrupted: 'The provider broke off the stream',
-  stream_truncated: 'The provider ended the stream before the answer was finished',
-  stream_timeout: 'The provider fell silent in the middle of the stream',
-  deadline_exceeded: "The call's time is up",
-}

@@ -159,6 +159,25 @@ export function failureOfTime(isOfCall: boolean, model: string): SignalboxError 
   return errorWithoutStack('upstream_timeout', 'The provider did not answer in time', { model })
 }
 
+/** How a stream breaks after its first content. */
+export type StreamFailure = 'stream_interrupted' | 'stream_truncated' | 'stream_timeout' | 'deadline_exceeded'
+
+const wordsOfStreams: Readonly<Record<StreamFailure, string>> = {
+  stream_interrupted: 'The provider broke off the stream',
+  stream_truncated: 'The provider ended the stream before the answer was finished',
+  stream_timeout: 'The provider fell silent in the middle of the stream',
+  deadline_exceeded: "The call's time is up",
+}
+
+/** The error that ends a stream for its reader. */
+export function failureOfStream(
+  code: StreamFailure,
+  model: string,
+  { message = wordsOfStreams[code], cause }: { readonly message?: string | undefined; readonly cause?: unknown } = {},
+): SignalboxError {
+  return errorWithoutStack(code, message, { model, cause })
+}
+
 /** An answer that nobody can use, as it came with a status. */
 interface UnusableAnswer {
   /** What is wrong with it, in a word. */

@@ -1,8 +1,9 @@
 import { createFakeClock } from '@signalbox/testkit'
-import { describe, expect, it, onTestFinished } from 'vitest'
-import { plainReply, streamOf, streamReply } from '../reply.ts'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { plainReply, readBody, streamOf, streamReply } from '../reply.ts'
+import type { RouterOptions } from '../config/options.ts'
 import { createRouter } from '../router.ts'
-import type { Ended, Reply, Usage } from '../types.ts'
+import type { Attempt, ByteStream, Ended, Reply, Usage } from '../types.ts'
 import type { Provider } from './provider.ts'
 
 const whole: Usage = { inputTokens: 3, cachedInputTokens: 1, cacheWriteTokens: 1, outputTokens: 2, reasoningTokens: 1 }
@@ -78,5 +79,196 @@ describe('a provider of the user', () => {
     const reply = streamReply({ ...head, body: streamOf([body]), ended })
     const usage = { ...estimated, outputTokens: 50 }
     expect(await chargeOf(reply)).toEqual({ how: 'cut', usage, nanoUsd: 8 + 500, estimated: true })
+  })
+})
+
+describe('a provider of the user that is late', () => {
+  /** A router over it, with a place for one call at a time, and its calls. */
+  function mounted(send: (attempt: Attempt) => Promise<Reply>, more: Partial<RouterOptions> = {}) {
+    const clock = createFakeClock()
+    const attempts: Attempt[] = []
+    const provider: Provider = {
+      name: 'theirs',
+      dialect: 'openai-chat',
+      connect: () => ({ domain: 'd', send: (attempt) => (attempts.push(attempt), send(attempt)) }),
+    }
+    const router = createRouter({
+      models: { a: { provider, price: { input: 0.001, output: 0.01 }, limits: { concurrency: 1 } } },
+      timeouts: { answerMs: 5_000, firstTokenMs: 5_000, stallMs: 2_000, callMs: 20_000 },
+      budgets: [{ per: 'all', window: 'day', limitUsd: 1 }],
+      breaker: false,
+      retry: false,
+      clock,
+      ...more,
+    })
+    onTestFinished(async () => {
+      const closed = router.close({ timeoutMs: 1 })
+      await clock.advance(1)
+      await closed
+    })
+    const ask = (extra: object = {}) =>
+      router.handle({
+        body: { model: 'a', messages: [{ role: 'user', content: 'Say something.' }], max_tokens: 50, ...extra },
+      })
+    const spent = async () => {
+      const [budget] = await router.budgets()
+      return { settled: Math.round(Number(budget!.settledUsd) * 1e9), held: Math.round(Number(budget!.heldUsd) * 1e9) }
+    }
+    return { clock, attempts, router, ask, spent }
+  }
+  const never = <Value>() => new Promise<Value>(() => undefined)
+  const codeOf = (reply: Promise<unknown>) => reply.then(String, (error: { code: string }) => error.code)
+
+  it('is given up at the time that the model has, charged for the request, and told', async () => {
+    const { clock, attempts, ask, spent } = mounted(never)
+    const late = codeOf(ask())
+    await clock.advance(4_999)
+    expect(attempts[0]!.signal.aborted).toBe(false)
+    await clock.advance(1)
+    expect(await late).toBe('upstream_timeout')
+    expect(attempts[0]!.signal.reason).toMatchObject({ code: 'upstream_timeout' })
+    expect(await spent()).toEqual({ settled: 8, held: 0 })
+    const next = codeOf(ask())
+    await clock.settle()
+    expect(attempts).toHaveLength(2)
+    await clock.advance(5_000)
+    expect(await next).toBe('upstream_timeout')
+  })
+
+  it('lets the next model of the route take over', async () => {
+    const own: Provider = {
+      name: 'quick',
+      dialect: 'openai-chat',
+      connect: () => ({ domain: 'other', send: async () => ({ ...plain(undefined), model: 'b' }) }),
+    }
+    const slow: Provider = { ...own, name: 'slow', connect: () => ({ domain: 'd', send: never }) }
+    const models = { a: { provider: slow }, b: { provider: own } }
+    const { clock, ask } = mounted(never, { models, routes: { auto: { models: ['a', 'b'] } }, budgets: [] })
+    const reply = ask({ model: 'auto' })
+    await clock.advance(5_000)
+    expect((await reply).model).toBe('b')
+  })
+
+  it('has what it answers afterwards cancelled', async () => {
+    const cancel = vi.fn<Reply['cancel']>()
+    let answer!: (reply: Reply) => void
+    const { clock, ask } = mounted(() => new Promise((resolve) => (answer = resolve)))
+    const late = codeOf(ask())
+    await clock.advance(5_000)
+    expect(await late).toBe('upstream_timeout')
+    answer({ ...plain(undefined), cancel })
+    await clock.settle()
+    expect(cancel).toHaveBeenCalledOnce()
+  })
+
+  it('has its stream cut where it falls silent, and its place is free again, though it never says how it ended', async () => {
+    const cancel = vi.fn<Reply['cancel']>()
+    const silent = async function* () {
+      yield Buffer.from('data: one\n\n')
+      await never()
+    }
+    const streaming = () => streamReply({ ...head, body: streamOf(silent()), ended: never(), cancel })
+    const { clock, attempts, ask, spent } = mounted(async () => streaming())
+    const reply = await ask({ stream: true })
+    const chunks: string[] = []
+    const read = (async () => {
+      for await (const chunk of reply.body as ByteStream) chunks.push(Buffer.from(chunk).toString())
+    })()
+    const broken = codeOf(read)
+    await clock.advance(1_999)
+    expect(cancel).not.toHaveBeenCalled()
+    await clock.advance(1)
+    expect(await broken).toBe('stream_timeout')
+    expect(chunks).toEqual(['data: one\n\n'])
+    expect(cancel).toHaveBeenCalledOnce()
+    expect(attempts[0]!.signal.aborted).toBe(true)
+    await clock.advance(1_000)
+    expect(await reply.ended).toMatchObject({ how: 'stalled', usage: { inputTokens: 8, outputTokens: 50 } })
+    expect(await spent()).toEqual({ settled: 508, held: 0 })
+    const again = await ask({ stream: true })
+    again.cancel()
+  })
+
+  it('is believed where it says how a stream ended that was cut', async () => {
+    let settle!: (ended: Ended) => void
+    const ended = new Promise<Ended>((resolve) => (settle = resolve))
+    const silent = streamOf(
+      (async function* () {
+        yield await never<Uint8Array>()
+      })(),
+    )
+    const { clock, attempts, ask, spent } = mounted(async (attempt) => {
+      attempt.signal.addEventListener('abort', () => settle({ how: 'cut', usage: whole, estimated: false }))
+      return streamReply({ ...head, body: silent, ended })
+    })
+    const reply = await ask({ stream: true })
+    const broken = codeOf(readBody(reply))
+    await clock.advance(2_000)
+    expect(await broken).toBe('stream_timeout')
+    expect(attempts[0]!.signal.aborted).toBe(true)
+    expect(await reply.ended).toEqual({ how: 'cut', usage: whole, estimated: false })
+    expect(await spent()).toEqual({ settled: 35, held: 0 })
+  })
+
+  it("has its stream cut at the call's deadline where a reader takes his time", async () => {
+    const endless = async function* () {
+      for (;;) yield Buffer.from('data: one\n\n')
+    }
+    const { clock, ask } = mounted(async () => streamReply({ ...head, body: streamOf(endless()), ended: never() }))
+    const reply = await ask({ stream: true })
+    const chunks = (reply.body as ByteStream)[Symbol.asyncIterator]()
+    await chunks.next()
+    await clock.advance(19_999)
+    await chunks.next()
+    await clock.advance(1)
+    await expect(chunks.next()).rejects.toMatchObject({ code: 'deadline_exceeded' })
+    await clock.advance(1_000)
+    expect((await reply.ended).how).toBe('cut')
+  })
+
+  it('keeps neither a place nor money where its plain answer never ends', async () => {
+    const { clock, ask, spent } = mounted(async () => ({ ...plain(undefined), ended: never() }))
+    const reply = await ask()
+    expect(reply.body).toEqual(body)
+    await clock.advance(21_000)
+    expect(await reply.ended).toMatchObject({ how: 'cut', estimated: true })
+    expect(await spent()).toEqual({ settled: 8 + 30, held: 0 })
+  })
+
+  it('has its stream cut where it falls silent after it has said how it ended', async () => {
+    const silent = streamOf(
+      (async function* () {
+        yield await never<Uint8Array>()
+      })(),
+    )
+    const { clock, ask } = mounted(async () => streamReply({ ...head, body: silent }))
+    const reply = await ask({ stream: true })
+    expect((await reply.ended).how).toBe('complete')
+    const broken = codeOf(readBody(reply))
+    await clock.advance(2_000)
+    expect(await broken).toBe('stream_timeout')
+    expect(clock.pendingTimers()).toBe(0)
+  })
+
+  it('leaves no timer behind that is in time', async () => {
+    const { clock, ask } = mounted(async ({ call }) =>
+      call.request.parameters.stream ? streamReply({ ...head, body: streamOf([body]) }) : plain(undefined),
+    )
+    await ask()
+    expect((await readBody(await ask({ stream: true }))).toString()).toBe(body.toString())
+    await clock.settle()
+    expect(clock.pendingTimers()).toBe(0)
+  })
+
+  it('hears of a reply that is given up by its signal', async () => {
+    const silent = streamOf(
+      (async function* () {
+        yield await never<Uint8Array>()
+      })(),
+    )
+    const { attempts, ask } = mounted(async () => streamReply({ ...head, body: silent, ended: never() }))
+    const reply = await ask({ stream: true })
+    reply.cancel('enough')
+    expect(attempts[0]!.signal.reason).toBe('enough')
   })
 })

@@ -25,6 +25,13 @@ export interface ConnectedModel {
   readonly dialects?: readonly DialectName[]
   /** In what its provider differs from the first of them. */
   readonly quirks?: Quirks | undefined
+  /**
+   * Sends one attempt. An answer that is not there by its `deadline` is given up, and another model takes over; so is a
+   * stream that gives nothing for `stallMs` while somebody reads, or that goes on beyond the call's deadline. The attempt's
+   * signal is aborted then, as when the caller leaves.
+   *
+   * @throws SignalboxError for what another model may do better. Whatever else is thrown ends the call.
+   */
   readonly send: Handler<Attempt>
   /**
    * Asks the provider a question that costs nothing: is it there, and does it take the key?
