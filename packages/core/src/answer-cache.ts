@@ -1,4 +1,4 @@
-import { type CachedAnswer, isCachedAnswer } from './cache/answer.ts'
+import { type CachedAnswer, isCachedAnswer, largestAnswerBytes } from './cache/answer.ts'
 import { type Flights, createFlights } from './cache/flights.ts'
 import { type AnswerLayer, type LayerSize, layerMs } from './cache/layer.ts'
 import { createMemoryLayer } from './cache/memory-layer.ts'
@@ -69,9 +69,6 @@ interface Wanted {
   readonly key: string
   readonly willDo: (answer: CachedAnswer) => boolean
 }
-
-/** The largest answer that is kept while others may join it. */
-const largestAnswerBytes = 8 * 1024 * 1024
 
 /** Calls under way that others may join. */
 export function createCallFlights(clock: Clock): Flights {

@@ -207,6 +207,23 @@ describe('a cache layer', () => {
     expect(await textOf(again)).toBe('one two')
   })
 
+  it.each(['plain', 'streamed'])('keeps no answer of more than 8 MiB, %s', async (form) => {
+    const mebibyte = Buffer.alloc(1024 * 1024, 'a')
+    const { kept, plugin } = inMemory()
+    const of = (mebibytes: number) => Array<Buffer>(mebibytes).fill(mebibyte)
+    let answer = [...of(8), bytes('b')]
+    const router = routerWith([plugin], async () =>
+      form === 'plain' ? plain(Buffer.concat(answer).toString()) : streamed(streamOf(answer)),
+    )
+    expect(await textOf(await router.handle(ask()))).toHaveLength(8 * mebibyte.length + 1)
+    await settle()
+    expect(kept.size).toBe(0)
+    answer = of(8)
+    await textOf(await router.handle(ask()))
+    await settle()
+    expect(kept.size).toBe(1)
+  })
+
   it.each(['cut', 'stalled', 'cancelled'] as const)('never keeps a stream that was %s', async (how) => {
     const { kept, plugin } = inMemory()
     const router = routerWith([plugin], async () => streamed(streamOf([bytes('half')]), how))

@@ -1,4 +1,4 @@
-import { type CachedAnswer, isCachedAnswer } from './cache/answer.ts'
+import { type CachedAnswer, isCachedAnswer, largestAnswerBytes } from './cache/answer.ts'
 import { type CacheWishes, readCacheControl } from './cache/cache-control.ts'
 import { layerMs } from './cache/layer.ts'
 import { cachedReply, costOf, isCutByMoney, told } from './cached-reply.ts'
@@ -144,8 +144,8 @@ export interface CacheLayer {
 
 /**
  * A plugin that answers calls from memory, at the stage `cache`. Only whole answers with status 200 are handed to
- * `set`: never errors, cut streams, aborted answers, those that were not read to their end, that stop where a budget
- * did, or that a budget near its end had made by another route. A `set` that fails does not touch the call, and a `get`
+ * `set`: never errors, cut streams, aborted answers, those of more than 8 MiB, those that were not read to their end, that
+ * stop where a budget did, or that a budget near its end had made by another route. A `set` that fails does not touch the call, and a `get`
  * that fails, or takes longer than `timeoutMs` (a second), is a miss, unless `onError` is `closed`. The caller's
  * `Cache-Control` is kept: with `no-store` the layer is not asked at all, with `no-cache` only told.
  *
@@ -212,8 +212,15 @@ async function keep(call: Call, reply: Reply, set: (answer: StoredAnswer) => voi
   const { dialect, model, body } = reply
   const streamed = !(body instanceof Uint8Array)
   const chunks: Uint8Array[] = streamed ? [] : [Buffer.from(body)]
-  const passed = streamed && new Promise<void>((resolve) => body.tap((chunk) => chunks.push(chunk), resolve))
+  let bytes = streamed ? 0 : body.length
+  const gather = (chunk: Uint8Array) => {
+    bytes += chunk.length
+    if (bytes <= largestAnswerBytes) chunks.push(chunk)
+    else chunks.length = 0
+  }
+  const passed = streamed && new Promise<void>((resolve) => body.tap(gather, resolve))
   const [{ how }] = await Promise.all([reply.ended, passed])
+  if (bytes > largestAnswerBytes) return
   const whole = bytesOf(chunks)
   const { record } = call
   if (how !== 'complete' || record.degradedTo !== undefined || isCutByMoney(call, reply, whole)) return

@@ -18,6 +18,9 @@ export interface CachedAnswer extends Pick<Reply, 'dialect' | 'model' | 'headers
   readonly tookMs: number
 }
 
+/** The largest answer that is kept, or gathered while it streams. */
+export const largestAnswerBytes = 8 * 1024 * 1024
+
 const amounts = ['storedAt', 'costNanoUsd', 'tookMs'] as const satisfies (keyof CachedAnswer)[]
 
 /** Whether something is an answer: what another process wrote, or another version of the program, may be anything. */
