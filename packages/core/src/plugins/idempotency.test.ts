@@ -1,9 +1,11 @@
 import { createFakeClock } from '@signalbox/testkit'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
+import { SignalboxError } from '../errors.ts'
 import { definePlugin } from '../plugin.ts'
 import type { Provider } from '../providers/provider.ts'
 import { plainReply } from '../reply.ts'
 import { createRouter } from '../router.ts'
+import type { Reply } from '../types.ts'
 
 const head = { headers: {}, dialect: 'openai-chat', model: 'a' } as const
 const provider: Provider = {
@@ -35,6 +37,39 @@ it('an answer that is none is not given again as one: the call may be sent again
     [200, undefined],
     [200, 'true'],
   ])
+  await router.close()
+})
+
+it('another request with a key is taken where all that came with it before have failed', async () => {
+  const held: (() => void)[] = []
+  const failing = definePlugin({
+    name: 'failing',
+    call: {
+      stage: 'admit',
+      async run({ request }) {
+        await new Promise<void>((resolve) => held.push(resolve))
+        if (request.body['temperature'] === 9) throw new SignalboxError('upstream_rejected', 'Too hot')
+        return plainReply({ status: 200, ...head, body: Buffer.from('{}') })
+      },
+    },
+  })
+  const router = createRouter({ models: { a: { provider, price: false } }, plugins: [failing] })
+  const ask = (temperature: number) =>
+    router.handle({ body: { model: 'a', messages: [], temperature }, idempotencyKey: 'k' })
+  const codeOf = (reply: Promise<Reply>) =>
+    reply.then(
+      ({ status }) => status,
+      (error: SignalboxError) => error.code,
+    )
+  const hot = [codeOf(ask(9)), codeOf(ask(9))]
+  expect(await codeOf(ask(1))).toBe('idempotency_mismatch')
+  while (held.length > 0) held.shift()!()
+  expect(await Promise.all(hot)).toEqual(['upstream_rejected', 'upstream_rejected'])
+  const mild = codeOf(ask(1))
+  await vi.waitFor(() => expect(held).toHaveLength(1))
+  held.shift()!()
+  expect(await mild).toBe(200)
+  expect(await codeOf(ask(9))).toBe('idempotency_mismatch')
   await router.close()
 })
 

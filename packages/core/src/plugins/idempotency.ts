@@ -20,11 +20,13 @@ interface Known {
   /** What was asked under the key. */
   readonly asked: string
   readonly answer?: CachedAnswer
+  /** The calls with it that have not ended. */
+  underWay: number
 }
 
 /**
  * Makes one call of all that a caller sends with the same `Idempotency-Key`: those that come while the first is under way
- * wait with it, later ones get its answer for an hour. A call that failed may be sent again.
+ * wait with it, later ones get its answer for an hour. A call that failed may be sent again, or another one in its place.
  */
 export function idempotency({ clock }: BuiltInServices): Plugin {
   const flights = createCallFlights(clock)
@@ -51,15 +53,27 @@ export function idempotency({ clock }: BuiltInServices): Plugin {
     if (before && before.asked !== asked) throw mismatch()
     const again = before?.answer && cachedReply(call, before.answer)
     if (again) return { ...again, headers: { ...again.headers, 'idempotent-replayed': 'true' } }
-    known.set(name, { asked })
-    const { reply } = await answerTogether(name, call, next, {
-      flights,
-      clock,
-      onComplete(whole, body, ended) {
-        if (whole.status === 200) known.set(name, { asked, answer: cachedAnswer(call, whole, { body, ended }, clock) })
-      },
-    })
-    return reply
+    const pending = before ?? { asked, underWay: 0 }
+    pending.underWay++
+    known.set(name, pending)
+    const leave = () => {
+      if (--pending.underWay === 0 && known.peek(name) === pending) known.delete(name)
+    }
+    try {
+      const { reply } = await answerTogether(name, call, next, {
+        flights,
+        clock,
+        onComplete(whole, body, ended) {
+          if (whole.status !== 200) return
+          known.set(name, { asked, answer: cachedAnswer(call, whole, { body, ended }, clock), underWay: 0 })
+        },
+      })
+      void reply.ended.then(leave)
+      return reply
+    } catch (error) {
+      leave()
+      throw error
+    }
   }
 }
 
