@@ -222,11 +222,14 @@ describe('keys in a file', () => {
     const file = keyFile()
     const { key } = createKey(file, { name: 'shop' })
     const { router, clock } = yard({ models: { a: {} }, keys: [{ file }] })
+    const told: string[] = []
+    router.on('warning', ({ kind }) => told.push(kind))
     for (const broken of ['{"keys":[', '{"keys":[{"name":"x"}]}', '']) {
       fs.writeFileSync(file, broken)
       await clock.advance(1_000)
       expect(router.identify(key)).toEqual({ key: 'shop' })
     }
+    expect(told).toEqual(['keys_unreadable', 'keys_unreadable', 'keys_unreadable'])
   })
 
   it('are missed at start', () => {

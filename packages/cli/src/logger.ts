@@ -1,10 +1,23 @@
 import type { Router } from '@signalbox/core'
 import { type Logger, pino } from 'pino'
 import type { ServeOptions } from './arguments.ts'
+import { fail } from './terminal.ts'
 
-/** Writes JSON lines to stdout, each at once. */
+/** How many bytes wait for a stdout that takes none. */
+const mostWaiting = 1 << 20
+
+/**
+ * Writes JSON lines to stdout, each at once. What cannot be written, as on a disk that is full, waits for the next line and
+ * fails nothing; that is told once.
+ */
 export function createLogger(level: ServeOptions['logLevel']): Logger {
-  return pino({ level, base: null }, pino.destination({ dest: 1, sync: true }))
+  const output = pino.destination({ dest: 1, sync: true, maxLength: mostWaiting })
+  let isTold = false
+  output.on('error', ({ message }: Error) => {
+    if (!isTold) fail(`the log cannot be written: ${message}`)
+    isTold = true
+  })
+  return pino({ level, base: null }, output)
 }
 
 /** Logs what an operator should know besides the calls, which the router logs by itself. */

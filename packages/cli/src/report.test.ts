@@ -312,3 +312,19 @@ it('follows the ledger: the last calls, and each that ends from now on', async (
   expect(await tail.exited).toBe(0)
   expect(tail.output().stdout.split('\n').filter(Boolean)).toHaveLength(3)
 })
+
+it('ends, and says why, when the ledger that it follows is taken away', async () => {
+  const moved = configFile({ models: { a: provider }, ledger: 'moved.db' })
+  const there = join(dirname(moved), 'moved.db')
+  const ledger = createSqliteLedger({ file: there, clock: systemClock })
+  const about = { identity: {}, route: 'auto', outcome: 'ok', durationMs: 5, failovers: 0, decision: {} }
+  ledger.close({ ...about, callKey: 'c', callId: 'id', time: Date.UTC(2026, 0, 1) })
+  await ledger.end()
+  const tail = following(['tail', '--config', moved])
+  await tail.printed('2026-01-01')
+  rmSync(there)
+  expect(await tail.exited).toBe(1)
+  expect(tail.output().stderr).toBe(
+    `signalbox: ${there} was moved, removed or replaced while it was open: put it back, or start anew\n`,
+  )
+})

@@ -11,7 +11,7 @@ const longestCallMs = 900_000
 const longestWriteMs = 10_000
 const pollsPerSearch = 60
 
-/** Shows the last calls of a ledger and then each new one, until a signal comes. */
+/** Shows the last calls of a ledger and then each new one, until a signal comes or the ledger cannot be read. */
 export async function tail(config: RouterOptions, { lines, json }: TailOptions): Promise<void> {
   const ledger = openLedger(config)
   const shown = new Map<string, number>()
@@ -36,10 +36,22 @@ export async function tail(config: RouterOptions, { lines, json }: TailOptions):
   const old = Date.now() - longestCallMs
   // What is neither was written just now: it comes with the news.
   show([...ledger.calls({ newest: lines })].filter(({ callKey, time }) => shown.has(callKey) || time < old))
-  const timer = setInterval(() => show(news()), pollMs)
-  await nextSignal()
-  clearInterval(timer)
-  ledger.end()
+  let timer: NodeJS.Timeout | undefined
+  const failed = new Promise<never>((_resolve, reject) => {
+    timer = setInterval(() => {
+      try {
+        show(news())
+      } catch (error) {
+        reject(error)
+      }
+    }, pollMs)
+  })
+  try {
+    await Promise.race([nextSignal(), failed])
+  } finally {
+    clearInterval(timer)
+    ledger.end()
+  }
 }
 
 function summaryOf(call: LedgerCall, attempts: readonly LedgerAttempt[]) {

@@ -20,6 +20,7 @@ export interface Warning {
     | 'cache_failed'
     | 'malformed_event'
     | 'ignored_retry_after'
+    | 'keys_unreadable'
     | 'odd_usage'
     | 'plugin_skipped'
     | 'plugin_failed'

@@ -107,13 +107,20 @@ export function createParts(options: RouterOptions, opened: Opened): RouterParts
       // What was under way is charged and written down within a turn of its end.
       if (cache) await new Promise((resolve) => setImmediate(resolve))
     },
-    keyRing: options.keys ? createKeyRing(options.keys, clock) : undefined,
+    keyRing: options.keys ? createKeyRing(options.keys, { clock, onUnreadable: tellOfKeys(events) }) : undefined,
     plugins,
     // One that stands on several routes is one plugin still.
     everyPlugin: [...new Set([...builtIns, ...plugins, ...[...routePlugins.values()].flat()])],
     rings: createRings({ builtIns, plugins, routePlugins, routes, clock, events, overdue, hookTimes }),
   }
 }
+
+/** Says that keys are not what their file says: one that was to be revoked may be among them. */
+const tellOfKeys = (events: Basics['events']) => (file: string) =>
+  events.emit('warning', {
+    kind: 'keys_unreadable',
+    message: `The file of keys ${file} cannot be read, and the keys stay as they were; "signalbox keys list" says why`,
+  })
 
 /** Whether a request may be answered from a cache on any route. */
 function mayBeCachedIn({ cache, routes = {} }: RouterOptions): (parameters: Parameters) => boolean {

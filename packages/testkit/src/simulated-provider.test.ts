@@ -77,6 +77,19 @@ describe('a plain answer', () => {
     expect(answer.choices[0]!.message.content).toBe('gpt-4.1 heard What is a circuit breaker?')
   })
 
+  it('says what the answer option throws', async () => {
+    const answer = () => {
+      throw new TypeError('no such prompt')
+    }
+    const { provider, post } = await start({ answer })
+    for (const stream of [false, true]) {
+      const response = await post({ ...hello, stream })
+      expect(response.status).toBe(500)
+      expect(await response.text()).toContain('The simulated provider failed: TypeError: no such prompt')
+    }
+    expect(provider.requests.map(({ status }) => status)).toEqual([500, 500])
+  })
+
   it('respects n, stop, max_tokens and logprobs', async () => {
     const { client } = await start({ answer: () => 'one two three four' })
     const short = await client.chat.completions.create({ ...hello, n: 3, max_tokens: 2, logprobs: true })

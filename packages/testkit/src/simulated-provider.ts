@@ -26,7 +26,7 @@ export interface SimulatedProviderOptions {
   outages?: boolean
   /** The bearer keys that are accepted. @default any */
   apiKeys?: readonly string[]
-  /** Says what an answer says; undefined leaves it to the provider. */
+  /** Says what an answer says; undefined leaves it to the provider. What it throws comes as a 500. */
   answer?: (request: { model: string; prompt: string }) => string | undefined
   /** Where time comes from. @default the machine's clock */
   clock?: Clock
@@ -122,6 +122,17 @@ export async function startSimulatedProvider(options: SimulatedProviderOptions =
     served += 1
     const requestId = `req_${createHash('sha256').update(`${seed} ${served}`).digest('hex').slice(0, 32)}`
     const exchange = createExchange({ request, response, entry, clock, requestId })
+    try {
+      await respondTo(exchange)
+    } catch (error) {
+      if (entry.started) throw error
+      const body = openAiError(`The simulated provider failed: ${String(error)}`, { type: 'server_error' })
+      exchange.json({ status: 500, body })
+    }
+  }
+
+  async function respondTo(exchange: Exchange): Promise<void> {
+    const { entry } = exchange
     entry.bytes = await exchange.readBody()
     entry.body = parseJson(entry.bytes)
     if (isObject(entry.body) && typeof entry.body.model === 'string') entry.model = entry.body.model

@@ -129,27 +129,44 @@ function keepReaders(descriptor: number, { mode, uid, gid }: fs.Stats): void {
   fs.fchmodSync(descriptor, mode)
 }
 
+/** Who watches a file of keys. */
+interface KeyFileWatcher<T> {
+  readonly clock: Clock
+  prepare(keys: readonly StoredKey[]): T
+  /** Hears once of each change that cannot be read. */
+  onUnreadable(file: string): void
+}
+
 /** Gives what a file of keys holds now, made ready once for each change. One that cannot be read leaves all as it was. */
-export function watchKeyFile<T>(file: string, clock: Clock, prepare: (keys: readonly StoredKey[]) => T): () => T {
+export function watchKeyFile<T>(file: string, { clock, prepare, onUnreadable }: KeyFileWatcher<T>): () => T {
   let version = versionOf(file)
   let ready = prepare(readKeys(file))
   let checkedMs = clock.now()
+  let seen = version
   return () => {
     if (clock.now() - checkedMs < noticeMs) return ready
     checkedMs = clock.now()
     const now = versionOf(file)
+    const isNews = now !== seen
+    seen = now
     if (now === version) return ready
     try {
       ready = prepare(readKeys(file))
       version = now
     } catch {
       // It is read again a second later.
+      if (isNews) onUnreadable(file)
     }
     return ready
   }
 }
 
+/** What tells a file from what it was before. */
 function versionOf(file: string): string {
-  const { ino = 0n, mtimeNs = 0n, size = 0n } = fs.statSync(file, { bigint: true, throwIfNoEntry: false }) ?? {}
-  return `${ino} ${mtimeNs} ${size}`
+  try {
+    const { ino, mtimeNs, size } = fs.statSync(file, { bigint: true })
+    return `${ino} ${mtimeNs} ${size}`
+  } catch {
+    return 'none'
+  }
 }

@@ -15,6 +15,13 @@ export interface KeyRing {
   identify(key: string | undefined): Identity
 }
 
+/** What a key ring needs. */
+interface KeyRingServices {
+  readonly clock: Clock
+  /** Hears of a file that was changed into one that cannot be read: its keys stay what they were. */
+  readonly onUnreadable: (file: string) => void
+}
+
 interface Known {
   readonly digest: Buffer
   readonly scope: KeyScope
@@ -27,7 +34,7 @@ const digestOf = (key: string) => createHash('sha256').update(key).digest()
  * Makes a key ring. Keys are kept as digests only. They are looked up under a secret of this process, so that the time it
  * takes tells nothing of any key.
  */
-export function createKeyRing(sources: readonly KeySource[], clock: Clock): KeyRing {
+export function createKeyRing(sources: readonly KeySource[], { clock, onUnreadable }: KeyRingServices): KeyRing {
   const secret = randomBytes(32)
   const placeOf = (digest: Buffer) => createHmac('sha256', secret).update(digest).digest('base64')
   const fixed = new Map<string, Known>()
@@ -36,9 +43,8 @@ export function createKeyRing(sources: readonly KeySource[], clock: Clock): KeyR
     const { scope, digest } = knownOf(source)
     fixed.set(placeOf(digest), { scope, digest })
   }
-  const files = sources.flatMap((source) =>
-    'file' in source ? [watchKeyFile(source.file, clock, (keys) => placed(keys, placeOf))] : [],
-  )
+  const watcher = { clock, onUnreadable, prepare: (keys: readonly StoredKey[]) => placed(keys, placeOf) }
+  const files = sources.flatMap((source) => ('file' in source ? [watchKeyFile(source.file, watcher)] : []))
 
   function find(key: string): KeyScope | undefined {
     const digest = digestOf(key)

@@ -52,6 +52,21 @@ it('is read so beside a process that writes it, with what that has just written'
   await writer.end()
 })
 
+it('says that its file is no longer what it reads', async () => {
+  const { file } = await readable()
+  const ledger = openLedger({ models: {}, ledger: file })
+  onTestFinished(() => ledger.end())
+  fs.renameSync(file, `${file}.old`)
+  const gone = expect.objectContaining({
+    code: 'ledger_unavailable',
+    message: `${file} was moved, removed or replaced while it was open: put it back, or start anew`,
+  })
+  expect(() => [...ledger.calls()]).toThrow(gone)
+  expect(() => ledger.report()).toThrow(gone)
+  fs.renameSync(`${file}.old`, file)
+  expect([...ledger.calls()]).toHaveLength(1)
+})
+
 it('is refused so where it would have to be written first, or is none', async () => {
   const { folder, file } = await readable()
   const old = new DatabaseSync(file)

@@ -1,8 +1,10 @@
 import fs from 'node:fs'
 import { dirname } from 'node:path'
+import type { DatabaseSync } from 'node:sqlite'
 import { type Clock, systemClock } from '../clock.ts'
 import type { RouterOptions } from '../config/options.ts'
 import { SignalboxError } from '../errors.ts'
+import { rememberPlace } from '../file-place.ts'
 import { pricesOf } from '../priced-models.ts'
 import { openDatabase, openDatabaseToRead } from './schema.ts'
 import { createSqliteReader } from './sqlite-reader.ts'
@@ -18,7 +20,8 @@ export interface OpenedLedger extends LedgerReader {
  * Opens the ledger that a configuration names, beside the processes that write it or when there are none. Its reports
  * compare with the prices of the configuration.
  *
- * @throws SignalboxError `invalid_config` where no file is named, or there is none yet
+ * @throws SignalboxError `invalid_config` where no file is named, or there is none yet; whatever is read of it throws
+ * `ledger_unavailable` once the file was moved, removed or replaced
  */
 export function openLedger(
   config: RouterOptions,
@@ -32,8 +35,20 @@ export function openLedger(
   const file = fs.realpathSync(named)
   const database = [file, dirname(file)].every(mayWrite) ? openDatabase(file) : openDatabaseToRead(file)
   return {
-    ...createSqliteReader(database, { clock, prices: pricesOf(config, clock) }),
+    ...createSqliteReader(database, { clock, prices: pricesOf(config, clock), beforeReading: stillThere(database) }),
     end: () => database.close(),
+  }
+}
+
+/** Throws once the file was moved, removed or replaced: what is written from then on does not come to it. */
+function stillThere(database: DatabaseSync): () => void {
+  const checkPlace = rememberPlace(database)
+  return () => {
+    try {
+      checkPlace()
+    } catch (cause) {
+      throw new SignalboxError('ledger_unavailable', (cause as Error).message, { cause })
+    }
   }
 }
 

@@ -114,6 +114,14 @@ describe('cut', () => {
     expect(cutsInside('é-é', 'é')).toEqual([1, 4])
     expect(() => cut('abc', { every: 0 })).toThrow('1 byte or more, got 0')
   })
+
+  it('gives all bytes once, in whatever order and however often its offsets come', () => {
+    expect(cut('abcdef', [4, 2, 4]).map(String)).toEqual(['ab', 'cd', 'ef'])
+  })
+
+  it('refuses to look for nothing', () => {
+    expect(() => cutsInside('abc', '')).toThrow('got an empty text')
+  })
 })
 
 describe('an answer', () => {

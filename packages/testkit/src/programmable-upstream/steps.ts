@@ -123,16 +123,22 @@ export function resetWhenReused(script: Script): Step {
   return step('reset when reused', (context) => (context.request?.reused ? context.reset() : context.run(script)))
 }
 
-/** Cuts bytes at the given offsets, or into pieces of `every` bytes. Joined, the pieces are the bytes. */
+/** Cuts bytes at the given offsets, in any order, or into pieces of `every` bytes. Joined, the pieces are the bytes. */
 export function cut(bytes: string | Uint8Array, at: readonly number[] | { every: number }): Buffer[] {
   const buffer = Buffer.from(bytes as Uint8Array)
   const offsets = 'length' in at ? at : multiples(at.every, buffer.length)
-  const bounds = [0, ...offsets.filter((offset) => offset > 0 && offset < buffer.length), buffer.length]
+  const inside = [...new Set(offsets)].filter((offset) => offset > 0 && offset < buffer.length)
+  const bounds = [0, ...inside.toSorted((left, right) => left - right), buffer.length]
   return bounds.slice(1).map((bound, index) => buffer.subarray(bounds[index], bound))
 }
 
-/** The offsets that lie inside an occurrence of `needle`: cutting there tears its bytes apart. */
+/**
+ * The offsets that lie inside an occurrence of `needle`: cutting there tears its bytes apart.
+ *
+ * @throws RangeError for an empty needle
+ */
 export function cutsInside(bytes: string | Uint8Array, needle: string): number[] {
+  if (needle === '') throw new RangeError('what is cut has 1 byte or more, got an empty text')
   const buffer = Buffer.from(bytes as Uint8Array)
   const length = Buffer.byteLength(needle)
   const offsets: number[] = []

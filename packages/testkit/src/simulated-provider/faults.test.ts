@@ -222,7 +222,11 @@ async function until(condition: () => boolean) {
 
 it('refuses a fault that there is none of, and one for no times', async () => {
   const { provider } = await start()
-  expect(() => provider.fail('gpt-4.1', 'cut-off' as never)).toThrow(new TypeError('there is no fault "cut-off"'))
+  const none = ['cut-off', 503, null, {}, { code: 503 }, { status: 99 }, { status: '503' }, { delayMs: -1 }]
+  for (const fault of none)
+    expect(() => provider.fail('gpt-4.1', fault as never)).toThrow(
+      new TypeError(`there is no fault ${JSON.stringify(fault)}`),
+    )
   expect(() => provider.fail('gpt-4.1', 'reset', { times: 0 })).toThrow(
     new RangeError('times must be 1 or more, got 0'),
   )

@@ -43,7 +43,7 @@ export function createFaultPlan(): FaultPlan {
   return {
     fail(model, fault, times = Infinity) {
       if (!(times > 0)) throw new RangeError(`times must be 1 or more, got ${times}`)
-      if (typeof fault === 'string' && !names.test(fault)) throw new TypeError(`there is no fault "${fault}"`)
+      if (!isFault(fault)) throw new TypeError(`there is no fault ${JSON.stringify(fault)}`)
       const finite = (plans.get(model) ?? []).filter(({ timesLeft }) => timesLeft !== Infinity)
       plans.set(model, [...finite, { fault, timesLeft: times }])
     },
@@ -62,6 +62,13 @@ export function createFaultPlan(): FaultPlan {
     if (first.timesLeft <= 0) plan.shift()
     return first.fault
   }
+}
+
+function isFault(fault: unknown): boolean {
+  if (typeof fault === 'string') return names.test(fault)
+  if (typeof fault !== 'object' || fault === null) return false
+  if (!('status' in fault)) return 'delayMs' in fault && Number(fault.delayMs) >= 0
+  return Number.isInteger(fault.status) && Number(fault.status) >= 200 && Number(fault.status) <= 599
 }
 
 export function isMidway(fault: SimulatedFault | undefined): fault is MidwayFault {
