@@ -76,6 +76,11 @@ describe('cheapest', () => {
     ])
   })
 
+  it('takes a label that says no length for none', async () => {
+    const usual = await namesOf(route)
+    expect(await namesOf(route, { labels: { expectedLength: 'constructor' } })).toEqual(usual)
+  })
+
   it('says what it reckons with', async () => {
     const [first] = await decide(route, { body: { max_tokens: 100 } })
     expect(first).toMatchObject({
