@@ -46,7 +46,7 @@ async function readRows({ data, rated }: Pick<TrainOptions, 'data' | 'rated'>): 
       tell(
         `${rated.ledger}: ${found.rated} rated calls, ${found.rows.length} of them with a prompt in ${rated.prompts}`,
       )
-      rows.push(...found.rows)
+      for (const row of found.rows) rows.push(row)
     }
     return rows
   } catch (error) {
