@@ -269,6 +269,16 @@ describe('what a bandit learns from', () => {
     expect(meanOf(table, name)).toBe(0.25)
   })
 
+  it('is a rating of a call in a context that it has forgotten, as of one that it never knew', () => {
+    const table = casino({ label: 'user' })
+    const [first, ...others] = Array.from({ length: 1_001 }, (_, at) => table.play(good, { user: `user ${at}` }))
+    const expected = () => table.rank(1, { user: 'user 0' }).find(({ name }) => name === first!.name)!.reason
+    expect(expected()).toContain('expected reward 0.500 by 0 calls')
+    rate(table, first!, 0)
+    expect(expected()).toContain('expected reward 0.250 by 1 calls')
+    expect(others).toHaveLength(1_000)
+  })
+
   it('is no answer that nobody rated, where that is asked for', () => {
     const table = casino({ unrated: 'ignore' })
     const played = table.play(good)
