@@ -48,7 +48,7 @@ function exportedTypes(source: string): string[] {
 describe('the size of core', () => {
   // Minified and zipped, without dependencies. Raise a ceiling on purpose only: it is what every application loads.
   it.each([
-    ['index.ts', 150_700],
+    ['index.ts', 150_900],
     ['http/index.ts', 33_600],
   ])('%s stays below %i bytes', async (entry, ceiling) => {
     const { outputFiles } = await build({
