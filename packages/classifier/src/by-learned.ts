@@ -4,7 +4,7 @@ import { createCalibration } from './calibration.ts'
 import { checkKeys, fault, shown } from './fault.ts'
 import { promptOfCall } from './plugin.ts'
 import type { Prompt } from './features/features.ts'
-import type { CalibrationTarget, Candidate, CandidateOptions, Profile } from './types.ts'
+import type { CalibrationTarget, CandidateOptions, Profile } from './types.ts'
 
 /** How models are chosen by a profile. */
 export interface LearnedStrategyOptions {
@@ -28,12 +28,19 @@ export const strategyName = 'strategy "learned"'
 /** What a decision goes by. */
 interface Assessed {
   readonly lambda: number
-  readonly models: Readonly<Record<string, Judged & { readonly known: boolean }>>
+  readonly models: Readonly<Record<string, JudgedModel>>
+}
+
+interface JudgedModel extends Judged {
+  readonly known: boolean
+  /** Neither its price says what a call costs, nor the profile. */
+  readonly unpriced?: true
 }
 
 /**
  * A strategy that takes the model with the highest expected quality less lambda times expected cost. Models that the
- * profile does not know stand behind those that it knows; of two that are worth the same the cheaper one is first.
+ * profile does not know stand behind those that it knows, and where cost counts those behind the others whose cost nobody
+ * knows; of two that are worth the same the cheaper one is first.
  *
  * @throws SignalboxError `invalid_config` for options that are none, and when the profile is not enabled: it was not shown to
  * be above the zero router.
@@ -44,14 +51,15 @@ export function byLearned(options: LearnedStrategyOptions): Strategy {
   const { profile, lambda = 0, candidates = {}, target, prompts = [] } = options
   checkKeys(options, ['profile', 'lambda', 'target', 'prompts', 'candidates'], strategyName)
   checkProfile(profile)
-  if (!(typeof lambda === 'number' && lambda >= 0))
+  if (!(Number.isFinite(lambda) && lambda >= 0))
     throw fault(strategyName, `lambda: expected a number from 0, got ${shown(lambda)}`)
-  if (target) checkTarget(target)
-  checkLikes(candidates, profile)
+  if (target) checkTargetOption(target)
+  checkCandidates(candidates, profile)
+  const countsCost = target !== undefined || lambda > 0
   const calibration = createCalibration(lambda, target)
   let saidUnknown = false
 
-  function candidateOf(view: CandidateView, call: Costed): Candidate {
+  function candidateOf(view: CandidateView, call: Costed): CandidateOptions {
     const { name, model } = view
     const nanoUsd = candidates[name]?.costUsd === undefined ? likelyCostNanoUsd(call, view) : undefined
     return {
@@ -62,9 +70,13 @@ export function byLearned(options: LearnedStrategyOptions): Strategy {
     }
   }
 
-  function judge(prompt: Prompt, judged: readonly Candidate[]): Assessed['models'] {
-    const found = profile.rank(prompt, judged)
-    return Object.fromEntries(found.map(({ model, quality, costUsd, known }) => [model, { quality, costUsd, known }]))
+  function judge(prompt: Prompt, judged: readonly CandidateOptions[]): Assessed['models'] {
+    const priced = new Set(judged.flatMap(({ model, costUsd }) => (costUsd === undefined ? [] : [model])))
+    const found = profile.rank(prompt, judged).map(({ model, quality, costUsd, known }) => {
+      const unpriced = costUsd === 0 && !priced.has(model)
+      return [model, { quality, costUsd, known, ...(unpriced && { unpriced }) }] as const
+    })
+    return Object.fromEntries(found)
   }
 
   /** Prompts stand for calls once the candidates are known: from the first call on. */
@@ -76,7 +88,7 @@ export function byLearned(options: LearnedStrategyOptions): Strategy {
         views.map((view) => candidateOf(view, callOf(text))),
       ),
     )
-    calibration.begin(judged.map(knownOf))
+    calibration.begin(judged.map(comparableOf))
   }
 
   function assess(call: Call, views: readonly CandidateView[]): Assessed {
@@ -104,19 +116,25 @@ export function byLearned(options: LearnedStrategyOptions): Strategy {
           const judged = models[name]
           return judged ? [{ name, ...judged, score: judged.quality - worth * judged.costUsd }] : []
         })
-        .toSorted((a, b) => Number(b.known) - Number(a.known) || b.score - a.score || a.costUsd - b.costUsd)
-        .map(({ name, score, known, quality, costUsd }, _place, [best]) => ({
+        .toSorted(
+          (a, b) =>
+            Number(b.known) - Number(a.known) ||
+            (countsCost && Number(a.unpriced ?? false) - Number(b.unpriced ?? false)) ||
+            b.score - a.score ||
+            a.costUsd - b.costUsd,
+        )
+        .map(({ name, score, known, quality, costUsd, unpriced }, _place, [best]) => ({
           name,
           score,
           ...((!known || quality < best!.quality) && { weaker: true as const }),
           reason: known
-            ? `expected quality ${quality.toFixed(3)} at ${costUsd.toPrecision(2)} USD, lambda ${rounded(worth)}`
+            ? `expected quality ${quality.toFixed(3)} at ${unpriced ? 'an unknown price' : `${costUsd.toPrecision(2)} USD`}, lambda ${rounded(worth)}`
             : 'the profile does not know it',
         }))
     },
     observe(outcome) {
       if (outcome.type !== 'taken' || outcome.assessment === undefined) return
-      calibration.learn(knownOf((outcome.assessment as Assessed).models))
+      calibration.learn(comparableOf((outcome.assessment as Assessed).models))
     },
   }
 }
@@ -135,13 +153,28 @@ const callOf = (text: string): Costed => ({
   },
 })
 
-const knownOf = (models: Assessed['models']): readonly Judged[] => Object.values(models).filter(({ known }) => known)
+const knownOf = (models: Assessed['models']) => Object.values(models).filter(({ known }) => known)
+
+const comparableOf = (models: Assessed['models']): readonly Judged[] =>
+  knownOf(models).filter(({ unpriced }) => !unpriced)
 
 const rounded = (lambda: number) => String(Number(lambda.toPrecision(4)))
 
+function checkTargetOption(target: CalibrationTarget): void {
+  try {
+    checkTarget(target)
+  } catch (error) {
+    throw fault(strategyName, (error as Error).message)
+  }
+}
+
 /** A name that the profile does not know would stand behind all others, whatever it is. */
-function checkLikes(candidates: NonNullable<LearnedStrategyOptions['candidates']>, { models }: Profile): void {
-  for (const [name, { like }] of Object.entries(candidates)) {
+function checkCandidates(candidates: NonNullable<LearnedStrategyOptions['candidates']>, { models }: Profile): void {
+  for (const [name, candidate] of Object.entries(candidates)) {
+    checkKeys(candidate, ['like', 'costUsd'], `${strategyName}, candidates.${name}`)
+    const { like, costUsd } = candidate
+    if (costUsd !== undefined && !(typeof costUsd === 'number' && costUsd >= 0))
+      throw fault(strategyName, `candidates.${name}.costUsd: expected US dollars, got ${shown(costUsd)}`)
     if (like === undefined || models.includes(like)) continue
     const expected = `expected a model of the profile (${models.join(', ')})`
     throw fault(strategyName, `candidates.${name}.like: ${expected}, got ${shown(like)}`)

@@ -18,6 +18,7 @@ const most = 1e9
 export function calibrateLambda(profile: Profile, { prompts, candidates, target }: Calibration): Calibrated {
   checkTarget(target)
   if (prompts.length === 0) throw new TypeError('prompts: expected at least one, got none')
+  if (candidates.length === 0) throw new TypeError('candidates: expected at least one, got none')
   return lambdaFor(
     prompts.map((prompt) => profile.rank(prompt, candidates)),
     target,

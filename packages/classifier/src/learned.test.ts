@@ -115,6 +115,11 @@ describe('the strategy "learned" in a file', () => {
     expect(() => createRouter(config)).toThrow(message)
   })
 
+  it('refuses bounds of complexity that are none', async () => {
+    const file = configFile({}, { use: '@signalbox/classifier', options: { complexity: null } })
+    await expect(loadConfig(file)).rejects.toThrow('complexity: expected { moderate, complex } from 0 to 1, got null')
+  })
+
   it('says which plugin it comes with where that is missing', async () => {
     const file = configFile({}, { use: '@signalbox/classifier', options: { profil: 'x' } })
     await expect(loadConfig(file)).rejects.toThrow(

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { type Plugin, type Strategy, definePlugin } from '@signalbox/core'
 import { type LearnedStrategyOptions, byLearned, strategyName } from './by-learned.ts'
-import { checkTarget } from './calibrate.ts'
 import { checkKeys, fault, shown } from './fault.ts'
 import { learnedClassifier } from './plugin.ts'
 import type { Complexity, ProfileFile } from './profile-file.ts'
@@ -43,7 +42,8 @@ export interface LearnedStrategyData extends Pick<LearnedStrategyOptions, 'lambd
 export function learned(options: LearnedOptions = {}): Plugin {
   checkKeys(options, ['profile', 'complexity'], 'plugin "learned"')
   const { complexity } = options
-  if (complexity !== undefined && !(complexity.moderate >= 0 && complexity.complex >= complexity.moderate))
+  const { moderate = NaN, complex = NaN } = Object(complexity) as Partial<Complexity>
+  if (complexity !== undefined && !(moderate >= 0 && complex >= moderate))
     throw fault('plugin "learned"', `complexity: expected { moderate, complex } from 0 to 1, got ${shown(complexity)}`)
   const profile = profileAt(options.profile)
   return definePlugin({
@@ -63,30 +63,14 @@ function strategyOf(data: LearnedStrategyData, usual: Profile): Strategy {
     ...(lambda !== undefined && { lambda }),
     ...(target && { target }),
     ...(prompts !== undefined && { prompts: promptsAt(prompts) }),
-    ...(candidates && { candidates: checkedCandidates(candidates) }),
+    ...(candidates && { candidates }),
   })
 }
 
 function targetOf(data: LearnedStrategyData): CalibrationTarget | undefined {
   const given = targets.filter((name) => data[name] !== undefined)
   if (given.length === 0) return undefined
-  const target = Object.fromEntries(given.map((name) => [name, data[name]])) as unknown as CalibrationTarget
-  try {
-    checkTarget(target)
-  } catch (error) {
-    throw fault(strategyName, (error as Error).message)
-  }
-  return target
-}
-
-function checkedCandidates(candidates: NonNullable<LearnedStrategyData['candidates']>): typeof candidates {
-  for (const [name, candidate] of Object.entries(candidates)) {
-    checkKeys(candidate, ['like', 'costUsd'], `${strategyName}, candidates.${name}`)
-    const { costUsd } = candidate
-    if (costUsd !== undefined && !(typeof costUsd === 'number' && costUsd >= 0))
-      throw fault(strategyName, `candidates.${name}.costUsd: expected US dollars, got ${shown(costUsd)}`)
-  }
-  return candidates
+  return Object.fromEntries(given.map((name) => [name, data[name]])) as unknown as CalibrationTarget
 }
 
 function profileAt(file: string | undefined): Profile {

@@ -1,4 +1,4 @@
-import { type Call, type CallRecord, createRouter, isSignalboxError } from '@signalbox/core'
+import { type Call, type CallRecord, createRouter, isSignalboxError, openaiCompatible } from '@signalbox/core'
 import { startSimulatedProvider } from '@signalbox/testkit'
 import * as fc from 'fast-check'
 import { expect, it, onTestFinished } from 'vitest'
@@ -82,6 +82,23 @@ it('labels a call the same however its prompt is spaced and cased', async () => 
   await fc.assert(property, { numRuns: 200 })
 })
 
+it.each([
+  [{ lambda: 10 }, ['small', 'large']],
+  [{ target: { targetShare: 0.2 } }, ['small', 'large']],
+  [{}, ['large', 'small']],
+])('takes no model for free whose price nobody knows, where cost counts: by %j', async (options, order) => {
+  const candidates = { large: { like: 'gpt-4o-2024-08-06' }, small: { like: 'gpt-4o-mini', costUsd: 0.0002 } }
+  const large = openaiCompatible({ baseUrl: 'http://large.invalid/v1' })
+  const router = createRouter({
+    models: { large, small: openaiCompatible({ baseUrl: 'http://small.invalid/v1' }) },
+    routes: { auto: { models: ['large', 'small'], strategy: byLearned({ profile, candidates, ...options }) } },
+  })
+  const { candidates: ranked } = await router.explain(ask('Prove that every bounded sequence has a limit point.'))
+  await router.close()
+  expect(ranked.map(({ name }) => name)).toEqual(order)
+  expect(ranked.find(({ name }) => name === 'large')!.reason).toContain('at an unknown price')
+})
+
 it('says why each model stands where it stands, one that the profile does not know behind the others', async () => {
   const router = await routerWith(10)
   const { candidates } = await router.explain(ask('hello'))
@@ -128,6 +145,10 @@ it.each([
   ['lambda: expected a number from 0, got "20"', { profile, lambda: '20' }],
   ['targetShare: unknown key; there are profile, lambda, target', { profile, targetShare: 0.2 }],
   ['candidates.big.like: expected a model of the profile (', { profile, candidates: { big: { like: 'gpt-9' } } }],
+  ['lambda: expected a number from 0, got Infinity', { profile, lambda: Infinity }],
+  ['target.targetShare: expected a number from 0 to 1, got NaN', { profile, target: { targetShare: Number.NaN } }],
+  ['candidates.big', { profile, candidates: { big: null } }],
+  ['candidates.big.costUsd: expected US dollars, got NaN', { profile, candidates: { big: { costUsd: Number.NaN } } }],
 ])('refuses at start: %s', (message, options) => {
   expect(() => byLearned(options as never)).toThrow(
     expect.objectContaining({ code: 'invalid_config', message: expect.stringContaining(message) }),

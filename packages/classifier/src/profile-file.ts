@@ -71,7 +71,11 @@ export interface Sizes {
   readonly hasHeads: boolean
 }
 
-/** How many vectors fit into a file beside the tables, and how many buckets of score heads beside those. */
+/**
+ * How many vectors fit into a file beside the tables, and how many buckets of score heads beside those.
+ *
+ * @throws TypeError where there are too many models and domains for a file
+ */
 export function sizesThatFit({ rank, domains, models, costs, vectorCount: given }: Contents): Sizes {
   const names = [...domains, ...models].reduce((sum, name) => sum + Buffer.byteLength(JSON.stringify(name)) + 1, 0)
   const tables = models.length * tableWidth(domains.length) * (costs ? 2 : 1)
@@ -79,15 +83,25 @@ export function sizesThatFit({ rank, domains, models, costs, vectorCount: given 
   const left = mostBytes - fixedBytes - names - perModel * models.length
   const bytes = (left * 3) / 4 - domains.length * codeWidth(rank) - tables
   const vectorCount = given ?? Math.min(mostVectors, Math.floor((2 * bytes) / rank))
+  if (vectorCount < 1) throw tooMany(models, domains)
   const forHeads = 2 * (bytes - models.length * denseWidth) - vectorCount * rank
   const bucketsPerVector = Math.floor(forHeads / models.length / vectorCount)
   return { vectorCount, bucketCount: vectorCount * Math.max(1, bucketsPerVector), hasHeads: bucketsPerVector >= 1 }
 }
 
-/** A learned model as it is kept. */
+const tooMany = (models: readonly unknown[], domains: readonly unknown[]) =>
+  new TypeError(
+    `rows: expected as many models and domains as fit into ${mostBytes} bytes, got ${models.length} and ${domains.length}`,
+  )
+
+/**
+ * A learned model as it is kept.
+ *
+ * @throws TypeError where it is too large for a file
+ */
 export function fileOf(learned: LearnedModel, rest: Pick<ProfileFile, 'enabled' | 'complexity'>): ProfileFile {
   const { encoder, scoreHeads } = learned
-  return {
+  const file: ProfileFile = {
     format: 'signalbox-profile',
     version: 1,
     enabled: rest.enabled,
@@ -113,6 +127,8 @@ export function fileOf(learned: LearnedModel, rest: Pick<ProfileFile, 'enabled' 
     domainHeads: pack(learned.domainHeads),
     vectors: packHalf(encoder.vectors),
   }
+  if (Buffer.byteLength(JSON.stringify(file)) > mostBytes) throw tooMany(learned.models, learned.domains)
+  return file
 }
 
 /** What a file holds. @throws TypeError when it is no profile, saying where and what came instead. */
@@ -165,7 +181,9 @@ function checkParts(file: ProfileFile): void {
 }
 
 const isModel = (model: Partial<ModelFile> | null) =>
-  isText(model?.name) && isNumber(model?.meanScore) && isNumber(model?.meanCostUsd ?? 0)
+  isText(model?.name) &&
+  isNumber(model?.meanScore) &&
+  (model.meanCostUsd === undefined || (isNumber(model.meanCostUsd) && model.meanCostUsd >= 0))
 
 function tableOf({ name, meanScore, meanCostUsd, gains, costs }: ModelFile, width: number, where: string): ModelTable {
   return {
@@ -178,9 +196,10 @@ function tableOf({ name, meanScore, meanCostUsd, gains, costs }: ModelFile, widt
 }
 
 function dense({ dense: given }: ProfileFile, field: 'mean' | 'deviation'): Float32Array {
-  if (given?.[field]?.length !== denseCount)
-    throw new TypeError(`a profile, dense.${field}: expected ${denseCount} numbers, got ${brief(given?.[field])}`)
-  return Float32Array.from(given[field])
+  const numbers: unknown = given?.[field]
+  if (!Array.isArray(numbers) || numbers.length !== denseCount || !numbers.every(isNumber))
+    throw new TypeError(`a profile, dense.${field}: expected ${denseCount} numbers, got ${brief(numbers)}`)
+  return Float32Array.from(numbers)
 }
 
 function pack(weights: Float32Array): Weights {

@@ -134,6 +134,10 @@ describe('calibration', () => {
     expect(profile.calibrate(traffic, candidates, { maxCostUsd: 0.00001 })).toMatchObject({ reached: false, share: 0 })
   })
 
+  it('refuses to choose among no candidates', () => {
+    expect(() => profile.calibrate(traffic, [], { targetShare: 0.5 })).toThrow('candidates: expected at least one')
+  })
+
   it.each([{}, { targetShare: 2 }, { minQuality: 0.5, targetShare: 0.5 }, { maxCostUsd: NaN }])(
     'refuses %j',
     (target) => {
@@ -142,11 +146,17 @@ describe('calibration', () => {
   )
 })
 
+const withMean = (mean: unknown) => ({ ...JSON.parse(weights), dense: { ...JSON.parse(weights).dense, mean } })
+
 it.each([
   [null, 'expected the format "signalbox-profile"'],
   [{ format: 'other' }, 'expected the format "signalbox-profile"'],
   [{ ...JSON.parse(weights), vectors: [1, 'AAAA'] }, 'vectors: expected'],
   [{ ...JSON.parse(weights), dense: { mean: [1] } }, 'dense.mean: expected'],
+  [withMean(Array.from({ length: 24 }, () => 'a')), 'dense.mean: expected 24 numbers'],
+  [withMean({ length: 24 }), 'dense.mean: expected 24 numbers'],
+  [{ ...JSON.parse(weights), models: [{ name: 'a', meanScore: 1, meanCostUsd: null }] }, 'models: expected'],
+  [{ ...JSON.parse(weights), models: [{ name: 'a', meanScore: 1, meanCostUsd: -1 }] }, 'models: expected'],
   [{ ...JSON.parse(weights), scoreHeads: { hashed: [1, 'AAAA'], dense: [1, ''] } }, 'scoreHeads.hashed: expected'],
   [{ ...JSON.parse(weights), scoreHeads: { hashed: 7, dense: [1, ''] } }, 'scoreHeads.hashed: expected a scale'],
   ...Object.keys(JSON.parse(weights)).flatMap((part) => [

@@ -150,6 +150,8 @@ describe('replay', () => {
       { decision: null },
       { decision: { ...decided, facts: null } },
       { decision: { ...decided, facts: { ...decided.facts, modality: 5 } } },
+      { decision: { ...decided, facts: { ...decided.facts, tools: -1 } } },
+      { decision: { ...decided, facts: { ...decided.facts, tools: 2 ** 40 } } },
       { decision: { ...decided, candidates: [null] } },
     ]) {
       const lines = configFile(`${JSON.stringify(call)}\n${JSON.stringify({ ...call, ...odd })}`, 'jsonl')

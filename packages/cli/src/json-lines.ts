@@ -28,13 +28,16 @@ export async function* jsonLines(file: string): AsyncGenerator<JsonLine, void, u
 
 /** Node's own `readline` ends a line at U+2028 and U+2029 too, which may stand inside of a JSON string. */
 async function* linesOf(file: string): AsyncGenerator<string, void, undefined> {
-  let rest = ''
+  let begun: string[] = []
   for await (const text of textOf(file)) {
-    const lines = `${rest}${text}`.split('\n')
-    rest = lines.pop()!
-    yield* lines
+    const [first, ...others] = text.split('\n')
+    begun.push(first!)
+    for (const line of others) {
+      yield begun.join('')
+      begun = [line]
+    }
   }
-  yield rest
+  yield begun.join('')
 }
 
 async function* textOf(file: string): AsyncGenerator<string, void, undefined> {

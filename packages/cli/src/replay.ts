@@ -104,6 +104,12 @@ function isDecision({ facts, candidates = [], passedOver = [] }: { [Field in key
 }
 
 const areFacts = ({ route, tools, modality }: { [Field in keyof RequestFacts]?: unknown }) =>
-  typeof route === 'string' && Number.isSafeInteger(tools) && Array.isArray(modality)
+  typeof route === 'string' && isCountOfTools(tools) && Array.isArray(modality)
+
+/** No request that fits into a body brings more. */
+const mostTools = 1_000_000
+
+const isCountOfTools = (tools: unknown) =>
+  Number.isSafeInteger(tools) && (tools as number) >= 0 && (tools as number) <= mostTools
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null

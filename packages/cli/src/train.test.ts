@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type ProfileFile, parseProfile } from '@signalbox/classifier'
 import { createSqliteLedger, systemClock } from '@signalbox/core'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { configFile, finished, ran } from './testing/signalbox.ts'
 
 /** Results in which one model knows sums and the other one knows poems, or in which nobody is better at anything. */
@@ -140,6 +140,18 @@ describe('train', () => {
     expect(await ran(rated)).toMatchObject({ code: 1, stderr: expect.stringContaining('Nothing was measured') })
     const data = configFile(results({ count: 300, learnable: true }), 'jsonl')
     expect(await ran([...rated, '--data', data])).toMatchObject({ code: 0 })
+  })
+
+  it('takes more rated calls than a stack holds', async () => {
+    const row = { prompt: 'What is 2 + 2?', model: 'small', score: 1 }
+    const rows = Array.from({ length: 1_000_000 }, () => row)
+    vi.resetModules()
+    vi.doMock('./rated-rows.ts', () => ({ ratedRows: async () => ({ rows, rated: rows.length }) }))
+    onTestFinished(() => vi.doUnmock('./rated-rows.ts'))
+    const { train } = await import('./train.ts')
+    const out = `${configFile('', 'jsonl')}.profile`
+    expect(await train({ kind: 'train', data: undefined, rated: { ledger: 'any', prompts: 'any' }, out })).toBe(false)
+    expect(parseProfile(JSON.parse(readFileSync(out, 'utf8')) as ProfileFile).models).toEqual(['small'])
   })
 
   it.each([

@@ -31,7 +31,7 @@ export async function train({ data, rated, out }: TrainOptions): Promise<boolean
   if (!(await written(out, `${text}\n`))) return false
   tell(`${out}: ${profile.models.length} models, ${profile.domains.length} domains, ${text.length} bytes`)
   if (!profile.report)
-    tell('Nothing was measured: no prompt has a score of every model. Give some that have by --data.')
+    tell('Nothing was measured: too few prompts have scores of several models. Give some that have by --data.')
   if (!profile.enabled) fail(`${out} is not enabled: no strategy will take it`)
   return profile.enabled
 }
@@ -46,7 +46,7 @@ async function readRows({ data, rated }: Pick<TrainOptions, 'data' | 'rated'>): 
       tell(
         `${rated.ledger}: ${found.rated} rated calls, ${found.rows.length} of them with a prompt in ${rated.prompts}`,
       )
-      rows.push(...found.rows)
+      for (const row of found.rows) rows.push(row)
     }
     return rows
   } catch (error) {

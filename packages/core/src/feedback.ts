@@ -1,4 +1,5 @@
 import { type Clock } from './clock.ts'
+import { shown } from './config/fault.ts'
 import type { Decision } from './decision.ts'
 import { SignalboxError } from './errors.ts'
 import type { EventBus } from './events.ts'
@@ -32,11 +33,11 @@ export interface FeedbackParts {
 export function createFeedback({ ledger, routes, events, clock }: FeedbackParts): GiveFeedback {
   return (name, score) => {
     if (!(typeof score === 'number' && score >= 0 && score <= 1))
-      throw new SignalboxError('invalid_body', `score: expected a number from 0 to 1, got ${shown(score)}`, {
+      throw new SignalboxError('invalid_body', `score: expected a number from 0 to 1, got ${shown([], score)}`, {
         param: 'score',
       })
     if (typeof name !== 'string' || name === '')
-      throw new SignalboxError('invalid_body', `id: expected the id of a call, got ${shown(name)}`, { param: 'id' })
+      throw new SignalboxError('invalid_body', `id: expected the id of a call, got ${shown([], name)}`, { param: 'id' })
     if (!ledger) throw new SignalboxError('not_found', 'No ledger is kept, and so no call is known', { param: 'id' })
     const call = callOf(ledger, name)
     if (call?.model === undefined)
@@ -59,8 +60,6 @@ export function createFeedback({ ledger, routes, events, clock }: FeedbackParts)
     tell(route, { type: 'rated', callKey, name: model, score, labels, candidates, costNanoUsd, ageMs }, events)
   }
 }
-
-const shown = (value: unknown) => (JSON.stringify(value) ?? String(value)).slice(0, 100)
 
 /** The call with this key, or else the last one with this id: an id may come twice. */
 function callOf(ledger: Ledger, name: string): LedgerCall | undefined {

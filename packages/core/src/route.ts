@@ -7,7 +7,7 @@ import type { RouteHook, TryCandidate } from './plugin.ts'
 import type { AttemptRecord } from './record.ts'
 import type { Route, RouteTable } from './route-table.ts'
 import { tryInTurn } from './try-in-turn.ts'
-import type { Attempt, Call, Candidate, Handler, Reply } from './types.ts'
+import type { Attempt, Call, Candidate, CandidateView, Handler, Reply } from './types.ts'
 import type { Outcome, Ranked } from './strategy.ts'
 
 /** What the route is made of. */
@@ -60,14 +60,20 @@ function tellTaken(
 ): void {
   if (!route.strategy.observe) return
   const listed = ranked.map(({ name }) => route.candidates.get(name)!).filter((one) => route.views.includes(one))
+  const taken = takenFrom(listed, call)
+  if (taken) tell(route, taken, events)
+}
+
+/** Which of a strategy's models, as they are ranked, has the turn, and against which others; undefined where none is left. */
+export function takenFrom(listed: readonly CandidateView[], call: Call): Outcome | undefined {
   const ready = listed.filter(({ readyInMs }) => readyInMs === 0)
   const able = ready.length > 0 ? ready : listed
   const [first] = able
-  if (!first) return
+  if (!first) return undefined
   const candidates = able.filter(({ health }) => health === first.health)
   const { assessment } = call.record
   const taken = { type: 'taken', name: first.name, candidates, call } as const
-  tell(route, assessment === undefined ? taken : { ...taken, assessment }, events)
+  return assessment === undefined ? taken : { ...taken, assessment }
 }
 
 /** Tells a strategy what happened. What it throws never touches the call. */

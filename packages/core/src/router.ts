@@ -187,7 +187,7 @@ function routerOf(parts: RouterParts, opened: Opened): Router {
       return call.record
     },
     replay: (recorded) => redecide(recorded, routes),
-    reroute: (recorded, attempts) => reroute(recorded, attempts, { routes, policy }),
+    reroute: (recorded, attempts) => reroute(recorded, attempts, { routes, policy, clock }),
     policy,
     order: rings.order,
     routeOrders: rings.routeOrders,

@@ -124,6 +124,16 @@ describe('training', () => {
     })
   })
 
+  it.each([1, 3, 5])('measures nothing where no two of %d models answered half of the prompts', (count) => {
+    const given = Array.from({ length: 60 }, (_, at): Row[] => {
+      const of = (model: number) => ({ prompt: `case ${at}`, model: `model ${model}`, score: Number(at % 3 === 0) })
+      return at % 10 === 0 ? [of(at % count), of((at + 1) % count)] : [of(at % count)]
+    })
+    const profile = trainProfile(given.flat())
+    expect(profile).toMatchObject({ enabled: false, report: undefined })
+    expect(profile.rank('case 61', ['model 0'])[0]).toMatchObject({ known: true })
+  })
+
   it('comes to the same each time, and survives its file', () => {
     const made = () => JSON.stringify(trainProfile(rows({ count: 200 }), { measure: false }))
     expect(made()).toBe(made())
@@ -152,6 +162,23 @@ describe('training', () => {
         expect(Buffer.byteLength(file)).toBeLessThanOrEqual(mostBytes)
       }
     }
+  })
+
+  it.each([
+    [150, 1, null],
+    [150, 1, undefined],
+    [20, 900, null],
+  ])('refuses %d models and %d domains, which fit into no file', (models, domains, prior) => {
+    const given = Array.from({ length: 900 }, (_, at) => ({
+      prompt: `case ${at}`,
+      model: `model ${at % models}`,
+      domain: `domain ${at % domains}`,
+      score: 1,
+      cost: 0.01,
+    }))
+    expect(() => trainProfile(given, { ...(prior === null && { prior }), measure: false })).toThrow(
+      /^rows: expected as many models and domains as fit into 32768 bytes, got \d+ and \d+$/,
+    )
   })
 
   it('tells how far it is, from 0 to 1', () => {

@@ -24,7 +24,7 @@ export interface TrainOptions {
 
 /** A profile that was just trained. */
 export interface TrainedProfile extends Profile {
-  /** What it came to on prompts that it did not train on; undefined where nothing was measured. */
+  /** What it came to on prompts that it did not train on; undefined where nothing was measured: there are no two rivals. */
   readonly report: TrainingReport | undefined
 }
 
@@ -36,7 +36,7 @@ const rivalShare = 0.5
  * to the same each time. The profile is `enabled` only if it was above the zero router (the best mix of single models
  * for the same money) on prompts that it did not train on.
  *
- * @throws TypeError when there are no rows, or one is wrong, saying which.
+ * @throws TypeError when there are no rows, one is wrong, saying which, or they name more than fits into a profile.
  * @example
  * const profile = trainProfile([
  *   { prompt: 'What is 2 + 2?', model: 'gpt-4o-mini', score: 1, cost: 0.00002 },
@@ -58,12 +58,13 @@ export function trainProfile(rows: Iterable<Row>, options: TrainOptions = {}): T
       rivals: rivals.length,
       onProgress: (done) => onProgress?.({ done: from + done * (to - from), step }),
     })
-  const learned = trainOn(samples, 'training', 0, measure ? 0.4 : 1)
+  const isMeasured = measure && rivals.length > 1
+  const learned = trainOn(samples, 'training', 0, isMeasured ? 0.4 : 1)
   let rounds = 0
-  const held = measure
+  const held = isMeasured
     ? holdOut(samples, rivals, (some) => trainOn(some, `holding out, round ${++rounds}`, 0.4, 0.9))
     : undefined
-  onProgress?.({ done: 0.9, step: 'measuring' })
+  if (isMeasured) onProgress?.({ done: 0.9, step: 'measuring' })
   const report = held && reportOf(held, samples.length)
   onProgress?.({ done: 1, step: 'done' })
   return { ...finish(learned, samples, report?.enabled ?? false), report }

@@ -43,9 +43,15 @@ interface Cell {
   at: number
 }
 
+/** A reward that was added, and the arms of its context: others stand there once that was forgotten. */
+interface Counted extends Reward {
+  readonly at: number
+  readonly countedIn: ReadonlyMap<string, Cell>
+}
+
 export function createRewards({ halfLifeMs, expected }: RewardsOptions): Rewards {
   const contexts = new LRUCache<string, Map<string, Cell>>({ max: mostContexts })
-  const remembered = new LRUCache<string, Reward & { readonly at: number }>({ max: mostRemembered })
+  const remembered = new LRUCache<string, Counted>({ max: mostRemembered })
   const fading = (ms: number) => 2 ** (-Math.max(0, ms) / halfLifeMs)
 
   /** The cell of an arm as it stands now. Reading it changes nothing but what fades anyway. */
@@ -59,10 +65,11 @@ export function createRewards({ halfLifeMs, expected }: RewardsOptions): Rewards
     { context, arm }: Pick<Reward, 'context' | 'arm'>,
     by: { weight: number; sum: number },
     now: number,
-  ): void {
+  ): Map<string, Cell> {
     const cell = standing(context, arm, now)
     const arms = contexts.get(context) ?? new Map<string, Cell>()
     contexts.set(context, arms.set(arm, { weight: cell.weight + by.weight, sum: cell.sum + by.sum, at: now }))
+    return arms
   }
 
   return {
@@ -75,12 +82,12 @@ export function createRewards({ halfLifeMs, expected }: RewardsOptions): Rewards
     add(reward, now) {
       const { ageMs = 0, value, key } = reward
       const left = fading(ageMs)
-      change(reward, { weight: left, sum: left * value }, now)
-      remembered.set(key, { ...reward, at: now - ageMs })
+      const countedIn = change(reward, { weight: left, sum: left * value }, now)
+      remembered.set(key, { ...reward, at: now - ageMs, countedIn })
     },
     replace(key, value, now) {
       const before = remembered.get(key)
-      if (!before) return false
+      if (!before || contexts.peek(before.context) !== before.countedIn) return false
       change(before, { weight: 0, sum: fading(now - before.at) * (value - before.value) }, now)
       remembered.set(key, { ...before, value })
       return true

@@ -65,7 +65,7 @@ export function shown(path: Path, value: unknown): string {
   const isSecret =
     path.some((key) => secretKeys.has(String(key))) || (path.at(-1) === 'baseUrl' && secretUrl.test(String(value)))
   if (isSecret) return `${kindOf(value)} (not shown)`
-  const text = JSON.stringify(value)
+  const text = typeof value === 'string' ? JSON.stringify(value) : String(value)
   return text.length > 60 ? `${text.slice(0, 57)}...` : text
 }
 

@@ -1,7 +1,10 @@
+import type { Clock } from '../clock.ts'
+import { Look } from '../decide.ts'
 import type { RecordedCall } from '../decision.ts'
 import type { LedgerAttempt } from '../ledger/types.ts'
 import { type Price, inputTokensOf } from '../money/price.ts'
 import type { AttemptRecord } from '../record.ts'
+import { takenFrom } from '../route.ts'
 import type { Route, RouteTable } from '../route-table.ts'
 import type { Outcome } from '../strategy.ts'
 import type { Call } from '../types.ts'
@@ -22,17 +25,18 @@ export type Rerouted =
   /** None was decided on: a cache answered, or the call was refused before. */
   | { readonly outcome: 'undecided' }
 
-/** The policy that decides again. */
+/** The policy that decides again, and the clock that its strategies learn by. */
 export interface OtherPolicy {
   readonly routes: RouteTable
   readonly policy: string
+  readonly clock: Pick<Clock, 'now'>
 }
 
 /** Decides on a recorded call by routes of another policy, and tells the strategy what came of it. */
 export async function reroute(
   recorded: RecordedCall,
   attempts: readonly LedgerAttempt[],
-  { routes, policy }: OtherPolicy,
+  { routes, policy, clock }: OtherPolicy,
 ): Promise<Rerouted> {
   const decision = redecidable(recorded)
   if (!decision) return { outcome: 'undecided' }
@@ -41,10 +45,11 @@ export async function reroute(
   if (!route) return { outcome: 'unknown', why: `there is no route named ${JSON.stringify(recorded.route)}` }
   const why = `what the strategy "${route.strategy.name}" would have made of the answer is not recorded`
   if (route.strategy.route && !isUnchanged) return { outcome: 'unknown', why }
+  const known = counted(decision, attempts)
   const made = await decideAgain(
     recorded,
     route,
-    counted(decision, attempts),
+    isUnchanged ? known : { ...known, decidedMs: clock.now() },
     isUnchanged ? decision : asSeen(decision),
   )
   if ('why' in made) return { outcome: 'unknown', why: made.why }
@@ -88,17 +93,12 @@ function counted(decision: Redecidable, attempts: readonly LedgerAttempt[]): Red
 function teach({ strategy, views, candidates }: Route, call: Call, attempts: readonly LedgerAttempt[]) {
   let fault: string | undefined
   const { record } = call
-  const [first] = record.candidates
-  const { assessment } = record
-  const listed = views.filter(({ name }) => record.candidates.some((one) => one.name === name))
-  if (listed.some(({ name }) => name === first!.name))
-    tell({
-      type: 'taken',
-      name: first!.name,
-      candidates: listed,
-      call,
-      ...(assessment !== undefined && { assessment }),
-    })
+  const listed = record.candidates.flatMap((seen) => {
+    const view = views.find(({ name }) => name === seen.name)
+    return view ? [new Look(view, seen)] : []
+  })
+  const taken = takenFrom(listed, call)
+  if (taken) tell(taken)
   for (const attempt of attempts.filter(({ model }) => candidates.has(model))) {
     const { model: name, outcome, latencyMs, firstTokenMs } = attempt
     const ok = outcome === 'ok'

@@ -19,11 +19,12 @@ const names = ['small', 'middle', 'large'] as const
 function policyOf(auto: RouteOptions) {
   const clock = createFakeClock({ turns: 1 })
   const random = seededRandom(7)
+  const upstreams = names.map(() => createSimulatedDispatcher({ clock, random, latencyMs: { p50: 400, p99: 500 } }))
   const models = names.map((name, at) => [
     name,
     openaiCompatible({
       baseUrl: `http://${name}.invalid/v1`,
-      dispatcher: createSimulatedDispatcher({ clock, random, latencyMs: { p50: 400, p99: 500 } }),
+      dispatcher: upstreams[at]!,
       price: { input: 1 + 10 * at, output: 4 + 30 * at },
     }),
   ])
@@ -34,15 +35,17 @@ function policyOf(auto: RouteOptions) {
     random,
     ledger: 'memory',
   }
-  return { options, clock }
+  return { options, clock, upstreams }
 }
 
-/** The same hundred calls by a policy: the ledger, and what they cost. */
-async function played(auto: RouteOptions) {
-  const { options, clock } = policyOf(auto)
+/** The same calls by a policy, a hundred of them: the ledger, and what they cost. One model may be down for some. */
+async function played(auto: RouteOptions, { calls = 100, down }: { calls?: number; down?: number } = {}) {
+  const { options, clock, upstreams } = policyOf(auto)
   const router = createRouter(options)
   onTestFinished(() => router.close())
-  for (let sent = 0; sent < 100; sent++) {
+  for (let sent = 0; sent < calls; sent++) {
+    if (down !== undefined && sent === 10) upstreams[down]!.fail({ status: 503 })
+    if (down !== undefined && sent === 20) upstreams[down]!.heal()
     const body = { model: 'auto', messages: [{ role: 'user', content: `What is ${sent} + 2?` }] }
     router.handle({ body }).catch(() => undefined)
     await clock.advance(2_000)
@@ -121,6 +124,19 @@ describe('a simulation', () => {
     // By chance alone it would be half of them.
     expect(same).toBeGreaterThan(55)
   })
+
+  it.each<[string, RouteOptions]>([
+    ['turns', { strategy: 'round-robin', models: ['small', { model: 'middle', weight: 2 }, 'large'] }],
+    ['the fastest', { strategy: 'least-latency', models: names }],
+  ])(
+    'of a policy that differs by nothing that counts goes as it went while a model was down: %s',
+    async (_by, auto) => {
+      const { ledger, costUsd } = await played(auto, { calls: 200, down: 1 })
+      const { options } = policyOf(auto)
+      const other = { ...options, routes: { auto, other: { models: ['small'] } } }
+      expect(await simulate(ledger, other)).toMatchObject({ same: 200, moved: 0, costUsd, wouldCostUsd: costUsd })
+    },
+  )
 
   it.each<[string, RouteOptions]>([
     ['a cascade', verified],

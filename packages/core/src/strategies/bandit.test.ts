@@ -1,6 +1,7 @@
 import { createFakeClock, seededRandom } from '@signalbox/testkit'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { freePrices } from '../money/price.ts'
 import type { CallRecord } from '../record.ts'
 import type { Call, CandidateView } from '../types.ts'
 import type { Ranked } from '../strategy.ts'
@@ -111,6 +112,26 @@ describe('a bandit', () => {
     expect(inMaths('a', 200)).toBeGreaterThan(0.9)
     expect(inPoems('b', 200)).toBeGreaterThan(0.9)
     expect(inPoems('b', 0)).toBeLessThan(1)
+  })
+
+  it('draws no arm whose price nobody knows where cost counts, as long as another has one: it is not free', () => {
+    const price = { base: freePrices, tiers: [], source: 'configuration' }
+    const arms = [view('a'), view('b', { price })]
+    const shownWith = (lambda: number, views: readonly CandidateView[]) =>
+      casino({ lambda })
+        .rank(1, {}, views)
+        .map(({ name, propensity }) => `${name} ${propensity}`)
+        .toSorted()
+    expect(shownWith(50, arms)).toEqual(['a 0', 'b 1'])
+    expect(shownWith(0, arms)).toEqual(['a 0.5', 'b 0.5'])
+    expect(shownWith(50, [view('a'), view('b')])).toEqual(['a 0.5', 'b 0.5'])
+  })
+
+  it('begins with what it is told to expect, whatever an arm is called', () => {
+    const { rank } = casino({ prior: { a: 0.9 } }, ['a', 'constructor'])
+    const expected = new Map(rank(1).map(({ name, reason }) => [name, reason?.replace(/^.*; /, '')]))
+    expect(expected.get('a')).toBe('expected reward 0.900 by 0 calls')
+    expect(expected.get('constructor')).toBe('expected reward 0.500 by 0 calls')
   })
 
   it('begins with what it is told to expect', () => {
@@ -246,6 +267,16 @@ describe('what a bandit learns from', () => {
     const { record, name } = casino().play(good)
     rate(table, { record, name }, 0)
     expect(meanOf(table, name)).toBe(0.25)
+  })
+
+  it('is a rating of a call in a context that it has forgotten, as of one that it never knew', () => {
+    const table = casino({ label: 'user' })
+    const [first, ...others] = Array.from({ length: 1_001 }, (_, at) => table.play(good, { user: `user ${at}` }))
+    const expected = () => table.rank(1, { user: 'user 0' }).find(({ name }) => name === first!.name)!.reason
+    expect(expected()).toContain('expected reward 0.500 by 0 calls')
+    rate(table, first!, 0)
+    expect(expected()).toContain('expected reward 0.250 by 1 calls')
+    expect(others).toHaveLength(1_000)
   })
 
   it('is no answer that nobody rated, where that is asked for', () => {

@@ -50,12 +50,14 @@ const saysNothing: ReadonlySet<string> = new Set(['cancelled', 'upstream_rejecte
  * Thompson sampling over two to four models: for a share of the calls an arm is drawn with the chance that it is the best,
  * as far as its rewards tell; the record says with which chance. A reward is the score of a call (0 where it failed, 1
  * where it did not, or what `router.feedback` says) less what it cost times `lambda`. Arms that look worse than others or
- * cannot start now are not drawn. What it has learned lives in the process.
+ * cannot start now are not drawn, nor with a `lambda` those whose price is unknown, while others are there. What it has
+ * learned lives in the process.
  */
 export function bandit(options: BanditOptions, { clock }: Services, make: MakeStrategy): Strategy {
   const { arms, share = 1, label = 'domain', lambda = 0, halfLifeMs = dayMs, prior = {}, unrated = 'success' } = options
   const others = options.strategy === undefined ? undefined : make(options.strategy)
-  const rewards = createRewards({ halfLifeMs, expected: (arm) => prior[arm] ?? usualReward })
+  const priors = new Map(Object.entries(prior))
+  const rewards = createRewards({ halfLifeMs, expected: (arm) => priors.get(arm) ?? usualReward })
   const contextOf = (labels: CallRecord['labels']) => labels[label] ?? ''
   const rewardOf = (score: number, costNanoUsd = 0) => score - (lambda * costNanoUsd) / nanoUsdPerUsd
 
@@ -69,7 +71,7 @@ export function bandit(options: BanditOptions, { clock }: Services, make: MakeSt
       const { beliefs, others: ofOthers } = assessment as Assessed
       const isDrawn = random() < share
       const listed = armsOf(candidates)
-      if (isDrawn || !others) return play(listed, { beliefs, random, isDrawn, propensityOf })
+      if (isDrawn || !others) return play(listed, { beliefs, random, isDrawn, countsCost: lambda > 0, propensityOf })
       return others.rank(call, listed, { random, now, ...(ofOthers !== undefined && { assessment: ofOthers }) })
     },
     observe(outcome) {
@@ -143,13 +145,18 @@ interface Play {
   readonly beliefs: Assessed['beliefs']
   readonly random: Random
   readonly isDrawn: boolean
+  /** Whether rewards depend on what a call costs. */
+  readonly countsCost: boolean
   /** The chance to stand first of an arm with this chance to be drawn. */
   propensityOf(chance: number, isBest: boolean): number
 }
 
 /** One arm first: drawn, or the best so far; then the others. */
-function play(listed: readonly CandidateView[], { beliefs, random, isDrawn, propensityOf }: Play): Ranked[] {
-  const playing = inPlay(listed)
+function play(
+  listed: readonly CandidateView[],
+  { beliefs, random, isDrawn, countsCost, propensityOf }: Play,
+): Ranked[] {
+  const playing = inPlay(listed, countsCost)
   const judged = byReward(playing, beliefs)
   const chances = propensities(judged.map(({ belief }) => belief))
   const first = isDrawn && judged.length > 0 ? draw(chances, random()) : 0
@@ -180,12 +187,17 @@ function byReward(views: readonly CandidateView[], beliefs: Assessed['beliefs'])
 
 const states = ['healthy', 'degraded', 'unhealthy'] as const
 
-/** Those that look best, and of these those that can start now: so that the one that is drawn is the one that is tried. */
-function inPlay(views: readonly CandidateView[]): readonly CandidateView[] {
+/**
+ * Those that look best, and of these those that can start now: so that the one that is drawn is the one that is tried. What
+ * counts by its cost must have a price, where any has.
+ */
+function inPlay(views: readonly CandidateView[], countsCost: boolean): readonly CandidateView[] {
   const state = states.find((one) => views.some(({ health }) => health === one))
   const well = views.filter(({ health }) => health === state)
   const ready = well.filter(({ readyInMs }) => readyInMs === 0)
-  return ready.length > 0 ? ready : well
+  const able = ready.length > 0 ? ready : well
+  const priced = countsCost ? able.filter(({ price }) => price !== undefined) : able
+  return priced.length > 0 ? priced : able
 }
 
 const percent = (chance: number) => `${(chance * 100).toFixed(1)} %`

@@ -79,12 +79,12 @@ export function cascade(options: CascadeOptions, { clock }: Services, make: Make
       const { applying } = (context.assessment ?? assess(call, candidates, context)) as Assessed
       if (applying === '')
         return joined([
-          rankChoice(choices, { name: 'strong', why: `strong: ${nothingToVerifyBy}` }, place),
-          rankChoice(choices, { name: 'cheap', why: 'cheap, unverified, where no strong one is left' }, place),
+          () => rankChoice(choices, { name: 'strong', why: `strong: ${nothingToVerifyBy}` }, place),
+          () => rankChoice(choices, { name: 'cheap', why: 'cheap, unverified, where no strong one is left' }, place),
         ])
       return joined([
-        rankChoice(choices, { name: 'cheap', why: `cheap, verified by ${applying}` }, place),
-        rankChoice(choices, { name: 'strong', why: 'strong, where that is not accepted' }, place),
+        () => rankChoice(choices, { name: 'cheap', why: `cheap, verified by ${applying}` }, place),
+        () => rankChoice(choices, { name: 'strong', why: 'strong, where that is not accepted' }, place),
       ])
     },
     observe: (outcome) =>

@@ -6,7 +6,11 @@ import type { Ranked, Strategy } from '../strategy.ts'
 
 /** Tokens of an answer of which nothing is known, and by the label `expectedLength`. */
 const usualTokens = 500
-const tokensOfLength: Readonly<Record<string, number>> = { short: 150, medium: usualTokens, long: 1_500 }
+const tokensOfLength: ReadonlyMap<string | undefined, number> = new Map([
+  ['short', 150],
+  ['medium', usualTokens],
+  ['long', 1_500],
+])
 
 /**
  * The cheapest for this call first, by its estimated input and the output it is likely to have. Models that would cost
@@ -50,7 +54,7 @@ export function likelyCostNanoUsd(
 ): number | undefined {
   if (!price) return undefined
   const { inputTokens, outputTokens, choices } = tokensOf(request)
-  const likely = (tokensOfLength[labels['expectedLength'] ?? ''] ?? usualTokens) * choices
+  const likely = (tokensOfLength.get(labels['expectedLength']) ?? usualTokens) * choices
   const cachedInputTokens = Math.min(cachedTokens, inputTokens)
   const usage = {
     inputTokens: inputTokens - cachedInputTokens,

@@ -42,7 +42,7 @@ export function rankChoice(
   choices: Choices,
   { name, why }: { readonly name: string; readonly why: string },
   { call, candidates, context }: Place,
-): Ranked[] | Promise<Ranked[]> {
+): Ranking {
   const { models, strategy } = choices[name]!
   const { assessment: all, ...rest } = context
   const assessment = partOf(all, name)
@@ -85,8 +85,18 @@ export function observeChoices(choices: Choices, outcome: Outcome, decidedBy: De
 export const firstWith = (choices: Choices, order: readonly string[], model: string) =>
   order.find((name) => choices[name]!.models.includes(model))
 
+type Ranking = Ranked[] | Promise<Ranked[]>
+
 /** Rankings one behind the other; every model once, where it stands first. */
-export function joined(parts: readonly (Ranked[] | Promise<Ranked[]>)[]): Ranked[] | Promise<Ranked[]> {
+export function joined(makers: readonly (() => Ranking)[]): Ranking {
+  const parts: Ranking[] = []
+  try {
+    for (const make of makers) parts.push(make())
+  } catch (error) {
+    // Nobody waits for these any more.
+    for (const part of parts) if (part instanceof Promise) part.catch(() => undefined)
+    throw error
+  }
   const there = parts.flatMap((part) => (part instanceof Promise ? [] : [part]))
   return there.length === parts.length ? once(there) : Promise.all(parts.map(async (part) => part)).then(once)
 }

@@ -1,14 +1,17 @@
 import { createFakeClock, createSimulatedDispatcher } from '@signalbox/testkit'
 import * as fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import {
   type CallInit,
+  type RankFunction,
   type RouteOptions,
   type RouterOptions,
+  byCascade,
   byComplexity,
   byRules,
   classifier,
   createRouter,
+  definePlugin,
   openaiCompatible,
 } from '../index.ts'
 
@@ -74,6 +77,11 @@ describe('cheapest', () => {
       'gpt',
       'claude',
     ])
+  })
+
+  it('takes a label that says no length for none', async () => {
+    const usual = await namesOf(route)
+    expect(await namesOf(route, { labels: { expectedLength: 'constructor' } })).toEqual(usual)
   })
 
   it('says what it reckons with', async () => {
@@ -264,6 +272,28 @@ describe('rules', () => {
       [ruled({}, ['gpt', 'gpt']), /rules\[0\]\.models: expected each model once/],
     ] as const)
       expect(route({ models: ['gpt'], strategy: given })).toThrow(fault)
+  })
+})
+
+describe('a strategy inside of another one', () => {
+  it.each([
+    ['complexity', byComplexity({ simple: ['gpt'], complex: ['claude'], strategy: 'odd' })],
+    ['cascade', byCascade({ cheap: ['gpt'], strong: ['claude'], verify: () => true, strategy: 'odd' })],
+  ])('that fails at once and later fails the call and nothing else: in %s', async (name, strategy) => {
+    const unhandled = vi.fn<() => void>()
+    process.on('unhandledRejection', unhandled)
+    onTestFinished(() => void process.off('unhandledRejection', unhandled))
+    const rank: RankFunction = (_call, [only]) => {
+      if (only?.name === 'gpt') return Promise.reject(new Error('later'))
+      throw new Error('at once')
+    }
+    const odd = definePlugin({ name: 'odd', strategies: { odd: () => rank } })
+    await expect(decide({ strategy }, {}, { plugins: [odd] })).rejects.toMatchObject({
+      code: 'plugin_failed',
+      message: `The strategy "${name}" failed`,
+    })
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(unhandled).not.toHaveBeenCalled()
   })
 })
 

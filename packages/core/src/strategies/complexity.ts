@@ -51,7 +51,7 @@ export function complexity(options: ComplexityOptions, make: MakeStrategy): Stra
       const why = (one: Complexity) => (one === level ? `${level} ${by}` : `behind ${level}: ${one}`)
       const part = (name: Complexity) => rankChoice(choices, { name, why: why(name) }, { call, candidates, context })
       const isWeaker = (name: Complexity) => levels.indexOf(name) < levels.indexOf(level)
-      return joined(chains[level].map((name) => (isWeaker(name) ? weaker(part(name)) : part(name))))
+      return joined(chains[level].map((name) => () => (isWeaker(name) ? weaker(part(name)) : part(name))))
     },
     observe: (outcome) =>
       observeChoices(choices, outcome, (call, model) =>
