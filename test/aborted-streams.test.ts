@@ -3,10 +3,10 @@ import { expect, it } from 'vitest'
 import { seededRandom } from '@signalbox/testkit'
 import { expectNothingLeftOf } from './support/aborted-streams.ts'
 import { chat } from './support/caller.ts'
-import { describeMounts } from './support/mounts.ts'
+import { describeHosts } from './support/mounts.ts'
 import { eventually, modelAt, routerFor, simulatedProvider } from './support/routers.ts'
 
-describeMounts('100 streams that their callers cut', (mount) => {
+describeHosts('100 streams that their callers cut', (mount) => {
   it('leave nothing behind', { timeout: 30_000 }, async () => {
     const { p99Ms } = await expectNothingLeftOf(100, mount, 20_261_121)
 

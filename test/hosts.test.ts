@@ -17,14 +17,14 @@ import {
   waitFor,
 } from '@signalbox/testkit'
 import { chat, collect, contentOf, send } from './support/caller.ts'
-import { describeMounts, hostAnswer, mounts } from './support/mounts.ts'
+import { describeHosts, hostAnswer, mounts } from './support/mounts.ts'
 import { closedGate, eventually, listenTo, routerOver, upstreamThat } from './support/routers.ts'
 
 const inFrameworks = mounts.filter(({ name }) => name !== 'listener')
 const answering = () => upstreamThat(completion({ content: 'an answer' }))
 const get = (path: string) => ({ method: 'GET', path })
 
-describeMounts('a router', (mount) => {
+describeHosts('a router', (mount) => {
   describe.each(['/', '/v1', '/ai'] as const)('mounted at %s', (at) => {
     it.each([undefined, '1mb'])('answers calls, with a body parser of %s before it', async (parserLimit) => {
       const router = routerOver([await answering()])
@@ -170,7 +170,7 @@ describe.each(mounts.filter(({ name }) => name === 'listener'))('the plain $name
   })
 })
 
-describeMounts('a body', (mount) => {
+describeHosts('a body', (mount) => {
   it.each([
     { how: 'says its length', headers: {} },
     { how: 'comes in chunks', headers: { 'transfer-encoding': 'chunked', 'content-length': [] } },
@@ -243,7 +243,7 @@ describeMounts('a body', (mount) => {
 
 const identify = async () => ({ user: 'u1', tier: 'free', routes: ['first'] })
 
-describeMounts('an identity', (mount) => {
+describeHosts('an identity', (mount) => {
   it('may use what is on its list', async () => {
     const router = routerOver([await answering()])
     const told = listenTo(router)
@@ -312,7 +312,7 @@ const noting = (name: string, noted: string[], place: object) =>
     },
   })
 
-describeMounts('a fault that is not the caller’s', (mount) => {
+describeHosts('a fault that is not the caller’s', (mount) => {
   const failing = (message: string) => () => {
     throw new TypeError(message)
   }
@@ -356,7 +356,7 @@ describeMounts('a fault that is not the caller’s', (mount) => {
   })
 })
 
-describeMounts('the order of plugins', (mount) => {
+describeHosts('the order of plugins', (mount) => {
   it('is stage, then enforce, then before and after, then registration', async () => {
     const noted: string[] = []
     const plugins = [

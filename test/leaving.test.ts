@@ -14,7 +14,7 @@ import {
   waitFor,
 } from '@signalbox/testkit'
 import { type OpenAnswer, begin, chat, eventsOf, open, send } from './support/caller.ts'
-import { describeMounts } from './support/mounts.ts'
+import { describeHosts } from './support/mounts.ts'
 import { closedGate, eventually, listenTo, routerOver, upstreamThat } from './support/routers.ts'
 
 const [role, hel, lo, ...finish] = streamEvents({ content: ['Hel', 'lo'] }) as [string, string, string, ...string[]]
@@ -23,7 +23,7 @@ const streamed = { body: chat({ stream: true }) }
 /** How soon an upstream must be let go after its caller left. The storm measures the 50 ms; a busy machine gets more here. */
 const soonMs = 1_000
 
-describeMounts('a caller who leaves', (mount) => {
+describeHosts('a caller who leaves', (mount) => {
   it.each([
     { when: 'before a plain answer', sent: { body: chat() }, script: hang() },
     { when: 'before the head of a stream', sent: streamed, script: hang() },
@@ -124,7 +124,7 @@ describeMounts('a caller who leaves', (mount) => {
   })
 })
 
-describeMounts('a slow reader', (mount) => {
+describeHosts('a slow reader', (mount) => {
   const block = streamEvents({ content: ['x'.repeat(64 * 1024)], role: false, finishReason: null, done: false }).join(
     '',
   )
@@ -179,7 +179,7 @@ describeMounts('a slow reader', (mount) => {
   })
 })
 
-describeMounts('a router that closes', (mount) => {
+describeHosts('a router that closes', (mount) => {
   it('refuses new calls with 503 and when to come back, and says that it is not ready', async () => {
     const upstream = await upstreamThat(completion({ content: '' }))
     const router = routerOver([upstream])

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { expect, it } from 'vitest'
 import { chunk, completion, hang, streamEvents, streamHead } from '@signalbox/testkit'
 import { begin, chat, send } from './support/caller.ts'
-import { type Mounted, describeMounts } from './support/mounts.ts'
+import { type Mounted, describeHosts } from './support/mounts.ts'
 import { eventually, listenTo, routerOver, upstreamThat } from './support/routers.ts'
 
 /** Lets something of the host's be at every request first, as a middleware is. */
@@ -10,7 +10,7 @@ function before({ server }: Mounted, middleware: (req: IncomingMessage, res: Ser
   server.prependListener('request', middleware)
 }
 
-describeMounts('a host that ends a response itself', (mount) => {
+describeHosts('a host that ends a response itself', (mount) => {
   it('before the answer is there, as when its own time is up, closes the upstream at once', async () => {
     const upstream = await upstreamThat(hang())
     const router = routerOver([upstream])
@@ -58,7 +58,7 @@ describeMounts('a host that ends a response itself', (mount) => {
   })
 })
 
-describeMounts('what stands between the router and the socket', (mount) => {
+describeHosts('what stands between the router and the socket', (mount) => {
   it('reads the text of an answer as it is', async () => {
     const content = 'Xin chào Đà Nẵng, 日本語 🚂'
     const mounted = await mount.serve(routerOver([await upstreamThat(completion({ content }))]))
@@ -79,7 +79,7 @@ describeMounts('what stands between the router and the socket', (mount) => {
   })
 })
 
-describeMounts('a session that rejects', (mount) => {
+describeHosts('a session that rejects', (mount) => {
   it.each([undefined, null, 'no such session'])('with %j is told as what it is', async (reason) => {
     const router = routerOver([await upstreamThat(completion({ content: 'an answer' }))])
     const mounted = await mount.serve(router, { identify: () => Promise.reject(reason) })

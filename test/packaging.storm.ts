@@ -7,7 +7,6 @@ import { runProgram as run } from './support/run-program.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'signalbox-packages-'))
-const scratch = join(folder, 'scratch')
 const packages = globSync('packages/*', { cwd: root })
   .map((path) => basename(path))
   .toSorted()
@@ -86,14 +85,22 @@ describe.each(packages)('the tarball of %s', (name) => {
   })
 })
 
-describe('the tarballs, installed', () => {
+const newest = ['express', 'koa', '@types/express', '@types/koa'].map((name) => [name, lockedVersion(name, 'test')])
+const older = [
+  ['express', lockedVersion('express-4', 'test')],
+  ['koa', lockedVersion('koa-2', 'test')],
+  ['@types/express', '4.17.25'],
+  ['@types/koa', '2.15.0'],
+]
+
+describe.each([
+  { beside: 'Express 5 and Koa 3', hosts: newest },
+  { beside: 'Express 4 and Koa 2', hosts: older },
+])('the tarballs, installed beside $beside', ({ beside, hosts }) => {
+  const scratch = join(folder, beside.replaceAll(' ', '-'))
   beforeAll(async () => {
     cpSync(join(root, 'test/scratch'), scratch, { recursive: true })
     const own = Object.fromEntries(packages.map((name) => [`@signalbox/${name}`, `file:${tarballOf(name)}`]))
-    const foreign = ['express', 'koa', '@types/express', '@types/koa'].map((name) => [
-      name,
-      lockedVersion(name, 'test'),
-    ])
     const tools = ['@types/node', 'vitest'].map((name) => [name, lockedVersion(name, '.')])
     const locked = ['eventemitter3', 'undici', 'zod'].map((name) => [name, lockedVersion(name, 'packages/core')])
     mkdirSync(scratch, { recursive: true })
@@ -101,7 +108,7 @@ describe('the tarballs, installed', () => {
       join(scratch, 'package.json'),
       JSON.stringify({
         private: true,
-        dependencies: { ...own, ...Object.fromEntries([...foreign, ...tools]) },
+        dependencies: { ...own, ...Object.fromEntries([...hosts, ...tools]) },
         overrides: Object.fromEntries(locked),
       }),
     )

@@ -13,7 +13,7 @@ import {
   streamHead,
 } from '@signalbox/testkit'
 import { chat, contentOf, eventsOf, send } from './support/caller.ts'
-import { describeMounts } from './support/mounts.ts'
+import { describeHosts } from './support/mounts.ts'
 import { listenTo, routerOver, simulatedProvider, modelAt, routerFor, upstreamThat } from './support/routers.ts'
 
 const [role, hel, lo] = streamEvents({ content: ['Hel', 'lo'] }) as [string, string, string]
@@ -32,7 +32,7 @@ const deaths: Record<string, Script> = {
   'sends a role chunk and then an error': stream([role, sse(errorBody({ type: 'overloaded_error' }))]),
 }
 
-describeMounts('a stream that dies before its first content', (mount) => {
+describeHosts('a stream that dies before its first content', (mount) => {
   it.each(Object.entries(deaths))('is answered by the next model, unseen, when it %s', async (_, script) => {
     const router = routerOver([await upstreamThat(script), await upstreamThat(another)])
     const told = listenTo(router)
@@ -62,7 +62,7 @@ describeMounts('a stream that dies before its first content', (mount) => {
   })
 })
 
-describeMounts('a stream that dies after its first content', (mount) => {
+describeHosts('a stream that dies after its first content', (mount) => {
   it.each([
     { death: 'is reset', script: [streamHead(), chunk(role), chunk(hel), reset()], code: 'stream_interrupted' },
     { death: 'is cut off', script: [streamHead(), chunk(role), chunk(hel), end()], code: 'stream_interrupted' },
@@ -100,7 +100,7 @@ describeMounts('a stream that dies after its first content', (mount) => {
   })
 })
 
-describeMounts('the usage of a stream', (mount) => {
+describeHosts('the usage of a stream', (mount) => {
   const events = streamEvents({ content: ['Hel', 'lo'], usage: fixtureUsage })
   const usageChunk = events.at(-2)!
 
@@ -143,7 +143,7 @@ describeMounts('the usage of a stream', (mount) => {
   })
 })
 
-describeMounts('streams', (mount) => {
+describeHosts('streams', (mount) => {
   it('carry headers that keep anything between from gathering or changing them', async () => {
     const router = routerOver([await upstreamThat(another)])
 

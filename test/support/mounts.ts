@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module'
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import Anthropic from '@anthropic-ai/sdk'
@@ -47,7 +48,7 @@ export interface Mounted {
 
 /** One way of mounting. */
 export interface Mount {
-  readonly name: 'Express' | 'Koa' | 'listener'
+  readonly name: 'Express' | 'Koa' | 'listener' | 'Express 4' | 'Koa 2'
   /** Serves the router until the test is finished. */
   serve(router: Router, options?: ServeOptions): Promise<Mounted>
   client(router: Router, options?: ClientOptions): Promise<OpenAI>
@@ -58,10 +59,23 @@ type ClientOptions = ServeOptions & Pick<ConstructorParameters<typeof OpenAI>[0]
 
 type App = (router: Router, options: ServeOptions, hostErrors: unknown[]) => RequestListener
 
-const apps: Record<Mount['name'], App> = { Express: expressApp, Koa: koaApp, listener: listenerApp }
+const require = createRequire(import.meta.url)
 
 /** Every way of mounting a router in a server. */
-export const mounts: readonly Mount[] = Object.entries(apps).map(([name, app]) => {
+export const mounts: readonly Mount[] = [
+  mountOf('Express', expressApp(express)),
+  mountOf('Koa', koaApp(Koa)),
+  mountOf('listener', listenerApp),
+]
+
+/** The same in the hosts of many apps that are older. */
+const everyMount: readonly Mount[] = [
+  ...mounts,
+  mountOf('Express 4', expressApp(require('express-4') as typeof express)),
+  mountOf('Koa 2', koaApp(require('koa-2') as typeof Koa)),
+]
+
+function mountOf(name: Mount['name'], app: App): Mount {
   const serve: Mount['serve'] = async (router, options = {}) => {
     const hostErrors: unknown[] = []
     const server = createServer(app(router, options, hostErrors))
@@ -72,7 +86,7 @@ export const mounts: readonly Mount[] = Object.entries(apps).map(([name, app]) =
     return { port, prefix, url: `http://127.0.0.1:${port}${prefix}`, server, hostErrors }
   }
   return {
-    name: name as Mount['name'],
+    name,
     serve,
     async client(router, { defaultHeaders, ...options } = {}) {
       const { url } = await serve(router, options)
@@ -84,11 +98,18 @@ export const mounts: readonly Mount[] = Object.entries(apps).map(([name, app]) =
       })
     },
   }
-})
+}
 
 /** Runs the same tests on Express, on Koa and on the plain listener. */
 export function describeMounts(name: string, tests: (mount: Mount) => void): void {
   describe.each(mounts)(`${name}, on $name`, (mount) => {
+    tests(mount)
+  })
+}
+
+/** Runs them on Express 4 and on Koa 2 besides: what depends on the host. */
+export function describeHosts(name: string, tests: (mount: Mount) => void): void {
+  describe.each(everyMount)(`${name}, on $name`, (mount) => {
     tests(mount)
   })
 }
@@ -135,49 +156,53 @@ const prefixOf = ({ at = '/v1' }: ServeOptions) => (at === '/' ? '' : at)
 /** What the host answers where the router does not. */
 export const hostAnswer = { status: 418, body: 'this is the host' }
 
-function expressApp(router: Router, options: ServeOptions, hostErrors: unknown[]): RequestListener {
-  const { parserLimit } = options
-  const app = express()
-  app.disable('x-powered-by')
-  app.use((req, _res, next) => {
-    prepare(req, req, options).then(() => next(), next)
-  })
-  if (options.compresses) app.use(compression({ threshold: 0 }))
-  if (parserLimit) app.use(express.json({ limit: parserLimit, strict: !options.parserTakesAll }))
-  app.use(options.at ?? '/v1', forExpress(router, asked(options)), errorsForExpress())
-  app.use((_req, res) => void res.status(hostAnswer.status).end(hostAnswer.body))
-  app.use(((error, _req, res, _next) => {
-    hostErrors.push(error)
-    res.status(500).end('the host failed')
-  }) satisfies express.ErrorRequestHandler)
-  return app
+function expressApp(framework: typeof express): App {
+  return (router, options, hostErrors) => {
+    const { parserLimit } = options
+    const app = framework()
+    app.disable('x-powered-by')
+    app.use((req, _res, next) => {
+      prepare(req, req, options).then(() => next(), next)
+    })
+    if (options.compresses) app.use(compression({ threshold: 0 }))
+    if (parserLimit) app.use(framework.json({ limit: parserLimit, strict: !options.parserTakesAll }))
+    app.use(options.at ?? '/v1', forExpress(router, asked(options)), errorsForExpress())
+    app.use((_req, res) => void res.status(hostAnswer.status).end(hostAnswer.body))
+    app.use(((error, _req, res, _next) => {
+      hostErrors.push(error)
+      res.status(500).end('the host failed')
+    }) satisfies express.ErrorRequestHandler)
+    return app
+  }
 }
 
-function koaApp(router: Router, options: ServeOptions, hostErrors: unknown[]): RequestListener {
-  const { parserLimit, identify, authorise } = options
-  const prefix = prefixOf(options)
-  const app = new Koa()
-  app.on('error', (error: unknown) => hostErrors.push(error))
-  app.use(async (ctx, next) => {
-    await prepare(ctx.req, ctx.state, options)
-    return next()
-  })
-  if (options.compresses) app.use(koaCompress({ threshold: 0 }))
-  app.use(errorsForKoa({ prefix }))
-  if (parserLimit) app.use(koaBody({ jsonLimit: parserLimit, jsonStrict: !options.parserTakesAll }))
-  app.use(
-    forKoa(router, {
-      prefix,
-      ...(identify && { identify: ({ req }) => identify(req) }),
-      ...(authorise && { authorise: ({ req }) => authorise(req) }),
-    }),
-  )
-  app.use((ctx) => {
-    ctx.status = hostAnswer.status
-    ctx.body = hostAnswer.body
-  })
-  const handle = app.callback()
-  return (req, res) => void handle(req, res)
+function koaApp(Framework: typeof Koa): App {
+  return (router, options, hostErrors) => {
+    const { parserLimit, identify, authorise } = options
+    const prefix = prefixOf(options)
+    const app = new Framework()
+    app.on('error', (error: unknown) => hostErrors.push(error))
+    app.use(async (ctx, next) => {
+      await prepare(ctx.req, ctx.state, options)
+      return next()
+    })
+    if (options.compresses) app.use(koaCompress({ threshold: 0 }))
+    app.use(errorsForKoa({ prefix }))
+    if (parserLimit) app.use(koaBody({ jsonLimit: parserLimit, jsonStrict: !options.parserTakesAll }))
+    app.use(
+      forKoa(router, {
+        prefix,
+        ...(identify && { identify: ({ req }) => identify(req) }),
+        ...(authorise && { authorise: ({ req }) => authorise(req) }),
+      }),
+    )
+    app.use((ctx) => {
+      ctx.status = hostAnswer.status
+      ctx.body = hostAnswer.body
+    })
+    const handle = app.callback()
+    return (req, res) => void handle(req, res)
+  }
 }
 
 function listenerApp(router: Router, options: ServeOptions, hostErrors: unknown[]): RequestListener {

@@ -39,7 +39,11 @@ export function signalbox(router: Router, { identify, authorise, ...options }: S
     ctx.status = answer.status
     ctx.set(answer.headers)
     const body = readableBody(answer, endpoint, request.log)
-    if (body instanceof Readable) keepLeavingQuiet(ctx, request.signal)
+    if (body instanceof Readable) {
+      keepLeavingQuiet(ctx, request.signal)
+      // Koa 2 pipes without: unheard, a write after the end would end the process.
+      ctx.res.on('error', nothing)
+    }
     ctx.body = body
   }
 }
@@ -67,6 +71,8 @@ export function signalboxErrors(options: Pick<SignalboxOptions, 'prefix'> = {}):
     }
   }
 }
+
+const nothing = () => undefined
 
 /** Koa takes a caller who leaves in the middle of a stream for an error of the app's, and prints it. It is none. */
 function keepLeavingQuiet(ctx: Context, end: AbortSignal): void {
