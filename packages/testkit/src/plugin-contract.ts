@@ -155,23 +155,26 @@ export function pluginContract(make: () => Plugin, options: PluginContractOption
     it('lets the model go when its caller leaves', async () => {
       const [role = '', first = ''] = streamEvents({ content: pieces })
       upstream.respond([streamHead(), chunk(role), ...Array.from({ length: 20 }, () => chunk(first)), hang()])
+      const isClosed = (index: number) => upstream.requests[index]!.closedByPeer !== undefined
       const leaving = new AbortController()
       const reply = await router.handle({ body: body({ stream: true }), signal: leaving.signal })
       leaving.abort()
       reply.cancel()
-      await until(() => upstream.requests[0]!.closedByPeer !== undefined)
+      await until('a stream is closed when its caller leaves', () => isClosed(0))
 
       const givenUp = await router.handle({ body: body({ stream: true }) })
       givenUp.cancel()
-      await until(() => upstream.requests[1]!.closedByPeer !== undefined)
+      await until('a stream is closed when it is cancelled', () => isClosed(1))
 
       upstream.respond(hang())
       const waiting = new AbortController()
-      const failed = router.handle({ body: body(), signal: waiting.signal }).catch((error: unknown) => error)
-      await until(() => upstream.requests.length === 3)
+      let failure: unknown
+      router.handle({ body: body(), signal: waiting.signal }).catch((error: unknown) => (failure = error))
+      await until('the model is asked', () => upstream.requests.length === 3)
       waiting.abort()
-      expect(await failed).toMatchObject({ code: 'cancelled' })
-      await until(() => upstream.requests[2]!.closedByPeer !== undefined)
+      await until('a call fails when its caller leaves', () => failure !== undefined)
+      expect(failure).toMatchObject({ code: 'cancelled' })
+      await until('a request is closed when its caller leaves', () => isClosed(2))
     })
 
     it('hides no failure of the model, and takes none for its own', async () => {
@@ -198,10 +201,13 @@ function streamed(pieces: readonly string[]): Script {
   return [streamHead(), ...streamEvents({ content: pieces, usage: fixtureUsage }).map(chunk), lastChunk()]
 }
 
-async function until(holds: () => boolean): Promise<void> {
-  const end = performance.now() + 5_000
+/** Less than vitest gives a test of itself: else it would only say that time was up. */
+const longestWaitMs = 4_000
+
+async function until(what: string, holds: () => boolean): Promise<void> {
+  const end = performance.now() + longestWaitMs
   while (!holds()) {
-    if (performance.now() > end) throw new Error(`did not come true: ${holds.toString()}`)
+    if (performance.now() > end) throw new Error(`did not come true: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 2))
   }
 }
