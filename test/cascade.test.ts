@@ -178,6 +178,17 @@ describe('what a cascade verifies by', () => {
     expect(await verdictOn({ calls }, 'tools', { tools: [weather, time] })).toMatchObject({ model: 'small' })
   })
 
+  it.each([
+    [true, 'accepted', 'it accepts it'],
+    [false, 'rejected', 'it rejects it'],
+    ['too short', 'rejected', 'too short'],
+    [undefined, 'rejected', 'it gave nothing, where true, false or a reason was expected'],
+    [1, 'rejected', 'it gave a number, where true, false or a reason was expected'],
+  ])("by a function of one's own that says %s is %s", async (said, verdict, reason) => {
+    const verify = (async () => said) as () => Promise<boolean>
+    expect(await verdictOn({ content: 'Rome' }, verify)).toMatchObject({ verdict, reason })
+  })
+
   it('regex: what must match, and what must not', async () => {
     const verify = { use: 'regex', accept: '^[A-Z]', reject: 'cannot|sorry' } as const
     expect(await verdictOn({ content: 'Rome' }, verify)).toMatchObject({ verdict: 'accepted', model: 'small' })

@@ -14,6 +14,7 @@ import {
 import { wholeAnswer } from '../cascade/whole-answer.ts'
 import type { Clock } from '../clock.ts'
 import { SignalboxError } from '../errors.ts'
+import { came } from '../hook-checks.ts'
 import type { TryCandidate } from '../plugin.ts'
 import type { CascadeRecord } from '../record.ts'
 import { endOf, sleep } from '../sleep.ts'
@@ -242,8 +243,13 @@ function ownVerifier(verify: VerifyFunction): Verifier {
   return {
     name,
     prepare: (call) => async (answer) => {
-      const said = await verify(answer, call)
-      return said === true ? accepted('it accepts it') : rejected(said === false ? 'it rejects it' : said)
+      const said: unknown = await verify(answer, call)
+      return said === true ? accepted('it accepts it') : rejected(whyNot(said))
     },
   }
+}
+
+function whyNot(said: unknown): string {
+  if (said === false) return 'it rejects it'
+  return typeof said === 'string' ? said : `it gave ${came(said)}, where true, false or a reason was expected`
 }
