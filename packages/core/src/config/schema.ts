@@ -28,12 +28,18 @@ const vendor = z
   .optional()
   .describe('Whose endpoint it is, where its host does not tell.')
 
+/** What says how long a request is and how its connection is kept is not for anybody to set: each call would fail. */
+const ofTheConnection = /^(?!(?:content-length|expect|keep-alive|transfer-encoding|upgrade)$)/i
+
 const modelKeys = {
   model: name.optional().describe("The provider's name for it. Default: its name here."),
   headers: z
     .record(
-      z.string().regex(/^[\w!#$%&'*+.^`|~-]+$/, 'expected a header name'),
-      z.string().regex(/^[^\r\n\0]*$/, 'expected a header value'),
+      z
+        .string()
+        .regex(/^[\w!#$%&'*+.^`|~-]+$/, 'expected a header name')
+        .regex(ofTheConnection, "expected a header of one's own: this one is the connection's"),
+      z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, 'expected a header value'),
     )
     .optional(),
   weight: weight.describe('Its share under weighted strategies. Default 1.'),

@@ -306,6 +306,26 @@ describe('unknown keys', () => {
   })
 })
 
+describe('headers', () => {
+  const faultOf = (headers: object) => faultsOf({ models: { a: { ...model, headers } } })
+
+  it.each(['Content-Length', 'transfer-encoding', 'keep-alive', 'upgrade', 'expect'])(
+    'cannot be %s, with which no request could be sent',
+    (header) => {
+      expect(faultOf({ [header]: '1' })).toEqual([
+        expect.stringMatching(/^models\.a\.headers\..*: expected a header of one's own/),
+      ])
+    },
+  )
+
+  it('are what HTTP can carry', () => {
+    expect(faultOf({ 'x-city': 'Đà Nẵng' })).toEqual([expect.stringContaining('expected a header value')])
+    expect(
+      faultOf({ 'x-city': 'Zürich\t(CH)', 'content-length-hint': '5', host: 'models.internal', connection: 'close' }),
+    ).toEqual([])
+  })
+})
+
 describe('secrets', () => {
   const secret = 'sk-proj-0123456789abcdefghij'
 
