@@ -60,6 +60,7 @@ it('refuses a prefix in Koa that no path begins with', async () => {
     message: 'prefix: expected a path such as "/v1", got "v1"',
   })
   expect(() => forKoa(router, { prefix: 'v1' })).toThrow(refusal)
+  expect(() => forKoa(router, { prefix: ['/v1'] as unknown as string })).toThrow('got ["/v1"]')
   expect(() => errorsForKoa({ prefix: 'v1' })).toThrow(refusal)
 })
 
@@ -80,3 +81,25 @@ it.each([
       }),
     )
 })
+
+it.each([
+  ['Express', forExpress],
+  ['Koa', forKoa],
+  ['a listener', listener],
+] as const)(
+  'says in %s what is no option of a mount: a misspelt one would make everybody nobody',
+  async (_name, mount) => {
+    const router = routerOver([await upstreamThat(completion({ content: 'hello' }))])
+    const given = { indentify: () => ({ user: 'u' }), identify: 'u', authorise: undefined }
+    expect(() => mount(router, given as object)).toThrow(
+      expect.objectContaining({
+        code: 'invalid_config',
+        message: [
+          'The mount has 2 faults:',
+          '  indentify: expected no option of this name',
+          '  identify: expected a function, got "u"',
+        ].join('\n'),
+      }),
+    )
+  },
+)

@@ -16,8 +16,9 @@ export interface SignalboxOptions {
  * @example
  * app.use('/v1', signalbox(router, { identify: (req) => ({ user: req.user.id }) }))
  */
-export function signalbox(router: Router, { identify, authorise }: SignalboxOptions = {}): RequestHandler {
-  const face = createFace(router, { pages: authorise !== undefined })
+export function signalbox(router: Router, options: SignalboxOptions = {}): RequestHandler {
+  const { identify, authorise } = options
+  const face = createFace(router, options)
   return function signalboxHandler(req, res, next) {
     const endpoint = face.match(req.method, req.path)
     if (!endpoint) return next()

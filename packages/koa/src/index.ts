@@ -19,9 +19,10 @@ export interface SignalboxOptions {
  * @example
  * app.use(signalbox(router, { prefix: '/v1', identify: (ctx) => ({ user: ctx.state.user.id }) }))
  */
-export function signalbox(router: Router, { identify, authorise, ...options }: SignalboxOptions = {}): Middleware {
-  const prefix = prefixOf(options)
-  const face = createFace(router, { pages: authorise !== undefined })
+export function signalbox(router: Router, { prefix: at, ...options }: SignalboxOptions = {}): Middleware {
+  const { identify, authorise } = options
+  const prefix = prefixOf(at)
+  const face = createFace(router, options)
   return async function signalboxMiddleware(ctx, next) {
     const endpoint = isUnder(ctx.path, prefix) ? face.match(ctx.method, ctx.path.slice(prefix.length)) : undefined
     if (!endpoint) return next()
@@ -55,8 +56,8 @@ export function signalbox(router: Router, { identify, authorise, ...options }: S
  * @example
  * app.use(signalboxErrors()).use(koaBody({ jsonLimit: '10mb' })).use(signalbox(router, { prefix: '/v1' }))
  */
-export function signalboxErrors(options: Pick<SignalboxOptions, 'prefix'> = {}): Middleware {
-  const prefix = prefixOf(options)
+export function signalboxErrors({ prefix: at }: Pick<SignalboxOptions, 'prefix'> = {}): Middleware {
+  const prefix = prefixOf(at)
   return async function signalboxErrorMiddleware(ctx, next) {
     try {
       await next()
@@ -90,10 +91,13 @@ function keepLeavingQuiet(ctx: Context, end: AbortSignal): void {
 const leavingCodes: ReadonlySet<string> = new Set(['ERR_STREAM_PREMATURE_CLOSE', 'ECONNRESET', 'EPIPE'])
 
 /** A prefix as paths begin with it: `/v1` where that or `/v1/` was given, and nothing for the root. */
-function prefixOf({ prefix: given = '' }: Pick<SignalboxOptions, 'prefix'>): string {
-  const prefix = given.replace(/\/+$/, '')
-  if (prefix === '' || prefix.startsWith('/')) return prefix
-  throw new SignalboxError('invalid_config', `prefix: expected a path such as "/v1", got ${JSON.stringify(given)}`)
+function prefixOf(given: unknown = ''): string {
+  const prefix = typeof given === 'string' ? given.replace(/\/+$/, '') : undefined
+  if (prefix === '' || prefix?.startsWith('/')) return prefix
+  throw new SignalboxError(
+    'invalid_config',
+    `prefix: expected a path such as "/v1", got ${JSON.stringify(given) ?? typeof given}`,
+  )
 }
 
 const isUnder = (path: string, prefix: string) => path === prefix || path.startsWith(`${prefix}/`)

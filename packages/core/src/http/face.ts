@@ -1,4 +1,4 @@
-import { shown } from '../config/fault.ts'
+import { type ConfigFault, configError, shown } from '../config/fault.ts'
 import { dialects } from '../dialects/index.ts'
 import { SignalboxError } from '../errors.ts'
 import { newId } from '../new-id.ts'
@@ -16,20 +16,25 @@ import { costs, feedback, status } from './pages.ts'
 import { serverTiming } from '../hook-times.ts'
 import { toldError } from './told-error.ts'
 
-/** Options of {@link createFace}. */
+/** What a mount was given, by whatever its functions take in its host. Anything else in it is refused. */
 export interface FaceOptions {
-  /** Whether the router's own pages (`GET status`, `GET costs`, `POST feedback`) are there at all: where the host can say who may see them. */
-  readonly pages?: boolean
+  /** Says who calls. */
+  readonly identify?: unknown
+  /** Says who may see the router's own pages (`GET status`, `GET costs`, `POST feedback`). Without it they are not there. */
+  readonly authorise?: unknown
 }
 
 /**
  * Makes the face of a router.
  *
- * @throws SignalboxError `invalid_config` for what is no router
+ * @throws SignalboxError `invalid_config` for what is no router, and for options that are none
  */
-export function createFace(router: Router, { pages = false }: FaceOptions = {}): Face {
+export function createFace(router: Router, options: FaceOptions = {}): Face {
   if (typeof (router as Partial<Router> | undefined)?.handle !== 'function')
     throw new SignalboxError('invalid_config', `expected a router, as createRouter makes it, got ${shown([], router)}`)
+  const faults = mountFaults(options)
+  if (faults.length > 0) throw configError(faults, 'The mount')
+  const pages = options.authorise !== undefined
   const calls = callEndpoints(router)
   const chatPath = dialects['openai-chat'].path
   const chat = calls.get(chatPath)!
@@ -82,6 +87,14 @@ export function createFace(router: Router, { pages = false }: FaceOptions = {}):
       return answer
     },
   }
+}
+
+function mountFaults(options: FaceOptions): ConfigFault[] {
+  return Object.entries(options).flatMap(([name, given]: [string, unknown]) => {
+    if (name !== 'identify' && name !== 'authorise') return [{ path: name, message: 'expected no option of this name' }]
+    const isFunction = given === undefined || typeof given === 'function'
+    return isFunction ? [] : [{ path: name, message: `expected a function, got ${shown([], given)}` }]
+  })
 }
 
 /** Where each dialect is called. */

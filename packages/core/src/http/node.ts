@@ -160,9 +160,10 @@ export interface ListenerOptions {
  */
 export function listener(
   router: Router,
-  { identify, authorise }: ListenerOptions = {},
+  options: ListenerOptions = {},
 ): (req: IncomingMessage, res: ServerResponse) => void {
-  const face = createFace(router, { pages: authorise !== undefined })
+  const { identify, authorise } = options
+  const face = createFace(router, options)
   return function signalboxListener(req, res) {
     const path = pathOf(req.url ?? '/')
     const request = faceRequest(face, req, res, {
