@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { isLedgerFile } from '../ledger/place.ts'
+import { sqliteFileOf } from '../store/place.ts'
 
 /** Takes the relative paths in a configuration from the folder of its file. */
 export function resolvePaths(config: unknown, folder: string): unknown {
@@ -10,7 +11,7 @@ export function resolvePaths(config: unknown, folder: string): unknown {
     ...(typeof ledger === 'string' && { ledger: isLedgerFile(ledger) ? resolve(folder, ledger) : ledger }),
     ...(isRecord(cache) &&
       typeof cache['file'] === 'string' && { cache: { ...cache, file: resolve(folder, cache['file']) } }),
-    ...(typeof store === 'string' && { store: store.replace(/^(sqlite:)(.+)$/, inFolder) }),
+    ...(typeof store === 'string' && { store: storeFrom(store) }),
     ...(Array.isArray(keys) && { keys: keys.map(keysFrom) }),
     ...(Array.isArray(plugins) && { plugins: plugins.map(pluginFrom) }),
     ...(isRecord(routes) && { routes: mapValues(routes, routeFrom) }),
@@ -31,8 +32,9 @@ export function resolvePaths(config: unknown, folder: string): unknown {
     return typeof file === 'string' ? { file: resolve(folder, file) } : source
   }
 
-  function inFolder(_all: string, scheme: string, path: string): string {
-    return scheme + resolve(folder, path)
+  function storeFrom(place: string): string {
+    const file = sqliteFileOf(place)
+    return file === undefined ? place : `sqlite:${resolve(folder, file)}`
   }
 
   function pluginFrom(plugin: unknown): unknown {

@@ -175,6 +175,7 @@ describe('a configuration', () => {
     [{ retry: { maxAttempts: 1.5 } }, 'retry.maxAttempts: expected a whole number, got 1.5'],
     [{ unknownPrice: 'ask' }, 'unknownPrice: expected one of "reject", "highest-known", "free", or false, got "ask"'],
     [{ ledger: '' }, 'ledger: expected a text of 1 or more characters, got ""'],
+    [{ store: 'sqlite::memory:' }, 'store: expected "memory" or "sqlite:" and a file, or false, got "sqlite::memory:"'],
     [{ ledger: 'sqlite:x.db' }, 'ledger: expected a SQLite file by its name alone, or "memory", got "sqlite:x.db"'],
     [{ ledger: ':memory:' }, 'ledger: expected a SQLite file by its name alone, or "memory", got ":memory:"'],
     [{ ledger: 'Memory ' }, 'ledger: expected a SQLite file by its name alone, or "memory", got "Memory "'],

@@ -1,11 +1,14 @@
 import { resolve } from 'node:path'
+import { isLedgerFile } from '../ledger/place.ts'
 
 const sqlite = 'sqlite:'
 const expected = 'expected "memory" or "sqlite:" and a file'
 
-/** The file of a store that stands in one. */
-export const sqliteFileOf = (place: string): string | undefined =>
-  place.startsWith(sqlite) && place.length > sqlite.length ? place.slice(sqlite.length) : undefined
+/** The file of a store that stands in one. `:memory:` is none: each process would count by itself, without a word. */
+export function sqliteFileOf(place: string): string | undefined {
+  const file = place.startsWith(sqlite) ? place.slice(sqlite.length) : ''
+  return file !== '' && isLedgerFile(file) ? file : undefined
+}
 
 /** What is wrong with the place of a store; undefined for a good one. */
 export function storeFault(place: string): string | undefined {
