@@ -5,8 +5,9 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import { expect, it, onTestFinished } from 'vitest'
 import type { RouterOptions } from '../config/options.ts'
+import { createKey } from '../keys/key-file.ts'
 
-type Counts = Pick<RouterOptions, 'budgets' | 'limits' | 'store'>
+type Counts = Pick<RouterOptions, 'budgets' | 'limits' | 'keys' | 'store'>
 
 /** What a process says on its standard error that makes two routers: itself, or as a worker of its cluster. */
 async function told(counts: Counts, { asWorker = true, env = {} } = {}): Promise<string> {
@@ -38,6 +39,18 @@ it.each([
   expect(said.match(/\[SIGNALBOX_COUNTS_PER_PROCESS\] SignalboxWarning: Each process.*$/gm)).toEqual([
     expect.stringContaining('counts by itself: budgets and 1 more. "store": "sqlite:FILE" counts for all of them'),
   ])
+})
+
+it('says it of the budgets of keys, too, written out or in a file', async () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'own-counts-'))
+  onTestFinished(() => fs.rmSync(folder, { recursive: true }))
+  const file = path.join(folder, 'keys.json')
+  const ownBudgets = [{ limitUsd: 1, window: 'day' }] as const
+  createKey(file, { name: 'in-file', budgets: ownBudgets })
+
+  for (const keys of [[{ name: 'written', key: 'k', budgets: ownBudgets }], [{ file }]])
+    expect(await told({ keys })).toContain('counts by itself: keys and 1 more.')
+  expect(await told({ keys: [{ name: 'without', key: 'k' }] })).toContain('counts by itself: models.a.limits.')
 })
 
 it.each<[string, Counts, object]>([

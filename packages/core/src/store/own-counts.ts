@@ -1,5 +1,7 @@
 import cluster from 'node:cluster'
 import type { RouterOptions } from '../config/options.ts'
+import { readKeys } from '../keys/key-file.ts'
+import type { KeyScope, KeySource } from '../keys/settings.ts'
 
 /** Every router of a process would say the same. */
 let isTold = false
@@ -23,12 +25,16 @@ export function tellOfOwnCounts(options: RouterOptions): void {
 const isOneOfSeveral = () => cluster.isWorker || Number(process.env['NODE_APP_INSTANCE'] ?? 0) > 0
 
 /** The settings of a configuration that count what callers and models use. */
-const counted = ({ budgets, limits, models, routes = {} }: RouterOptions): readonly string[] => [
+const counted = ({ budgets, limits, keys, models, routes = {} }: RouterOptions): readonly string[] => [
   ...(budgets && budgets.length > 0 ? ['budgets'] : []),
   ...(limits && limits.length > 0 ? ['limits'] : []),
+  ...(keys && keys.flatMap(scopesOf).some(hasBudgets) ? ['keys'] : []),
   ...limited('models', models),
   ...limited('routes', routes),
 ]
+
+const scopesOf = (source: KeySource): readonly KeyScope[] => ('file' in source ? readKeys(source.file) : [source])
+const hasBudgets = ({ budgets = [] }: KeyScope) => budgets.length > 0
 
 type Limited = Readonly<Record<string, { readonly limits?: object | false | undefined }>>
 
