@@ -25,6 +25,14 @@ describe('settings', () => {
     expect(resolveSettings(false, {}, { retry: {}, timeouts: undefined }, {})).toEqual(resolveSettings(false))
   })
 
+  it('let a reasoning model take ten times as long before it looks ill, threshold by threshold', () => {
+    expect(resolveSettings(false).health).toEqual({})
+    expect(
+      resolveSettings(true, { health: { unhealthy: { errorRate: 0.5 }, degraded: { p99Ms: 20_000 } } }),
+    ).toMatchObject({ health: { unhealthy: { p99Ms: 30_000, errorRate: 0.5 }, degraded: { p99Ms: 20_000 } } })
+    expect(resolveSettings(true, { health: false }).health).toBe(false)
+  })
+
   it('give a reasoning model 300 s to its first token and answer, and 600 s in all', () => {
     expect(resolveSettings(true).timeouts).toEqual({
       connectMs: 5_000,

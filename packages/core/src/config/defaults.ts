@@ -121,8 +121,15 @@ export function resolveSettings(reasoning: boolean, ...levels: readonly Settings
     retry: merge(defaultRetry, retryOff, of('retry')),
     timeouts: merge(reasoning ? reasoningTimeouts : defaultTimeouts, timeoutsOff, of('timeouts')),
     breaker: inOrder(merge<BreakerSettings, false>(defaultBreaker, false, of('breaker'))),
-    health: merge<HealthSettings, false>({}, false, of('health')),
+    health: patient(reasoning, merge<HealthSettings, false>({}, false, of('health'))),
   }
+}
+
+/** A reasoning model has ten times as long before it looks ill, as it has to answer. */
+function patient(reasoning: boolean, health: HealthSettings | false): HealthSettings | false {
+  if (!reasoning || !health) return health
+  const { unhealthy, degraded } = health
+  return { ...health, unhealthy: { p99Ms: 30_000, ...unhealthy }, degraded: { p99Ms: 15_000, ...degraded } }
 }
 
 /** The longest time may be a default, or of another level than the first: it never shortens that. */

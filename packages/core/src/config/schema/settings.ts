@@ -48,8 +48,8 @@ const thresholds = z.strictObject({ p99Ms: milliseconds.optional(), errorRate: r
 export const health = group({
   windowMs: milliseconds.optional().describe('How far back calls count. Default 300000.'),
   minimumCalls: z.int().nonnegative().optional().describe('Calls before a model is judged. Default 10.'),
-  unhealthy: thresholds.describe('Default p99Ms 3000, errorRate 0.05, timeoutRate 0.03.'),
-  degraded: thresholds.describe('Default p99Ms 1500, errorRate 0.02.'),
+  unhealthy: thresholds.describe('Default p99Ms 3000 (30000 for a reasoning model), errorRate 0.05, timeoutRate 0.03.'),
+  degraded: thresholds.describe('Default p99Ms 1500 (15000 for a reasoning model), errorRate 0.02.'),
   probe: z
     .union([
       z.literal(false),
