@@ -4,7 +4,7 @@ import { createCalibration } from './calibration.ts'
 import { checkKeys, fault, shown } from './fault.ts'
 import { promptOfCall } from './plugin.ts'
 import type { Prompt } from './features/features.ts'
-import type { CalibrationTarget, CandidateOptions, Profile } from './types.ts'
+import type { CalibrationTarget, CandidateOptions, Profile, RankedCandidate } from './types.ts'
 
 /** How models are chosen by a profile. */
 export interface LearnedStrategyOptions {
@@ -28,13 +28,7 @@ export const strategyName = 'strategy "learned"'
 /** What a decision goes by. */
 interface Assessed {
   readonly lambda: number
-  readonly models: Readonly<Record<string, JudgedModel>>
-}
-
-interface JudgedModel extends Judged {
-  readonly known: boolean
-  /** Neither its price says what a call costs, nor the profile. */
-  readonly unpriced?: true
+  readonly models: Readonly<Record<string, Omit<RankedCandidate, 'model' | 'score'>>>
 }
 
 /**
@@ -71,12 +65,8 @@ export function byLearned(options: LearnedStrategyOptions): Strategy {
   }
 
   function judge(prompt: Prompt, judged: readonly CandidateOptions[]): Assessed['models'] {
-    const priced = new Set(judged.flatMap(({ model, costUsd }) => (costUsd === undefined ? [] : [model])))
-    const found = profile.rank(prompt, judged).map(({ model, quality, costUsd, known }) => {
-      const unpriced = costUsd === 0 && !priced.has(model)
-      return [model, { quality, costUsd, known, ...(unpriced && { unpriced }) }] as const
-    })
-    return Object.fromEntries(found)
+    const found = profile.rank(prompt, judged)
+    return Object.fromEntries(found.map(({ model, score: _score, ...rest }) => [model, rest]))
   }
 
   /** Prompts stand for calls once the candidates are known: from the first call on. */

@@ -4,6 +4,7 @@ import * as fc from 'fast-check'
 import { expect, it, onTestFinished } from 'vitest'
 import { byLearned } from './by-learned.ts'
 import { learnedClassifier } from './plugin.ts'
+import type { ProfileFile } from './profile-file.ts'
 import { parseProfile } from './profile.ts'
 import { shippedProfile } from './shipped.ts'
 import { expectedLengthOf, taskOf } from './task.ts'
@@ -97,6 +98,28 @@ it.each([
   await router.close()
   expect(ranked.map(({ name }) => name)).toEqual(order)
   expect(ranked.find(({ name }) => name === 'large')!.reason).toContain('at an unknown price')
+})
+
+it('takes a model for free that the profile says is', async () => {
+  const file = JSON.parse(JSON.stringify(profile)) as ProfileFile
+  const free = 'gpt-4o-2024-08-06'
+  const models = file.models.map((model) => (model.name === free ? { ...model, meanCostUsd: 0 } : model))
+  const strategy = byLearned({
+    profile: parseProfile({ ...file, models }),
+    lambda: 10,
+    candidates: { large: { like: free }, small: { like: 'gpt-4o-mini', costUsd: 0.0002 } },
+  })
+  const router = createRouter({
+    models: {
+      small: openaiCompatible({ baseUrl: 'http://small.invalid/v1' }),
+      large: openaiCompatible({ baseUrl: 'http://large.invalid/v1' }),
+    },
+    routes: { auto: { models: ['small', 'large'], strategy } },
+  })
+  onTestFinished(() => router.close())
+  const { candidates } = await router.explain(ask('Prove that every bounded sequence has a limit point.'))
+  expect(candidates.map(({ name }) => name)).toEqual(['large', 'small'])
+  expect(candidates[0]!.reason).toContain('at 0.0 USD')
 })
 
 it('says why each model stands where it stands, one that the profile does not know behind the others', async () => {

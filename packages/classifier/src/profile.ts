@@ -83,12 +83,20 @@ function judge(
   const { model, like, costUsd: given } = typeof candidate === 'string' ? { model: candidate } : candidate
   const own = places.get(model)
   const place = own ?? (like === undefined ? undefined : places.get(like))
-  const costUsd = given ?? (place === undefined ? undefined : costUsdOf(learned, place, reading)) ?? 0
+  const told = given ?? (place === undefined ? undefined : costUsdOf(learned, place, reading))
+  const costUsd = told ?? 0
   const quality =
     place === undefined
       ? meanQualityOf(learned, reading)
       : qualityOf(learned, place, reading) + (own === undefined ? likeness(learned, place, reading) : 0)
-  return { model, score: quality - lambda * costUsd, quality, costUsd, known: place !== undefined }
+  return {
+    model,
+    score: quality - lambda * costUsd,
+    quality,
+    costUsd,
+    known: place !== undefined,
+    ...(told === undefined && { unpriced: true }),
+  }
 }
 
 /** What is added for a model that is known only by another: a better one gains on longer prompts. */

@@ -24,6 +24,8 @@ export interface RankedCandidate {
   readonly costUsd: number
   /** Whether the profile was trained on it, or on the one that it is like. An unknown one counts as an average model. */
   readonly known: boolean
+  /** Neither the candidate says what a call costs, nor the profile. */
+  readonly unpriced?: true
 }
 
 /** How a profile ranks. */

@@ -8,4 +8,6 @@ process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
   fail(`the output cannot be written: ${message}`)
   process.exit(1)
 })
+// A server goes on where nobody can be told: its log is often the same file, on the same full disk.
+process.stderr.on('error', () => undefined)
 process.exitCode = await run(process.argv.slice(2))

@@ -247,8 +247,8 @@ it('tells wrong use in two lines, and exits with 2', async () => {
 
 describe('the reader of the output', () => {
   const bin = fileURLToPath(new URL('bin.ts', import.meta.url))
-  const printing = (redirect: string) =>
-    spawnSync('sh', ['-c', `"$0" --conditions=@signalbox/source "$1" --help ${redirect}`, process.execPath, bin], {
+  const printing = (redirect: string, option = '--help') =>
+    spawnSync('sh', ['-c', `"$0" --conditions=@signalbox/source "$1" ${option} ${redirect}`, process.execPath, bin], {
       encoding: 'utf8',
     })
 
@@ -260,6 +260,10 @@ describe('the reader of the output', () => {
     const { status, stderr } = printing('> /dev/full')
     expect(status).toBe(1)
     expect(stderr).toMatch(/^signalbox: the output cannot be written: ENOSPC.*\n$/)
+  })
+
+  it.runIf(existsSync('/dev/full'))('may be one who cannot be told: that ends nothing', () => {
+    expect(printing('2> /dev/full', '--confg')).toMatchObject({ status: 2, stdout: '' })
   })
 })
 

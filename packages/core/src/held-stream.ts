@@ -4,6 +4,8 @@ import { quietly } from './stream.ts'
 import type { ByteStream, Sink } from './types.ts'
 
 const nothing = () => undefined
+/** What ends a stream that nobody reads on. */
+const stopped = Symbol('stopped')
 
 /** What is to be known of a stream that somebody else made. */
 export interface HeldStreamOptions {
@@ -26,8 +28,8 @@ export class HeldStream implements ByteStream {
   private readonly options: HeldStreamOptions
   private running: AsyncGenerator<Uint8Array, void, undefined> | undefined
   private wake: (() => void) | undefined
-  private breakOff: ((error: SignalboxError) => void) | undefined
-  private cutBy: SignalboxError | undefined
+  private breakOff: ((why: unknown) => void) | undefined
+  private endedBy: SignalboxError | typeof stopped | undefined
 
   constructor(body: ByteStream, options: HeldStreamOptions) {
     this.body = body
@@ -62,20 +64,24 @@ export class HeldStream implements ByteStream {
   /** Nobody reads on: what its maker holds open in it is let go of. */
   stop(): void {
     this.running?.return(undefined).catch(() => undefined)
-    this.change(false, true)
-    this.wake?.()
+    this.endBy(stopped)
   }
 
   /** Ends it for its reader. */
   cut(error: SignalboxError): void {
-    this.cutBy = error
+    this.endBy(error)
+  }
+
+  private endBy(why: SignalboxError | typeof stopped): void {
+    this.endedBy ??= why
     this.change(false, true)
-    this.breakOff?.(error)
+    this.breakOff?.(why)
     this.wake?.()
   }
 
   private async *chunks(): AsyncGenerator<Uint8Array, void, undefined> {
     let chunks: AsyncIterator<Uint8Array> | undefined
+    let isBroken = false
     try {
       for (;;) {
         const { done, value } = await this.next((chunks ??= this.body[Symbol.asyncIterator]()))
@@ -87,18 +93,20 @@ export class HeldStream implements ByteStream {
         yield value
       }
     } catch (error) {
+      isBroken = error === this.endedBy
+      if (error === stopped) return
       throw isSignalboxError(error) ? error : this.options.blame(error)
     } finally {
       this.change(false, true)
-      // One that was cut may never come to its end.
-      const closed = Promise.resolve(chunks?.return?.()).catch(() => undefined)
-      if (!this.cutBy) await closed
+      const closed = close(chunks)
+      // One that was ended while its reader waited may never come to its own end.
+      if (!isBroken) await closed
     }
   }
 
   private next(chunks: AsyncIterator<Uint8Array>): Promise<IteratorResult<Uint8Array, unknown>> {
     return new Promise((resolve, reject) => {
-      if (this.cutBy) return reject(this.cutBy)
+      if (this.endedBy !== undefined) return reject(this.endedBy)
       const over = <Value>(give: (value: Value) => void) => {
         return (value: Value) => {
           this.change(false)
@@ -115,5 +123,13 @@ export class HeldStream implements ByteStream {
     this.isWaiting = isWaiting && !isOver
     this.isOver = isOver
     this.options.onChange?.()
+  }
+}
+
+async function close(chunks: AsyncIterator<Uint8Array> | undefined): Promise<void> {
+  try {
+    await chunks?.return?.()
+  } catch {
+    // Nobody reads on.
   }
 }

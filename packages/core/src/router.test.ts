@@ -274,13 +274,14 @@ describe('closing', () => {
     const { reply: open } = openReply()
     const router = make({ models: { a: own(async () => open), b: own(() => new Promise(() => undefined)) } })
     await router.handle(ask('a'))
-    void router.handle(ask('b'))
+    const deaf = router.handle(ask('b')).catch(({ code }: { code: string }) => code)
     const closed = vi.fn<() => void>()
     void router.close({ timeoutMs: 1_000 }).then(closed)
     await clock.advance(999)
     expect(closed).not.toHaveBeenCalled()
     await clock.advance(1)
     await vi.waitFor(() => expect(closed).toHaveBeenCalled())
+    expect(await deaf).toBe('shutting_down')
   })
 
   it('closes plugins in reverse, after the calls, each whatever the others do', async () => {

@@ -150,10 +150,11 @@ export class PushStream implements ByteStream {
   }
 }
 
-/** Runs what an observer wants. It cannot fail the stream that it observes. */
-export function quietly(observe: () => void): void {
+/** Runs what an observer wants. It cannot fail the stream that it observes, nor can a promise that it gives. */
+export function quietly(observe: () => unknown): void {
   try {
-    observe()
+    const given = observe()
+    if (given instanceof Promise) given.catch(() => undefined)
   } catch {
     // By contract.
   }

@@ -1,5 +1,5 @@
 import { bufferOf } from '../buffer.ts'
-import { SignalboxError } from '../errors.ts'
+import { SignalboxError, brokenOff } from '../errors.ts'
 import { PushStream } from '../stream.ts'
 import type { ByteStream, Reply, Sink } from '../types.ts'
 import type { Dialect } from './dialect.ts'
@@ -67,8 +67,11 @@ function translateStream(body: ByteStream, { cancel }: Pick<Reply, 'cancel'>, wa
     },
     once: (_event, listener) => (onDrain = listener),
   }
-  const end = () => out.end()
-  body.to(sink).then(end, end)
+  const breakOff = (error: unknown) => {
+    out.push(way.to.errorEvent(brokenOff(error)))
+    out.end()
+  }
+  body.to(sink).then(() => out.end(), breakOff)
   return out
 }
 

@@ -1,9 +1,10 @@
 import { createFakeClock } from '@signalbox/testkit'
 import { expect, it, vi } from 'vitest'
+import { largestAnswerBytes } from '../cache/answer.ts'
 import { SignalboxError } from '../errors.ts'
 import { definePlugin } from '../plugin.ts'
 import type { Provider } from '../providers/provider.ts'
-import { plainReply } from '../reply.ts'
+import { plainReply, readBody, streamOf, streamReply } from '../reply.ts'
 import { createRouter } from '../router.ts'
 import type { Reply } from '../types.ts'
 
@@ -94,4 +95,27 @@ it('another request with a key is refused while the first is under way, and one 
   answer!()
   expect((await first).status).toBe(200)
   await router.close()
+})
+
+it('another request with a key is refused after an answer that is too large to be given again', async () => {
+  const large: Provider = {
+    ...provider,
+    connect: () => ({
+      domain: 'a',
+      send: async () => streamReply({ status: 200, ...head, body: streamOf([Buffer.alloc(largestAnswerBytes + 1)]) }),
+    }),
+  }
+  const router = createRouter({ models: { a: { provider: large, price: false } } })
+  const ask = (temperature: number) =>
+    router.handle({ body: { model: 'a', messages: [], stream: true, temperature }, idempotencyKey: 'k' })
+  const reply = await ask(1)
+  await readBody(reply)
+  expect((await reply.ended).how).toBe('complete')
+  const other = ask(2).then(
+    ({ status }) => status,
+    (error: SignalboxError) => error.code,
+  )
+  expect(await other).toBe('idempotency_mismatch')
+  expect((await ask(1)).headers).not.toHaveProperty('idempotent-replayed')
+  await router.close({ timeoutMs: 0 })
 })

@@ -20,8 +20,8 @@ interface Known {
   /** What was asked under the key. */
   readonly asked: string
   readonly answer?: CachedAnswer
-  /** The calls with it that have not ended. */
-  underWay: number
+  /** The calls with it that are under way, or were answered. */
+  standing: number
 }
 
 /**
@@ -53,11 +53,11 @@ export function idempotency({ clock }: BuiltInServices): Plugin {
     if (before && before.asked !== asked) throw mismatch()
     const again = before?.answer && cachedReply(call, before.answer)
     if (again) return { ...again, headers: { ...again.headers, 'idempotent-replayed': 'true' } }
-    const pending = before ?? { asked, underWay: 0 }
-    pending.underWay++
+    const pending = before ?? { asked, standing: 0 }
+    pending.standing++
     known.set(name, pending)
     const leave = () => {
-      if (--pending.underWay === 0 && known.peek(name) === pending) known.delete(name)
+      if (--pending.standing === 0 && known.peek(name) === pending) known.delete(name)
     }
     try {
       const { reply } = await answerTogether(name, call, next, {
@@ -65,10 +65,11 @@ export function idempotency({ clock }: BuiltInServices): Plugin {
         clock,
         onComplete(whole, body, ended) {
           if (whole.status !== 200) return
-          known.set(name, { asked, answer: cachedAnswer(call, whole, { body, ended }, clock), underWay: 0 })
+          known.set(name, { asked, answer: cachedAnswer(call, whole, { body, ended }, clock), standing: 0 })
         },
       })
-      void reply.ended.then(leave)
+      // What was answered counts, though it may be too large to be given again.
+      void reply.ended.then(({ how }) => (reply.status === 200 && how === 'complete' ? undefined : leave()))
       return reply
     } catch (error) {
       leave()

@@ -21,13 +21,15 @@ const head = { status: 200, headers: {}, dialect: 'openai-chat', model: 'a' } as
 const body = Buffer.from('{"choices":1')
 const plain = (ended: unknown) => plainReply({ ...head, body, ended: () => ended as Ended })
 
+const providing = (send: (attempt: Attempt) => Promise<Reply>): Provider => ({
+  name: 'theirs',
+  dialect: 'openai-chat',
+  connect: () => ({ domain: 'd', send }),
+})
+
 /** What a call is charged that a provider of the user's own answers: 1 nano-USD for a token of input, 10 for one of output. */
 async function chargeOf(reply: Reply) {
-  const provider: Provider = {
-    name: 'theirs',
-    dialect: 'openai-chat',
-    connect: () => ({ domain: 'd', send: async () => reply }),
-  }
+  const provider = providing(async () => reply)
   const router = createRouter({
     models: { a: { provider, price: { input: 0.001, output: 0.01 } } },
     budgets: [{ per: 'all', window: 'day', limitUsd: 1 }],
@@ -87,11 +89,7 @@ describe('a provider of the user that is late', () => {
   function mounted(send: (attempt: Attempt) => Promise<Reply>, more: Partial<RouterOptions> = {}) {
     const clock = createFakeClock()
     const attempts: Attempt[] = []
-    const provider: Provider = {
-      name: 'theirs',
-      dialect: 'openai-chat',
-      connect: () => ({ domain: 'd', send: (attempt) => (attempts.push(attempt), send(attempt)) }),
-    }
+    const provider = providing((attempt) => (attempts.push(attempt), send(attempt)))
     const router = createRouter({
       models: { a: { provider, price: { input: 0.001, output: 0.01 }, limits: { concurrency: 1 } } },
       timeouts: { answerMs: 5_000, firstTokenMs: 5_000, stallMs: 2_000, callMs: 20_000 },
@@ -106,8 +104,9 @@ describe('a provider of the user that is late', () => {
       await clock.advance(1)
       await closed
     })
-    const ask = (extra: object = {}) =>
+    const ask = (extra: object = {}, signal?: AbortSignal) =>
       router.handle({
+        ...(signal && { signal }),
         body: { model: 'a', messages: [{ role: 'user', content: 'Say something.' }], max_tokens: 50, ...extra },
       })
     const spent = async () => {
@@ -117,6 +116,14 @@ describe('a provider of the user that is late', () => {
     return { clock, attempts, router, ask, spent }
   }
   const never = <Value>() => new Promise<Value>(() => undefined)
+  const aborted = (signal: AbortSignal) =>
+    new Promise<never>((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason as Error))
+    })
+  async function* oneThenSilence() {
+    yield Buffer.from('data: one\n\n')
+    await never()
+  }
   const codeOf = (reply: Promise<unknown>) => reply.then(String, (error: { code: string }) => error.code)
 
   it('is given up at the time that the model has, charged for the request, and told', async () => {
@@ -163,11 +170,7 @@ describe('a provider of the user that is late', () => {
 
   it('has its stream cut where it falls silent, and its place is free again, though it never says how it ended', async () => {
     const cancel = vi.fn<Reply['cancel']>()
-    const silent = async function* () {
-      yield Buffer.from('data: one\n\n')
-      await never()
-    }
-    const streaming = () => streamReply({ ...head, body: streamOf(silent()), ended: never(), cancel })
+    const streaming = () => streamReply({ ...head, body: streamOf(oneThenSilence()), ended: never(), cancel })
     const { clock, attempts, ask, spent } = mounted(async () => streaming())
     const reply = await ask({ stream: true })
     const chunks: string[] = []
@@ -258,6 +261,105 @@ describe('a provider of the user that is late', () => {
     expect((await readBody(await ask({ stream: true }))).toString()).toBe(body.toString())
     await clock.settle()
     expect(clock.pendingTimers()).toBe(0)
+  })
+
+  it('ends the call at once where it gives no reply', async () => {
+    const { ask, clock, spent } = mounted(async () => undefined as unknown as Reply)
+    expect(await codeOf(ask())).toBe('internal_error')
+    expect(await spent()).toEqual({ settled: 0, held: 0 })
+    expect(clock.pendingTimers()).toBe(0)
+  })
+
+  it('is estimated where what it says of its end cannot be read', async () => {
+    const { ask } = mounted(async () => plain({ how: 'complete', usage: { faults: 5 } }))
+    expect(await (await ask()).ended).toMatchObject({ how: 'cut', usage: { inputTokens: 8 }, estimated: true })
+  })
+
+  it('ends no process by a promise that breaks when it is cancelled', async () => {
+    const unheard = vi.fn<(error: unknown) => void>()
+    process.on('unhandledRejection', unheard)
+    onTestFinished(() => void process.off('unhandledRejection', unheard))
+    let answer!: (reply: Reply) => void
+    let breakEnded!: (error: Error) => void
+    const { clock, ask } = mounted(() => new Promise((resolve) => (answer = resolve)))
+    const late = codeOf(ask())
+    await clock.advance(5_000)
+    expect(await late).toBe('upstream_timeout')
+    const ended = new Promise<Ended>((_resolve, reject) => (breakEnded = reject))
+    const cancel = () => {
+      breakEnded(new Error('cancelled'))
+      return Promise.reject(new Error('cannot be cancelled')) as unknown as void
+    }
+    answer({ ...plain(undefined), ended, cancel })
+    await clock.settle()
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(unheard).not.toHaveBeenCalled()
+  })
+
+  it.each([
+    ['says nothing of it', never],
+    ['breaks off', ({ signal }: Attempt) => aborted(signal)],
+  ])('is charged for the request, and no longer waited for, where its caller left and it %s', async (_what, send) => {
+    const leaving = new AbortController()
+    const { clock, ask, spent } = mounted(send)
+    const left = codeOf(ask({}, leaving.signal))
+    await clock.settle()
+    leaving.abort()
+    expect(await left).toBe('cancelled')
+    expect(await spent()).toEqual({ settled: 8, held: 0 })
+    expect(clock.pendingTimers()).toBe(0)
+  })
+
+  it.each([
+    ['never says how it ended', never],
+    ['breaks its promise to end', ({ signal }: Attempt) => aborted(signal)],
+  ])('is not to blame for a stream whose caller left, though it %s', async (_what, ended) => {
+    const { clock, ask, spent, router } = mounted(
+      async (attempt) => streamReply({ ...head, body: streamOf(oneThenSilence()), ended: ended(attempt) }),
+      { breaker: { consecutiveFailures: 1 }, ledger: 'memory' },
+    )
+    const reply = await ask({ stream: true })
+    const read = readBody(reply)
+    await clock.settle()
+    reply.cancel()
+    expect((await read).toString()).toBe('data: one\n\n')
+    await clock.advance(1_000)
+    expect((await reply.ended).how).toBe('cancelled')
+    expect(await spent()).toEqual({ settled: 508, held: 0 })
+    expect([...router.ledger!.attempts()].map(({ outcome }) => outcome)).toEqual(['cancelled'])
+    const again = await ask({ stream: true })
+    again.cancel()
+  })
+
+  it('has its stream ended with the signal of its call, and the error of a router that closes', async () => {
+    const leaving = new AbortController()
+    const stream = async () => streamReply({ ...head, body: streamOf(oneThenSilence()), ended: never() })
+    const models = { a: { provider: providing(stream) } }
+    const { clock, ask, router } = mounted(stream, { models, budgets: [] })
+    const [one, other] = await Promise.all([ask({ stream: true }, leaving.signal), ask({ stream: true })])
+    const [left, closed] = [codeOf(readBody(one)), codeOf(readBody(other))]
+    await clock.settle()
+    leaving.abort()
+    expect(await left).toBe('data: one\n\n')
+    const closing = router.close({ timeoutMs: 5 })
+    await clock.advance(5)
+    await closing
+    expect(await closed).toBe('shutting_down')
+    expect((await other.ended).how).toBe('cut')
+  })
+
+  it('has its silence told in the words of the caller where its stream is translated', async () => {
+    const { clock, router } = mounted(async () =>
+      streamReply({ ...head, body: streamOf(oneThenSilence()), ended: never() }),
+    )
+    const messages = [{ role: 'user', content: 'Say something.' }]
+    const reply = await router.handle({
+      dialect: 'anthropic-messages',
+      body: { model: 'a', messages, max_tokens: 50, stream: true },
+    })
+    const read = readBody(reply)
+    await clock.advance(3_000)
+    expect((await read).toString()).toMatch(/event: error\ndata: .*"timeout_error".*"stream_timeout"/)
   })
 
   it('hears of a reply that is given up by its signal', async () => {

@@ -1,8 +1,9 @@
 import type { Clock } from '../clock.ts'
 import { isCount, isCounted, tokenClasses } from '../dialects/usage.ts'
-import type { SignalboxError } from '../errors.ts'
+import { type SignalboxError, isSignalboxError } from '../errors.ts'
 import { HeldStream } from '../held-stream.ts'
 import type { Bounded, Overdue } from '../overdue.ts'
+import { endOf } from '../sleep.ts'
 import { quietly } from '../stream.ts'
 import { tokensOf } from '../tokens/request.ts'
 import type { Attempt, ByteStream, Ended, Handler, Reply, Request, Usage } from '../types.ts'
@@ -33,13 +34,13 @@ class ForeignAttempt implements Bounded {
   private readonly attempt: Attempt
   private readonly bounds: Bounds
   private readonly end = new AbortController()
-  private refuse!: (error: SignalboxError) => void
+  private refuse!: (error: unknown) => void
   private reply: Reply | undefined
   private stream: HeldStream | undefined
   private waitingSinceMs = Infinity
   private isEnded = false
   private settle!: (ended: Ended) => void
-  private cut: { readonly how: Ended['how']; readonly settlesBy: number } | undefined
+  private givenUp: { readonly how: Ended['how']; readonly settlesBy: number } | undefined
 
   constructor(attempt: Attempt, bounds: Bounds) {
     this.attempt = attempt
@@ -47,57 +48,81 @@ class ForeignAttempt implements Bounded {
   }
 
   get deadline(): number {
-    const { attempt } = this
+    const { attempt, givenUp } = this
     if (!this.reply) return attempt.deadline
-    return this.cut?.settlesBy ?? Math.min(attempt.call.deadline, this.waitingSinceMs + attempt.stallMs)
+    return givenUp?.settlesBy ?? Math.min(attempt.call.deadline, this.waitingSinceMs + attempt.stallMs)
   }
 
   answerOf(send: Handler<Attempt>): Promise<Reply> {
     const { attempt, bounds, end } = this
-    const signal = AbortSignal.any([attempt.signal, end.signal])
-    const sent = async () => send({ ...attempt, signal })
+    if (attempt.signal.aborted) return Promise.reject(endOf(attempt.signal))
+    const sent = async () => send({ ...attempt, signal: end.signal })
     return new Promise((resolve, reject) => {
-      this.refuse = reject
+      this.refuse = (error) => {
+        this.forget()
+        reject(error)
+      }
       bounds.overdue.add(this)
-      sent().then(
-        (reply) => (end.signal.aborted ? quietly(() => reply.cancel()) : resolve(this.held(reply))),
-        (error: unknown) => {
-          bounds.overdue.delete(this)
-          reject(error)
-        },
-      )
+      attempt.signal.addEventListener('abort', this.leave)
+      sent()
+        .then((reply) => (end.signal.aborted ? discard(reply) : resolve(this.held(reply))))
+        .catch((error: unknown) => this.failed(error))
     })
   }
 
   giveUp(): void {
-    const { attempt, bounds, reply, cut } = this
+    const { attempt, bounds, end, reply, givenUp } = this
     const model = attempt.candidate.name
-    const now = bounds.clock.now()
-    const isOfCall = now >= attempt.call.deadline
-    if (cut) return this.endAs(cut.how)
-    if (!reply) return this.giveUpWaiting(failureOfTime(isOfCall, model))
-    this.cut = { how: isOfCall ? 'cut' : 'stalled', settlesBy: now + graceMs }
-    const error = failureOfStream(isOfCall ? 'deadline_exceeded' : 'stream_timeout', model)
-    this.stream?.cut(error)
-    this.letGo(error)
+    const isOfCall = bounds.clock.now() >= attempt.call.deadline
+    if (givenUp) return this.endAs(givenUp.how)
+    if (reply) {
+      if (isOfCall) this.cut('cut', failureOfStream('deadline_exceeded', model))
+      else this.cut('stalled', failureOfStream('stream_timeout', model))
+      return
+    }
+    const error = failureOfTime(isOfCall, model)
+    this.refuse(this.billed(error))
+    end.abort(error)
   }
 
-  private giveUpWaiting(error: SignalboxError): void {
-    error.billed = { usage: estimateUsage(this.attempt.call.request, { textBytes: 0 }), estimated: true }
-    this.bounds.overdue.delete(this)
-    this.refuse(error)
-    this.end.abort(error)
+  /** The caller leaves, or the router ends the call. A provider that hears of it has a turn to say what it used. */
+  private readonly leave = () => {
+    const { end, reply } = this
+    const { signal } = this.attempt
+    const error = endOf(signal)
+    if (!reply) {
+      end.abort(signal.reason)
+      setImmediate(() => this.refuse(this.billed(error)))
+    } else if (error.code === 'cancelled') {
+      this.cancel(signal.reason)
+    } else {
+      this.cut('cut', error)
+      setImmediate(() => this.endAs('cut'))
+    }
+  }
+
+  private failed(error: unknown): void {
+    const { signal } = this.attempt
+    const isOwnWord = isSignalboxError(error) && error !== signal.reason
+    if (isOwnWord || !signal.aborted) this.refuse(error)
+  }
+
+  private billed(error: SignalboxError): SignalboxError {
+    error.billed ??= { usage: estimateUsage(this.attempt.call.request, { textBytes: 0 }), estimated: true }
+    return error
   }
 
   private held(reply: Reply): Reply {
-    this.reply = reply
     const { body } = reply
+    this.reply = reply
     if (!(body instanceof Uint8Array)) this.stream = this.watched(body)
     const ended = new Promise<Ended>((settle) => (this.settle = settle))
-    Promise.resolve(reply.ended).then(
-      (told) => this.endWith(counted(told, this.attempt.call.request, reply)),
-      () => this.endAs('cut'),
-    )
+    Promise.resolve(reply.ended)
+      .then((told) => counted(told, this.attempt.call.request, reply))
+      .then(
+        (told) => this.endWith(told),
+        () => this.endAs(this.givenUp?.how ?? 'cut'),
+      )
     return { ...reply, ...(this.stream && { body: this.stream }), ended, cancel: (reason) => this.cancel(reason) }
   }
 
@@ -109,19 +134,27 @@ class ForeignAttempt implements Bounded {
         const isWaiting = this.stream?.isWaiting === true
         this.waitingSinceMs = isWaiting ? bounds.clock.now() : Infinity
         if (isWaiting) bounds.overdue.hasten(this)
-        this.leaveIfOver()
+        this.forgetIfOver()
       },
     })
   }
 
   private cancel(reason: unknown): void {
-    this.letGo(reason)
+    this.letGo('cancelled', reason)
     this.stream?.stop()
   }
 
-  private letGo(reason: unknown): void {
-    quietly(() => this.reply!.cancel(reason))
-    this.end.abort(reason)
+  private cut(how: Ended['how'], error: SignalboxError): void {
+    this.letGo(how, error)
+    this.stream?.cut(error)
+  }
+
+  private letGo(how: Ended['how'], reason: unknown): void {
+    const { bounds, end, reply } = this
+    this.givenUp ??= { how, settlesBy: bounds.clock.now() + graceMs }
+    if (!this.isEnded) bounds.overdue.hasten(this)
+    quietly(() => reply!.cancel(reason))
+    end.abort(reason)
   }
 
   private endAs(how: Ended['how']): void {
@@ -131,12 +164,23 @@ class ForeignAttempt implements Bounded {
   private endWith(ended: Ended): void {
     this.settle(ended)
     this.isEnded = true
-    this.leaveIfOver()
+    this.forgetIfOver()
   }
 
-  private leaveIfOver(): void {
-    if (this.isEnded && this.stream?.isOver !== false) this.bounds.overdue.delete(this)
+  private forgetIfOver(): void {
+    if (this.isEnded && this.stream?.isOver !== false) this.forget()
   }
+
+  private forget(): void {
+    this.bounds.overdue.delete(this)
+    this.attempt.signal.removeEventListener('abort', this.leave)
+  }
+}
+
+/** Nobody waits for this any more. */
+function discard(reply: Reply): void {
+  quietly(() => reply.cancel())
+  quietly(() => reply.ended)
 }
 
 function counted(told: Ended | undefined, request: Request, reply: Reply): Ended {
