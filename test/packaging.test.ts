@@ -48,8 +48,8 @@ function exportedTypes(source: string): string[] {
 describe('the size of core', () => {
   // Minified and zipped, without dependencies. Raise a ceiling on purpose only: it is what every application loads.
   it.each([
-    ['index.ts', 152_400],
-    ['http/index.ts', 33_900],
+    ['index.ts', 152_600],
+    ['http/index.ts', 33_800],
   ])('%s stays below %i bytes', async (entry, ceiling) => {
     const { outputFiles } = await build({
       entryPoints: [join(root, 'packages/core/src', entry)],
