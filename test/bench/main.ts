@@ -26,6 +26,7 @@ const options: RunOptions = {
   phases: wantedPhases ?? (values.quick ? quickPhases : phases),
   rounds: Number(values.rounds ?? (values.quick ? 2 : 8)),
   seconds: 1,
+  leadInSeconds: values.quick ? 0 : 1,
   warmUpRequests: values.quick ? 10_000 : 30_000,
   longestWarmUpMs: values.quick ? 4_000 : 15_000,
   openStreams: 500,

@@ -16,6 +16,8 @@ export interface RunOptions {
   readonly rounds: number
   /** How long one slice of load lasts; wrk takes whole seconds only, and at least one. */
   readonly seconds: number
+  /** How long a slice is under way before it is measured: a row that stood still for a minute is colder than traffic. */
+  readonly leadInSeconds: number
   /** Requests that a row answers before it is measured, and a fifth of that in streams, and with a failed attempt. */
   readonly warmUpRequests: number
   /** For a row that is too slow for so many: the time after which each kind of them ends. */
@@ -307,8 +309,10 @@ interface RequestLoad {
 async function requests(row: Row, bench: Bench, { connections, shape }: RequestLoad): Promise<Sample> {
   const { options, standing } = bench
   const { port, child } = standing.get(row)!
+  const { seconds, leadInSeconds, useWrk } = options
+  if (leadInSeconds > 0) await sendRequests(port, shape, { connections, seconds: leadInSeconds, useWrk })
   const before = cpuOf(child)
-  const result = await sendRequests(port, shape, { connections, seconds: options.seconds, useWrk: options.useWrk })
+  const result = await sendRequests(port, shape, { connections, seconds, useWrk })
   return {
     cpu: (cpuOf(child) - before) / result.requests,
     perSecond: (result.requests / result.microseconds) * 1e6,
@@ -326,9 +330,12 @@ interface StreamLoad {
 async function streams(row: Row, bench: Bench, { connections, chunks }: StreamLoad): Promise<Sample> {
   const { options, standing, upstreams } = bench
   const { port, child } = standing.get(row)!
+  const { seconds, leadInSeconds } = options
+  const shape = shapeOf(row, upstreams, true)
   await upstreams.set({ chunks, gapMs: 0 })
+  if (leadInSeconds > 0) await sendStreams(port, shape, { connections, seconds: leadInSeconds * 0.7 })
   const before = cpuOf(child)
-  const result = await sendStreams(port, shapeOf(row, upstreams, true), { connections, seconds: options.seconds * 0.7 })
+  const result = await sendStreams(port, shape, { connections, seconds: seconds * 0.7 })
   return {
     cpu: (cpuOf(child) - before) / result.chunks,
     firstChunkP50: result.firstChunk.p50,

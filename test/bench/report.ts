@@ -57,7 +57,8 @@ function machineOf({ options, slices }: Results): string {
   return (
     `Measured ${date}: ${processors} cores, Node ${process.version}, Linux, loopback, plain HTTP; ${load}, ` +
     `${isPinned ? 'load and upstream on one core, the row on the other' : 'no pinning'}; ` +
-    `${options.rounds} interleaved rounds, slices of ${options.seconds} s. ` +
+    `${options.rounds} interleaved rounds, slices of ${options.seconds} s` +
+    `${options.leadInSeconds > 0 ? `, each after ${options.leadInSeconds} s of the same that is not counted` : ''}. ` +
     `Others took more than ${options.quietShare * 100} % of the machine in ${others} of ${slices.total} slices.`
   )
 }

@@ -11,6 +11,7 @@ const options: RunOptions = {
   phases: ['busy', 'first-chunk', 'failover', 'hold'],
   rounds: 1,
   seconds: 0.1,
+  leadInSeconds: 0.1,
   warmUpRequests: 0,
   longestWarmUpMs: 0,
   openStreams: 5,
