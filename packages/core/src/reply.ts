@@ -10,7 +10,8 @@ export const noUsage: Usage = {
   reasoningTokens: 0,
 }
 
-const completeWithoutUsage: Ended = { how: 'complete', usage: noUsage, estimated: false }
+/** What a reply says of its end whose maker says nothing. Of a plugin's that is right: it asked nobody. */
+export const completeWithoutUsage: Ended = { how: 'complete', usage: noUsage, estimated: false }
 
 type Head = Pick<Reply, 'status' | 'headers' | 'dialect' | 'model'>
 

@@ -76,6 +76,20 @@ describe('a provider of the user', () => {
     expect(await chargeOf(plain(ended))).toEqual({ how: 'complete', usage, nanoUsd: 8 + 30, estimated: true })
   })
 
+  it('that says nothing of its end is estimated, and not taken for free', async () => {
+    const outputTokens = { plain: 3, streamed: 50 }
+    for (const [form, reply] of [
+      ['plain', plainReply({ ...head, body })],
+      ['streamed', streamReply({ ...head, body: streamOf([body]) })],
+    ] as const)
+      expect(await chargeOf(reply)).toEqual({
+        how: 'complete',
+        usage: { ...estimated, outputTokens: outputTokens[form] },
+        nanoUsd: 8 + 10 * outputTokens[form],
+        estimated: true,
+      })
+  })
+
   it('whose stream breaks its promise to end is charged for all it was allowed to write', async () => {
     const ended = Promise.reject(new Error('gone'))
     const reply = streamReply({ ...head, body: streamOf([body]), ended })

@@ -3,6 +3,7 @@ import { isCount, isCounted, tokenClasses } from '../dialects/usage.ts'
 import { type SignalboxError, isSignalboxError } from '../errors.ts'
 import { HeldStream } from '../held-stream.ts'
 import type { Bounded, Overdue } from '../overdue.ts'
+import { completeWithoutUsage } from '../reply.ts'
 import { endOf } from '../sleep.ts'
 import { quietly } from '../stream.ts'
 import { tokensOf } from '../tokens/request.ts'
@@ -185,8 +186,10 @@ function discard(reply: Reply): void {
 
 function counted(told: Ended | undefined, request: Request, reply: Reply): Ended {
   const { usage } = (told ?? {}) as Partial<Ended>
-  if (told && isCounted(usage)) return told
+  const saysNothing = told === completeWithoutUsage
+  if (told && isCounted(usage) && !saysNothing) return told
   const estimated = estimate(request, reply)
+  if (saysNothing) return { how: 'complete', usage: estimated, estimated: true }
   const read = tokenClasses.map((name) => [name, isCount(usage?.[name]) ? usage[name] : estimated[name]] as const)
   const faults = [...(usage?.faults ?? []), 'not_a_count'] as const
   return { how: told?.how ?? 'complete', usage: { ...estimated, ...Object.fromEntries(read), faults }, estimated: true }
