@@ -145,9 +145,9 @@ export interface CacheLayer {
 /**
  * A plugin that answers calls from memory, at the stage `cache`. Only whole answers with status 200 are handed to
  * `set`: never errors, cut streams, aborted answers, those of more than 8 MiB, those that were not read to their end, that
- * stop where a budget did, or that a budget near its end had made by another route. A `set` that fails does not touch the call, and a `get`
- * that fails, or takes longer than `timeoutMs` (a second), is a miss, unless `onError` is `closed`. The caller's
- * `Cache-Control` is kept: with `no-store` the layer is not asked at all, with `no-cache` only told.
+ * stop where a budget did, or that a budget near its end had made by another route. A `set` that fails does not
+ * touch the call, and a `get` that fails, or takes longer than `timeoutMs` (a second), is a miss, unless `onError` is
+ * `closed`. The caller's `Cache-Control` is kept: with `no-store` the layer is not asked at all, with `no-cache` only told.
  *
  * @example
  * const answers = new Map<string, StoredAnswer>()

@@ -42,7 +42,7 @@ export function signalbox(router: Router, { prefix: at, ...options }: SignalboxO
     const body = readableBody(answer, endpoint, request.log)
     if (body instanceof Readable) {
       keepLeavingQuiet(ctx, request.signal)
-      // Koa 2 pipes without: unheard, a write after the end would end the process.
+      // Koa 2 does not listen for it: unheard, a write after the end would end the process.
       ctx.res.on('error', nothing)
     }
     ctx.body = body

@@ -121,12 +121,12 @@ export function resolveSettings(reasoning: boolean, ...levels: readonly Settings
     retry: merge(defaultRetry, retryOff, of('retry')),
     timeouts: merge(reasoning ? reasoningTimeouts : defaultTimeouts, timeoutsOff, of('timeouts')),
     breaker: inOrder(merge<BreakerSettings, false>(defaultBreaker, false, of('breaker'))),
-    health: patient(reasoning, merge<HealthSettings, false>({}, false, of('health'))),
+    health: withTimeToThink(reasoning, merge<HealthSettings, false>({}, false, of('health'))),
   }
 }
 
 /** A reasoning model has ten times as long before it looks ill, as it has to answer. */
-function patient(reasoning: boolean, health: HealthSettings | false): HealthSettings | false {
+function withTimeToThink(reasoning: boolean, health: HealthSettings | false): HealthSettings | false {
   if (!reasoning || !health) return health
   const { unhealthy, degraded } = health
   return { ...health, unhealthy: { p99Ms: 30_000, ...unhealthy }, degraded: { p99Ms: 15_000, ...degraded } }

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { isLedgerFile } from '../ledger/place.ts'
+import { isSqliteFile } from '../sqlite-file.ts'
 import { sqliteFileOf } from '../store/place.ts'
 
 /** Takes the relative paths in a configuration from the folder of its file. */
@@ -8,7 +8,7 @@ export function resolvePaths(config: unknown, folder: string): unknown {
   const { ledger, store, cache, plugins, routes, keys } = config as Readonly<Record<string, unknown>>
   return {
     ...config,
-    ...(typeof ledger === 'string' && { ledger: isLedgerFile(ledger) ? resolve(folder, ledger) : ledger }),
+    ...(typeof ledger === 'string' && { ledger: isSqliteFile(ledger) ? resolve(folder, ledger) : ledger }),
     ...(isRecord(cache) &&
       typeof cache['file'] === 'string' && { cache: { ...cache, file: resolve(folder, cache['file']) } }),
     ...(typeof store === 'string' && { store: storeFrom(store) }),

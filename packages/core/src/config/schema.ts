@@ -17,7 +17,7 @@ import {
   times,
 } from './schema/settings.ts'
 import { strategyOf } from './schema/strategies.ts'
-import { isLedgerFile } from '../ledger/place.ts'
+import { isSqliteFile } from '../sqlite-file.ts'
 
 const dialect = z
   .enum(['openai-chat', 'openai-responses'])
@@ -234,7 +234,7 @@ function build(parts: CodeParts) {
 }
 
 const expectedLedger = 'expected a SQLite file by its name alone, or "memory"'
-const isLedger = (ledger: string) => ledger === 'memory' || isLedgerFile(ledger)
+const isLedger = (ledger: string) => ledger === 'memory' || isSqliteFile(ledger)
 
 /** Says what is wrong with the place of a store. */
 function checkStore({ value, issues }: z.core.ParsePayload<string>): void {

@@ -26,9 +26,9 @@ export interface ConnectedModel {
   /** In what its provider differs from the first of them. */
   readonly quirks?: Quirks | undefined
   /**
-   * Sends one attempt. An answer that is not there by its `deadline` is given up, and another model takes over; so is a
-   * stream that gives nothing for `stallMs` while somebody reads, or that goes on beyond the call's deadline. The attempt's
-   * signal is aborted then, as when the caller leaves.
+   * Sends one attempt. An answer that is not there by its `deadline` is given up, and another model may take over. A stream
+   * that gives nothing for `stallMs` while somebody reads, or goes on beyond the call's deadline, is cut. The attempt's signal
+   * is aborted then, as when the caller leaves. A reply that says nothing of its usage is charged by estimate.
    *
    * @throws SignalboxError for what another model may do better. Whatever else is thrown ends the call.
    */

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { isLedgerFile } from '../ledger/place.ts'
+import { isSqliteFile } from '../sqlite-file.ts'
 
 const sqlite = 'sqlite:'
 const expected = 'expected "memory" or "sqlite:" and a file'
@@ -7,7 +7,7 @@ const expected = 'expected "memory" or "sqlite:" and a file'
 /** The file of a store that stands in one. `:memory:` is none: each process would count by itself, without a word. */
 export function sqliteFileOf(place: string): string | undefined {
   const file = place.startsWith(sqlite) ? place.slice(sqlite.length) : ''
-  return file !== '' && isLedgerFile(file) ? file : undefined
+  return file !== '' && isSqliteFile(file) ? file : undefined
 }
 
 /** What is wrong with the place of a store; undefined for a good one. */
