@@ -118,7 +118,7 @@ describe.each(mounts.filter(({ name }) => name !== 'Express'))('HTTP/2, on $name
 
     await eventually(() => told.some(({ event }) => event === 'call.ended'))
     expect(told.find(({ event }) => event === 'call.ended')!.payload).toMatchObject({ ended: { how: 'cancelled' } })
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await new Promise((resolve) => setImmediate(resolve))
     expect(hostErrors).toEqual([])
   })
 })
