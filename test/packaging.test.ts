@@ -1,8 +1,6 @@
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { gzipSync } from 'node:zlib'
-import { build } from 'esbuild'
 import { describe, expect, it } from 'vitest'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -44,22 +42,3 @@ function exportedTypes(source: string): string[] {
   const declared = [...source.matchAll(/^export (?:interface|type) (\w+)/gm)].map(([, name = '']) => name)
   return [...listed, ...declared]
 }
-
-describe('the size of core', () => {
-  // Minified and zipped, without dependencies. Raise a ceiling on purpose only: it is what every application loads.
-  it.each([
-    ['index.ts', 152_600],
-    ['http/index.ts', 33_800],
-  ])('%s stays below %i bytes', async (entry, ceiling) => {
-    const { outputFiles } = await build({
-      entryPoints: [join(root, 'packages/core/src', entry)],
-      bundle: true,
-      minify: true,
-      format: 'esm',
-      platform: 'node',
-      packages: 'external',
-      write: false,
-    })
-    expect(gzipSync(outputFiles[0]!.contents).length).toBeLessThan(ceiling)
-  })
-})
