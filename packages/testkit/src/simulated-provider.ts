@@ -43,9 +43,16 @@ export interface SimulatedProvider {
   /**
    * Makes a model fail, or with `*` the whole provider, `GET /v1/models` included. Faults are used up in the order
    * given; one without `times` lasts until `heal` and is replaced by the next `fail` of the same model.
+   *
+   * @throws TypeError for a model that the provider does not have, and for a fault that there is not
+   * @throws RangeError for `times` below 1
    */
   fail(model: string, fault: SimulatedFault, options?: { times?: number }): void
-  /** Takes back the faults of a model, or of `*`; all of them when no name is given. */
+  /**
+   * Takes back the faults of a model, or of `*`; all of them when no name is given.
+   *
+   * @throws TypeError for a model that the provider does not have
+   */
   heal(model?: string): void
   /** How many requests have come and not ended. */
   openRequests(): number
@@ -70,7 +77,7 @@ export interface SimulatedProvider {
 export async function startSimulatedProvider(options: SimulatedProviderOptions = {}): Promise<SimulatedProvider> {
   const { models = referenceModels, clock = systemClock, seed = 1, apiKeys, answer } = options
   const journal = createJournal(options.journalLimit ?? 10_000)
-  const faults = createFaultPlan()
+  const faults = createFaultPlan(models.map(({ name }) => name))
   const drawFor = createDraws(seed)
   const sockets = new Set<Socket>()
   let openRequests = 0

@@ -231,3 +231,12 @@ it('refuses a fault that there is none of, and one for no times', async () => {
     new RangeError('times must be 1 or more, got 0'),
   )
 })
+
+it('refuses to make a model fail, or to heal one, that it does not have', async () => {
+  const { provider } = await start()
+  const error = new TypeError(
+    'there is no model "gpt-4", expected one of gpt-4.1, claude-sonnet-4.5, gemini-2.5-flash, deepseek-v3.2 or *',
+  )
+  expect(() => provider.fail('gpt-4', 'hang')).toThrow(error)
+  expect(() => provider.heal('gpt-4')).toThrow(error)
+})

@@ -37,21 +37,29 @@ export interface FaultPlan {
   next(model: string | undefined): SimulatedFault | undefined
 }
 
-export function createFaultPlan(): FaultPlan {
+/** Plans for models of these names, and for `*`. */
+export function createFaultPlan(models: readonly string[]): FaultPlan {
   const plans = new Map<string, PlannedFault[]>()
 
   return {
     fail(model, fault, times = Infinity) {
+      checkModel(model)
       if (!(times > 0)) throw new RangeError(`times must be 1 or more, got ${times}`)
       if (!isFault(fault)) throw new TypeError(`there is no fault ${JSON.stringify(fault)}`)
       const finite = (plans.get(model) ?? []).filter(({ timesLeft }) => timesLeft !== Infinity)
       plans.set(model, [...finite, { fault, timesLeft: times }])
     },
     heal(model) {
-      if (model === undefined) plans.clear()
-      else plans.delete(model)
+      if (model === undefined) return plans.clear()
+      checkModel(model)
+      plans.delete(model)
     },
     next: (model) => (model === undefined ? undefined : take(model)) ?? take('*'),
+  }
+
+  function checkModel(model: string): void {
+    if (model === '*' || models.includes(model)) return
+    throw new TypeError(`there is no model ${JSON.stringify(model)}, expected one of ${models.join(', ')} or *`)
   }
 
   function take(model: string): SimulatedFault | undefined {
