@@ -19,10 +19,10 @@ export function calibrateLambda(profile: Profile, { prompts, candidates, target 
   checkTarget(target)
   if (prompts.length === 0) throw new TypeError('prompts: expected at least one, got none')
   if (candidates.length === 0) throw new TypeError('candidates: expected at least one, got none')
-  return lambdaFor(
-    prompts.map((prompt) => profile.rank(prompt, candidates)),
-    target,
-  )
+  const judged = prompts.map((prompt) => profile.rank(prompt, candidates))
+  const unpriced = judged[0]!.find((candidate) => candidate.unpriced)
+  if (unpriced) throw new TypeError(`candidates: nobody knows what "${unpriced.model}" costs, say it in \`costUsd\``)
+  return lambdaFor(judged, target)
 }
 
 /** What is expected of a candidate for one prompt. */

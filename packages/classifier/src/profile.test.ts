@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { type ProfileFile, mostBytes } from './profile-file.ts'
 import { parseProfile } from './profile.ts'
 import { shippedProfile } from './shipped.ts'
+import type { Candidate } from './types.ts'
 
 const weights = readFileSync(new URL('../weights/shipped.json', import.meta.url), 'utf8')
 const profile = shippedProfile()
@@ -136,6 +137,14 @@ describe('calibration', () => {
 
   it('refuses to choose among no candidates', () => {
     expect(() => profile.calibrate(traffic, [], { targetShare: 0.5 })).toThrow('candidates: expected at least one')
+  })
+
+  it('refuses a candidate whose cost nobody knows: it would count as free', () => {
+    const calibrate = (added: Candidate) => profile.calibrate(traffic, [...candidates, added], { maxCostUsd: 0.01 })
+    expect(() => calibrate('unheard-of')).toThrow(
+      'candidates: nobody knows what "unheard-of" costs, say it in `costUsd`',
+    )
+    expect(calibrate({ model: 'unheard-of', costUsd: 0.005 }).reached).toBe(true)
   })
 
   it.each([{}, { targetShare: 2 }, { minQuality: 0.5, targetShare: 0.5 }, { maxCostUsd: NaN }])(

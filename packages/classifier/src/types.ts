@@ -56,7 +56,11 @@ export interface Profile {
   rank(prompt: Prompt, candidates: readonly Candidate[], options?: RankOptions): RankedCandidate[]
   /** The domain and the complexity of a prompt. */
   label(prompt: Prompt, complexity?: Complexity): PromptLabels
-  /** The lambda that meets a target on recent prompts. */
+  /**
+   * The lambda that meets a target on recent prompts.
+   *
+   * @throws TypeError for no prompts, no candidates, a candidate whose cost nobody knows, and a target that is none
+   */
   calibrate(prompts: readonly Prompt[], candidates: readonly Candidate[], target: CalibrationTarget): Calibrated
   /** The bounds of complexity that put these shares of recent prompts above them. */
   calibrateComplexity(prompts: readonly Prompt[], shares: Complexity): Complexity
