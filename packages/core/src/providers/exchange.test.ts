@@ -151,6 +151,20 @@ describe('a plain exchange', () => {
     expect(clock.pendingTimers()).toBe(0)
   })
 
+  it.each([
+    ['breaks off', (upstream: Upstream) => void upstream.breakOff()],
+    ['falls silent', () => clock.advance(120_000)],
+  ])('is refused, and costs nothing, where the body of a refusal %s', async (_how, stop) => {
+    const { router, requests } = setUp({ price: { input: 1, output: 1 } })
+    const { reply, record } = router.begin(ask())
+    const failure = failureOf(reply)
+    await clock.settle()
+    requests[0]!.head(429, { 'content-type': 'application/json', 'retry-after': '7' }).data('{"error":{"mess')
+    await stop(requests[0]!)
+    expect(await failure).toMatchObject({ code: 'upstream_rate_limited', status: 429, retryAfterMs: 7_000 })
+    expect(record.attempts[0]!.costNanoUsd).toBeUndefined()
+  })
+
   it('asks a key function each time, and a key that cannot be had fails the attempt', async () => {
     let keys = 0
     const { router, requests } = setUp({ apiKey: async () => `key-${++keys}-0123456789` })

@@ -139,7 +139,7 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource, WatchedStrea
     this.decoder = createDecoder(encoding, mostBytes, {
       onData: (chunk) => this.take(chunk),
       onEnd: (broken) => (broken ? this.breakOff(broken) : this.finishBody()),
-      onError: (reason, cause) => (this.phase === 'streaming' ? this.stream.cut() : this.fail(this.bad(reason, cause))),
+      onError: (reason, cause) => this.breakDown(this.bad(reason, cause)),
     })
     if (!this.decoder) this.fail(this.bad('content_encoding'))
   }
@@ -178,11 +178,10 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource, WatchedStrea
   }
 
   private breakOff(error: Error): void {
-    if (this.phase === 'streaming') return this.stream.cut()
     const isEarly = this.clock.now() - this.sentMs < agedShowsMs
     if (isEarly && !this.answered && !this.resent && this.options.fresh && endedReusedConnection(error))
       return this.resend(this.options.fresh())
-    this.fail(failureOfConnection(error, this.answered, this.model))
+    this.breakDown(failureOfConnection(error, this.answered, this.model))
   }
 
   /** A connection that had aged is no fault of the provider's: the request goes out once more on a new one. */
@@ -321,13 +320,10 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource, WatchedStrea
     this.controller?.resume()
   }
 
+  /** A provider that has said all it has to say gets a moment to end the request itself, so that the connection lives on. */
   streamIsOver(complete: boolean): void {
     this.close(!complete)
-    if (complete) this.lingerUntilEnd()
-  }
-
-  /** A provider that has said all it has to say gets a moment to end the request itself, so that the connection lives on. */
-  private lingerUntilEnd(): void {
+    if (!complete) return
     this.timer = this.clock.setTimeout(() => this.controller?.abort(aborted), lingerMs)
     // One that is held for a reader who is behind would never say that it has ended.
     this.resume()
@@ -344,7 +340,7 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource, WatchedStrea
     const now = this.clock.now()
     const { deadline } = this.attempt
     if (now < deadline) this.arm(deadline)
-    else this.fail(failureOfTime(now >= this.attempt.call.deadline, this.model))
+    else this.breakDown(failureOfTime(now >= this.attempt.call.deadline, this.model))
   }
 
   private readonly leave = () => {
@@ -357,6 +353,13 @@ class Exchange implements Dispatcher.DispatchHandler, StreamSource, WatchedStrea
 
   private bad(reason: string, cause?: unknown): SignalboxError {
     return unusableAnswer({ reason, cause, status: this.status, model: this.model })
+  }
+
+  /** Ends what breaks off. A refusal is one as soon as its head has come, whatever becomes of its body. */
+  private breakDown(error: SignalboxError): void {
+    if (this.phase === 'streaming') this.stream.cut()
+    else if (this.phase === 'refusal') this.refuse()
+    else this.fail(error)
   }
 
   private fail(error: SignalboxError, billed?: Billed): void {
