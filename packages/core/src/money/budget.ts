@@ -123,16 +123,18 @@ export function createBudgets(settings: readonly BudgetSettings[], store: Store,
     return accounts
   }
 
-  const known = new WeakMap<object, readonly Rule[]>()
+  const known = { key: new WeakMap<object, readonly Rule[]>(), user: new WeakMap<object, readonly Rule[]>() }
 
   /** Counted by the key, or else by the user. */
   function ownRules({ own, key }: Spender): readonly Rule[] {
     if (!own) return noRules
     const per = key === undefined ? 'user' : 'key'
+    const made = known[per].get(own)
+    if (made) return made
     const all = own.map((one) => ({ ...one, per }) as const)
-    const made = known.get(own) ?? all.map((one) => ruleOf(one, all, 'own:'))
-    known.set(own, made)
-    return made
+    const rulesOfOwn = all.map((one) => ruleOf(one, all, 'own:'))
+    known[per].set(own, rulesOfOwn)
+    return rulesOfOwn
   }
 
   return {

@@ -165,6 +165,20 @@ describe('a budget', () => {
   })
 
   it.each([
+    ['a key', [{ key: 'k', user: 'a' }, { user: 'b' }, { user: 'c' }]],
+    ['none', [{ user: 'b' }, { key: 'k', user: 'a' }, { key: 'l', user: 'a' }]],
+  ])(
+    'counts each caller by itself where many have one list of budgets, and the first has %s',
+    async (_first, callers) => {
+      const { ask } = setUp()
+      const budgets = [{ window: 'day', limitUsd: 600 * nanoUsd }] as const
+      for (const caller of callers) expect((await ask({}, { identity: { ...caller, budgets } })).status).toBe(200)
+      for (const caller of callers)
+        await expect(ask({}, { identity: { ...caller, budgets } })).rejects.toMatchObject({ code: 'budget_exceeded' })
+    },
+  )
+
+  it.each([
     { window: { rollingMs: 0 } },
     { window: { rollingMs: -1 } },
     { window: { rollingMs: Number.NaN } },
@@ -304,6 +318,18 @@ describe('the most a call may cost', () => {
     expect(upstream.requests).toHaveLength(0)
     expect((await ask({}, { maxCostUsd: 700 * nanoUsd })).status).toBe(200)
     expect((await ask({}, { maxCostUsd: Infinity })).status).toBe(200)
+  })
+
+  it('is also what the route says to which a plugin hands the call on', async () => {
+    const reroute: Plugin = {
+      name: 'reroute',
+      call: { stage: 'classify', run: (call, next) => next({ ...call, route: 'tight' }) },
+    }
+    const routes = { auto: { models: ['b'] }, tight: { models: ['a'], maxCostUsd: 100 * nanoUsd } }
+    const { ask, router } = setUp({ routes, plugins: [reroute] })
+    await expect(ask({ model: 'auto' })).rejects.toMatchObject({ code: 'max_cost_exceeded' })
+    expect(upstream.requests).toHaveLength(0)
+    await router.close()
   })
 
   it('is told to be wrong where it is no amount', async () => {
