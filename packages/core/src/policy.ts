@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { RouterOptions } from './config/options.ts'
 
 /** What of a configuration takes part in decisions. */
-const deciding = ['models', 'routes', 'budgets', 'breaker', 'health', 'unknownPrice', 'untranslatable'] as const
+const deciding = ['models', 'budgets', 'breaker', 'health', 'unknownPrice', 'untranslatable'] as const
 
 /** What says how a model is reached, and decides nothing. Most of it is secret. */
 const connecting: ReadonlySet<string> = new Set(['apiKey', 'headers', 'dispatcher', 'baseUrl', 'timeouts'])
@@ -14,10 +14,19 @@ const digits = 16
  * file and whatever keys they are reached with. A function counts by its source, a plugin by its name and version.
  */
 export function policyOf(options: RouterOptions): string {
-  const plugins = (options.plugins || []).map(({ name, version }) => ({ name, version }))
-  const parts = { ...Object.fromEntries(deciding.map((key) => [key, options[key]])), plugins }
+  const { routes = {}, plugins } = options
+  const parts = {
+    ...Object.fromEntries(deciding.map((key) => [key, options[key]])),
+    routes: Object.fromEntries(
+      Object.entries(routes).map(([name, route]) => [name, { ...route, plugins: namesOf(route.plugins) }]),
+    ),
+    plugins: namesOf(plugins),
+  }
   return createHash('sha256').update(canonical(parts, new Set())).digest('hex').slice(0, digits)
 }
+
+const namesOf = (plugins: RouterOptions['plugins']) =>
+  plugins ? plugins.map(({ name, version }) => ({ name, version })) : []
 
 function canonical(value: unknown, inside: ReadonlySet<unknown>): string {
   if (typeof value === 'function') return JSON.stringify(Function.prototype.toString.call(value))

@@ -21,7 +21,7 @@ export function isFaultOfTheModel(error: unknown, attempt: Attempt, ranMs: numbe
 /** Whether a model had time enough when the call's was up: at least half of its own, of a call that its caller did not hurry. */
 function wasSilent({ call, candidate }: Attempt, ranMs: number): boolean {
   const { callMs, firstTokenMs, answerMs } = candidate.settings.timeouts
-  const isHurried = call.deadline - call.record.startedMs < callMs
+  const isHurried = call.deadline < call.record.startedMs + callMs
   return !isHurried && ranMs >= (call.request.parameters.stream ? firstTokenMs : answerMs) / 2
 }
 

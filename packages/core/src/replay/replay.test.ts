@@ -4,6 +4,7 @@ import {
   type Decision,
   type Identity,
   type LedgerCall,
+  type Plugin,
   type RankFunction,
   type RouteOptions,
   type RouterOptions,
@@ -226,6 +227,18 @@ describe('the name of a policy', () => {
     await router.close()
     return router.policy
   }
+
+  it('is the same for plugins of the same name and version, of all routes or of one', async () => {
+    const plugin = (call: Plugin['call'], version = '1'): Plugin => ({ name: 'own', version, call })
+    const before: Plugin['call'] = (call, next) => next(call)
+    const after: Plugin['call'] = async (call, next) => await next(call)
+    const ofAll = (one: Plugin) => policyOf({ plugins: [one] })
+    const ofRoute = (one: Plugin) => policyOf({ routes: { auto: { models: ['a', 'b'], plugins: [one] } } })
+    for (const of of [ofAll, ofRoute]) {
+      expect(await of(plugin(before))).toBe(await of(plugin(after)))
+      expect(await of(plugin(before, '2'))).not.toBe(await of(plugin(before)))
+    }
+  })
 
   it('is the same for another key and another order of models, and for no other price, route or plugin', async () => {
     const same = [

@@ -76,6 +76,33 @@ describe('a sticky route', () => {
     expect((await firstOf([user(`${document}!`), assistant('Indeed.'), user('And why?')])).name).toBe('b')
   })
 
+  it('keeps it on the route that answered, where a plugin hands a call on to a second one', async () => {
+    const clock = createFakeClock({ turns: 1 })
+    const upstreams = { a: createSimulatedDispatcher({ clock }), b: createSimulatedDispatcher({ clock }) }
+    upstreams.a.fail({ status: 500 })
+    const model = (name: 'a' | 'b') =>
+      openaiCompatible({ baseUrl: `http://${name}.invalid/v1`, dispatcher: upstreams[name], price: discounted })
+    const router = createRouter({
+      models: { a: model('a'), b: model('b') },
+      routes: {
+        first: { models: ['a'], strategy: bySticky({ strategy: 'ordered' }) },
+        second: { models: ['b', 'a'], strategy: bySticky({ strategy: 'round-robin' }) },
+      },
+      plugins: [{ name: 'second', call: (call, next) => next(call).catch(() => next({ ...call, route: 'second' })) }],
+      clock,
+      retry: false,
+      health: false,
+    })
+    onTestFinished(() => router.close())
+    const talk = [user(document)]
+    const answer = router.handle({ body: { model: 'first', messages: talk } })
+    await clock.advance(10_000)
+    expect((await answer).model).toBe('b')
+    const next = [...talk, assistant('Indeed.'), user('And why?')]
+    const { candidates } = await router.explain({ body: { model: 'second', messages: next } })
+    expect(candidates[0]).toMatchObject({ name: 'b', reason: expect.stringMatching(/^stays/) })
+  })
+
   it('keeps it no longer than the cache lives', async () => {
     const { ask, firstOf, clock } = setUp(turns, { a: discounted, b: discounted })
     await ask([user(document)])
