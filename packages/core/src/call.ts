@@ -7,7 +7,7 @@ import { newId } from './new-id.ts'
 import { nanoUsdOf } from './money/usd.ts'
 import { nobody, readIdentity } from './identity.ts'
 import { createRecord } from './record.ts'
-import type { RouteTable } from './route-table.ts'
+import type { Route, RouteTable } from './route-table.ts'
 import type { SeenRequests } from './seen-requests.ts'
 import type { Call, DialectName, Identity, Logger, Services } from './types.ts'
 
@@ -137,6 +137,12 @@ export function callOfNamed(call: Call): Call {
   const identity = readIdentity(call.identity)
   call.record.identity = identity
   return { ...call, identity, maxCostNanoUsd: leastCost(call.maxCostNanoUsd, identity.maxCostUsd, undefined) }
+}
+
+/** The call as one on a route that it came to: the route's bound on what a call may cost holds besides its own. */
+export function callOnRoute(call: Call, { maxCostNanoUsd }: Pick<Route, 'maxCostNanoUsd'>): Call {
+  if (maxCostNanoUsd === undefined || maxCostNanoUsd >= (call.maxCostNanoUsd ?? Infinity)) return call
+  return { ...call, maxCostNanoUsd }
 }
 
 /** What a call that a plugin makes on behalf of another one begins with. */

@@ -20,23 +20,29 @@ export function faultOfReply(value: unknown, read?: DialectName): string | undef
   return `its body is neither bytes nor a stream as streamOf makes one, but ${came(body)}`
 }
 
-/** What stands in the place of a hook's call where `next` is handed that; undefined where it is the call, or a copy of it. */
-export function faultOfCopy(
-  one: Call | Attempt,
-  given: unknown,
-  isRoute: (name: string) => boolean = () => true,
-): string | undefined {
-  if (!isObject(given)) return came(given)
-  if (!('call' in one)) return faultOfCall(one, given, isRoute)
-  const { call, candidate } = given as Partial<Attempt>
-  return isObject(call) && isObject(candidate) ? faultOfCall(one.call, call, isRoute) : 'no copy of it'
+/** What a changed call is held to besides. */
+interface CopyRules {
+  /** Whether there is a route by this name. */
+  readonly isRoute: (name: string) => boolean
+  /** Whether it may be another caller's. */
+  readonly mayName: boolean
 }
 
-function faultOfCall(one: Call, given: Partial<Call>, isRoute: (name: string) => boolean): string | undefined {
-  const { record, request, route } = given
+/** What stands in the place of a hook's call where `next` is handed that; undefined where it is the call, or a copy of it. */
+export function faultOfCopy(one: Call | Attempt, given: unknown, allowed: CopyRules): string | undefined {
+  if (!isObject(given)) return came(given)
+  if (!('call' in one)) return faultOfCall(one, given, allowed)
+  const { call, candidate } = given as Partial<Attempt>
+  return isObject(call) && isObject(candidate) ? faultOfCall(one.call, call, allowed) : 'no copy of it'
+}
+
+function faultOfCall(one: Call, given: Partial<Call>, { isRoute, mayName }: CopyRules): string | undefined {
+  const { record, request, route, identity } = given
   if (record !== one.record || (request !== one.request && typeof request?.with !== 'function')) return 'no copy of it'
   const wrong = ruled.find((name) => given[name] !== one[name] && !rules[name](given[name]))
   if (wrong) return `one whose ${wrong} is ${shown([], given[wrong])}`
+  if (identity !== one.identity && !mayName)
+    return 'one of another caller, whom only a hook at "identify" or further out may name'
   if (route !== one.route && !isRoute(String(route))) return `one to the route ${shown([], route)}, which is not there`
   return undefined
 }

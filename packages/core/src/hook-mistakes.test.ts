@@ -23,7 +23,10 @@ type Run = HookOptions<Call>['run']
 
 const call = { id: 'c', deadline: 180_000, record: {}, request: { with: () => undefined } } as unknown as Call
 const hook = (run: Run, options: Omit<HookOptions<Call>, 'run'> = {}) =>
-  runHook({ plugin: 'p', run, ...options }, { ring: 'call', clock, events, overdue: createOverdue(clock) })
+  runHook(
+    { plugin: 'p', run, ...options },
+    { ring: 'call', clock, events, overdue: createOverdue(clock), isRoute: () => true },
+  )
 const failure = (code: SignalboxErrorCode) => expect.objectContaining({ code, plugin: 'p' })
 const turns = () => new Promise((resolve) => void setImmediate(() => setImmediate(resolve)))
 

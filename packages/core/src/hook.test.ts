@@ -33,7 +33,7 @@ function replyWith(cancel: () => void = () => undefined): Reply {
 }
 
 const hook = (options: HookOptions<Call>) =>
-  runHook({ plugin: 'p', ...options }, { ring: 'call', clock, events, overdue })
+  runHook({ plugin: 'p', ...options }, { ring: 'call', clock, events, overdue, isRoute: () => true })
 const after = (delayMs: number) => new Promise<void>((resolve) => void clock.setTimeout(resolve, delayMs))
 const failure = (code: SignalboxErrorCode, plugin?: string) =>
   expect.objectContaining({ code, ...(plugin && { plugin }) })

@@ -6,7 +6,6 @@ import { faultOfCopy, faultOfReply } from './hook-checks.ts'
 import type { PlacedHook, Ring } from './order.ts'
 import type { Bounded, Overdue } from './overdue.ts'
 import { ownReply } from './plugin-reply.ts'
-import { checkRoute } from './plugins/permission.ts'
 import type { Attempt, Call, Handler, Middleware, Reply } from './types.ts'
 
 /** What running a plugin's hook needs. */
@@ -16,10 +15,7 @@ export interface HookContext {
   readonly events: EventBus
   /** Ends what never settles. */
   readonly overdue: Overdue
-  /** Whether the call's route was found to be its caller's before: whom the hook names may not use it for that alone. */
-  readonly isPermitted?: boolean
-  /** Whether there is a route by this name; unknown where left out. */
-  readonly isRoute?: (name: string) => boolean
+  readonly isRoute: (name: string) => boolean
 }
 
 /**
@@ -35,6 +31,7 @@ export function runHook<C extends Call | Attempt>(hook: PlacedHook<C>, context: 
     ...context,
     plugin,
     open: (hook.onError ?? (hook.stage === 'observe' ? 'open' : 'closed')) === 'open',
+    mayName: context.ring === 'call' && namingStages.has(hook.stage),
   }
 
   return function pluginHook(call, next) {
@@ -62,7 +59,12 @@ function freezeParts(changed: Call | Attempt): void {
 interface Manner extends HookContext {
   readonly plugin: string
   readonly open: boolean
+  /** Whether it may say anew who calls. */
+  readonly mayName: boolean
 }
+
+/** Where a hook may name another caller: before anything is decided by whose call it is. Undefined is outside of all stages. */
+const namingStages: ReadonlySet<string | undefined> = new Set([undefined, 'observe', 'identify'])
 
 /** One run of a hook, from its call until it has settled. */
 class HookRun<C extends Call | Attempt> implements Bounded {
@@ -95,7 +97,7 @@ class HookRun<C extends Call | Attempt> implements Bounded {
   enter(inner: C): Promise<Reply> {
     if (this.late) return Promise.reject(this.late)
     if (inner !== this.call) {
-      const came = faultOfCopy(this.call, inner, this.manner.isRoute)
+      const came = faultOfCopy(this.call, inner, this.manner)
       if (came) return Promise.reject(this.noCall(came))
       freezeParts(inner)
     }
@@ -112,13 +114,10 @@ class HookRun<C extends Call | Attempt> implements Bounded {
     return passed
   }
 
-  /** A hook of the call ring may say anew who calls. */
   private named(inner: C): C {
     const { call } = this
     if ('call' in call || 'call' in inner || inner.identity === call.identity) return inner
-    const named = callOfNamed(inner)
-    if (this.manner.isPermitted) checkRoute(named)
-    return named as C
+    return callOfNamed(inner) as C
   }
 
   isLast(returned: unknown): boolean {

@@ -8,7 +8,7 @@ import { type HookOptions, type Plugin, type PluginServices, definePlugin } from
 import type { Provider } from './providers/provider.ts'
 import { plainReply } from './reply.ts'
 import { createRouter } from './router.ts'
-import type { Call } from './types.ts'
+import type { Attempt, Call } from './types.ts'
 
 const clock = createFakeClock()
 
@@ -318,11 +318,34 @@ describe('a plugin that says who calls', () => {
     await expect(router.handle(asked)).rejects.toMatchObject({ code: 'max_cost_exceeded' })
   })
 
-  it.each(['identify', 'guard', 'cache'] as const)('at %s keeps that one from routes of others', async (stage) => {
+  it.each([undefined, 'observe', 'identify'] as const)('at %s keeps that one from routes of others', async (stage) => {
     const { run } = naming({ user: 'u', routes: ['b'] }).call as HookOptions<Call>
-    const router = make({ plugins: [{ name: 'naming', call: { stage, run } }] })
+    const router = make({ plugins: [{ name: 'naming', call: stage ? { stage, run } : run }] })
     await expect(router.handle(asked)).rejects.toMatchObject({ code: 'route_not_allowed' })
     expect((await router.handle(ask('b'))).model).toBe('b')
+  })
+
+  it.each(['guard', 'classify', 'cache', 'admit'] as const)(
+    'is refused at %s, where others have gone by who it was',
+    async (stage) => {
+      const { run } = naming({ user: 'u' }).call as HookOptions<Call>
+      const router = make({ plugins: [{ name: 'naming', call: { stage, run } }] })
+      await expect(router.handle(asked)).rejects.toMatchObject({
+        code: 'plugin_failed',
+        message:
+          'The plugin "naming" handed next no call in the call ring: expected the call, or a changed copy of it, got one of ' +
+          'another caller, whom only a hook at "identify" or further out may name',
+      })
+    },
+  )
+
+  it('is refused in an attempt', async () => {
+    const attempt: HookOptions<Attempt> = {
+      stage: 'budget',
+      run: (one, next) => next({ ...one, call: { ...one.call, identity: { user: 'u' } } }),
+    }
+    const router = make({ plugins: [{ name: 'naming', attempt }] })
+    await expect(router.handle(asked)).rejects.toMatchObject({ code: 'plugin_failed' })
   })
 
   it('is told where that is nobody', async () => {

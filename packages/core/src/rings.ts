@@ -1,3 +1,4 @@
+import { callOnRoute } from './call.ts'
 import type { Clock } from './clock.ts'
 import { compose } from './compose.ts'
 import { factsOf } from './decision.ts'
@@ -8,7 +9,6 @@ import { type PlacedHook, type Ring, checkPlugins, orderHooks } from './order.ts
 import type { Overdue } from './overdue.ts'
 import { pipeline } from './pipeline.ts'
 import type { Plugin } from './plugin.ts'
-import { isPermission } from './plugins/permission.ts'
 import { plainReply } from './reply.ts'
 import { createRouteHandler, rank } from './route.ts'
 import { routeHookOf } from './route-hook.ts'
@@ -75,22 +75,21 @@ function buildRings(plugins: readonly Plugin[], parts: RingParts): Ringed {
   const isRoute = (name: string) => routes.find(name) !== undefined
   const ownNames = new Set(builtIns.map(({ name }) => name))
   const middleware = <C extends Call | Attempt>(ring: Ring, hooks: readonly PlacedHook<C>[]): Middleware<C>[] =>
-    hooks.map((hook, index) => {
-      const isPermitted = hooks.slice(0, index).some(isPermission)
-      const context = { ring, clock, events, overdue, isPermitted, isRoute }
-      const run = ownNames.has(hook.plugin) ? hook.run : runHook(hook, context)
+    hooks.map((hook) => {
+      const run = ownNames.has(hook.plugin) ? hook.run : runHook(hook, { ring, clock, events, overdue, isRoute })
       return hookTimes ? timeHook(ring, hook, run, clock) : run
     })
 
   const callHooks = orderHooks<Call>('call', all, pipeline)
   const attemptHooks = orderHooks<Attempt>('attempt', all, pipeline)
   const tryOnce = compose(middleware('attempt', attemptHooks), (attempt: Attempt) => attempt.candidate.send(attempt))
-  const hook = routeHookOf(plugins, { clock, events, overdue, hookTimes })
+  const hook = routeHookOf(plugins, { clock, events, overdue, isRoute, hookTimes })
   const answerByRoute = createRouteHandler({ routes, tryOnce, hook, clock, events })
   return {
     answer: compose(middleware('call', callHooks), answerByRoute),
     decide: compose(middleware('call', callHooks.filter(decides)), async (call) => {
-      await rank(call, routes.find(call.route)!, clock)
+      const route = routes.find(call.route)!
+      await rank(callOnRoute(call, route), route, clock)
       call.record.facts = factsOf(call)
       return plainReply({ status: 200, headers: {}, dialect: call.dialect, model: '', body: new Uint8Array(0) })
     }),

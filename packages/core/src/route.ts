@@ -1,3 +1,4 @@
+import { callOnRoute } from './call.ts'
 import type { Clock } from './clock.ts'
 import { decide, looksOf } from './decide.ts'
 import { factsOf } from './decision.ts'
@@ -24,8 +25,9 @@ export interface RouteParts {
 /** The end of the call ring: ranks the models, then tries them in turn, each through the attempt ring. */
 export function createRouteHandler(parts: RouteParts): Handler<Call> {
   const run = parts.hook ?? tryInTurn
-  return async function answerByRoute(call) {
-    const route = parts.routes.find(call.route)!
+  return async function answerByRoute(asked) {
+    const route = parts.routes.find(asked.route)!
+    const call = callOnRoute(asked, route)
     let ranked: readonly Ranked[]
     try {
       const ranking = rank(call, route, parts.clock)

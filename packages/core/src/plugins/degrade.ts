@@ -3,7 +3,7 @@ import { type Plugin, definePlugin } from '../plugin.ts'
 import type { Call, Handler, Reply } from '../types.ts'
 
 /** Sends a call by another route once a share of a budget is used, where a budget says so. */
-export function degrade({ treasury, routes }: BuiltInServices): Plugin {
+export function degrade({ treasury }: BuiltInServices): Plugin {
   return definePlugin({
     name: 'degrade',
     call: {
@@ -17,12 +17,6 @@ export function degrade({ treasury, routes }: BuiltInServices): Plugin {
     const route = await treasury.degraded(call)
     if (route === undefined) return next(call)
     call.record.degradedTo = route
-    return next({ ...call, route, maxCostNanoUsd: boundOn(route, call) })
-  }
-
-  /** The bound of the route that was asked for holds besides that of the other. */
-  function boundOn(route: string, { maxCostNanoUsd: own = Infinity }: Call): number | undefined {
-    const least = Math.min(own, routes.find(route)?.maxCostNanoUsd ?? Infinity)
-    return least === Infinity ? undefined : least
+    return next({ ...call, route })
   }
 }

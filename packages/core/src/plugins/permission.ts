@@ -2,15 +2,10 @@ import { SignalboxError } from '../errors.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
 import type { Call } from '../types.ts'
 
-const name = 'permission'
-
-/** Whether a hook is the one that refuses calls for routes that are not their callers'. */
-export const isPermission = ({ plugin }: { readonly plugin: string }): boolean => plugin === name
-
 /** Refuses a call for a route that is not on its identity's list. */
 export function permission(): Plugin {
   return definePlugin({
-    name,
+    name: 'permission',
     call: {
       stage: 'guard',
       enforce: 'pre',
@@ -23,7 +18,7 @@ export function permission(): Plugin {
 }
 
 /** @throws SignalboxError `route_not_allowed` for a route that is not on the list of the call's identity */
-export function checkRoute({ identity: { routes }, route }: Call): void {
+function checkRoute({ identity: { routes }, route }: Call): void {
   if (!routes || routes.includes(route)) return
   throw new SignalboxError('route_not_allowed', 'This caller may not use the model that was asked for', {
     param: 'model',
