@@ -1,5 +1,5 @@
 import { callOfNamed } from './call.ts'
-import type { Clock, Timer } from './clock.ts'
+import type { Clock } from './clock.ts'
 import { SignalboxError, isSignalboxError } from './errors.ts'
 import type { EventBus } from './events.ts'
 import { faultOfCopy, faultOfReply } from './hook-checks.ts'
@@ -25,11 +25,11 @@ export interface HookContext {
  * the reply that it had from `next` is cancelled. In calls that the plugin itself made it is left out.
  */
 export function runHook<C extends Call | Attempt>(hook: PlacedHook<C>, context: HookContext): Middleware<C> {
-  const { plugin } = hook
-  const run = hook.timeoutMs === undefined ? hook.run : limitTime(hook.run, hook.timeoutMs, plugin, context.clock)
+  const { plugin, run, timeoutMs = Infinity } = hook
   const manner: Manner = {
     ...context,
     plugin,
+    timeoutMs,
     open: (hook.onError ?? (hook.stage === 'observe' ? 'open' : 'closed')) === 'open',
     mayName: context.ring === 'call' && namingStages.has(hook.stage),
   }
@@ -58,6 +58,8 @@ function freezeParts(changed: Call | Attempt): void {
 
 interface Manner extends HookContext {
   readonly plugin: string
+  /** How long it may take by itself, outside of `next`. */
+  readonly timeoutMs: number
   readonly open: boolean
   /** Whether it may say anew who calls. */
   readonly mayName: boolean
@@ -68,8 +70,8 @@ const namingStages: ReadonlySet<string | undefined> = new Set([undefined, 'obser
 
 /** One run of a hook, from its call until it has settled. */
 class HookRun<C extends Call | Attempt> implements Bounded {
-  readonly deadline: number
   place = -1
+  private readonly callDeadline: number
   private readonly manner: Manner
   private readonly call: C
   private readonly next: Handler<C>
@@ -78,6 +80,9 @@ class HookRun<C extends Call | Attempt> implements Bounded {
   private earlier: Promise<Reply>[] | undefined
   /** How many `next` are under way. */
   private inside = 0
+  /** What is left of the hook's own time since it was last outside of `next`. */
+  private leftMs: number
+  private sinceMs = 0
   private isWatched = false
   private isOver = false
   private late: SignalboxError | undefined
@@ -87,9 +92,10 @@ class HookRun<C extends Call | Attempt> implements Bounded {
   /** Streams among it that have not ended. */
   private streams: Set<Reply> | undefined
 
-  constructor(manner: Manner, deadline: number, call: C, next: Handler<C>) {
+  constructor(manner: Manner, callDeadline: number, call: C, next: Handler<C>) {
     this.manner = manner
-    this.deadline = deadline
+    this.callDeadline = callDeadline
+    this.leftMs = manner.timeoutMs
     this.call = call
     this.next = next
   }
@@ -131,8 +137,9 @@ class HookRun<C extends Call | Attempt> implements Bounded {
 
   /** What the hook comes to: its reply, or what is made of its failure. */
   outcomeOf(returned: unknown): Promise<Reply> {
-    const { overdue } = this.manner
+    const { overdue, clock } = this.manner
     this.isWatched = true
+    this.sinceMs = clock.now()
     for (const passed of this.earlier ?? []) this.follow(passed)
     if (this.passed) this.follow(this.passed)
     return new Promise((resolve) => {
@@ -145,13 +152,20 @@ class HookRun<C extends Call | Attempt> implements Bounded {
     })
   }
 
+  get deadline(): number {
+    return Math.min(this.callDeadline, this.inside === 0 ? this.sinceMs + this.leftMs : Infinity)
+  }
+
   get isStuck(): boolean {
     return this.inside === 0
   }
 
   giveUp(): void {
-    const { plugin, ring } = this.manner
-    const message = `The plugin "${plugin}" did not settle in the ${ring} ring before the call's deadline`
+    const { plugin, ring, timeoutMs, clock } = this.manner
+    const message =
+      clock.now() < this.callDeadline
+        ? `The plugin "${plugin}" took longer than ${timeoutMs} ms`
+        : `The plugin "${plugin}" did not settle in the ${ring} ring before the call's deadline`
     this.late = new SignalboxError('plugin_timeout', message, { plugin })
     this.finish(() => this.recover(this.late))
   }
@@ -166,15 +180,23 @@ class HookRun<C extends Call | Attempt> implements Bounded {
   }
 
   private follow(passed: Promise<Reply>): void {
-    this.inside++
+    if (this.inside++ === 0) this.leftMs -= this.manner.clock.now() - this.sinceMs
     passed.then(
-      (reply) => this.leave(reply),
-      () => void this.inside--,
+      (reply) => {
+        this.leave()
+        this.keep(reply)
+      },
+      () => this.leave(),
     )
   }
 
-  private leave(reply: Reply): void {
-    this.inside--
+  private leave(): void {
+    if (--this.inside > 0 || this.manner.timeoutMs === Infinity) return
+    this.sinceMs = this.manner.clock.now()
+    if (this.settle) this.manner.overdue.hasten(this)
+  }
+
+  private keep(reply: Reply): void {
     ;(this.brought ??= []).push(reply)
     if (reply.body instanceof Uint8Array) return
     const streams = (this.streams ??= new Set())
@@ -200,7 +222,7 @@ class HookRun<C extends Call | Attempt> implements Bounded {
   private own(reply: Reply): Reply {
     const { plugin, overdue, events } = this.manner
     const warn = (message: string) => events.emit('warning', { kind: 'plugin_failed', plugin, message })
-    return ownReply(reply, this.brought ?? [], { plugin, deadline: this.deadline, overdue, warn })
+    return ownReply(reply, this.brought ?? [], { plugin, deadline: this.callDeadline, overdue, warn })
   }
 
   /** The reply, unless the hook let another one go that nobody reads. */
@@ -272,50 +294,6 @@ function untaken(reply: Reply, failure: SignalboxError): Reply {
 
 /** After everything that waits for a promise by now has had its turn. */
 const soon = (run: () => void) => void setImmediate(run)
-
-/** Rejects when a middleware spends longer than the limit outside of `next`. */
-function limitTime<C>(run: Middleware<C>, limitMs: number, plugin: string, clock: Clock): Middleware<C> {
-  return (call, next) =>
-    new Promise<Reply>((resolve, reject) => {
-      let timer: Timer | undefined
-      let leftMs = limitMs
-      let since = 0
-      let inside = 0
-      let over = false
-      let late: SignalboxError | undefined
-
-      const start = () => {
-        since = clock.now()
-        timer = clock.setTimeout(() => {
-          over = true
-          late = new SignalboxError('plugin_timeout', `The plugin "${plugin}" took longer than ${limitMs} ms`, {
-            plugin,
-          })
-          reject(late)
-        }, leftMs)
-      }
-      const stop = () => {
-        clock.clearTimeout(timer)
-        leftMs = Math.max(0, leftMs - (clock.now() - since))
-      }
-      const finish = () => {
-        over = true
-        clock.clearTimeout(timer)
-      }
-      const enter = async (inner: C) => {
-        if (late) throw late
-        if (inside++ === 0 && !over) stop()
-        try {
-          return await next(inner)
-        } finally {
-          if (--inside === 0 && !over) start()
-        }
-      }
-
-      start()
-      void (async () => run(call, enter))().then(resolve, reject).finally(finish)
-    })
-}
 
 const nothing = () => undefined
 
