@@ -87,7 +87,7 @@ export interface Parameters {
 }
 
 /** What a request asks a model to read besides text. */
-export type Modality = 'text' | 'image' | 'audio' | 'file'
+export type Modality = 'text' | 'image' | 'audio' | 'video' | 'file'
 
 /** The parts of a request that are not text. */
 export interface Media {

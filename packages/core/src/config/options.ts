@@ -4,7 +4,7 @@ import type { Clock, Random } from '../clock.ts'
 import type { Plugin } from '../plugin.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { VendorName } from '../providers/quirks.ts'
-import type { Logger } from '../types.ts'
+import type { Logger, Modality } from '../types.ts'
 import type { RankFunction, Strategy } from '../strategy.ts'
 import type { KeySource } from '../keys/settings.ts'
 import type { BudgetSettings } from '../money/budget.ts'
@@ -47,7 +47,7 @@ export interface CommonModelOptions extends UptimeOptions {
   /** Whether it can call tools. @default not known, and so not checked */
   readonly tools?: boolean | undefined
   /** What it can read besides text. @default not known, and so not checked */
-  readonly modalities?: readonly ('image' | 'audio' | 'file')[] | undefined
+  readonly modalities?: readonly Exclude<Modality, 'text'>[] | undefined
   readonly retry?: Partial<Omit<RetrySettings, 'maxAttemptsPerCall'>> | false | undefined
   readonly timeouts?: Partial<Omit<TimeoutSettings, 'callMs'>> | false | undefined
   /** An undici dispatcher in place of the router's own connection pool. The host closes it. */

@@ -52,7 +52,7 @@ const modelKeys = {
   maxOutputTokens: count.optional().describe('Tokens it can write in one call.'),
   tools: z.boolean().optional().describe('Whether it can call tools. Default: not known, and so not checked.'),
   modalities: z
-    .array(z.enum(['image', 'audio', 'file']))
+    .array(z.enum(['image', 'audio', 'video', 'file']))
     .optional()
     .describe('What it can read besides text. Default: not known, and so not checked.'),
   reasoning: z.boolean().optional().describe('Whether it thinks before it speaks: longer time limits.'),

@@ -1,6 +1,8 @@
+import type { Modality } from '../types.ts'
+
 /** Something in a request that is not text. */
 export interface MediaPart {
-  kind: 'image' | 'audio' | 'video' | 'file'
+  kind: Exclude<Modality, 'text'>
 }
 
 /**

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { dialects } from '../dialects/index.ts'
 import type { DialectName } from '../types.ts'
-import { tokensOf } from './request.ts'
+import { inputBoundOf, tokensOf } from './request.ts'
 
 const words = 'one two three four five six seven eight nine ten '.repeat(100)
 const inputOf = (dialect: DialectName, body: object) =>
@@ -75,5 +75,18 @@ describe('the input of a request in tokens', () => {
   it('counts sound as some, and not as none', () => {
     const sound = { type: 'input_audio', input_audio: { data: 'AAAA', format: 'wav' } }
     expect(inputOf('openai-chat', messages('user', sound))).toBeGreaterThan(500)
+  })
+
+  it('takes a film for no text, and for as much as the window holds where the most is asked for', () => {
+    const film = (url: string) => messages('user', { type: 'video_url', video_url: { url } })
+    const link = dialects['openai-chat'].parse({ model: 'a', ...film('https://films.invalid/a.mp4') })
+    const inside = dialects['openai-chat'].parse({
+      model: 'a',
+      ...film(`data:video/mp4;base64,${'A'.repeat(100_000)}`),
+    })
+    for (const request of [link, inside]) {
+      expect(tokensOf(request).inputTokens).toBeLessThan(10_000)
+      expect(inputBoundOf(request, 1_000_000)).toBe(1_000_000)
+    }
   })
 })

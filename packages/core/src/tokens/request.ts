@@ -15,8 +15,13 @@ export interface RequestTokens {
 /** Tokens that stand around each message in every provider's own format. */
 const tokensPerMessage = 4
 
-/** A picture of a million pixels, a page of a document and half a minute of sound: nobody opens them here to see how large they are. */
-const typicalTokens: Readonly<Partial<Record<MediaPart['kind'], number>>> = { image: 1_300, file: 2_000, audio: 600 }
+/** A picture of a million pixels, a page of a document, half a minute of sound or of film: nobody opens them here to see how large they are. */
+const typicalTokens: Readonly<Record<MediaPart['kind'], number>> = {
+  image: 1_300,
+  file: 2_000,
+  audio: 600,
+  video: 9_000,
+}
 
 /** What tokens are counted in. */
 export type Countable = Pick<Request, 'messages' | 'tools' | 'parameters' | 'media'>
@@ -31,7 +36,7 @@ export function tokensOf(request: Countable): RequestTokens {
   const said = messages.reduce((sum, { text, unspoken = '' }) => {
     return sum + estimateTokens(text) + estimateTokens(unspoken) + tokensPerMessage
   }, 0)
-  const shown = request.media.parts.reduce((sum, { kind }) => sum + (typicalTokens[kind] ?? 0), 0)
+  const shown = request.media.parts.reduce((sum, { kind }) => sum + typicalTokens[kind], 0)
   const offered = tools.length === 0 ? 0 : estimateTokens(unlessTooDeep(() => JSON.stringify(tools)))
   const choices = counts(parameters.choices, 1)
   const outputTokens = counts(outputOf(request) * choices, 0)

@@ -19,7 +19,7 @@ const builtInStrategies = new Set([
 const onceEach = (models: readonly string[]) => new Set(models).size === models.length
 const modelNames = z.array(name).min(1).refine(onceEach, 'expected each model once')
 const texts = z.union([z.string(), z.array(z.string()).min(1)]).optional()
-const modality = z.enum(['text', 'image', 'audio', 'file'])
+const modality = z.enum(['text', 'image', 'audio', 'video', 'file'])
 const timeOfDay = z.string().regex(/^(?:[01]\d|2[0-3]):[0-5]\d$|^24:00$/, 'expected a time such as "08:30"')
 const conditions = z.strictObject({
   labels: z.record(z.string(), z.union([z.string(), z.array(z.string()).min(1)])).optional(),

@@ -184,8 +184,10 @@ describe('its tools, parameters and modality', () => {
   })
 
   it('name what is asked to be read besides text', () => {
-    const parts = ['image_url', 'input_audio', 'file', 'constructor', '__proto__', 5].map((type) => ({ type }))
-    expect([...say(parts).modality]).toEqual(['text', 'image', 'audio', 'file'])
+    const parts = ['image_url', 'input_audio', 'video_url', 'file', 'constructor', '__proto__', 5].map((type) => ({
+      type,
+    }))
+    expect([...say(parts).modality]).toEqual(['text', 'image', 'audio', 'video', 'file'])
     expect([...chat().modality]).toEqual(['text'])
   })
 

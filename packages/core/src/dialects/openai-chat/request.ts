@@ -26,9 +26,11 @@ export const chatView: RequestView = {
   },
 }
 
-const partModalities: Readonly<Record<string, Modality>> = {
+/** What is not text. `video_url` is not OpenAI's own: vLLM, OpenRouter and others read it. */
+const partModalities: Readonly<Record<string, MediaPart['kind']>> = {
   image_url: 'image',
   input_audio: 'audio',
+  video_url: 'video',
   file: 'file',
 }
 
@@ -103,7 +105,7 @@ function modalityOf(body: JsonBody): ReadonlySet<Modality> {
 function mediaOf(body: JsonBody): Media {
   const parts = list(body['messages']).flatMap((message) => list(record(message)['content']).map(record))
   const media = parts.filter(({ type }) => typeof type === 'string' && Object.hasOwn(partModalities, type))
-  const kinds = media.map(({ type }) => ({ kind: partModalities[type as string] as MediaPart['kind'] }))
+  const kinds = media.map(({ type }) => ({ kind: partModalities[type as string]! }))
   return { parts: kinds, bytes: media.reduce((sum, part) => sum + contentBytes(part), 0) }
 }
 
@@ -112,6 +114,7 @@ function contentBytes(part: JsonBody): number {
   const inner = [
     record(part['image_url'])['url'],
     record(part['input_audio'])['data'],
+    record(part['video_url'])['url'],
     record(part['file'])['file_data'],
   ]
   const data = inner.find((value) => typeof value === 'string')
