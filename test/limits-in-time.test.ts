@@ -44,13 +44,14 @@ describe('a limit, as time goes', () => {
     await clock.settle()
     const hurried = call({}, { identity: { user: 'u' }, timeoutMs: 1_000 })
     await clock.advance(1_001)
-    expect(hurried.error).toMatchObject({ code: 'rate_limit_exceeded' })
+    expect(hurried.error).toMatchObject({ code: 'rate_limit_exceeded', movesOn: true })
     const third = call({}, { identity: { user: 'u' } })
     await clock.settle()
     expect(third.state).toBe('pending')
     const fourth = call({}, { identity: { user: 'u' } })
     await clock.settle()
-    expect(fourth.error).toMatchObject({ code: 'rate_limit_exceeded', limit: { kind: 'requests', limit: 2 } })
+    const limit = { kind: 'requests', limit: 2 }
+    expect(fourth.error).toMatchObject({ code: 'rate_limit_exceeded', limit, movesOn: false })
     expect(router.status().queue).toEqual({ 'model:a': 1 })
   })
 

@@ -146,20 +146,21 @@ function bucketsOf(per: LimitRule['per'], { key, user, team, tags }: Identity): 
 
 const bucket = (name: string | undefined) => (name === undefined ? 'anonymous' : `=${name}`)
 
-/** The error for a limit that left no room. It says which, and when to come back. */
+/**
+ * The error for a limit that left no room. It says which, and when to come back. Without a model it is a caller's or a route's,
+ * which holds whichever model is tried.
+ */
 export function limitError(refusal: Refusal, model?: string): SignalboxError {
   const { reason, kind, limit, remaining, resetMs, retryAfterMs } = refusal
   const named = limit > 0 || reason === 'never'
   const about = {
     ...(model !== undefined && { model }),
+    movesOn: model !== undefined,
     ...(named && { limit: { kind, limit, remaining, resetMs } }),
   }
   const unit = kind === 'concurrency' ? 'calls at one time' : `${kind} per minute`
   if (reason === 'never') {
-    return errorWithoutStack('limit_exceeded', `The request asks for more than the limit of ${limit} ${unit}`, {
-      ...about,
-      movesOn: model !== undefined,
-    })
+    return errorWithoutStack('limit_exceeded', `The request asks for more than the limit of ${limit} ${unit}`, about)
   }
   const message = named ? `The limit of ${limit} ${unit} is reached` : 'The provider asked for a pause'
   return errorWithoutStack('rate_limit_exceeded', message, {

@@ -64,7 +64,7 @@ export function admit({ admission, clock }: BuiltInServices): Plugin {
     }
     return after(acquire(limiter, asked), (answer) => {
       if (answer.granted) return answer
-      throw finalError(limitError(answer))
+      throw limitError(answer)
     })
   }
 }
@@ -78,9 +78,6 @@ interface CallBounds {
 
 const leaseGraceMs = 20_000
 const longestLeaseMs = 3_600_000
-
-/** A caller's or a route's limit holds whichever model is tried. */
-const finalError = (error: SignalboxError) => Object.assign(error, { movesOn: false })
 
 /** One way of a call through its limits: a plugin further out may send the same call more than once. */
 interface Passage {
