@@ -75,7 +75,8 @@ export interface CallTies {
 /**
  * Makes a call of what was given.
  *
- * @throws SignalboxError `invalid_json`, `invalid_body`, `model_not_found`, or `internal_error` for an identity that is none
+ * @throws SignalboxError `invalid_json`, `invalid_body`, `model_not_found`, `internal_error` for an identity that is none, or
+ * `invalid_config` for a bound on the cost that is no amount
  */
 export function createCall(
   init: CallInit,

@@ -238,7 +238,6 @@ export function brokenOff(error: unknown): SignalboxError {
 
 /** The same error for another call, with what is different there: an error belongs to one. */
 export function errorForAnother(error: SignalboxError, different: SignalboxErrorOptions = {}): SignalboxError {
-  const { code, message, cause, answer, failures: _failures, billed: _billed, ...rest } = error
-  const { name: _name, code: _code, ...options } = rest as typeof rest & { name?: string; code?: string }
+  const { name: _name, code, message, cause, answer, failures: _failures, billed: _billed, ...options } = error
   return new SignalboxError(code, message, { ...options, cause, ...(answer && { answer }), ...different })
 }

@@ -50,9 +50,7 @@ export function orderHooks<C>(ring: Ring, plugins: readonly Plugin[], steps: rea
     return hook === undefined ? [] : [entryOf(plugin.name, typeof hook === 'function' ? { run: hook } : hook, at)]
   })
   const groups = groupBy(entries, (entry) => entry.stage * 3 + entry.tier)
-  const grouped = [...groups.keys()]
-    .toSorted((a, b) => a - b)
-    .flatMap((key) => settle(groups.get(key)!, entries, ring, faults))
+  const grouped = [...groups.keys()].toSorted((a, b) => a - b).flatMap((key) => settle(groups.get(key)!, ring, faults))
   faults.push(...contradictions(entries, ring, [outermost, ...stages]))
   if (faults.length > 0) throw configError(faults)
   return grouped.map(({ name, hook }) => ({ ...(hook as unknown as HookOptions<C>), plugin: name }))
@@ -99,7 +97,7 @@ function entryOf(name: string, hook: HookOptions<never>, { ring, stages, faults 
 }
 
 /** Settles one group by its own constraints, keeping registration order where none speaks. */
-function settle(group: readonly Entry[], all: readonly Entry[], ring: Ring, faults: ConfigFault[]): Entry[] {
+function settle(group: readonly Entry[], ring: Ring, faults: ConfigFault[]): Entry[] {
   const settled: Entry[] = []
   let waiting = [...group]
   while (waiting.length > 0) {
@@ -107,7 +105,7 @@ function settle(group: readonly Entry[], all: readonly Entry[], ring: Ring, faul
     if (!free) {
       const names = cycleOf(waiting).join(' -> ')
       faults.push({ path: `plugins (${ring} ring)`, message: `before and after run in a circle: ${names}` })
-      return [...all]
+      return settled
     }
     settled.push(free)
     waiting = waiting.filter((entry) => entry !== free)

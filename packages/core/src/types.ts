@@ -151,7 +151,7 @@ export interface Call {
   /** The plugins that made this call, or one that it descends from. Their hooks are left out of it. */
   readonly madeBy?: readonly string[]
   readonly identity: Identity
-  /** The name of the route (or model) that was asked for. */
+  /** The name of the route (or model) that it goes by: the one that was asked for, unless a plugin or a budget handed it on to another. */
   readonly route: string
   readonly dialect: DialectName
   readonly surface: Surface

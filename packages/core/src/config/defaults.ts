@@ -3,27 +3,27 @@ import type { HealthOptions } from '../health/health-window.ts'
 
 /** How often an attempt is repeated. */
 export interface RetrySettings {
-  /** Attempts at one model, the first included. */
+  /** Attempts at one model, the first included. @default 3 */
   readonly maxAttempts: number
-  /** Attempts of one call at all its models together. */
+  /** Attempts of one call at all its models together. @default 6 */
   readonly maxAttemptsPerCall: number
-  /** Retries that a domain allows for each request to it. */
+  /** Retries that a domain allows for each request to it. @default 0.099 */
   readonly budgetRatio: number
-  /** Retries a second that a domain allows however few the requests are. */
+  /** Retries a second that a domain allows however few the requests are. @default 1 */
   readonly budgetPerSecond: number
 }
 
-/** How long each part of a call may take, in milliseconds. */
+/** How long each part of a call may take, in milliseconds. Models that think before they speak have the second default. */
 export interface TimeoutSettings {
-  /** A connection to a provider. */
+  /** A connection to a provider. @default 5_000 */
   readonly connectMs: number
-  /** A stream's time to its first content. */
+  /** A stream's time to its first content. @default 30_000, 300_000 */
   readonly firstTokenMs: number
-  /** A plain answer's time to its last byte. */
+  /** A plain answer's time to its last byte. @default 120_000, 300_000 */
   readonly answerMs: number
-  /** The longest silence inside a stream. */
+  /** The longest silence inside a stream. @default 30_000 */
   readonly stallMs: number
-  /** The whole call with all its attempts. */
+  /** The whole call with all its attempts. @default 180_000, 600_000 */
   readonly callMs: number
 }
 

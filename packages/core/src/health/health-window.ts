@@ -55,7 +55,7 @@ const bucketCount = 20
 /**
  * The passive health of one model: what its own calls showed in the last minutes. The window slides in twentieths, so
  * that it covers between 95 and 100 % of `windowMs`; a recovery shows as bad buckets leave. Memory is fixed (30 kB) and
- * recording takes constant time. Thresholds: requirements.md, B4.
+ * recording takes constant time.
  *
  * @example
  * const health = createHealthWindow({}, systemClock)

@@ -65,7 +65,8 @@ export function createFace(router: Router, options: FaceOptions = {}): Face {
       const resource = fitting.find((one) => one.method === method || (one.method === 'GET' && method === 'HEAD'))
       if (!resource) return methodNotAllowed(fitting)
       const parameter = resource.path.exec(local)?.[1] ?? ''
-      return { ...dialectOf(resource), answer: (request, id) => resource.answer(request, id, parameter) }
+      const { dialect } = resource
+      return { ...(dialect && { dialect }), answer: (request, id) => resource.answer(request, id, parameter) }
     },
     async answer(endpoint, request) {
       const id = requestId(request)
@@ -106,8 +107,6 @@ function callEndpoints(router: Router): ReadonlyMap<string, Endpoint & { readonl
     ]),
   )
 }
-
-const dialectOf = ({ dialect }: Pick<Resource, 'dialect'>) => dialect && { dialect }
 
 const statusPage = (router: Router): Resource => ({
   method: 'GET',
@@ -157,10 +156,10 @@ function localPath(path: string): string {
 }
 
 function methodNotAllowed(resources: readonly Resource[]): Endpoint {
-  const [{ dialect }] = resources as [Resource]
+  const dialect = resources[0]?.dialect
   const allow = [...new Set(resources.map(({ method }) => method))].join(', ')
   return {
-    ...dialectOf(resources[0]!),
+    ...(dialect && { dialect }),
     answer: (request) => {
       const error = new SignalboxError('method_not_allowed', `This path takes ${allow}`)
       const answer = toldError(error, dialect ?? dialectOfCaller(request), request)

@@ -73,11 +73,15 @@ export function limiter({ admission, clock }: BuiltInServices): Plugin {
       refuseUnlessWorthWaiting(held, attempt, clock.now())
       return held.untilMs
     }
-    const gates = [slowStart.gate(group, pausedUntilMs), learned.gate(group)]
+    const start = slowStart.gate(group, pausedUntilMs)
+    const told = learned.gate(group)
     return {
       group,
-      check: (need) => gates[0]!.check(need) ?? gates[1]!.check(need),
-      pass: (need) => gates.forEach((gate) => gate.pass(need)),
+      check: (need) => start.check(need) ?? told.check(need),
+      pass(need) {
+        start.pass(need)
+        told.pass(need)
+      },
     }
   }
 
