@@ -179,6 +179,7 @@ function holdOf(id: string, accounts: readonly Account[], store: Store): BudgetH
  */
 function ruleOf(settings: BudgetSettings, all: readonly BudgetSettings[], owner = ''): Rule {
   const { limitUsd, window, timeZone } = settings
+  if (!(limitUsd >= 0)) throw new RangeError(`Expected limitUsd to be 0 or more, got ${limitUsd}`)
   const limit = narrow(nanoUsdOf(limitUsd))
   const kind = kindOf(settings)
   const alike = all.filter((one) => kindOf(one) === kind).toSorted(tightestFirst)

@@ -184,6 +184,7 @@ describe('a budget', () => {
     { window: { rollingMs: Number.NaN } },
     { window: 'fortnight' as 'day' },
     { limitUsd: Number.NaN },
+    { limitUsd: -0.5 },
     { timeZone: 'Moon/Sea' },
   ])('sends nothing for a caller whose own budget makes no sense, such as one that never binds: %o', async (wrong) => {
     const { ask } = setUp()
