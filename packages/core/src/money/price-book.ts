@@ -9,7 +9,7 @@ export type UnknownPricePolicy = 'reject' | 'highest-known' | 'free'
 export interface PriceBook {
   /**
    * The price of a model at a time, for what it is called for (chat, unless it is said); undefined where it is unknown and
-   * calls at an unknown price are refused.
+   * calls at an unknown price are refused, and for what is none of its models.
    */
   priceOf(name: string, timeMs: number, surface?: Surface): Price | undefined
 }
@@ -37,6 +37,7 @@ export function createPriceBook(models: readonly PricedModel[], policy: UnknownP
       .filter(({ price }) => price === undefined)
       .map((model) => [model.name, { chat: cached(model, 'chat'), embeddings: cached(model, 'embeddings') }]),
   )
+  const names = new Set(models.map(({ name }) => name))
   const known = (name: string, timeMs: number, surface: Surface) =>
     configured.get(name) ?? listed.get(name)?.[surface](timeMs)
 
@@ -47,7 +48,10 @@ export function createPriceBook(models: readonly PricedModel[], policy: UnknownP
     return prices.some(({ base }) => base.output > 0) ? highest(prices) : undefined
   }
 
-  return { priceOf: (name, timeMs, surface = 'chat') => known(name, timeMs, surface) ?? unknown(timeMs) }
+  return {
+    priceOf: (name, timeMs, surface = 'chat') =>
+      names.has(name) ? (known(name, timeMs, surface) ?? unknown(timeMs)) : undefined,
+  }
 }
 
 function ofSettings(price: PriceSettings | false): Price {

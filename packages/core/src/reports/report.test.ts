@@ -9,6 +9,7 @@ import { createSqliteLedger } from '../ledger/sqlite-ledger.ts'
 import { type Ledger, type LedgerAttempt, type LedgerCall, ledgerGroups } from '../ledger/types.ts'
 import { costNanoUsd, priceOf } from '../money/price.ts'
 import { usdOf } from '../money/usd.ts'
+import { createRouter } from '../router.ts'
 
 const dayMs = 86_400_000
 const start = Date.UTC(2026, 9, 1)
@@ -281,6 +282,23 @@ describe.each([
     )
   })
 })
+
+it.each(['highest-known', 'free'] as const)(
+  'compares with no model by a guess: what is not configured has its listed price, or none (%s)',
+  async (unknownPrice) => {
+    const local = { provider: 'openai-compatible', baseUrl: 'http://127.0.0.1:9/v1', apiKey: 'k' } as const
+    const router = createRouter({
+      models: { dear: { ...local, price: { input: 8, output: 24 } }, unknown: local },
+      unknownPrice,
+      ledger: 'memory',
+      clock,
+    })
+    onTestFinished(() => router.close())
+    const ledger = filled(router.ledger!, [attempt()])
+    expect(ledger.report({ ...period, baseline: 'gpt-4.1' }).total.baselineUsd).toBe('0.000074')
+    expect(() => ledger.report({ baseline: 'gpt-4.l' })).toThrow('No price is known for the baseline "gpt-4.l"')
+  },
+)
 
 function nanoUsd(usd: string): bigint {
   const [whole = '0', fraction = ''] = usd.replace('-', '').split('.')
