@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { createFakeClock } from '@signalbox/testkit'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { storeContract } from '../../../../testkit/src/store-contract.ts'
-import type { Clock } from '../../clock.ts'
+import { type Clock, systemClock } from '../../clock.ts'
 import { createSqliteStore, type SqliteStore, type SqliteStoreOptions } from './index.ts'
 import type { Entry } from '../store.ts'
 
@@ -279,6 +279,26 @@ describe('createSqliteStore', () => {
     const restarted = open({ clock: { ...clock, now: () => clock.now() - 1_000 } })
     expect(readOne(restarted, tokens(1))).toMatchObject({ posted: 1_000 })
     expect(readOne(restarted, tokens(1)).resetMs).toBe(40_000)
+  })
+
+  it.runIf(process.platform === 'linux')('goes by the wall clock too in a file that comes from another host', () => {
+    const { file } = setUp()
+    const store = createSqliteStore({ file, clock: systemClock })
+    const month = { key: 'month', limit: 100, amount: 60, forgetAfterMs: 2_678_400_000 }
+    void store.reserve({ id: 'a', entries: [month, tokens(1_000)], leaseMs })
+    store.settle('a', [60, 1_000])
+    store.close()
+    execute(
+      file,
+      "UPDATE host SET boot = 'another', monotonic_time = monotonic_time - 5e9, wall_time = wall_time - 3e4",
+    )
+    const moved = createSqliteStore({ file, clock: systemClock })
+    cleanUps.push(() => moved.close())
+    moved.sweep()
+    expect(moved.read(['month'])).toMatchObject([{ posted: 60 }])
+    const { posted, resetMs } = readOne(moved, tokens(1))
+    expect(posted).toBe(1_000)
+    expect(resetMs).toBeLessThanOrEqual(30_001)
   })
 
   it.each([

@@ -5,8 +5,8 @@ export const applicationId = 0x53674278
  * What brings a file from each version to the next; a file's `user_version` counts how many it has had. Never edit one
  * that was released: append.
  *
- * - `host`: one row. A moment on the store's time line, on the host's monotonic clock and on its wall clock, and how
- *   often a process asked the others to give back what they keep free.
+ * - `host`: one row. A moment on the store's time line, on the host's monotonic clock and on its wall clock, which run of
+ *   that host it was in (`boot`), and how often a process asked the others to give back what they keep free.
  * - `processes`: who leases, and until when. One whose lease ended is `lapsed` once that is written down.
  * - `counters`: a row for each key; `posted` is the sum of its slots where it slides. From `forget_at` on, the row may be
  *   deleted when nobody leases of it; 0 where nothing is posted.
@@ -57,4 +57,5 @@ export const migrations: readonly string[] = [
     PRIMARY KEY (counter_id, process_id)
   ) STRICT, WITHOUT ROWID;
   `,
+  'ALTER TABLE host ADD COLUMN boot TEXT',
 ]
