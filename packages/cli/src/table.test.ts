@@ -64,6 +64,11 @@ it('is drawn without bars where not even its narrowest columns fit', () => {
   expect(narrow.split('\n')).toEqual(['name           USD', 'a             3.00', '東京          1.00'])
 })
 
+it('takes more rows than a call takes arguments', () => {
+  const many = Array.from({ length: 600_000 }, () => ({ name: 'user', usd: 1 }))
+  expect(table(columns.slice(0, 1), many, { width: 80 })).toMatch(/^name\nuser\n/)
+})
+
 it('paints only where it may', () => {
   const drawn = (colours: boolean) => table(columns, rows, { width: 80, colours, share: () => 1 })
   expect(drawn(false)).not.toContain('\u001B')

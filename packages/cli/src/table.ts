@@ -35,8 +35,12 @@ export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]
   const { width, total, share, shareTitle = 'share', colours = false } = options
   const all = total ? [...rows, total] : rows
   const bar = share ? narrowestBar + gap.length : 0
-  const shown = fitting(columns, all, width - bar)
-  const widths = shown.map((column) => widthOf(column, all))
+  const fit = fitting(
+    columns.map((column) => ({ column, width: widthOf(column, all) })),
+    width - bar,
+  )
+  const shown = fit.map(({ column }) => column)
+  const widths = fit.map((measured) => measured.width)
   const over = sum(widths) + gap.length * (shown.length - 1) + bar - width
   if (over > 0) widths[0] = Math.max(narrowestName, widths[0]! - over)
   const used = sum(widths) + gap.length * (shown.length - 1)
@@ -57,22 +61,27 @@ export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]
   ].join('\n')
 }
 
-function fitting<Row>(columns: readonly Column<Row>[], rows: readonly Row[], width: number): readonly Column<Row>[] {
-  const [name, ...others] = columns.map((column) => widthOf(column, rows)) as [number, ...number[]]
+interface Measured<Row> {
+  readonly column: Column<Row>
+  readonly width: number
+}
+
+function fitting<Row>(columns: readonly Measured<Row>[], width: number): readonly Measured<Row>[] {
+  const [name, ...others] = columns.map((measured) => measured.width) as [number, ...number[]]
   const cutName = Math.min(name, Math.max(narrowestName, Math.floor(width * widestName)))
   if (cutName + sum(others) + gap.length * others.length <= width) return columns
-  const least = columns.toSorted((a, b) => (b.dropAt ?? 0) - (a.dropAt ?? 0))[0]!
-  return least.dropAt
+  const dropAt = ({ column }: Measured<Row>) => column.dropAt ?? 0
+  const least = columns.toSorted((a, b) => dropAt(b) - dropAt(a))[0]!
+  return dropAt(least) > 0
     ? fitting(
-        columns.filter((column) => column !== least),
-        rows,
+        columns.filter((one) => one !== least),
         width,
       )
     : columns
 }
 
 const widthOf = <Row>({ title, text }: Column<Row>, rows: readonly Row[]) =>
-  Math.max(displayWidth(title), ...rows.map((row) => displayWidth(text(row))))
+  rows.reduce((widest, row) => Math.max(widest, displayWidth(text(row))), displayWidth(title))
 
 function aligned(text: string, width: number, align: 'left' | undefined): string {
   const cut = displayWidth(text) > width ? `${cutTo(text, width - 1)}…` : text
