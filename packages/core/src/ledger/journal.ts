@@ -70,8 +70,9 @@ export function openJournal(ledgerFile: string): Journal {
     begin(intent) {
       if (isOver) throw new Error('The ledger is closed')
       if (current.bytes > leaveBytes) {
+        const next = openGeneration()
         left.add(current)
-        current = openGeneration()
+        current = next
       }
       const line = Buffer.from(`\n${JSON.stringify(intent)}`)
       const written = fs.writeSync(current.descriptor, line)
@@ -113,19 +114,21 @@ export function abandonedIntents(ledgerFile: string): Abandoned {
   const names = fs.readdirSync(folder).filter((name) => name.startsWith(prefix))
   const writerOf = (name: string) => name.slice(prefix.length).split('-')[0]!
   const locks = new Map<string, FileLock>()
-  for (const writer of new Set(names.map(writerOf))) {
-    const lock = tryLock(lockOf(ledgerFile, writer))
-    if (lock) locks.set(writer, lock)
-  }
-  const files = names.filter((name) => locks.has(writerOf(name))).map((name) => path.join(folder, name))
   const leave = () => locks.forEach((lock) => lock.release())
-  return {
-    intents: files.flatMap(readIntents),
-    drop() {
+  try {
+    for (const writer of new Set(names.map(writerOf))) {
+      const lock = tryLock(lockOf(ledgerFile, writer))
+      if (lock) locks.set(writer, lock)
+    }
+    const files = names.filter((name) => locks.has(writerOf(name))).map((name) => path.join(folder, name))
+    const drop = () => {
       for (const file of files) fs.rmSync(file, { force: true })
       leave()
-    },
-    leave,
+    }
+    return { intents: files.flatMap(readIntents), drop, leave }
+  } catch (error) {
+    leave()
+    throw error
   }
 }
 

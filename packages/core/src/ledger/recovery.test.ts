@@ -121,6 +121,22 @@ it('finds the journal that a writer left behind, and takes nothing away until it
   expect(leftBeside()).toEqual([])
 })
 
+it('finds journals later that it could not have now, for the lock of one that cannot be opened', () => {
+  for (const callKey of ['c', 'd', 'e'])
+    fs.writeFileSync(`${file}-intents-${callKey}-0`, `\n${JSON.stringify({ ...intent, callKey })}`)
+  for (const writer of ['c', 'd', 'e']) {
+    const lock = `${file}-alive-${writer}`
+    fs.mkdirSync(lock)
+    expect(() => abandonedIntents(file)).toThrow('unable to open')
+    fs.rmdirSync(lock)
+  }
+  expect(
+    abandonedIntents(file)
+      .intents.map(({ callKey }) => callKey)
+      .toSorted(),
+  ).toEqual(['c', 'd', 'e'])
+})
+
 it('keeps the journals of two ledgers of one process apart', () => {
   const [one, other] = [openJournal(file), openJournal(file)]
   one.begin(intent)
@@ -170,6 +186,18 @@ describe('a journal that has grown long', () => {
     journal.end()
     expect(abandonedIntents(file).intents).toContainEqual(intent)
   })
+})
+
+it('goes on in a journal, and ends it, where none can be made to take its place', () => {
+  const journal = openJournal(file)
+  journal.begin({ ...intent, identity: { user: 'x'.repeat(9_000_000) } })
+  const open = vi.spyOn(fs, 'openSync').mockImplementationOnce(() => {
+    throw new Error('no space')
+  })
+  expect(() => journal.begin({ ...intent, callKey: 'd' })).toThrow('no space')
+  open.mockRestore()
+  journal.end()
+  expect(abandonedIntents(file).intents.map(({ callKey }) => callKey)).toEqual(['c'])
 })
 
 it('finds the attempts behind one that a full disk cut', () => {
