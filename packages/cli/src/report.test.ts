@@ -313,6 +313,27 @@ it('follows the ledger: the last calls, and each that ends from now on', async (
   expect(tail.output().stdout.split('\n').filter(Boolean)).toHaveLength(3)
 })
 
+it('follows calls for as long as one may take, and shows each once', async () => {
+  const patient = configFile({ models: { a: provider }, timeouts: { callMs: 7_200_000 }, ledger: 'patient.db' })
+  const ledger = createSqliteLedger({ file: join(dirname(patient), 'patient.db'), clock: systemClock })
+  onTestFinished(() => ledger.end())
+  const about = { identity: {}, route: 'auto', outcome: 'ok', failovers: 0, decision: {} }
+  const end = async (callId: string, durationMs: number) => {
+    ledger.close({ ...about, callKey: callId, callId, time: Date.now() - durationMs, durationMs })
+    await ledger.flush()
+  }
+  await end('before', 3_600_000)
+  const tail = following(['tail', '--config', patient, '--json'])
+  await tail.printed('"id":"before"')
+  await end('of an hour', 3_600_000)
+  await tail.printed('"id":"of an hour"')
+  await end('short', 5)
+  await tail.printed('"id":"short"')
+  tail.signal('SIGTERM')
+  await tail.exited
+  expect(tail.output().stdout.split('\n').filter(Boolean)).toHaveLength(3)
+})
+
 it('ends, and says why, when the ledger that it follows is taken away', async () => {
   const moved = configFile({ models: { a: provider }, ledger: 'moved.db' })
   const there = join(dirname(moved), 'moved.db')

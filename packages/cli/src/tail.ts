@@ -5,11 +5,13 @@ import { printable } from './table.ts'
 import { print } from './terminal.ts'
 
 const pollMs = 500
-/** A call is written when it ends, under the time it began: the longest that is waited for. */
-const longestCallMs = 900_000
-/** By then a call that ended is in the ledger. Others, of a process that died, are looked for only now and then. */
+/** By then a call that ended is in the ledger. */
 const longestWriteMs = 10_000
+/** Others, of a process that died, are looked for only now and then, and no longer after they began. */
+const searchedMs = 900_000
 const pollsPerSearch = 60
+/** What is looked through for calls without a limit of time. */
+const dayMs = 86_400_000
 
 /** Shows the last calls of a ledger and then each new one, until a signal comes or the ledger cannot be read. */
 export async function tail(config: RouterOptions, { lines, json }: TailOptions): Promise<void> {
@@ -21,19 +23,24 @@ export async function tail(config: RouterOptions, { lines, json }: TailOptions):
       print(json ? jsonLine(call, attempts) : textLine(call, attempts))
     }
   }
+  const longestMs = longestCallMs(config)
   let polls = 0
   const news = () => {
     const now = Date.now()
-    const from = now - longestCallMs
+    const ended = { from: now - longestMs, endedFrom: now - longestWriteMs }
     const isSearch = polls++ % pollsPerSearch === 0
-    if (isSearch) for (const [callKey, time] of shown) if (time < from) shown.delete(callKey)
-    const ended = ledger.calls(isSearch ? { from } : { from, endedFrom: now - longestWriteMs })
-    const calls = [...ended].filter(({ callKey }) => !shown.has(callKey))
-    for (const { callKey, time } of calls) shown.set(callKey, time)
+    if (isSearch) for (const [callKey, endMs] of shown) if (endMs < now - searchedMs) shown.delete(callKey)
+    const calls: LedgerCall[] = []
+    for (const query of isSearch ? [ended, { from: now - searchedMs }] : [ended])
+      for (const call of ledger.calls(query)) {
+        if (shown.has(call.callKey)) continue
+        shown.set(call.callKey, call.time + call.durationMs)
+        calls.push(call)
+      }
     return calls
   }
   news()
-  const old = Date.now() - longestCallMs
+  const old = Date.now() - searchedMs
   // What is neither was written just now: it comes with the news.
   show([...ledger.calls({ newest: lines })].filter(({ callKey, time }) => shown.has(callKey) || time < old))
   let timer: NodeJS.Timeout | undefined
@@ -52,6 +59,13 @@ export async function tail(config: RouterOptions, { lines, json }: TailOptions):
     clearInterval(timer)
     ledger.end()
   }
+}
+
+/** A call is written when it ends, under the time it began: the longest that one may take. */
+function longestCallMs({ timeouts, routes = {} }: RouterOptions): number {
+  const given = [timeouts, ...Object.values(routes).map((route) => route.timeouts)]
+  const longest = given.map((one) => (one === false ? dayMs : (one?.callMs ?? 0)))
+  return Math.max(searchedMs, ...longest)
 }
 
 function summaryOf(call: LedgerCall, attempts: readonly LedgerAttempt[]) {
