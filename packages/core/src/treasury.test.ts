@@ -150,6 +150,26 @@ describe('a treasury', () => {
     expect(all()).toEqual([...once, once[0]])
   })
 
+  it('tells of a share that routers reached together, each without knowing, before it tells of a refusal', async () => {
+    const clock = fakeClock()
+    const folder = mkdtempSync(path.join(tmpdir(), 'treasury-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const store = `sqlite:${path.join(folder, 'store')}`
+    const open = () => sharing(store, clock, { per: 'all', window: 'day', limitUsd: 100, alertAt: 0.8 })
+    const [one, other] = [open(), open()]
+    for (let call = 0; call < 41; call++) for (const { ask } of [one, other]) await ask()
+    await clock.advance(2_000)
+    expect([one.told, other.told]).toEqual([[], []])
+    const dear = { body: { model: 'auto', messages: [], max_tokens: 30 } }
+    for (let call = 0; call < 2; call++)
+      await expect(one.router.handle(dear)).rejects.toMatchObject({ code: 'budget_exceeded' })
+    await clock.settle()
+    expect(one.told).toEqual([
+      [0.8, '', '2026-11-20'],
+      ['refused', '', '2026-11-20', '18'],
+    ])
+  })
+
   it('alerts beyond a soft budget and goes on', async () => {
     const { ask, told } = setUp({ per: 'all', window: 'month', limitUsd: 1, soft: true, alertAt: 1 })
     for (let call = 0; call < 3; call++) await ask()

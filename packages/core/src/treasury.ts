@@ -105,8 +105,21 @@ export function createTreasury(
     }
   }
 
-  async function tellRefusal({ settings, bucket, period, entry, ...left }: BudgetRefusal): Promise<void> {
-    if (!(await isFirst('refused', entry))) return
+  function alert(accounts: readonly Account[]): MaybePromise<void> {
+    const watched = accounts.filter(({ settings }) => settings.alertAt !== undefined)
+    if (watched.length === 0 || !events.heard('budget.alert')) return undefined
+    // Every call comes here, and nearly none has reached a share.
+    return after(budgets.usedShares(watched), (used) => {
+      const reached = watched.filter((account, index) => sharesOf(account).some((share) => used[index]! >= share))
+      return reached.length === 0 ? undefined : tell(reached)
+    })
+  }
+
+  async function tellRefusal(refusal: BudgetRefusal): Promise<void> {
+    // Several processes may have reached a share together, each without knowing: from now on nobody may settle anything.
+    await alert([refusal])
+    const { settings, bucket, period, entry, ...left } = refusal
+    if (!events.heard('budget.refused') || !(await isFirst('refused', entry))) return
     events.emit('budget.refused', {
       per: settings.per,
       bucket,
@@ -130,20 +143,11 @@ export function createTreasury(
       return (await budgets.read(accounts)).map(statusOf)
     },
 
-    alert(accounts) {
-      const watched = accounts.filter(({ settings }) => settings.alertAt !== undefined)
-      if (watched.length === 0 || !events.heard('budget.alert')) return undefined
-      // Every call comes here, and nearly none has reached a share.
-      return after(budgets.usedShares(watched), (used) => {
-        const reached = watched.filter((account, index) => sharesOf(account).some((share) => used[index]! >= share))
-        return reached.length === 0 ? undefined : tell(reached)
-      })
-    },
+    alert,
 
     refusal(refusal, model) {
       const { settings, remainingNanoUsd, limitNanoUsd } = refusal
-      if (events.heard('budget.refused'))
-        void tellRefusal(refusal).catch((error: unknown) => events.emit('ledger.failed', { error }))
+      void tellRefusal(refusal).catch((error: unknown) => events.emit('ledger.failed', { error }))
       const message = `The budget of ${usdOf(limitNanoUsd)} USD per ${settings.per} and ${nameOf(settings.window)} leaves ${usdOf(remainingNanoUsd)} USD, which does not pay for this call`
       return errorWithoutStack('budget_exceeded', message, {
         movesOn: movesOn.has(settings.per),
