@@ -62,6 +62,9 @@ describe('a calendar window', () => {
     [berlin, 'day', '2026-10-24T22:00:00Z', 25 * 60],
     [berlin, 'week', '2026-10-18T22:00:00Z', 7 * 24 * 60 + 60],
     [berlin, 'month', '2026-09-30T22:00:00Z', 31 * 24 * 60 + 60],
+    ['Antarctica/Troll', 'day', '2026-10-24T22:00:00Z', 26 * 60],
+    ['Antarctica/Troll', 'week', '2026-10-18T22:00:00Z', 7 * 24 * 60 + 120],
+    ['Antarctica/Troll', 'month', '2026-09-30T22:00:00Z', 31 * 24 * 60 + 120],
   ] as const)(
     'in %s lasts as long as the longest %s, in which the clock is put back',
     (timeZone, period, from, minutes) => {

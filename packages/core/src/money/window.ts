@@ -13,13 +13,13 @@ const minuteMs = 60_000
 const hourMs = 60 * minuteMs
 const dayMs = 24 * hourMs
 
-/** The longest that a period can last: a day in which the clock is put back has 25 hours. */
+/** The longest that a period can last: a day in which the clock is put back has 25 hours, and 26 at Troll in Antarctica. */
 const longest = {
   minute: minuteMs,
   hour: 2 * hourMs,
-  day: 25 * hourMs,
-  week: 7 * dayMs + hourMs,
-  month: 31 * dayMs + hourMs,
+  day: 26 * hourMs,
+  week: 7 * dayMs + 2 * hourMs,
+  month: 31 * dayMs + 2 * hourMs,
 }
 
 /**
