@@ -1,5 +1,5 @@
 import * as fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { calendarWindow } from './window.ts'
 
 const at = (text: string) => Date.parse(text)
@@ -74,6 +74,14 @@ describe('a calendar window', () => {
       expect(longestMs).toBeGreaterThanOrEqual(minutes * 60_000)
     },
   )
+
+  it('looks a time zone up once, however many windows there are in it', () => {
+    const looked = vi.spyOn(Intl, 'DateTimeFormat')
+    onTestFinished(() => looked.mockRestore())
+    for (const period of periods) calendarWindow(period, 'Asia/Tokyo')
+    // Another test of the process may have been in it.
+    expect(looked.mock.calls.length).toBeLessThanOrEqual(1)
+  })
 
   it('never gives a name twice, nor lasts longer than it says', () => {
     const time = fc.integer({ min: at('2024-01-01T00:00:00Z'), max: at('2030-01-01T00:00:00Z') })

@@ -29,17 +29,7 @@ const longest = {
  */
 export function calendarWindow(period: Exclude<BudgetWindow, object>, timeZone = 'UTC'): CalendarWindow {
   if (!Object.hasOwn(longest, period)) throw new RangeError(`There is no window ${JSON.stringify(period)}`)
-  const format = new Intl.DateTimeFormat('en-CA', {
-    timeZone,
-    hourCycle: 'h23',
-    year: 'numeric',
-    month: '2-digit',
-    day: '2-digit',
-    hour: '2-digit',
-    minute: '2-digit',
-    weekday: 'short',
-    timeZoneName: 'shortOffset',
-  })
+  const format = formatIn(timeZone)
   let minute = NaN
   let name = ''
   return {
@@ -55,6 +45,28 @@ export function calendarWindow(period: Exclude<BudgetWindow, object>, timeZone =
     },
   }
 }
+
+/** One for each time zone: it takes longer to make than a call, and a host may bring its callers' budgets anew with each. */
+const formats = new Map<string, Intl.DateTimeFormat>()
+
+function formatIn(timeZone: string): Intl.DateTimeFormat {
+  let format = formats.get(timeZone)
+  if (!format) formats.set(timeZone, (format = newFormat(timeZone)))
+  return format
+}
+
+const newFormat = (timeZone: string) =>
+  new Intl.DateTimeFormat('en-CA', {
+    timeZone,
+    hourCycle: 'h23',
+    year: 'numeric',
+    month: '2-digit',
+    day: '2-digit',
+    hour: '2-digit',
+    minute: '2-digit',
+    weekday: 'short',
+    timeZoneName: 'shortOffset',
+  })
 
 type Parts = Readonly<Record<'year' | 'month' | 'day' | 'hour' | 'minute' | 'weekday' | 'timeZoneName', string>>
 
