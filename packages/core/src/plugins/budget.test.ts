@@ -16,7 +16,7 @@ import type { Plugin, PluginServices } from '../plugin.ts'
 import { budgetGuard } from '../lifts.ts'
 import type { Provider } from '../providers/provider.ts'
 import { noUsage, plainReply } from '../reply.ts'
-import type { Ended, Identity, Reply } from '../types.ts'
+import type { CallerBudget, Ended, Identity, Reply } from '../types.ts'
 import { createRouter } from '../router.ts'
 
 let upstream: ProgrammableUpstream
@@ -191,6 +191,14 @@ describe('a budget', () => {
     const identity = { user: 'u', budgets: [{ window: 'day' as const, limitUsd: 1, ...wrong }] }
     await expect(ask({}, { identity })).rejects.toMatchObject({ code: 'internal_error' })
     expect(upstream.requests).toHaveLength(0)
+  })
+
+  it('asks no price for a caller with an empty list of own budgets', async () => {
+    const { price: _price, ...unpriced } = model()
+    const { ask } = setUp({ models: { a: unpriced }, routes: {} })
+    const asks = (budgets: CallerBudget[]) => ask({}, { identity: { user: 'u', budgets } })
+    expect((await asks([])).status).toBe(200)
+    await expect(asks([{ window: 'day', limitUsd: 1 }])).rejects.toMatchObject({ code: 'price_unknown' })
   })
 
   it('flags what cost more than was held for it, in the record and the ledger', async () => {

@@ -37,7 +37,7 @@ export function budget(services: BuiltInServices): Plugin {
 
   /** Whether it matters what a call costs. */
   function counts({ identity, maxCostNanoUsd }: Call): boolean {
-    return treasury.budgets.any || identity.budgets !== undefined || maxCostNanoUsd !== undefined
+    return treasury.budgets.any || (identity.budgets?.length ?? 0) > 0 || maxCostNanoUsd !== undefined
   }
 
   function priced(attempt: Attempt, next: Handler<Attempt>): Promise<Reply> {
