@@ -4,7 +4,7 @@ import type { Clock, Timer } from '../clock.ts'
 export interface Batches<Row> {
   /** Takes a row, to be written soon. After the end it takes none. */
   add(row: Row): void
-  /** Whether rows wait. */
+  /** Whether rows wait to be written, or were written and are not safe yet. */
   readonly isWaiting: boolean
   /** Writes what waits at once, and settles when all that was written is safe. */
   write(): Promise<void>
@@ -34,6 +34,7 @@ export function createBatches<Row>({ clock, batchMs, commit, acknowledge, onErro
   let queue: Row[] = []
   let timer: Timer | undefined
   let syncing: Promise<void> = Promise.resolve()
+  let unsafe = 0
   let isOver = false
 
   const writeIn = (delayMs: number) => {
@@ -46,7 +47,11 @@ export function createBatches<Row>({ clock, batchMs, commit, acknowledge, onErro
     const batch = queue.splice(0, most)
     if (batch.length === 0 || !tryCommit(batch)) return syncing
     if (queue.length > 0) writeIn(0)
-    syncing = syncing.then(() => acknowledge(batch)).catch(onError)
+    unsafe += 1
+    syncing = syncing
+      .then(() => acknowledge(batch))
+      .catch(onError)
+      .finally(() => (unsafe -= 1))
     return syncing
   }
 
@@ -69,7 +74,7 @@ export function createBatches<Row>({ clock, batchMs, commit, acknowledge, onErro
       writeIn(batchMs)
     },
     get isWaiting() {
-      return queue.length > 0
+      return queue.length > 0 || unsafe > 0
     },
     write: () => write(Infinity),
     end() {

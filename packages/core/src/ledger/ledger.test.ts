@@ -373,6 +373,26 @@ describe('a ledger in SQLite', () => {
     expect([...sqlite().attempts()].map(({ callKey }) => callKey)).toEqual(['late'])
   })
 
+  it('has ended only when what was written meanwhile is on disk', async () => {
+    const told: string[] = []
+    const ledger = sqlite({ onEntries: (keys) => told.push(...keys) })
+    const waiting: ((error: NodeJS.ErrnoException | null) => void)[] = []
+    const sync = vi.spyOn(fs, 'fdatasync').mockImplementation((_log, done) => void waiting.push(done))
+    onTestFinished(() => sync.mockRestore())
+    ledger.close(call())
+    const ended = ledger.end()
+    await vi.waitFor(() => expect(waiting).toHaveLength(1))
+    ledger.close(call({ callKey: 'c2' }))
+    expect([...ledger.calls()]).toHaveLength(2)
+    waiting.pop()!(null)
+    await vi.waitFor(() => expect(waiting).toHaveLength(1))
+    await clock.settle()
+    expect([...ledger.calls()]).toHaveLength(2)
+    waiting.pop()!(null)
+    await ended
+    expect(told).toEqual(['c1', 'c2'])
+  })
+
   it('opens no file that is not a ledger, or is newer', () => {
     const foreign = new DatabaseSync(file)
     foreign.exec('create table theirs (a)')
