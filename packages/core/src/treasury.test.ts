@@ -197,6 +197,15 @@ describe('a treasury', () => {
     expect(await ask('v')).toBe('dear')
   })
 
+  it('leaves a call where it is whose caller may use no model of the other route', async () => {
+    const degrade = { at: 0.1, routes: { auto: 'cheap' } }
+    const { ask, router } = setUp({ per: 'all', window: 'day', limitUsd: 3, degrade })
+    expect([await ask(), await ask()]).toEqual(['dear', 'cheap'])
+    const pinned = { body: { model: 'auto', messages: [], max_tokens: 1 }, identity: { models: ['dear'] } }
+    expect((await router.handle(pinned)).model).toBe('dear')
+    await expect(router.handle(pinned)).rejects.toMatchObject({ code: 'budget_exceeded' })
+  })
+
   it('holds a call to what the route may cost that it is sent by', async () => {
     const { ask } = setUp({
       per: 'all',
