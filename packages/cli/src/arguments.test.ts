@@ -107,6 +107,8 @@ it.each([
   ['report projection -c x.json --input-tokens 5', '--input-tokens needs --requests: it is of each of them'],
   ['report projection -c x.json --requests many', '--requests: expected a whole number, got "many"'],
   ['report projection -c x.json --mix a=', '--mix: expected shares such as "a=60,b=40", got "a="'],
+  ['report projection -c x.json --mix a=1e400', '--mix: expected shares such as "a=60,b=40", got "a=1e400"'],
+  ['report projection -c x.json --mix a=1e-7', '--mix: expected shares such as "a=60,b=40", got "a=1e-7"'],
   ['report -c x.json --port 1', "unknown option '--port'"],
   ['keys', 'keys: expected one of create, list, revoke, got "nothing"'],
   ['keys create --config x.json', 'keys create needs --name NAME'],

@@ -127,9 +127,12 @@ function mixOf(text: string): Record<string, number> {
   const shares = text.split(',').map((part) => {
     const at = part.lastIndexOf('=')
     const share = Number(part.slice(at + 1))
-    if (at > 0 && share >= 0 && part.slice(at + 1).trim() !== '') return [part.slice(0, at).trim(), share] as const
+    if (at > 0 && isShare(share) && part.slice(at + 1).trim() !== '') return [part.slice(0, at).trim(), share] as const
     throw wrong
   })
   if (shares.every(([, share]) => share === 0)) throw wrong
   return Object.fromEntries(shares)
 }
+
+/** Smaller ones would be rounded away, and larger ones are none that a number counts exactly. */
+const isShare = (share: number) => share === 0 || (share >= 1e-6 && share <= 1e15)
