@@ -170,6 +170,21 @@ describe('a treasury', () => {
     ])
   })
 
+  it('finds what routers keep free for a caller whose name was cut in the middle of a character', async () => {
+    const clock = fakeClock()
+    const folder = mkdtempSync(path.join(tmpdir(), 'treasury-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const store = `sqlite:${path.join(folder, 'store')}`
+    const open = () => sharing(store, clock, { per: 'user', window: 'day', limitUsd: 100 })
+    const [one, other] = [open(), open()]
+    const user = 'ada 🚀'.slice(0, 5)
+    for (let call = 0; call < 20; call++) await one.ask(user)
+    const all = other.router.handle({ body: { model: 'auto', messages: [], max_tokens: 80 }, identity: { user } })
+    const answered = all.then(({ status }) => status)
+    await clock.advance(300)
+    expect(await answered).toBe(200)
+  })
+
   it('alerts beyond a soft budget and goes on', async () => {
     const { ask, told } = setUp({ per: 'all', window: 'month', limitUsd: 1, soft: true, alertAt: 1 })
     for (let call = 0; call < 3; call++) await ask()
