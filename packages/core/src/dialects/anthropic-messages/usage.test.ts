@@ -68,6 +68,13 @@ describe('the usage of a message', () => {
     })
   })
 
+  it('is not believed beside a compaction, where its own counts are none, or nothing was counted', () => {
+    const compaction = { type: 'compaction', input_tokens: 1, output_tokens: 1 }
+    expect(normaliseUsage({ input_tokens: 23_000, output_tokens: null, iterations: [compaction] })).toBeUndefined()
+    const unreadable = { ...compaction, output_tokens: -1 }
+    expect(normaliseUsage({ input_tokens: 0, output_tokens: 0, iterations: [unreadable] })).toBeUndefined()
+  })
+
   it.each([
     [{ input_tokens: 24, output_tokens: 308 }, classes(24, 0, 0, 308)],
     [

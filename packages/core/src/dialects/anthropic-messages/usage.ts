@@ -16,9 +16,11 @@ export const normaliseUsage: UsageNormaliser = (raw) => {
   const compactions = list(raw['iterations'])
     .map(record)
     .filter(({ type }) => type === 'compaction')
-  if (compactions.length === 0 || (!own && !isCount(raw['input_tokens']))) return own
+  const isReadable = isCount(raw['input_tokens']) && isCount(raw['output_tokens'])
+  if (compactions.length === 0 || (!own && !isReadable)) return own
   const read = compactions.map((one) => ownUsage(one) ?? unreadable)
-  return [...read, ...(own ? [own] : [])].reduce(together, { ...noUsage, faults: ['compaction'] })
+  const all = [...read, ...(own ? [own] : [])].reduce(together, { ...noUsage, faults: ['compaction'] })
+  return own || read.some((one) => one !== unreadable) ? all : undefined
 }
 
 const unreadable: Usage = { ...noUsage, faults: ['not_a_count'] }
