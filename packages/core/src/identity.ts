@@ -45,7 +45,7 @@ function readBudgets(budgets: readonly CallerBudget[] | null | undefined): reado
 function readName(value: unknown, field: string): string | undefined {
   if (value === undefined || value === null) return undefined
   // What was cut in the middle of a character no file can keep: it would be another name there than in memory.
-  if (typeof value === 'string') return value.replaceAll(/\p{Surrogate}/gu, '\uFFFD')
+  if (typeof value === 'string') return value.toWellFormed()
   if (typeof value === 'number' || typeof value === 'bigint') return String(value)
   throw unreadable(field, 'text', value)
 }
