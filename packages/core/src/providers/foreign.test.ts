@@ -98,6 +98,51 @@ describe('a provider of the user', () => {
   })
 })
 
+describe('a provider of the user that is none', () => {
+  const own = providing(async () => plain(undefined))
+  const made = (model: unknown) => ({ ...own, connect: () => model }) as unknown as Provider
+  const send = async () => plain(undefined)
+  const expectedDialect =
+    'expected one of openai-chat, anthropic-messages, openai-responses, openai-embeddings, or several'
+  it.each([
+    [{ ...own, name: '' }, ['name: expected a text that is not empty, got ""']],
+    [{ ...own, dialect: 'openai' }, [`dialect: ${expectedDialect}, got "openai"`]],
+    [{ ...own, dialect: [] }, [`dialect: ${expectedDialect}, got an array of 0`]],
+    [{ ...own, dialect: undefined }, [`dialect: ${expectedDialect}, got nothing`]],
+    [made(undefined), ['connect: expected a model with its domain and "send", got nothing']],
+    [
+      made(Promise.resolve({ domain: 'd', send })),
+      ['connect: expected a model with its domain and "send", got a promise'],
+    ],
+    [
+      made({ dialects: ['chat'], verify: true }),
+      [
+        'connect.domain: expected a text that is not empty, got nothing',
+        `connect.dialects: ${expectedDialect}, got "chat"`,
+        'connect.send: expected a function, got nothing',
+        'connect.verify: expected a function, got true',
+      ],
+    ],
+    [
+      {
+        ...own,
+        connect() {
+          throw new Error('no luck')
+        },
+      },
+      ['connect: it failed: no luck'],
+    ],
+  ])('is refused at the start, with every fault: %o', (provider, faults) => {
+    const howMany = faults.length === 1 ? 'a fault' : `${faults.length} faults`
+    const message = [
+      `The configuration has ${howMany}:`,
+      ...faults.map((fault) => `  models.a.provider.${fault}`),
+    ].join('\n')
+    const start = () => createRouter({ models: { a: { provider: provider as Provider } } })
+    expect(start).toThrow(expect.objectContaining({ code: 'invalid_config', message }))
+  })
+})
+
 describe('a provider of the user that is late', () => {
   /** A router over it, with a place for one call at a time, and its calls. */
   function mounted(send: (attempt: Attempt) => Promise<Reply>, more: Partial<RouterOptions> = {}) {
@@ -277,10 +322,25 @@ describe('a provider of the user that is late', () => {
     expect(clock.pendingTimers()).toBe(0)
   })
 
-  it('ends the call at once where it gives no reply', async () => {
-    const { ask, clock, spent } = mounted(async () => undefined as unknown as Reply)
-    expect(await codeOf(ask())).toBe('internal_error')
-    expect(await spent()).toEqual({ settled: 0, held: 0 })
+  it.each([
+    [undefined, 'got nothing'],
+    ['hello', 'got a string'],
+    [
+      { ...plain(undefined), body: 'hello' },
+      'its body is neither bytes nor a stream as streamOf makes one, but a string',
+    ],
+    [
+      { ...plain(undefined), dialect: 'anthropic-messages' },
+      'it is in anthropic-messages, and its caller reads openai-chat',
+    ],
+  ])('has failed where it gives no reply, but %o', async (given, fault) => {
+    const { ask, clock, spent } = mounted(async () => given as unknown as Reply)
+    await expect(ask()).rejects.toMatchObject({
+      code: 'bad_upstream_response',
+      message: `The provider "theirs" gave no reply: ${fault}`,
+      movesOn: true,
+    })
+    expect(await spent()).toEqual({ settled: 8, held: 0 })
     expect(clock.pendingTimers()).toBe(0)
   })
 

@@ -1,7 +1,8 @@
 import type { Clock } from '../clock.ts'
 import { isCount, isCounted, tokenClasses } from '../dialects/usage.ts'
-import { type SignalboxError, isSignalboxError } from '../errors.ts'
+import { SignalboxError, isSignalboxError } from '../errors.ts'
 import { HeldStream } from '../held-stream.ts'
+import { faultOfReply } from '../hook-checks.ts'
 import type { Bounded, Overdue } from '../overdue.ts'
 import { completeWithoutUsage } from '../reply.ts'
 import { endOf } from '../sleep.ts'
@@ -66,7 +67,7 @@ class ForeignAttempt implements Bounded {
       bounds.overdue.add(this)
       attempt.signal.addEventListener('abort', this.leave)
       sent()
-        .then((reply) => (end.signal.aborted ? discard(reply) : resolve(this.held(reply))))
+        .then((reply) => (end.signal.aborted ? discard(reply) : resolve(this.held(this.checked(reply)))))
         .catch((error: unknown) => this.failed(error))
     })
   }
@@ -111,6 +112,15 @@ class ForeignAttempt implements Bounded {
   private billed(error: SignalboxError): SignalboxError {
     error.billed ??= { usage: estimateUsage(this.attempt.call.request, { textBytes: 0 }), estimated: true }
     return error
+  }
+
+  private checked(reply: Reply): Reply {
+    const { call, candidate } = this.attempt
+    const fault = faultOfReply(reply, call.dialect)
+    if (fault === undefined) return reply
+    discard(reply)
+    const message = `The provider "${candidate.provider}" gave no reply: ${fault}`
+    throw this.billed(new SignalboxError('bad_upstream_response', message, { model: candidate.name }))
   }
 
   private held(reply: Reply): Reply {
