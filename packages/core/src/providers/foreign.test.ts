@@ -39,6 +39,7 @@ async function chargeOf(reply: Reply) {
   onTestFinished(() => router.close())
   const messages = [{ role: 'user', content: 'Say something.' }]
   const answer = await router.handle({ body: { model: 'a', messages, max_tokens: 50 } })
+  await readBody(answer).catch(() => undefined)
   const { how, usage } = await answer.ended
   await new Promise((resolve) => setImmediate(resolve))
   const [row] = [...router.ledger!.attempts()]
@@ -77,7 +78,7 @@ describe('a provider of the user', () => {
   })
 
   it('that says nothing of its end is estimated, and not taken for free', async () => {
-    const outputTokens = { plain: 3, streamed: 50 }
+    const outputTokens = { plain: 3, streamed: 3 }
     for (const [form, reply] of [
       ['plain', plainReply({ ...head, body })],
       ['streamed', streamReply({ ...head, body: streamOf([body]) })],
@@ -88,6 +89,29 @@ describe('a provider of the user', () => {
         nanoUsd: 8 + 10 * outputTokens[form],
         estimated: true,
       })
+  })
+
+  const delta = (content: string) =>
+    Buffer.from(`data: ${JSON.stringify({ choices: [{ index: 0, delta: { content } }] })}\n\n`)
+  const told = { choices: [], usage: { prompt_tokens: 7, completion_tokens: 4, total_tokens: 11 } }
+  const finish = { choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] }
+  const events = [finish, told].map((event) => Buffer.from(`data: ${JSON.stringify(event)}\n\n`))
+  it.each([
+    [[delta('a word '), delta('and more')], { how: 'complete', nanoUsd: 8 + 40, outputTokens: 4, estimated: true }],
+    [
+      [delta('a word '), delta('and more'), ...events],
+      { how: 'complete', nanoUsd: 7 + 40, outputTokens: 4, estimated: false },
+    ],
+    [[delta('a word '), new Error('gone')], { how: 'cut', nanoUsd: 8 + 20, outputTokens: 2, estimated: true }],
+  ])('whose stream says nothing of its end is charged for what came of it: %#', async (pieces, expected) => {
+    async function* stream() {
+      for (const piece of pieces) {
+        if (piece instanceof Error) throw piece
+        yield piece
+      }
+    }
+    const { usage, ...charge } = await chargeOf(streamReply({ ...head, body: streamOf(stream()) }))
+    expect({ ...charge, outputTokens: usage.outputTokens }).toEqual(expected)
   })
 
   it('whose stream breaks its promise to end is charged for all it was allowed to write', async () => {
@@ -303,7 +327,8 @@ describe('a provider of the user that is late', () => {
         yield await never<Uint8Array>()
       })(),
     )
-    const { clock, ask } = mounted(async () => streamReply({ ...head, body: silent }))
+    const ended: Ended = { how: 'complete', usage: whole, estimated: false }
+    const { clock, ask } = mounted(async () => streamReply({ ...head, body: silent, ended: Promise.resolve(ended) }))
     const reply = await ask({ stream: true })
     expect((await reply.ended).how).toBe('complete')
     const broken = codeOf(readBody(reply))
