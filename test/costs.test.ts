@@ -52,6 +52,8 @@ describeMounts('GET costs', (mount) => {
       expect((await ask(`?from=${time}`)).json()).toMatchObject({ from: '2026-01-02T03:04:00.000Z' })
     for (const wrong of [
       '?by=hour',
+      '?users=ada',
+      '?user=',
       '?from=soon',
       '?from=2026-02-30',
       '?to=-1',

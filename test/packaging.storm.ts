@@ -155,7 +155,7 @@ describe.each([
     expect(checked).toContain('ok: signalbox.yaml has 1 model and 0 routes')
   })
 
-  it('are typed, what a plugin merges into the state of a call too', async () => {
+  it('are typed, what a plugin merges into the state of a call too, and have a name for each type', async () => {
     const compilerOptions = {
       module: 'nodenext',
       target: 'es2023',
@@ -164,8 +164,9 @@ describe.each([
       strict: true,
       exactOptionalPropertyTypes: true,
       noEmit: true,
+      declaration: true,
     }
-    writeFileSync(join(scratch, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['types.ts'] }))
+    writeFileSync(join(scratch, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts'] }))
     const compiled = await run(local('tsc'), ['-p', '.'], scratch).catch((error: Error) => error.message)
     const faults = compiled.split('\n').filter((line) => line.includes('error TS'))
     // Express and Koa's own declarations are not ours to mend.

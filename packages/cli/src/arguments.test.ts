@@ -76,6 +76,10 @@ it.each([
   ['serve -c x.json --port http', '--port: expected a whole number from 0 to 65535, got "http"'],
   ['serve -c x.json --port 65536', '--port: expected a whole number from 0 to 65535, got "65536"'],
   ['serve -c x.json --host=', '--host: expected an address such as 127.0.0.1, got nothing'],
+  ['report -c x.json --user=', '--user: expected a value, got nothing'],
+  ['explain -c x.json --prompt=hi --team=', '--team: expected a value, got nothing'],
+  ['keys create -c x.json --name a --tag x --tag=', '--tag: expected a value, got nothing'],
+  ['train --data x.jsonl --out=', '--out: expected a value, got nothing'],
   ['serve -c x.json --port -1', '--port: expected a value, got what begins with a dash'],
   ['doctor -c x.json --port 1', "unknown option '--port'"],
   [

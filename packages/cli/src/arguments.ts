@@ -82,10 +82,18 @@ export function readArguments(args: readonly string[]): Command {
     if (values['version']) return { kind: 'version' }
     if (command === undefined) throw new Error('expected a command, such as signalbox serve')
     const known = commands.find((name) => name === command)
-    return known ? commandOf(known, values as Values, rest) : pluginCommand(command, values as Values, rest)
+    const read = known ? commandOf(known, values as Values, rest) : pluginCommand(command, values as Values, rest)
+    checkValues(values)
+    return read
   } catch (error) {
     return { kind: 'wrong', message: firstSentence(error as Error) }
   }
+}
+
+/** What is empty is often a variable that is not set: nobody has that name, and nothing would be found, or nobody charged. */
+function checkValues(values: Readonly<Record<string, unknown>>): void {
+  const empty = Object.keys(values).find((flag) => flag !== 'prompt' && [values[flag]].flat().includes(''))
+  if (empty !== undefined) throw new Error(`--${empty}: expected a value, got nothing`)
 }
 
 function pluginCommand(plugin: string, { config }: Values, [command, ...args]: readonly string[]): PluginCommandLine {

@@ -95,7 +95,7 @@ function labelOf(text: string): readonly [string, string] {
 /** Reads what is to be replayed. Throws an Error that says what is wrong. */
 export function replayOptions(values: Values<typeof replayFlags>, [log, stray]: readonly string[]): ReplayOptions {
   if (stray !== undefined) throw new Error(`"${stray}" is one argument too many`)
-  if (log === undefined) throw new Error('replay needs a LOG: a ledger, or a file of recorded calls')
+  if (!log) throw new Error('replay needs a LOG: a ledger, or a file of recorded calls')
   const { config } = values as Readonly<Record<string, string | undefined>>
   return { config: configFile(config, 'replay'), log }
 }

@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process'
 import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createRouter, loadConfig, openLedger, recordedCall } from '@signalbox/core'
@@ -78,7 +80,13 @@ describe('explain', () => {
       'expected a label such as task=code, got "task"',
     ],
     [['replay', '-c', 'x.json'], 2, 'replay needs a LOG'],
+    [['replay', '', '-c', 'x.json'], 2, 'replay needs a LOG'],
     [['simulate', '--ledger', 'x.db'], 2, 'simulate needs --ledger FILE and --policy FILE'],
+    [
+      ['simulate', '--ledger', folder, '--policy', configFile({ models: models('http://127.0.0.1:1/v1') })],
+      1,
+      'it is a folder',
+    ],
   ])('wants what it needs: %j', async (args, code, message) => {
     expect(await ran(args)).toMatchObject({ code, stderr: expect.stringContaining(message) })
   })
@@ -119,6 +127,10 @@ describe('replay', () => {
     }
     const marked = configFile(`\uFEFF${readFileSync(log, 'utf8').replaceAll('"user":"', '"user":"\u2028')}`, 'jsonl')
     expect((await ran(['replay', marked, '-c', file])).stdout).toContain('60 decisions: 0 differences')
+    const pipe = `${log}.pipe`
+    execFileSync('mkfifo', [pipe])
+    const [piped] = await Promise.all([ran(['replay', pipe, '-c', file]), writeFile(pipe, readFileSync(log))])
+    expect(piped).toMatchObject({ code: 0, stdout: expect.stringContaining('60 decisions: 0 differences') })
     const other = configFile({
       models: models(provider.baseUrl),
       routes: { ...routes, auto: { models: ['strong', 'cheap'] } },

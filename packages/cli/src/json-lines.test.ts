@@ -1,3 +1,4 @@
+import { truncateSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { jsonLines } from './json-lines.ts'
 import { configFile } from './testing/signalbox.ts'
@@ -19,6 +20,18 @@ it('are read whole wherever the pieces of a file end, and each says its place', 
     [{ b: 1 }, 5],
   ])
   expect(await valuesOf('')).toEqual([])
+})
+
+it('are refused where one is too long to be read', async () => {
+  const file = configFile('1\n', 'jsonl')
+  truncateSync(file, 600_000_000)
+  const read = async () => {
+    for await (const { value } of jsonLines(file)) expect(value).toBe(1)
+  }
+  await expect(read()).rejects.toMatchObject({
+    code: 'invalid_config',
+    message: `${file}, line 2: expected 100000000 characters at the most`,
+  })
 })
 
 it('take a time that grows with the length of a line, and no faster', async () => {

@@ -1,4 +1,4 @@
-import { openSync, readSync, closeSync } from 'node:fs'
+import { closeSync, openSync, readSync, statSync } from 'node:fs'
 import {
   type Decision,
   type RecordedCall,
@@ -70,6 +70,8 @@ const databaseMark = 'SQLite format 3\0'
 function isDatabase(file: string): boolean {
   const start = Buffer.alloc(databaseMark.length)
   try {
+    // What comes through a pipe can be read once.
+    if (!statSync(file).isFile()) return false
     const opened = openSync(file, 'r')
     readSync(opened, start, 0, start.length, 0)
     closeSync(opened)

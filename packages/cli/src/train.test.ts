@@ -97,7 +97,8 @@ describe('train', () => {
 
   it.each([
     ['{"prompt":"a","model":"m","score":1}\n{"prompt":', 'line 2'],
-    ['{"prompt":"a","model":"m","score":7}', 'rows[0].score: expected a number from 0 to 1, got 7'],
+    ['\n{"prompt":"a","model":"m","score":7}', ', line 2: score: expected a number from 0 to 1, got 7'],
+    ['null', ', line 1: expected an object, got null'],
     ['', 'rows: expected at least one, got none'],
   ])('says what is wrong with %j', async (text, fault) => {
     const data = configFile(text, 'jsonl')

@@ -21,10 +21,11 @@ export interface TrainOptions {
  * whoever is asked to use it.
  */
 export async function train({ data, rated, out }: TrainOptions): Promise<boolean> {
-  const rows = await readRows({ data, rated })
-  if (!rows) return false
+  const read = await readRows({ data, rated })
+  if (!read) return false
   const { reportText, trainProfile } = await import('@signalbox/classifier')
-  const profile = trained(() => trainProfile(rows, { onProgress: progress }), data ?? rated!.ledger)
+  const places = { file: data ?? rated!.ledger, lines: read.lines }
+  const profile = trained(() => trainProfile(read.rows, { onProgress: progress }), places)
   if (!profile) return false
   const text = JSON.stringify(profile)
   if (profile.report) print(reportText(profile.report))
@@ -36,11 +37,22 @@ export async function train({ data, rated, out }: TrainOptions): Promise<boolean
   return profile.enabled
 }
 
+interface ReadRows {
+  readonly rows: readonly Row[]
+  /** Where those stand that come first: those of a file of results. */
+  readonly lines: readonly string[]
+}
+
 /** All rows; undefined where a file can't be read, which is told. */
-async function readRows({ data, rated }: Pick<TrainOptions, 'data' | 'rated'>): Promise<Row[] | undefined> {
+async function readRows({ data, rated }: Pick<TrainOptions, 'data' | 'rated'>): Promise<ReadRows | undefined> {
   const rows: Row[] = []
+  const lines: string[] = []
   try {
-    if (data !== undefined) for await (const { value } of jsonLines(data)) rows.push(value as Row)
+    if (data !== undefined)
+      for await (const { value, where } of jsonLines(data)) {
+        rows.push(value as Row)
+        lines.push(where)
+      }
     if (rated) {
       const found = await ratedRows(rated.ledger, rated.prompts)
       tell(
@@ -48,7 +60,7 @@ async function readRows({ data, rated }: Pick<TrainOptions, 'data' | 'rated'>): 
       )
       for (const row of found.rows) rows.push(row)
     }
-    return rows
+    return { rows, lines }
   } catch (error) {
     fail((error as Error).message)
     return undefined
@@ -56,12 +68,14 @@ async function readRows({ data, rated }: Pick<TrainOptions, 'data' | 'rated'>): 
 }
 
 /** What is wrong with the rows is told; all else is a fault of ours. */
-function trained<T>(make: () => T, file: string): T | undefined {
+function trained<T>(make: () => T, { file, lines }: { file: string; lines: readonly string[] }): T | undefined {
   try {
     return make()
   } catch (error) {
     if (!(error instanceof TypeError) || !error.message.startsWith('rows')) throw error
-    fail(`${file}: ${error.message}`)
+    const [, row, what] = /^rows\[(\d+)\][.:] ?(.*)$/s.exec(error.message) ?? []
+    const line = lines[Number(row)]
+    fail(line === undefined ? `${file}: ${error.message}` : `${line}: ${what}`)
     return undefined
   }
 }

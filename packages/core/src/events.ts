@@ -31,7 +31,7 @@ export interface Warning {
 }
 
 /** The account of a budget that an event tells of. */
-interface BudgetTelling {
+export interface BudgetTelling {
   readonly per: BudgetScope
   readonly bucket: string
   readonly period: string

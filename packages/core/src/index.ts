@@ -32,14 +32,25 @@ export type {
   Settings,
   TimeoutSettings,
 } from './config/defaults.ts'
+export type { LimitRule, LimitSettings, ModelLimits, TierLimits } from './config/limits.ts'
+export type { AdaptiveConcurrencySettings } from './limiter/adaptive-concurrency.ts'
+export type { BreakerChange, BreakerSnapshot, BreakerState } from './breaker/types.ts'
+export type { HealthSnapshot, HealthState } from './health/health-window.ts'
 export { configJsonSchema } from './config/schema.ts'
 export type { KeyScope, KeySettings, KeySource, StoredKey } from './keys/settings.ts'
 export { createKey, readKeys, revokeKeys } from './keys/key-file.ts'
 export type { LoadConfigOptions } from './config/load.ts'
 export { loadConfig } from './config/load.ts'
-export type { AttemptFailure, SignalboxErrorCode, SignalboxErrorOptions, UpstreamAnswer } from './errors.ts'
+export type {
+  AttemptFailure,
+  Billed,
+  ReachedLimit,
+  SignalboxErrorCode,
+  SignalboxErrorOptions,
+  UpstreamAnswer,
+} from './errors.ts'
 export { SignalboxError, isSignalboxError } from './errors.ts'
-export type { Alert, Events, RouterEvent, RouterEvents, Warning } from './events.ts'
+export type { Alert, BudgetTelling, Events, RouterEvent, RouterEvents, Warning } from './events.ts'
 export type { Feedback } from './feedback.ts'
 export type { BudgetGuard, CacheLayer, Classify, Guard, Labels, LiftOptions, StoredAnswer } from './lifts.ts'
 export { budgetGuard, cacheLayer, classifier, guard, refuse } from './lifts.ts'
@@ -78,7 +89,9 @@ export { createSqliteLedger } from './ledger/sqlite-ledger.ts'
 export { exportCsv, exportJsonl } from './ledger/export.ts'
 export type { OpenedLedger } from './ledger/open-reader.ts'
 export { openLedger } from './ledger/open-reader.ts'
+export type { BudgetScope, BudgetSettings } from './money/budget.ts'
 export type { Price, PriceSettings, UnitPrices } from './money/price.ts'
+export type { UnknownPricePolicy } from './money/price-book.ts'
 export { usdOf } from './money/usd.ts'
 export { csvLine } from './csv.ts'
 export type { Baseline, Report, ReportQuery, ReportRow } from './reports/types.ts'
@@ -115,7 +128,22 @@ export type { Redecided } from './replay/redecide.ts'
 export type { Rerouted } from './replay/reroute.ts'
 export type { Simulation, SimulatedCaller, SimulatedMove, SimulatedUnknown } from './replay/simulate.ts'
 export { simulate } from './replay/simulate.ts'
+export type { CountedBudget, CountedLimit, ModelStatus, RouterStatus } from './status.ts'
+export type { StoreChange } from './store/steady.ts'
+export type {
+  Entry as StoreEntry,
+  Expired,
+  MaybePromise,
+  Reading as StoreReading,
+  Refused,
+  Reservation,
+  Reserved,
+  Settlement,
+  Store,
+  WhenDown,
+} from './store/store.ts'
 export type { BudgetQuery, BudgetStatus } from './treasury.ts'
+export type { Verified } from './verify.ts'
 export type {
   Attempt,
   ByteStream,
@@ -128,8 +156,10 @@ export type {
   DialectName,
   Ended,
   Handler,
+  HeldMoney,
   Identity,
   Logger,
+  Media,
   Message,
   Middleware,
   Modality,

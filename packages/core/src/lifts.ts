@@ -82,16 +82,18 @@ export interface BudgetGuard<Hold> {
 
 /**
  * A plugin that may refuse attempts for their money, and hears of what each has cost, at the stage `budget` of the attempt
- * ring. Amounts are in nano-USD. When it fails the attempt is refused, unless `onError` is `open`; a `settle` that fails
- * touches no call, and is logged.
+ * ring. Amounts are in nano-USD. A request that sets no limit on its output gets one, so that its bound holds. When the
+ * guard fails the attempt is refused, unless `onError` is `open`; a `settle` that fails touches no call, and is logged.
  *
  * @example
- * let spentNanoUsd = 0
+ * let leftNanoUsd = 1e9
  * const pocketMoney = budgetGuard('pocket-money', {
- *   hold: () => {
- *     if (spentNanoUsd > 1e9) throw refuse('The pocket money is spent.')
+ *   hold(_attempt, boundNanoUsd = Infinity) {
+ *     if (boundNanoUsd > leftNanoUsd) throw refuse('The pocket money is spent.')
+ *     leftNanoUsd -= boundNanoUsd
+ *     return boundNanoUsd
  *   },
- *   settle: (_hold, costNanoUsd = 0) => void (spentNanoUsd += costNanoUsd),
+ *   settle: (heldNanoUsd, costNanoUsd = heldNanoUsd) => void (leftNanoUsd += heldNanoUsd - costNanoUsd),
  * })
  */
 export function budgetGuard<Hold>(
@@ -114,7 +116,8 @@ export function budgetGuard<Hold>(
     attempt: {
       ...options,
       stage: 'budget',
-      async run(attempt, next) {
+      async run(given, next) {
+        const attempt = services?.boundOutput(given) ?? given
         const boundNanoUsd = services?.costBoundNanoUsd(attempt)
         const held: HeldMoney = attempt.held ?? { nanoUsd: boundNanoUsd ?? Infinity }
         held.mayGoUnwritten = false

@@ -75,6 +75,11 @@ export interface PluginServices {
   /** The most that an attempt can cost, in nano-USD; undefined at a price that nobody knows. */
   costBoundNanoUsd(attempt: Attempt): number | undefined
   /**
+   * The attempt with a limit on its output, where neither its request nor its model's configuration sets one: without, it
+   * may cost more than its bound. As it is where `capOutput` is `false`.
+   */
+  boundOutput(attempt: Attempt): Attempt
+  /**
    * Makes a call on behalf of another one: with its identity, its signal, what it wants of a cache and what is left of its
    * time, and without this plugin's own hooks. A reply that is not read to its end must be cancelled. What it rejects with
    * names the plugin, like anything else that fails in it.

@@ -8,6 +8,8 @@ import { nanoUsdOf } from './money/usd.ts'
 import type { Overdue } from './overdue.ts'
 import type { Connections } from './providers/connections.ts'
 import { inAnyDialect } from './providers/any-dialect.ts'
+import { connectForeign } from './providers/connect.ts'
+import type { UpstreamHeaders } from './providers/exchange-options.ts'
 import { heldToPromise } from './providers/foreign.ts'
 import { isOwn, providerOf } from './providers/index.ts'
 import type { ConnectedModel } from './providers/provider.ts'
@@ -94,18 +96,20 @@ function connectModel(name: string, options: ModelOptions, top: RouterOptions, s
   const { timeouts } = resolveSettings(options.reasoning ?? false, top, options)
   const { learned, limiter } = services.admission
   const group = `model:${name}`
-  const connected = provider.connect(options, {
+  const context = {
     ...services,
     name,
     connectMs: timeouts.connectMs,
     maxResponseBytes: top.maxResponseBytes ?? defaultMaxBodyBytes,
-    onHeaders: (headers, sentMs) => {
+    onHeaders: (headers: UpstreamHeaders, sentMs: number) => {
       const pauseMs = parseRetryAfterMs(headers, services.clock.wallTime()).delayMs
       learned.observe(group, headers, { sentMs, pauseMs })
       limiter.recheck(group)
     },
-  })
-  const send = isOwn(provider) ? connected.send : heldToPromise(connected.send, services)
+  }
+  const isOurs = isOwn(provider)
+  const connected = isOurs ? provider.connect(options, context) : connectForeign(provider, options, context)
+  const send = isOurs ? connected.send : heldToPromise(connected.send, services)
   const dialects = Object.freeze([connected.dialects ?? provider.dialect].flat())
   return { name, options, providerName: provider.name, dialects, connected, send }
 }

@@ -15,6 +15,7 @@ import { setUpPlugins } from './plugin-life.ts'
 import type { RecordedCall } from './decision.ts'
 import type { Ledger, LedgerAttempt } from './ledger/types.ts'
 import { costBoundNanoUsd } from './plugins/cost-bound.ts'
+import { boundOutput } from './plugins/limit-output.ts'
 import type { CallRecord } from './record.ts'
 import { type Redecided, redecide } from './replay/redecide.ts'
 import { type Rerouted, reroute } from './replay/reroute.ts'
@@ -267,6 +268,7 @@ function servicesFor(
     ledger,
     config: configOf(plugin, options),
     costBoundNanoUsd: (attempt) => costBoundNanoUsd(attempt, services),
+    boundOutput: (attempt) => (services.capOutput ? boundOutput(attempt) : attempt),
     async handle(parent, init) {
       try {
         return await start(childOf(parent, init, { by: plugin.name, now: clock.now() }), parent).reply

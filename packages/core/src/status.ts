@@ -13,7 +13,7 @@ import type { Store, WhenDown } from './store/store.ts'
 import type { Candidate } from './types.ts'
 
 /** What is known of one model now. */
-interface ModelStatus {
+export interface ModelStatus {
   readonly name: string
   readonly provider: string
   readonly domain: string
@@ -26,7 +26,7 @@ interface ModelStatus {
   /** The share of its weight that rate limits have left it. */
   readonly weightShare: number
   /** Its limits, and who shares their counts. */
-  readonly limits: readonly LimitStatus[]
+  readonly limits: readonly CountedLimit[]
   /** What the provider's own headers said is left. */
   readonly learnedLimits: readonly Shortage[]
   /** How it stands on routes that have a breaker or a health of their own for it; absent where none has. */
@@ -34,7 +34,7 @@ interface ModelStatus {
 }
 
 /** A limit, and who shares its count. */
-interface LimitStatus {
+export interface CountedLimit {
   readonly group: string
   readonly kind: LimitKind
   readonly limit: number
@@ -44,7 +44,7 @@ interface LimitStatus {
 }
 
 /** A budget, and who shares its count. */
-interface BudgetStatus extends Pick<BudgetSettings, 'per' | 'window' | 'limitUsd'> {
+export interface CountedBudget extends Pick<BudgetSettings, 'per' | 'window' | 'limitUsd'> {
   readonly soft: boolean
   readonly scope: Store['scope']
   readonly whenStoreDown: WhenDown
@@ -55,8 +55,8 @@ export interface RouterStatus {
   readonly ready: boolean
   readonly models: readonly ModelStatus[]
   /** The limits of routes and of kinds of callers. */
-  readonly limits: readonly LimitStatus[]
-  readonly budgets: readonly BudgetStatus[]
+  readonly limits: readonly CountedLimit[]
+  readonly budgets: readonly CountedBudget[]
   /** What limits and budgets are counted in: who shares it, and whether it can be reached. */
   readonly store: { readonly scope: Store['scope']; readonly up: boolean }
   /** How many calls wait, for each limit where any do. */
@@ -101,7 +101,7 @@ interface StatusSources {
   readonly opened: Pick<OpenStore, 'store' | 'isUp'>
 }
 
-const limitStatus = ({ group, kind, limit, scope, whenDown }: Limit, { store }: Admission): LimitStatus => ({
+const limitStatus = ({ group, kind, limit, scope, whenDown }: Limit, { store }: Admission): CountedLimit => ({
   group,
   kind,
   limit,
@@ -109,7 +109,7 @@ const limitStatus = ({ group, kind, limit, scope, whenDown }: Limit, { store }: 
   whenStoreDown: whenDown,
 })
 
-function budgetStatus(settings: BudgetSettings, { scope }: Store): BudgetStatus {
+function budgetStatus(settings: BudgetSettings, { scope }: Store): CountedBudget {
   const { per, window, limitUsd, soft = false } = settings
   return { per, window, limitUsd, soft, scope, whenStoreDown: whenDownOf(settings) }
 }

@@ -20,6 +20,7 @@ export function whyUnusable(file: string, cause: unknown): string {
   if (why !== 'unable to open database file') return why
   const folder = dirname(file)
   try {
+    if (fs.statSync(file, { throwIfNoEntry: false })?.isDirectory()) return 'it is a folder'
     if (!fs.statSync(folder).isDirectory()) return `there is no folder ${folder}`
     fs.accessSync(folder, fs.constants.W_OK)
     return why

@@ -45,7 +45,17 @@ function json(value: object): FaceAnswer {
 
 const filters = ['model', 'user', 'key', 'team', 'route', 'tag'] as const
 
+/** What is misspelt, or given in vain, would be taken for counted. */
+function checkNames(asked: URLSearchParams): void {
+  const names = ['by', 'from', 'to', ...filters]
+  for (const [name, value] of asked) {
+    if (!names.includes(name)) throw wrong(name, `one of the parameters ${names.join(', ')}`, name)
+    if (value === '') throw wrong(name, 'a value', value)
+  }
+}
+
 function queryOf(asked: URLSearchParams): ReportQuery {
+  checkNames(asked)
   const given = filters.flatMap((name) => (asked.has(name) ? [[name, asked.get(name)]] : []))
   return {
     ...(Object.fromEntries(given) as ReportQuery),

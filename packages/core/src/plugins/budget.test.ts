@@ -233,6 +233,23 @@ describe('a budget', () => {
     expect(told['ledger.failed']).toBeUndefined()
   })
 
+  it.each([
+    { output: 16_384, held: 163_840 },
+    { body: { n: 2 }, output: 16_384, held: 327_680 },
+    { body: { max_tokens: 50 }, output: 50, held: 500 },
+    { options: { budgets: [{ ...day, limitUsd: 1 }] }, output: 16_384, held: 163_840 },
+    { known: { maxOutputTokens: 100 }, output: undefined, held: 1_000 },
+    { options: { capOutput: false }, output: undefined, held: 163_840 },
+  ])('tells a guard the most that is then sent for: %j', async ({ body, options, known, output, held }) => {
+    const bounds: unknown[] = []
+    const guard = budgetGuard('guard', { hold: (_attempt, bound) => void bounds.push(bound) })
+    const a = { ...model(), price: { input: 0, output: 0.01 }, ...known }
+    const { ask } = setUp({ models: { a }, routes: {}, plugins: [guard], ...options })
+    await ask({ max_tokens: undefined, ...body })
+    expect(bounds).toEqual([held])
+    expect((upstream.requests[0]!.json() as { max_tokens?: number }).max_tokens).toBe(output)
+  })
+
   it('settles all that a plugin inside has sent in place of one attempt, also what ends after the answer', async () => {
     const told: (number | undefined)[] = []
     const guard = budgetGuard('guard', { hold: () => undefined, settle: (_hold, cost) => void told.push(cost) })

@@ -12,7 +12,7 @@ import { inputBoundOf } from '../tokens/request.ts'
 import { isBudgetRefusal } from '../treasury.ts'
 import type { Attempt, Call, Handler, HeldMoney, Reply } from '../types.ts'
 import { costOfHeld, whenOver } from './held-money.ts'
-import { limitOutput } from './limit-output.ts'
+import { isUnbounded, limitOutput } from './limit-output.ts'
 import { askedOutputOf, choicesOf, outputBoundOf } from './output-bound.ts'
 
 /**
@@ -157,7 +157,8 @@ interface Bound {
   readonly mayShrink: boolean
 }
 
-function boundOf({ call, candidate }: Attempt, capOutput: boolean, price: Price): Bound {
+function boundOf(attempt: Attempt, capOutput: boolean, price: Price): Bound {
+  const { call, candidate } = attempt
   const asked = askedOutputOf(call.request)
   const mayShrink = capOutput && asked === undefined && call.surface === 'chat'
   const inputTokens = inputBoundOf(call.request, candidate.contextWindow)
@@ -168,7 +169,7 @@ function boundOf({ call, candidate }: Attempt, capOutput: boolean, price: Price)
     nanoUsd: boundNanoUsd({ inputTokens, outputTokens }, price),
     price,
     choices: choicesOf(call),
-    caps: mayShrink && candidate.maxOutputTokens === undefined,
+    caps: capOutput && isUnbounded(attempt),
     mayShrink,
   }
 }

@@ -1,7 +1,19 @@
 import { dialects } from '../dialects/index.ts'
-import type { Call, Candidate } from '../types.ts'
+import type { Attempt, Call, Candidate } from '../types.ts'
+import { askedOutputOf, choicesOf, outputBoundOf } from './output-bound.ts'
 
 /** The call with a limit on what the model may write in each choice, in tokens. */
 export function limitOutput(call: Call, { provider }: Candidate, tokens: number): Call {
   return { ...call, request: dialects[call.dialect].limitOutput(call.request, tokens, provider) }
+}
+
+/** Whether neither the request nor the configuration says how much the model may write. */
+export const isUnbounded = ({ call, candidate }: Attempt): boolean =>
+  call.surface === 'chat' && candidate.maxOutputTokens === undefined && askedOutputOf(call.request) === undefined
+
+/** The attempt with the limit on its output that its money is reckoned with, where nothing else sets one. */
+export function boundOutput(attempt: Attempt): Attempt {
+  if (!isUnbounded(attempt)) return attempt
+  const { call, candidate } = attempt
+  return { ...attempt, call: limitOutput(call, candidate, outputBoundOf(call, candidate) / choicesOf(call)) }
 }

@@ -39,6 +39,7 @@ async function chargeOf(reply: Reply) {
   onTestFinished(() => router.close())
   const messages = [{ role: 'user', content: 'Say something.' }]
   const answer = await router.handle({ body: { model: 'a', messages, max_tokens: 50 } })
+  await readBody(answer).catch(() => undefined)
   const { how, usage } = await answer.ended
   await new Promise((resolve) => setImmediate(resolve))
   const [row] = [...router.ledger!.attempts()]
@@ -77,7 +78,7 @@ describe('a provider of the user', () => {
   })
 
   it('that says nothing of its end is estimated, and not taken for free', async () => {
-    const outputTokens = { plain: 3, streamed: 50 }
+    const outputTokens = { plain: 3, streamed: 3 }
     for (const [form, reply] of [
       ['plain', plainReply({ ...head, body })],
       ['streamed', streamReply({ ...head, body: streamOf([body]) })],
@@ -90,11 +91,79 @@ describe('a provider of the user', () => {
       })
   })
 
+  const delta = (content: string) =>
+    Buffer.from(`data: ${JSON.stringify({ choices: [{ index: 0, delta: { content } }] })}\n\n`)
+  const told = { choices: [], usage: { prompt_tokens: 7, completion_tokens: 4, total_tokens: 11 } }
+  const finish = { choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] }
+  const events = [finish, told].map((event) => Buffer.from(`data: ${JSON.stringify(event)}\n\n`))
+  it.each([
+    [[delta('a word '), delta('and more')], { how: 'complete', nanoUsd: 8 + 40, outputTokens: 4, estimated: true }],
+    [
+      [delta('a word '), delta('and more'), ...events],
+      { how: 'complete', nanoUsd: 7 + 40, outputTokens: 4, estimated: false },
+    ],
+    [[delta('a word '), new Error('gone')], { how: 'cut', nanoUsd: 8 + 20, outputTokens: 2, estimated: true }],
+  ])('whose stream says nothing of its end is charged for what came of it: %#', async (pieces, expected) => {
+    async function* stream() {
+      for (const piece of pieces) {
+        if (piece instanceof Error) throw piece
+        yield piece
+      }
+    }
+    const { usage, ...charge } = await chargeOf(streamReply({ ...head, body: streamOf(stream()) }))
+    expect({ ...charge, outputTokens: usage.outputTokens }).toEqual(expected)
+  })
+
   it('whose stream breaks its promise to end is charged for all it was allowed to write', async () => {
     const ended = Promise.reject(new Error('gone'))
     const reply = streamReply({ ...head, body: streamOf([body]), ended })
     const usage = { ...estimated, outputTokens: 50 }
     expect(await chargeOf(reply)).toEqual({ how: 'cut', usage, nanoUsd: 8 + 500, estimated: true })
+  })
+})
+
+describe('a provider of the user that is none', () => {
+  const own = providing(async () => plain(undefined))
+  const made = (model: unknown) => ({ ...own, connect: () => model }) as unknown as Provider
+  const send = async () => plain(undefined)
+  const expectedDialect =
+    'expected one of openai-chat, anthropic-messages, openai-responses, openai-embeddings, or several'
+  it.each([
+    [{ ...own, name: '' }, ['name: expected a text that is not empty, got ""']],
+    [{ ...own, dialect: 'openai' }, [`dialect: ${expectedDialect}, got "openai"`]],
+    [{ ...own, dialect: [] }, [`dialect: ${expectedDialect}, got an array of 0`]],
+    [{ ...own, dialect: undefined }, [`dialect: ${expectedDialect}, got nothing`]],
+    [made(undefined), ['connect: expected a model with its domain and "send", got nothing']],
+    [
+      made(Promise.resolve({ domain: 'd', send })),
+      ['connect: expected a model with its domain and "send", got a promise'],
+    ],
+    [
+      made({ dialects: ['chat'], verify: true }),
+      [
+        'connect.domain: expected a text that is not empty, got nothing',
+        `connect.dialects: ${expectedDialect}, got "chat"`,
+        'connect.send: expected a function, got nothing',
+        'connect.verify: expected a function, got true',
+      ],
+    ],
+    [
+      {
+        ...own,
+        connect() {
+          throw new Error('no luck')
+        },
+      },
+      ['connect: it failed: no luck'],
+    ],
+  ])('is refused at the start, with every fault: %o', (provider, faults) => {
+    const howMany = faults.length === 1 ? 'a fault' : `${faults.length} faults`
+    const message = [
+      `The configuration has ${howMany}:`,
+      ...faults.map((fault) => `  models.a.provider.${fault}`),
+    ].join('\n')
+    const start = () => createRouter({ models: { a: { provider: provider as Provider } } })
+    expect(start).toThrow(expect.objectContaining({ code: 'invalid_config', message }))
   })
 })
 
@@ -258,7 +327,8 @@ describe('a provider of the user that is late', () => {
         yield await never<Uint8Array>()
       })(),
     )
-    const { clock, ask } = mounted(async () => streamReply({ ...head, body: silent }))
+    const ended: Ended = { how: 'complete', usage: whole, estimated: false }
+    const { clock, ask } = mounted(async () => streamReply({ ...head, body: silent, ended: Promise.resolve(ended) }))
     const reply = await ask({ stream: true })
     expect((await reply.ended).how).toBe('complete')
     const broken = codeOf(readBody(reply))
@@ -277,10 +347,25 @@ describe('a provider of the user that is late', () => {
     expect(clock.pendingTimers()).toBe(0)
   })
 
-  it('ends the call at once where it gives no reply', async () => {
-    const { ask, clock, spent } = mounted(async () => undefined as unknown as Reply)
-    expect(await codeOf(ask())).toBe('internal_error')
-    expect(await spent()).toEqual({ settled: 0, held: 0 })
+  it.each([
+    [undefined, 'got nothing'],
+    ['hello', 'got a string'],
+    [
+      { ...plain(undefined), body: 'hello' },
+      'its body is neither bytes nor a stream as streamOf makes one, but a string',
+    ],
+    [
+      { ...plain(undefined), dialect: 'anthropic-messages' },
+      'it is in anthropic-messages, and its caller reads openai-chat',
+    ],
+  ])('has failed where it gives no reply, but %o', async (given, fault) => {
+    const { ask, clock, spent } = mounted(async () => given as unknown as Reply)
+    await expect(ask()).rejects.toMatchObject({
+      code: 'bad_upstream_response',
+      message: `The provider "theirs" gave no reply: ${fault}`,
+      movesOn: true,
+    })
+    expect(await spent()).toEqual({ settled: 8, held: 0 })
     expect(clock.pendingTimers()).toBe(0)
   })
 

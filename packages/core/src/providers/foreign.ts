@@ -1,7 +1,10 @@
 import type { Clock } from '../clock.ts'
+import { dialects } from '../dialects/index.ts'
 import { isCount, isCounted, tokenClasses } from '../dialects/usage.ts'
-import { type SignalboxError, isSignalboxError } from '../errors.ts'
+import { StreamWatch } from '../dialects/watch.ts'
+import { SignalboxError, isSignalboxError } from '../errors.ts'
 import { HeldStream } from '../held-stream.ts'
+import { faultOfReply } from '../hook-checks.ts'
 import type { Bounded, Overdue } from '../overdue.ts'
 import { completeWithoutUsage } from '../reply.ts'
 import { endOf } from '../sleep.ts'
@@ -9,7 +12,7 @@ import { quietly } from '../stream.ts'
 import { tokensOf } from '../tokens/request.ts'
 import type { Attempt, ByteStream, Ended, Handler, Reply, Request, Usage } from '../types.ts'
 import { failureOfStream, failureOfTime } from './failure.ts'
-import { estimateUsage } from './usage.ts'
+import { billedFor, estimateUsage } from './usage.ts'
 
 /** What an attempt at a foreign provider is bounded by. */
 export interface Bounds {
@@ -38,6 +41,12 @@ class ForeignAttempt implements Bounded {
   private refuse!: (error: unknown) => void
   private reply: Reply | undefined
   private stream: HeldStream | undefined
+  /** Of the stream, so far. */
+  private bytes = 0
+  /** Whether the stream came to its end by itself. */
+  private isWhole = false
+  /** Reads a stream whose maker says nothing of its end. */
+  private watch: StreamWatch | undefined
   private waitingSinceMs = Infinity
   private isEnded = false
   private settle!: (ended: Ended) => void
@@ -66,7 +75,7 @@ class ForeignAttempt implements Bounded {
       bounds.overdue.add(this)
       attempt.signal.addEventListener('abort', this.leave)
       sent()
-        .then((reply) => (end.signal.aborted ? discard(reply) : resolve(this.held(reply))))
+        .then((reply) => (end.signal.aborted ? discard(reply) : resolve(this.held(this.checked(reply)))))
         .catch((error: unknown) => this.failed(error))
     })
   }
@@ -113,28 +122,57 @@ class ForeignAttempt implements Bounded {
     return error
   }
 
+  private checked(reply: Reply): Reply {
+    const { call, candidate } = this.attempt
+    const fault = faultOfReply(reply, call.dialect)
+    if (fault === undefined) return reply
+    discard(reply)
+    const message = `The provider "${candidate.provider}" gave no reply: ${fault}`
+    throw this.billed(new SignalboxError('bad_upstream_response', message, { model: candidate.name }))
+  }
+
   private held(reply: Reply): Reply {
     const { body } = reply
     this.reply = reply
     if (!(body instanceof Uint8Array)) this.stream = this.watched(body)
     const ended = new Promise<Ended>((settle) => (this.settle = settle))
     Promise.resolve(reply.ended)
-      .then((told) => counted(told, this.attempt.call.request, reply))
-      .then(
-        (told) => this.endWith(told),
-        () => this.endAs(this.givenUp?.how ?? 'cut'),
-      )
+      .then((told) => {
+        if (told === completeWithoutUsage && this.stream) this.read(reply)
+        else this.endWith(counted(told, this.attempt.call.request, reply))
+      })
+      .catch(() => this.endAs(this.givenUp?.how ?? 'cut'))
     return { ...reply, ...(this.stream && { body: this.stream }), ended, cancel: (reason) => this.cancel(reason) }
+  }
+
+  /** Of a stream whose maker says nothing of its end it is told here: by what came of it. */
+  private read({ body, dialect }: Reply): void {
+    const { choices } = this.attempt.call.request.parameters
+    const watch = new StreamWatch(dialects[dialect], unwatched, { stripUsage: false, choices })
+    this.watch = watch
+    quietly(() => (body as ByteStream).tap((chunk) => void watch.push(chunk)))
+    this.endOfRead()
+  }
+
+  private endOfRead(): void {
+    const { watch, attempt, bytes } = this
+    if (!watch || this.stream?.isOver !== true || this.isEnded) return
+    const seen = { textBytes: watch.committed ? watch.textLength : bytes, deltas: watch.deltas }
+    const billed = billedFor(watch.usage, attempt.call.request, { seen, whole: watch.usageIsFinal })
+    this.endWith({ how: this.givenUp?.how ?? (this.isWhole ? 'complete' : 'cut'), ...billed })
   }
 
   private watched(body: ByteStream): HeldStream {
     const { attempt, bounds } = this
+    const count = (chunk: Uint8Array) => void (this.bytes += chunk.length)
+    quietly(() => body.tap(count, () => void (this.isWhole = true)))
     return new HeldStream(body, {
       blame: (cause) => failureOfStream('stream_interrupted', attempt.candidate.name, { cause }),
       onChange: () => {
         const isWaiting = this.stream?.isWaiting === true
         this.waitingSinceMs = isWaiting ? bounds.clock.now() : Infinity
         if (isWaiting) bounds.overdue.hasten(this)
+        this.endOfRead()
         this.forgetIfOver()
       },
     })
@@ -159,7 +197,8 @@ class ForeignAttempt implements Bounded {
   }
 
   private endAs(how: Ended['how']): void {
-    this.endWith({ how, usage: estimate(this.attempt.call.request, this.reply!), estimated: true })
+    const usage = estimate(this.attempt.call.request, this.reply!, this.bytes)
+    this.endWith({ how, usage, estimated: true })
   }
 
   private endWith(ended: Ended): void {
@@ -195,9 +234,12 @@ function counted(told: Ended | undefined, request: Request, reply: Reply): Ended
   return { how: told?.how ?? 'complete', usage: { ...estimated, ...Object.fromEntries(read), faults }, estimated: true }
 }
 
-/** Of a stream nothing was kept that could be counted: it used what it was allowed to, where that is known. */
-const estimate = (request: Request, { body }: Reply): Usage =>
+/** A stream has used what it was allowed to, where that is known: its maker may have more to say of it than came. */
+const estimate = (request: Request, { body }: Reply, streamedBytes = 0): Usage =>
   estimateUsage(request, {
-    textBytes: body instanceof Uint8Array ? body.length : 0,
+    textBytes: body instanceof Uint8Array ? body.length : streamedBytes,
     deltas: body instanceof Uint8Array ? 0 : tokensOf(request).outputTokens,
   })
+
+/** Nothing of the stream is changed, nor told of. */
+const unwatched = { redact: (event: Uint8Array) => event, onMalformed: () => undefined }
