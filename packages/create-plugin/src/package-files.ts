@@ -49,7 +49,7 @@ function manifest({ package: name, description }: PluginNames): object {
 const types = {
   compilerOptions: {
     target: 'es2023',
-    lib: ['es2023'],
+    lib: ['es2024'],
     module: 'nodenext',
     types: ['node'],
     strict: true,

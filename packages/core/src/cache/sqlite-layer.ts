@@ -3,6 +3,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { Clock, Timer } from '../clock.ts'
 import { decodeAnswer, encodeAnswer } from './answer.ts'
 import type { AnswerLayer } from './layer.ts'
+import { createTurns, longestWaitMs } from '../sqlite-turns.ts'
 import { openSqlite } from '../sqlite.ts'
 import { unusableFile } from '../unusable-file.ts'
 
@@ -97,16 +98,8 @@ export function createSqliteLayer({
 function openCache(file: string): DatabaseSync {
   let database: DatabaseSync | undefined
   try {
-    database = openSqlite(file, { timeout: busyMs })
-    const { application_id: id } = database.prepare('pragma application_id').get() as { application_id: number }
-    const { tables } = database.prepare("select count(*) as tables from sqlite_schema where type = 'table'").get() as {
-      tables: number
-    }
-    if (id !== applicationId && tables > 0) throw new Error('it is a SQLite file, but no cache of Signalbox')
-    database.exec(`pragma journal_mode = wal; pragma synchronous = normal; pragma application_id = ${applicationId};
-      create table if not exists answers (
-        key text primary key, stored real not null, bytes integer not null, answer blob not null) strict;
-      create index if not exists answers_by_age on answers (stored, bytes)`)
+    const opened = (database = openSqlite(file, { timeout: busyMs }))
+    createTurns(longestWaitMs)(() => makeUsable(opened))
     // Answers are for their callers alone.
     chmodSync(file, 0o600)
     return database
@@ -114,4 +107,17 @@ function openCache(file: string): DatabaseSync {
     database?.close()
     throw unusableFile('cache', file, cause)
   }
+}
+
+function makeUsable(database: DatabaseSync): void {
+  // In this order: another process may make the file meanwhile, and gives it its mark before it is full.
+  const { tables } = database.prepare("select count(*) as tables from sqlite_schema where type = 'table'").get() as {
+    tables: number
+  }
+  const { application_id: id } = database.prepare('pragma application_id').get() as { application_id: number }
+  if (id !== applicationId && tables > 0) throw new Error('it is a SQLite file, but no cache of Signalbox')
+  database.exec(`pragma journal_mode = wal; pragma synchronous = normal; pragma application_id = ${applicationId};
+    create table if not exists answers (
+      key text primary key, stored real not null, bytes integer not null, answer blob not null) strict;
+    create index if not exists answers_by_age on answers (stored, bytes)`)
 }

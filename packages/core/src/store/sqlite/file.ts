@@ -58,8 +58,10 @@ function openDatabase(file: string): DatabaseSync {
 }
 
 function checkOwner(database: DatabaseSync, file: string) {
+  // In this order: another process may make the file meanwhile, and gives it its mark when it fills it.
+  const isNew = isEmpty(database)
   const owner = pragma(database, 'application_id')
-  if (owner === applicationId || (owner === 0 && isEmpty(database))) return
+  if (owner === applicationId || (owner === 0 && isNew)) return
   throw new SignalboxError('invalid_config', `${file} is another program's database, not a Signalbox store`)
 }
 
