@@ -69,8 +69,8 @@ export type {
 } from './plugin.ts'
 export { definePlugin } from './plugin.ts'
 export type { CommandContext, PluginAnswer, PluginCommand, PluginPath, PluginRequest } from './plugin-edges.ts'
-export type { HedgeOptions } from './plugins/hedge.ts'
-export { hedge } from './plugins/hedge.ts'
+export type { HedgeOptions } from './hedge.ts'
+export { hedge } from './hedge.ts'
 export type {
   CallQuery,
   Ledger,

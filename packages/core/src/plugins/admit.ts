@@ -9,7 +9,7 @@ import { after } from '../store/after.ts'
 import type { MaybePromise } from '../store/store.ts'
 import { tokensOf } from '../tokens/request.ts'
 import type { Call, Handler, Reply } from '../types.ts'
-import { acquire, expectedTokens, mayHaveUsed, priorityOf, tokensUsed } from './limits-of-call.ts'
+import { acquire, expectedTokens, mayHaveUsed, priorityOf, tokensUsed } from '../limiter/limits-of-call.ts'
 
 /**
  * Lets a call go on to cost something: within the caps on one request, within its caller's limits (which refuse at once)

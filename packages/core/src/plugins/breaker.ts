@@ -2,7 +2,7 @@ import { type SignalboxError, errorWithoutStack, isSignalboxError } from '../err
 import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
 import type { Attempt } from '../types.ts'
-import { brokeOff, isFaultOfTheModel } from './verdict.ts'
+import { brokeOff, isFaultOfTheModel } from '../health/verdict.ts'
 
 /** Calls that have no deadline still give their permit back some day. */
 const longestLeaseMs = 600_000

@@ -2,7 +2,7 @@ import type { HealthSample } from '../health/health-window.ts'
 import { type SignalboxErrorCode, isSignalboxError } from '../errors.ts'
 import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
-import { brokeOff, isFaultOfTheModel } from './verdict.ts'
+import { brokeOff, isFaultOfTheModel } from '../health/verdict.ts'
 
 /** Keeps the record by which a model is healthy, degraded or unhealthy. A stream's time is the time to its first content. */
 export function health({ clock }: BuiltInServices): Plugin {

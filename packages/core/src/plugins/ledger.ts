@@ -6,8 +6,8 @@ import { type Plugin, definePlugin } from '../plugin.ts'
 import type { AttemptRecord, CallRecord } from '../record.ts'
 import { inputBoundOf } from '../tokens/request.ts'
 import type { Attempt } from '../types.ts'
-import { ledgerUnavailable } from './ledger-unavailable.ts'
-import { outputBoundOf } from './output-bound.ts'
+import { ledgerUnavailable } from '../ledger/unavailable.ts'
+import { outputBoundOf } from '../tokens/output-bound.ts'
 
 /** Writes every call and attempt into the ledger: an attempt before it is sent, and again when it has ended. */
 export function ledger({ ledger: book, prices, clock, events: bus }: BuiltInServices): Plugin {

@@ -8,7 +8,7 @@ import { after } from '../store/after.ts'
 import type { MaybePromise } from '../store/store.ts'
 import { tokensOf } from '../tokens/request.ts'
 import { refuseUnlessWorthWaiting, sendHolding } from './hold.ts'
-import { acquire, expectedTokens, priorityOf, tokensUsed, wasNeverSent } from './limits-of-call.ts'
+import { acquire, expectedTokens, priorityOf, tokensUsed, wasNeverSent } from '../limiter/limits-of-call.ts'
 import type { Attempt, Handler, Reply } from '../types.ts'
 
 /**

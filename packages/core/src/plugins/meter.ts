@@ -5,7 +5,7 @@ import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
 import { type AttemptRecord, type CallRecord, outcomesOfEnds } from '../record.ts'
 import type { Attempt, Usage } from '../types.ts'
-import { tellEnded } from './held-money.ts'
+import { tellEnded } from '../money/held-money.ts'
 
 /** Writes every attempt into the call's record with what it used and cost, tells of it, and raises the operator's alerts. */
 export function meter({ clock, events, prices }: BuiltInServices): Plugin {

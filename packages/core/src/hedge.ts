@@ -1,11 +1,11 @@
-import { systemClock } from '../clock.ts'
-import { SignalboxError } from '../errors.ts'
-import { type Plugin, type TryCandidate, definePlugin } from '../plugin.ts'
-import { createRetryBudget } from '../retry/budget.ts'
-import { sleep } from '../sleep.ts'
-import { tryInTurn } from '../try-in-turn.ts'
-import type { Reply } from '../types.ts'
-import type { Ranked } from '../strategy.ts'
+import { systemClock } from './clock.ts'
+import { SignalboxError } from './errors.ts'
+import { type Plugin, type TryCandidate, definePlugin } from './plugin.ts'
+import { createRetryBudget } from './retry/budget.ts'
+import { sleep } from './sleep.ts'
+import { tryInTurn } from './try-in-turn.ts'
+import type { Reply } from './types.ts'
+import type { Ranked } from './strategy.ts'
 
 /** When a second model is started, and how often that may be done. */
 export interface HedgeOptions {

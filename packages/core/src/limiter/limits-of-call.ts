@@ -1,6 +1,6 @@
 import type { SignalboxError } from '../errors.ts'
-import type { Priority } from '../limiter/fair-queue.ts'
-import type { Limiter, Permit, Refusal, WaitRequest } from '../limiter/types.ts'
+import type { Priority } from './fair-queue.ts'
+import type { Limiter, Permit, Refusal, WaitRequest } from './types.ts'
 import type { AttemptRecord } from '../record.ts'
 import { endOf } from '../sleep.ts'
 import { caught } from '../store/after.ts'

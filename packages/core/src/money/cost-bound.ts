@@ -1,9 +1,9 @@
 import type { Clock } from '../clock.ts'
-import type { PriceBook } from '../money/price-book.ts'
-import { boundNanoUsd } from '../money/price.ts'
+import type { PriceBook } from './price-book.ts'
+import { boundNanoUsd } from './price.ts'
 import { inputBoundOf } from '../tokens/request.ts'
 import type { Attempt } from '../types.ts'
-import { outputBoundOf } from './output-bound.ts'
+import { outputBoundOf } from '../tokens/output-bound.ts'
 
 /** The most an attempt can cost, in nano-USD; undefined at a price that nobody knows. */
 export function costBoundNanoUsd(
