@@ -89,7 +89,12 @@ export const pipeline: readonly PipelineStep[] = [
   { ring: 'attempt', stage: 'meter', builtIn: ledger },
 ]
 
-/** The built-in plugins of a router, in the order of the pipeline. */
+/** The built-in plugins of a router, each in the stage of its line. */
 export function builtInPlugins(services: BuiltInServices): readonly Plugin[] {
-  return pipeline.flatMap(({ builtIn }) => (builtIn ? [builtIn(services)] : []))
+  return pipeline.flatMap(({ builtIn, ring, stage }) => {
+    if (!builtIn) return []
+    const plugin = builtIn(services)
+    const hook = plugin[ring]
+    return [hook ? { ...plugin, [ring]: { ...(typeof hook === 'function' ? { run: hook } : hook), stage } } : plugin]
+  })
 }

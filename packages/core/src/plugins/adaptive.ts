@@ -7,7 +7,6 @@ export function adaptive({ admission }: BuiltInServices): Plugin {
   return definePlugin({
     name: 'adaptive',
     attempt: {
-      stage: 'limiter',
       run(attempt, next) {
         const concurrency = admission.adaptiveOf(attempt.candidate.name)
         if (!concurrency) return next(attempt)

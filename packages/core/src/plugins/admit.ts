@@ -21,7 +21,6 @@ export function admit({ admission, clock }: BuiltInServices): Plugin {
   return definePlugin({
     name: 'admit',
     call: {
-      stage: 'admit',
       run(call, next) {
         const bounds = {
           caps: admission.capsOf(call),

@@ -12,7 +12,6 @@ export function breaker({ clock }: BuiltInServices): Plugin {
   return definePlugin({
     name: 'breaker',
     attempt: {
-      stage: 'breaker',
       run(attempt, next) {
         const { breaker: circuit } = attempt.candidate.state
         if (!circuit) return next(attempt)

@@ -27,7 +27,6 @@ export function budget(services: BuiltInServices): Plugin {
   return definePlugin({
     name: 'budget',
     attempt: {
-      stage: 'budget',
       run(attempt, next) {
         if (!counts(attempt.call) && !rejectsUnknownPrices) return next(attempt)
         return priced(attempt, next)

@@ -7,7 +7,7 @@ export function cache({ cache: answers, clock, refreshing }: BuiltInServices): P
   if (!answers) return definePlugin({ name: 'cache' })
   return definePlugin({
     name: 'cache',
-    call: { stage: 'cache', run: createCachedCalls({ answers, clock, end: refreshing }) },
+    call: { run: createCachedCalls({ answers, clock, end: refreshing }) },
     close: () => answers.close(),
   })
 }

@@ -7,7 +7,6 @@ export function degrade({ treasury, routes }: BuiltInServices): Plugin {
   return definePlugin({
     name: 'degrade',
     call: {
-      stage: 'admit',
       enforce: 'pre',
       run: (call, next) => (treasury.budgets.degrades ? byAnotherRoute(call, next) : next(call)),
     },

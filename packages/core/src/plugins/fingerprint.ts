@@ -13,7 +13,6 @@ export function fingerprint({ callKeyOf, cache }: BuiltInServices): Plugin {
   return definePlugin({
     name: 'fingerprint',
     call: {
-      stage: 'cache',
       run(call, next) {
         const settings = cache?.settingsOf(call.route) ?? cacheDefaults
         if (mayBeCached(call, settings, readCacheControl(call.cacheControl)))

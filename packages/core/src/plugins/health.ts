@@ -9,7 +9,6 @@ export function health({ clock }: BuiltInServices): Plugin {
   return definePlugin({
     name: 'health',
     attempt: {
-      stage: 'meter',
       enforce: 'pre',
       run(attempt, next) {
         const window = attempt.candidate.state.health

@@ -22,7 +22,6 @@ export function hold({ clock }: BuiltInServices): Plugin {
   return definePlugin({
     name: 'hold',
     attempt: {
-      stage: 'limiter',
       run(attempt, next) {
         const held = attempt.candidate.state.hold()
         if (held) refuseUnlessWorthWaiting(held, attempt, clock.now())

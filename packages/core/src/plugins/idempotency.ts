@@ -40,7 +40,6 @@ export function idempotency({ clock }: BuiltInServices): Plugin {
   return definePlugin({
     name: 'idempotency',
     call: {
-      stage: 'cache',
       enforce: 'pre',
       run: (call, next) => (call.idempotencyKey === undefined ? next(call) : answerOnce(call, next)),
     },

@@ -19,7 +19,6 @@ export function ledger({ ledger: book, prices, clock, events: bus }: BuiltInServ
       events.on('call.ended', ({ record }) => book.close(callRow(record)))
     },
     attempt: {
-      stage: 'meter',
       enforce: 'post',
       run(attempt, next) {
         begin(attempt)

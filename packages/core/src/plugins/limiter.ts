@@ -21,7 +21,6 @@ export function limiter({ admission, clock }: BuiltInServices): Plugin {
   return definePlugin({
     name: 'limiter',
     attempt: {
-      stage: 'limiter',
       run(attempt, next) {
         const { name, state } = attempt.candidate
         const limits = admission.ofModel(name)

@@ -12,7 +12,6 @@ export function meter({ clock, events, prices }: BuiltInServices): Plugin {
   return definePlugin({
     name: 'meter',
     attempt: {
-      stage: 'meter',
       run(attempt, next) {
         const { record } = attempt.call
         const entry: AttemptRecord = {

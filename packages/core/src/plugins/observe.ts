@@ -11,7 +11,6 @@ export function observe({ events, clock, contentLog }: BuiltInServices): Plugin 
   return definePlugin({
     name: 'observe',
     call: {
-      stage: 'observe',
       run(call, next) {
         const { record, log } = call
         if (events.heard('call.started')) events.emit('call.started', { record })

@@ -7,7 +7,6 @@ export function permission(): Plugin {
   return definePlugin({
     name: 'permission',
     call: {
-      stage: 'guard',
       enforce: 'pre',
       run(call, next) {
         checkRoute(call)

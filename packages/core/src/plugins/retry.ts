@@ -18,7 +18,6 @@ export function retry({ admission, clock, random }: BuiltInServices): Plugin {
   return definePlugin({
     name: 'retry',
     attempt: {
-      stage: 'retry',
       run: tryAgain,
     },
   })

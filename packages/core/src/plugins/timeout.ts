@@ -6,7 +6,6 @@ export function timeout({ clock }: BuiltInServices): Plugin {
   return definePlugin({
     name: 'timeout',
     attempt: {
-      stage: 'timeout',
       run(attempt, next) {
         const { firstTokenMs, answerMs, stallMs } = attempt.candidate.settings.timeouts
         const limitMs = attempt.call.request.parameters.stream ? firstTokenMs : answerMs

@@ -11,7 +11,6 @@ export function translate({ refusesLosses }: BuiltInServices): Plugin {
   return definePlugin({
     name: 'translate',
     attempt: {
-      stage: 'retry',
       enforce: 'pre',
       run(attempt, next) {
         const { call, candidate } = attempt
