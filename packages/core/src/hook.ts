@@ -137,9 +137,9 @@ class HookRun<C extends Call | Attempt> implements Bounded {
 
   /** What the hook comes to: its reply, or what is made of its failure. */
   outcomeOf(returned: unknown): Promise<Reply> {
-    const { overdue, clock } = this.manner
+    const { overdue } = this.manner
     this.isWatched = true
-    this.sinceMs = clock.now()
+    if (this.isTimed) this.sinceMs = this.manner.clock.now()
     for (const passed of this.earlier ?? []) this.follow(passed)
     if (this.passed) this.follow(this.passed)
     return new Promise((resolve) => {
@@ -150,6 +150,10 @@ class HookRun<C extends Call | Attempt> implements Bounded {
         (error: unknown) => this.finish(() => this.recover(error)),
       )
     })
+  }
+
+  private get isTimed(): boolean {
+    return this.leftMs < Infinity
   }
 
   get deadline(): number {
@@ -180,7 +184,7 @@ class HookRun<C extends Call | Attempt> implements Bounded {
   }
 
   private follow(passed: Promise<Reply>): void {
-    if (this.inside++ === 0) this.leftMs -= this.manner.clock.now() - this.sinceMs
+    if (this.inside++ === 0 && this.isTimed) this.leftMs -= this.manner.clock.now() - this.sinceMs
     passed.then(
       (reply) => {
         this.leave()
@@ -191,7 +195,7 @@ class HookRun<C extends Call | Attempt> implements Bounded {
   }
 
   private leave(): void {
-    if (--this.inside > 0 || this.manner.timeoutMs === Infinity) return
+    if (--this.inside > 0 || !this.isTimed) return
     this.sinceMs = this.manner.clock.now()
     if (this.settle) this.manner.overdue.hasten(this)
   }
