@@ -6,6 +6,7 @@ import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
 import type { RequestCaps } from '../admission.ts'
 import { after } from '../store/after.ts'
+import { leaseMsUntil } from '../store/lease-time.ts'
 import type { MaybePromise } from '../store/store.ts'
 import { tokensOf } from '../tokens/request.ts'
 import type { Call, Handler, Reply } from '../types.ts'
@@ -55,7 +56,7 @@ export function admit({ admission, clock }: BuiltInServices): Plugin {
       id: `${call.key}/${scope}/${++permits}`,
       limits,
       tokens: expectedTokens(tokensOf(call.request)),
-      leaseMs: Math.min(Math.max(deadline - clock.now(), 0) + leaseGraceMs, longestLeaseMs),
+      leaseMs: leaseMsUntil(deadline, clock.now()),
       priority: priorityOf(call),
       mayWait: scope === 'route',
       signal,
@@ -74,9 +75,6 @@ interface CallBounds {
   readonly callers: readonly Limit[]
   readonly routes: readonly Limit[]
 }
-
-const leaseGraceMs = 20_000
-const longestLeaseMs = 3_600_000
 
 /** One way of a call through its limits: a plugin further out may send the same call more than once. */
 interface Passage {

@@ -7,13 +7,14 @@ import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
 import type { CallRecord } from '../record.ts'
 import { after, caught } from '../store/after.ts'
+import { leaseMsUntil } from '../store/lease-time.ts'
 import type { MaybePromise } from '../store/store.ts'
-import { inputBoundOf } from '../tokens/request.ts'
 import { isBudgetRefusal } from '../treasury.ts'
 import type { Attempt, Call, Handler, HeldMoney, Reply } from '../types.ts'
 import { costOfHeld, whenOver } from '../money/held-money.ts'
 import { isUnbounded, limitOutput } from '../tokens/limit-output.ts'
-import { askedOutputOf, choicesOf, outputBoundOf } from '../tokens/output-bound.ts'
+import { tokenBoundsOf } from '../tokens/attempt-bounds.ts'
+import { askedOutputOf, choicesOf } from '../tokens/output-bound.ts'
 
 /**
  * Holds an upper bound of an attempt's cost on every budget that applies, before anything is sent, and settles it to the
@@ -123,7 +124,7 @@ export function budget(services: BuiltInServices): Plugin {
   }
 
   function take(attempt: Attempt, accounts: readonly Account[], bound: Bound, tries = 1): MaybePromise<BudgetHold> {
-    const leaseMs = Math.min(Math.max(attempt.deadline - clock.now(), 0) + leaseGraceMs, longestLeaseMs)
+    const leaseMs = leaseMsUntil(attempt.deadline, clock.now())
     return after(askStore(`budget:${attempt.call.key}/${++holds}`, accounts, bound.nanoUsd, leaseMs), (answer) => {
       if (!isBudgetRefusal(answer)) return answer
       if (tries >= accounts.length + maximumShrinks || !shrink(bound, Number(answer.remainingNanoUsd)))
@@ -133,9 +134,6 @@ export function budget(services: BuiltInServices): Plugin {
   }
 }
 
-/** A hold's lease ends soon after its attempt must have. */
-const leaseGraceMs = 20_000
-const longestLeaseMs = 3_600_000
 /** How often a hold is tried anew with less besides once for each account, when others take what was left in the meantime. */
 const maximumShrinks = 3
 /** Less than this is no answer. */
@@ -157,15 +155,15 @@ interface Bound {
 }
 
 function boundOf(attempt: Attempt, capOutput: boolean, price: Price): Bound {
-  const { call, candidate } = attempt
+  const { call } = attempt
   const asked = askedOutputOf(call.request)
   const mayShrink = capOutput && asked === undefined && call.surface === 'chat'
-  const inputTokens = inputBoundOf(call.request, candidate.contextWindow)
-  const outputTokens = outputBoundOf(call, candidate)
+  const bounds = tokenBoundsOf(attempt)
+  const { inputTokens, outputTokens } = bounds
   return {
     inputTokens,
     outputTokens,
-    nanoUsd: boundNanoUsd({ inputTokens, outputTokens }, price),
+    nanoUsd: boundNanoUsd(bounds, price),
     price,
     choices: choicesOf(call),
     caps: capOutput && isUnbounded(attempt),

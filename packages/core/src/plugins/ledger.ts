@@ -4,10 +4,9 @@ import { boundNanoUsd } from '../money/price.ts'
 import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
 import type { AttemptRecord, CallRecord } from '../record.ts'
-import { inputBoundOf } from '../tokens/request.ts'
+import { tokenBoundsOf } from '../tokens/attempt-bounds.ts'
 import type { Attempt } from '../types.ts'
 import { ledgerUnavailable } from '../ledger/unavailable.ts'
-import { outputBoundOf } from '../tokens/output-bound.ts'
 
 /** Writes every call and attempt into the ledger: an attempt before it is sent, and again when it has ended. */
 export function ledger({ ledger: book, prices, clock, events: bus }: BuiltInServices): Plugin {
@@ -42,10 +41,7 @@ export function ledger({ ledger: book, prices, clock, events: bus }: BuiltInServ
     const { call, candidate } = attempt
     const time = clock.wallTime()
     const { record, identity } = call
-    const bounds = {
-      inputTokens: inputBoundOf(call.request, candidate.contextWindow),
-      outputTokens: outputBoundOf(call, candidate),
-    }
+    const bounds = tokenBoundsOf(attempt)
     const price = prices.priceOf(candidate.name, time, call.surface)
     return {
       callKey: record.key,

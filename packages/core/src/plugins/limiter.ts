@@ -5,6 +5,7 @@ import type { Gate, Permit, WaitRequest } from '../limiter/types.ts'
 import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
 import { after } from '../store/after.ts'
+import { leaseMsUntil } from '../store/lease-time.ts'
 import type { MaybePromise } from '../store/store.ts'
 import { tokensOf } from '../tokens/request.ts'
 import { refuseUnlessWorthWaiting, sendHolding } from './hold.ts'
@@ -86,14 +87,10 @@ export function limiter({ admission, clock }: BuiltInServices): Plugin {
 
   function request({ call, mayWait, signal, deadline }: Attempt): Omit<WaitRequest, 'limits' | 'tokens'> {
     const id = `${call.key}/${++permits}`
-    const leaseMs = Math.min(Math.max(deadline - clock.now(), 0) + leaseGraceMs, longestLeaseMs)
+    const leaseMs = leaseMsUntil(deadline, clock.now())
     return { id, leaseMs, mayWait, signal, deadline, priority: priorityOf(call) }
   }
 }
-
-/** A permit's lease ends soon after its attempt must have. */
-const leaseGraceMs = 20_000
-const longestLeaseMs = 3_600_000
 
 /** What was learned from other requests makes none too large for a limit that it fits by its own estimate. */
 function withinReach(corrected: number, estimated: number, limits: readonly Limit[]): number {
