@@ -16,7 +16,9 @@ const { folder, rounds, threads, arrivals } = workerData as OpenerOptions
 for (let round = 0; round < rounds; round++) {
   const file = (name: string) => join(folder, `${name}-${round}.db`)
   Atomics.add(arrivals, 0, 1)
-  while (Atomics.load(arrivals, 0) < threads * (round + 1));
+  // They meet to the microsecond, which waiting for a message would not do; one that never comes is waited for no longer.
+  const giveUpAt = Date.now() + 10_000
+  while (Atomics.load(arrivals, 0) < threads * (round + 1) && Date.now() < giveUpAt);
   try {
     const router = createRouter({
       models: { a: { provider: 'openai-compatible', baseUrl: 'http://127.0.0.1:9/v1' } },
