@@ -54,7 +54,10 @@ export interface RouterEvents {
   entry: { readonly callKey: string }
   /** Somebody said how good the answer of a call was. */
   feedback: Feedback
-  /** The ledger could not be written. What was to be written is kept, and tried again. */
+  /**
+   * The ledger could not be written: what was to be written is kept, and tried again. Or what a call cost could not be posted
+   * to a budget, or a budget's refusal be told.
+   */
   'ledger.failed': { readonly error: unknown }
   /** The shared store cannot be reached, or can again. */
   'store.changed': StoreChange

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { RouterOptions } from './config/options.ts'
 
-/** What of a configuration takes part in decisions. */
+/** What of a configuration takes part in decisions, besides its routes and plugins. */
 const deciding = ['models', 'budgets', 'breaker', 'health', 'unknownPrice', 'untranslatable'] as const
 
 /** What says how a model is reached, and decides nothing. Most of it is secret. */

@@ -28,7 +28,7 @@ export interface ConnectedModel {
   /**
    * Sends one attempt. An answer that is not there by its `deadline` is given up, and another model may take over. A stream
    * that gives nothing for `stallMs` while somebody reads, or goes on beyond the call's deadline, is cut. The attempt's signal
-   * is aborted then, as when the caller leaves. A reply that says nothing of its usage is charged by estimate.
+   * is aborted then, as when the caller leaves. A reply that says nothing of its end is charged for what came of it.
    *
    * @throws SignalboxError for what another model may do better. Whatever else is thrown ends the call.
    */
