@@ -8,6 +8,7 @@ import { modelAt, routerFor, upstreamThat } from './support/routers.ts'
 
 const image = { type: 'image_url', image_url: { url: 'data:image/png;base64,AAAA' } }
 const picture = [{ role: 'user', content: [{ type: 'text', text: 'What is this?' }, image] }]
+const film = { type: 'video_url', video_url: { url: 'https://films.invalid/a.mp4' } }
 const tools = [{ type: 'function', function: { name: 'look', parameters: { type: 'object' } } }]
 
 describeMounts('what a model cannot take', (mount) => {
@@ -26,6 +27,12 @@ describeMounts('what a model cannot take', (mount) => {
     expect(await modelFor({ messages: picture })).toBe('deaf')
     expect(await modelFor({ tools })).toBe('all')
     expect(await modelFor({ messages: picture, tools })).toBe('all')
+  })
+
+  it('is not sent to it: films', async () => {
+    const { ask } = await serve({ still: { modalities: ['image'] }, moving: { modalities: ['video'] } })
+    const filmed = await ask({ messages: [{ role: 'user', content: [film] }] })
+    expect([filmed.status, filmed.headers['x-signalbox-model']]).toEqual([200, 'moving'])
   })
 
   it('is a clear 400 when no model can, and nothing is sent', async () => {

@@ -85,6 +85,7 @@ describe('the input of a request in tokens', () => {
       ...film(`data:video/mp4;base64,${'A'.repeat(100_000)}`),
     })
     for (const request of [link, inside]) {
+      expect(tokensOf(request).inputTokens).toBeGreaterThan(8_000)
       expect(tokensOf(request).inputTokens).toBeLessThan(10_000)
       expect(inputBoundOf(request, 1_000_000)).toBe(1_000_000)
     }
