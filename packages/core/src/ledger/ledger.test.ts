@@ -36,6 +36,14 @@ const keep = (ledger: Ledger) => (open.push(ledger), ledger)
 const sqlite = (options: { onEntries?: OnEntries; onError?: (error: unknown) => void } = {}) =>
   keep(createSqliteLedger({ file, clock, ...options }))
 
+/** Keeps each fdatasync waiting until its callback, in this list, is called. */
+function heldSyncs() {
+  const waiting: ((error: NodeJS.ErrnoException | null) => void)[] = []
+  const sync = vi.spyOn(fs, 'fdatasync').mockImplementation((_log, done) => void waiting.push(done))
+  onTestFinished(() => sync.mockRestore())
+  return waiting
+}
+
 const attempt = (over: Partial<LedgerAttempt> = {}): LedgerAttempt => ({
   callKey: 'c1',
   place: 0,
@@ -296,9 +304,7 @@ describe('a ledger in SQLite', () => {
   it('tells of no entry before its log is on disk, nor where it cannot be brought there', async () => {
     const told: string[] = []
     const ledger = sqlite({ onEntries: (keys) => told.push(...keys) })
-    const waiting: ((error: NodeJS.ErrnoException | null) => void)[] = []
-    const sync = vi.spyOn(fs, 'fdatasync').mockImplementation((_log, done) => void waiting.push(done))
-    onTestFinished(() => sync.mockRestore())
+    const waiting = heldSyncs()
     ledger.close(call())
     const flushed = ledger.flush()
     expect([...ledger.calls()]).toHaveLength(1)
@@ -376,9 +382,7 @@ describe('a ledger in SQLite', () => {
   it('has ended only when what was written meanwhile is on disk', async () => {
     const told: string[] = []
     const ledger = sqlite({ onEntries: (keys) => told.push(...keys) })
-    const waiting: ((error: NodeJS.ErrnoException | null) => void)[] = []
-    const sync = vi.spyOn(fs, 'fdatasync').mockImplementation((_log, done) => void waiting.push(done))
-    onTestFinished(() => sync.mockRestore())
+    const waiting = heldSyncs()
     ledger.close(call())
     const ended = ledger.end()
     await vi.waitFor(() => expect(waiting).toHaveLength(1))
