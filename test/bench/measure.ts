@@ -16,7 +16,7 @@ export interface RunOptions {
   readonly rounds: number
   /** How long one slice of load lasts; wrk takes whole seconds only, and at least one. */
   readonly seconds: number
-  /** How long a slice is under way before it is measured: a row that stood still for a minute is colder than traffic. */
+  /** How long a slice is under way before it is measured: a row that stood still is colder than traffic. */
   readonly leadInSeconds: number
   /** Requests that a row answers before it is measured, and a fifth of that in streams, and with a failed attempt. */
   readonly warmUpRequests: number

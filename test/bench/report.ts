@@ -55,7 +55,7 @@ function machineOf({ options, slices }: Results): string {
   const load = options.useWrk ? 'wrk' : 'own load generator'
   const others = slices.noisy === 0 ? 'none' : `${slices.noisy}`
   return (
-    `Measured ${date}: ${processors} cores, Node ${process.version}, Linux, loopback, plain HTTP; ${load}, ` +
+    `Measured ${date}: ${processors} cores, Node ${[process.version, ...options.nodeParameters].join(' ')}, Linux, loopback, plain HTTP; ${load}, ` +
     `${isPinned ? 'load and upstream on one core, the row on the other' : 'no pinning'}; ` +
     `${options.rounds} interleaved rounds, slices of ${options.seconds} s` +
     `${options.leadInSeconds > 0 ? `, each after ${options.leadInSeconds} s of the same that is not counted` : ''}. ` +
