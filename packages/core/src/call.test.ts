@@ -3,7 +3,7 @@ import { createFakeClock } from '@signalbox/testkit'
 import { describe, expect, it } from 'vitest'
 import { type CallInit, chanceOf, createCall, modelNotFound } from './call.ts'
 import { isSignalboxError } from './errors.ts'
-import type { Route, RouteTable } from './route-table.ts'
+import type { Route, RouteTable } from './routing/route-table.ts'
 import type { Services } from './types.ts'
 
 const route = { name: 'auto', callMs: 1_000 } as Route

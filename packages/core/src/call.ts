@@ -7,8 +7,8 @@ import { newId } from './new-id.ts'
 import { nanoUsdOf } from './money/usd.ts'
 import { nobody, readIdentity } from './identity.ts'
 import { createRecord } from './record.ts'
-import type { Route, RouteTable } from './route-table.ts'
-import type { SeenRequests } from './seen-requests.ts'
+import type { Route, RouteTable } from './routing/route-table.ts'
+import type { SeenRequests } from './call-cache/seen-requests.ts'
 import type { Call, DialectName, Identity, Logger, Services } from './types.ts'
 
 /** What a call is made of. Only `body` is needed. */

@@ -1,11 +1,11 @@
 import { type Clock } from './clock.ts'
 import { shown } from './config/fault.ts'
-import type { Decision } from './decision.ts'
+import type { Decision } from './routing/decision.ts'
 import { SignalboxError } from './errors.ts'
 import type { EventBus } from './events.ts'
 import type { Ledger, LedgerCall } from './ledger/types.ts'
-import { tell } from './route.ts'
-import type { RouteTable } from './route-table.ts'
+import { tell } from './routing/route.ts'
+import type { RouteTable } from './routing/route-table.ts'
 
 /** What somebody said of the answer of a call. */
 export interface Feedback {

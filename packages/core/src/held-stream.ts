@@ -1,5 +1,5 @@
 import { type SignalboxError, isSignalboxError } from './errors.ts'
-import { came } from './hook-checks.ts'
+import { came } from './hooks/hook-checks.ts'
 import { quietly } from './stream.ts'
 import type { ByteStream, Sink } from './types.ts'
 

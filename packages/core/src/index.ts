@@ -3,7 +3,7 @@ export type { OrderedHook } from './rings.ts'
 export { createRouter } from './router.ts'
 export type { AnswerTextOptions, MapText } from './answer-text/index.ts'
 export { mapAnswerText } from './answer-text/index.ts'
-export type { CacheStatus } from './answer-cache.ts'
+export type { CacheStatus } from './call-cache/answer-cache.ts'
 export type { CachedAnswer } from './cache/answer.ts'
 export { decodeAnswer, encodeAnswer } from './cache/answer.ts'
 export type { AnswerLayer, LayerSize } from './cache/layer.ts'
@@ -68,9 +68,9 @@ export type {
   TryCandidate,
 } from './plugin.ts'
 export { definePlugin } from './plugin.ts'
-export type { CommandContext, PluginAnswer, PluginCommand, PluginPath, PluginRequest } from './plugin-edges.ts'
-export type { HedgeOptions } from './hedge.ts'
-export { hedge } from './hedge.ts'
+export type { CommandContext, PluginAnswer, PluginCommand, PluginPath, PluginRequest } from './hooks/plugin-edges.ts'
+export type { HedgeOptions } from './routing/hedge.ts'
+export { hedge } from './routing/hedge.ts'
 export type {
   CallQuery,
   Ledger,
@@ -97,7 +97,7 @@ export { csvLine } from './csv.ts'
 export type { Baseline, Report, ReportQuery, ReportRow } from './reports/types.ts'
 export type { Mix, ProjectedModel, Projection, Traffic } from './reports/projection.ts'
 export { project } from './reports/projection.ts'
-export { pricesOf } from './priced-models.ts'
+export { pricesOf } from './money/priced-models.ts'
 export type { KnownPrices } from './reports/baseline.ts'
 export type { Recommendation } from './reports/recommend.ts'
 export { reportPeriod } from './reports/report.ts'
@@ -121,8 +121,8 @@ export type {
   HookTime,
 } from './record.ts'
 export { plainReply, readBody, streamOf, streamReply } from './reply.ts'
-export type { Decision, RecordedCall, RequestFacts } from './decision.ts'
-export { recordedCall } from './decision.ts'
+export type { Decision, RecordedCall, RequestFacts } from './routing/decision.ts'
+export { recordedCall } from './routing/decision.ts'
 export { offline } from './replay/offline.ts'
 export type { Redecided } from './replay/redecide.ts'
 export type { Rerouted } from './replay/reroute.ts'
@@ -172,7 +172,7 @@ export type {
   Usage,
   UsageFault,
 } from './types.ts'
-export type { Outcome, Ranked, RankContext, RankFunction, Strategy } from './strategy.ts'
+export type { Outcome, Ranked, RankContext, RankFunction, Strategy } from './strategies/strategy.ts'
 export type { Complexity, ExpectedLength, HeuristicLabels, Task } from './classify/heuristic.ts'
 export { complexityInConversation, heuristicLabels } from './classify/heuristic.ts'
 export { likelyCostNanoUsd } from './strategies/cheapest.ts'

@@ -1,7 +1,7 @@
 import { type CachedAnswer, isCachedAnswer, largestAnswerBytes } from './cache/answer.ts'
 import { type CacheWishes, readCacheControl } from './cache/cache-control.ts'
 import { layerMs } from './cache/layer.ts'
-import { cachedReply, costOf, isCutByMoney, told } from './cached-reply.ts'
+import { cachedReply, costOf, isCutByMoney, told } from './call-cache/cached-reply.ts'
 import { SignalboxError } from './errors.ts'
 import { type HookOptions, type Plugin, type PluginServices, checkFunctions, definePlugin } from './plugin.ts'
 import { costOfHeld, whenOver } from './money/held-money.ts'

@@ -1,5 +1,5 @@
 import type { Admission } from './admission.ts'
-import type { AnswerCache } from './answer-cache.ts'
+import type { AnswerCache } from './call-cache/answer-cache.ts'
 import type { ContentLog } from './log-content.ts'
 import type { EventBus } from './events.ts'
 import type { Ledger } from './ledger/types.ts'
@@ -24,7 +24,7 @@ import { permission } from './plugins/permission.ts'
 import { retry } from './plugins/retry.ts'
 import { timeout } from './plugins/timeout.ts'
 import { translate } from './plugins/translate.ts'
-import type { RouteTable } from './route-table.ts'
+import type { RouteTable } from './routing/route-table.ts'
 import type { Treasury } from './treasury.ts'
 import type { Call, Services } from './types.ts'
 
@@ -73,7 +73,7 @@ export const pipeline: readonly PipelineStep[] = [
   { ring: 'call', stage: 'admit', builtIn: degrade },
   { ring: 'call', stage: 'admit', builtIn: admit },
 
-  // The route stands here: it ranks the models, and enters the attempt ring with each in turn (route.ts).
+  // The route stands here: it ranks the models, and enters the attempt ring with each in turn (routing/route.ts).
 
   // The attempt ring: once for each model that is tried; inside `retry`, once for each attempt.
   { ring: 'attempt', stage: 'retry', builtIn: translate },

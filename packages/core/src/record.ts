@@ -1,10 +1,10 @@
 import type { BreakerState } from './breaker/breaker.ts'
-import type { RequestFacts } from './decision.ts'
+import type { RequestFacts } from './routing/decision.ts'
 import type { SignalboxErrorCode } from './errors.ts'
 import type { HealthState } from './health/health-window.ts'
 import type { Price, UnitPrices } from './money/price.ts'
 import type { Ended, Identity, Usage } from './types.ts'
-import type { Ranked } from './strategy.ts'
+import type { Ranked } from './strategies/strategy.ts'
 
 /** One attempt of a call, as it went. Times are milliseconds since the call began. */
 export interface AttemptRecord {

@@ -3,9 +3,9 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { Clock, Timer } from '../clock.ts'
 import { decodeAnswer, encodeAnswer } from './answer.ts'
 import type { AnswerLayer } from './layer.ts'
-import { createTurns, longestWaitMs } from '../sqlite-turns.ts'
-import { openSqlite } from '../sqlite.ts'
-import { unusableFile } from '../unusable-file.ts'
+import { createTurns, longestWaitMs } from '../sqlite/turns.ts'
+import { openSqlite } from '../sqlite/open.ts'
+import { unusableFile } from '../sqlite/unusable-file.ts'
 
 /** Marks a SQLite file as a cache of Signalbox: "SBCA". Another layout is another number, and begins anew. */
 const applicationId = 0x53424341

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { isSqliteFile } from '../sqlite-file.ts'
+import { isSqliteFile } from '../sqlite/file.ts'
 import { sqliteFileOf } from '../store/place.ts'
 
 /** Takes the relative paths in a configuration from the folder of its file. */

@@ -3,7 +3,7 @@ import { isAbsolute, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { isSignalboxError } from '../errors.ts'
 import type { Plugin } from '../plugin.ts'
-import { pluginFaults } from '../plugin-checks.ts'
+import { pluginFaults } from '../hooks/plugin-checks.ts'
 import { type ConfigFault, faultsBelow, shown } from './fault.ts'
 
 /** A configuration with its plugins in the place of their names. */

@@ -17,7 +17,7 @@ import {
   times,
 } from './schema/settings.ts'
 import { strategyOf } from './schema/strategies.ts'
-import { isSqliteFile } from '../sqlite-file.ts'
+import { isSqliteFile } from '../sqlite/file.ts'
 
 const dialect = z
   .enum(['openai-chat', 'openai-responses'])

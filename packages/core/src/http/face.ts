@@ -13,7 +13,7 @@ import { pluginResources } from './plugin-paths.ts'
 import { health, modelByName, models } from './resources.ts'
 import { costUsd } from '../record-cost.ts'
 import { costs, feedback, status } from './pages.ts'
-import { serverTiming } from '../hook-times.ts'
+import { serverTiming } from '../hooks/hook-times.ts'
 import { toldError } from './told-error.ts'
 
 /** What a mount was given, by whatever its functions take in its host. Anything else in it is refused. */

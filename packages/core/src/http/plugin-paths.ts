@@ -1,6 +1,6 @@
 import { SignalboxError, isSignalboxError } from '../errors.ts'
 import { lowerCaseNames } from '../lower-case-names.ts'
-import type { PluginAnswer, PluginPath } from '../plugin-edges.ts'
+import type { PluginAnswer, PluginPath } from '../hooks/plugin-edges.ts'
 import type { Router } from '../router.ts'
 import { streamOf } from '../reply.ts'
 import { faultOfHead } from './answer-head.ts'

@@ -1,5 +1,5 @@
 import fs from 'node:fs'
-import { openSqlite } from '../sqlite.ts'
+import { openSqlite } from '../sqlite/open.ts'
 
 /** A lock on a file. */
 export interface FileLock {

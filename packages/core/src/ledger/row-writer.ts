@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import { rememberPlace } from '../file-place.ts'
-import { createTurns, longestWaitMs } from '../sqlite-turns.ts'
+import { rememberPlace } from '../sqlite/file-place.ts'
+import { createTurns, longestWaitMs } from '../sqlite/turns.ts'
 import { attemptColumns, attemptOf, attemptValues, callColumns, callValues } from './rows.ts'
 import { type LedgerAttempt, type LedgerCall, type LedgerRating, conflict, isSamePosting } from './types.ts'
 

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
-import { openSqlite } from '../sqlite.ts'
-import { createTurns } from '../sqlite-turns.ts'
-import { unusableFile } from '../unusable-file.ts'
+import { openSqlite } from '../sqlite/open.ts'
+import { createTurns } from '../sqlite/turns.ts'
+import { unusableFile } from '../sqlite/unusable-file.ts'
 
 /** How long another process may keep a ledger's file, in milliseconds. */
 const busyTimeoutMs = 10_000

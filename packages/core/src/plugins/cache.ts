@@ -1,4 +1,4 @@
-import { createCachedCalls } from '../cached-calls.ts'
+import { createCachedCalls } from '../call-cache/cached-calls.ts'
 import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
 

@@ -1,6 +1,6 @@
 import { readCacheControl } from '../cache/cache-control.ts'
 import { cacheDefaults } from '../cache/settings.ts'
-import { mayBeCached } from '../cached-calls.ts'
+import { mayBeCached } from '../call-cache/cached-calls.ts'
 import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
 

@@ -1,13 +1,13 @@
 import { LRUCache } from 'lru-cache'
-import { createCallFlights } from '../answer-cache.ts'
-import { requestOf, tenantOf } from '../call-key.ts'
+import { createCallFlights } from '../call-cache/answer-cache.ts'
+import { requestOf, tenantOf } from '../call-cache/call-key.ts'
 import type { CachedAnswer } from '../cache/answer.ts'
 import { keyOf } from '../cache/key.ts'
 import { SignalboxError } from '../errors.ts'
 import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
-import { cachedAnswer, cachedReply } from '../cached-reply.ts'
-import { answerTogether } from '../shared-answer.ts'
+import { cachedAnswer, cachedReply } from '../call-cache/cached-reply.ts'
+import { answerTogether } from '../call-cache/shared-answer.ts'
 import type { Call, Handler, Reply } from '../types.ts'
 
 /** How long an answer is given again, and what all of them may take. */

@@ -1,4 +1,4 @@
-import { decisionOf } from '../decision.ts'
+import { decisionOf } from '../routing/decision.ts'
 import type { LedgerAttempt, LedgerCall, LedgerIntent } from '../ledger/types.ts'
 import { boundNanoUsd } from '../money/price.ts'
 import type { BuiltInServices } from '../pipeline.ts'

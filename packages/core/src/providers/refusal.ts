@@ -10,7 +10,7 @@ import {
 } from '../errors.ts'
 import type { EventBus } from '../events.ts'
 import { parseRetryAfterMs } from '../retry/retry-after.ts'
-import { redact, redactBytes } from '../secrets.ts'
+import { redact, redactBytes } from './secrets.ts'
 import { codeOfRefusal, impliedStatus, mayMoveOn, withCode } from './failure.ts'
 
 /** A provider's refusal as it came over the wire. */

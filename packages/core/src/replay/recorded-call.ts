@@ -1,5 +1,5 @@
 import { createRecord } from '../record.ts'
-import type { Decision, RecordedCall, RequestFacts } from '../decision.ts'
+import type { Decision, RecordedCall, RequestFacts } from '../routing/decision.ts'
 import { rememberTokens } from '../tokens/request.ts'
 import type { Call, Request } from '../types.ts'
 

@@ -1,7 +1,7 @@
-import { Look, decide } from '../decide.ts'
-import type { RecordedCall } from '../decision.ts'
+import { Look, decide } from '../routing/decide.ts'
+import type { RecordedCall } from '../routing/decision.ts'
 import type { CandidateRecord, CallRecord } from '../record.ts'
-import type { Route, RouteTable } from '../route-table.ts'
+import type { Route, RouteTable } from '../routing/route-table.ts'
 import type { Call } from '../types.ts'
 import { NotRecorded, type Redecidable, callOf, redecidable } from './recorded-call.ts'
 

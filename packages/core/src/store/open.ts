@@ -1,6 +1,6 @@
 import { atExit } from '../at-exit.ts'
 import type { Clock } from '../clock.ts'
-import { longestWaitMs } from '../sqlite-turns.ts'
+import { longestWaitMs } from '../sqlite/turns.ts'
 import { createMemoryStore } from './memory.ts'
 import { sqliteFileOf } from './place.ts'
 import { createSqliteStore } from './sqlite/index.ts'

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { isSqliteFile } from '../sqlite-file.ts'
+import { isSqliteFile } from '../sqlite/file.ts'
 
 const sqlite = 'sqlite:'
 const expected = 'expected "memory" or "sqlite:" and a file'

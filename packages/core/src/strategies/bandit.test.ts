@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { freePrices } from '../money/price.ts'
 import type { CallRecord } from '../record.ts'
 import type { Call, CandidateView } from '../types.ts'
-import type { Ranked } from '../strategy.ts'
+import type { Ranked } from './strategy.ts'
 import { type BanditOptions, byBandit } from './bandit.ts'
 import { createStrategy } from './index.ts'
 

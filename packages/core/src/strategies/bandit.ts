@@ -3,7 +3,7 @@ import { type Reward, createRewards } from '../bandit/rewards.ts'
 import type { Random } from '../clock.ts'
 import type { CallRecord } from '../record.ts'
 import type { Call, CandidateView, Services } from '../types.ts'
-import type { Outcome, RankContext, Ranked, Strategy } from '../strategy.ts'
+import type { Outcome, RankContext, Ranked, Strategy } from './strategy.ts'
 import type { MakeStrategy, NestedStrategy } from './index.ts'
 import { draw } from './weighted.ts'
 

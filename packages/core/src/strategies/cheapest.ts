@@ -2,7 +2,7 @@ import { costNanoUsd, pricesFor } from '../money/price.ts'
 import { usdOf } from '../money/usd.ts'
 import { type Countable, tokensOf } from '../tokens/request.ts'
 import type { Call, CandidateView } from '../types.ts'
-import type { Ranked, Strategy } from '../strategy.ts'
+import type { Ranked, Strategy } from './strategy.ts'
 
 /** Tokens of an answer of which nothing is known, and by the label `expectedLength`. */
 const usualTokens = 500

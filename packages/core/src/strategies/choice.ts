@@ -1,5 +1,5 @@
 import type { Call, CandidateView } from '../types.ts'
-import type { Outcome, RankContext, Ranked, Strategy } from '../strategy.ts'
+import type { Outcome, RankContext, Ranked, Strategy } from './strategy.ts'
 
 /** Some of a route's models, and how they are ordered among themselves. */
 export interface Choice {

@@ -1,6 +1,6 @@
 import { type Complexity, heuristicLabels } from '../classify/heuristic.ts'
 import type { Call } from '../types.ts'
-import type { Ranked, Strategy } from '../strategy.ts'
+import type { Ranked, Strategy } from './strategy.ts'
 import { type Choice, type Parts, assessChoices, firstWith, joined, observeChoices, rankChoice } from './choice.ts'
 import type { MakeStrategy, NestedStrategy } from './index.ts'
 

@@ -1,6 +1,6 @@
 import { type SignalboxErrorCode, isRefusal } from '../errors.ts'
 import type { Call, CandidateView, Services } from '../types.ts'
-import type { Outcome, Strategy } from '../strategy.ts'
+import type { Outcome, Strategy } from './strategy.ts'
 import { createLatencyTracker, rankByLatency } from './latency-tracker.ts'
 
 /** Options of the strategy `least-latency`. */

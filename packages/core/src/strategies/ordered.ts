@@ -1,4 +1,4 @@
-import type { Strategy } from '../strategy.ts'
+import type { Strategy } from './strategy.ts'
 
 /** As listed: the first model, and the others only when it fails. */
 export function ordered(): Strategy {

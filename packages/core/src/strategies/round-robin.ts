@@ -1,5 +1,5 @@
 import type { CandidateView } from '../types.ts'
-import type { Strategy } from '../strategy.ts'
+import type { Strategy } from './strategy.ts'
 
 type Balances = Readonly<Record<string, number>>
 

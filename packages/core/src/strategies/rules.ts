@@ -1,6 +1,6 @@
 import { tokensOf } from '../tokens/request.ts'
 import type { Call, Modality } from '../types.ts'
-import type { Strategy } from '../strategy.ts'
+import type { Strategy } from './strategy.ts'
 import { type Choice, type Choices, assessChoices, observeChoices, rankChoice } from './choice.ts'
 import type { MakeStrategy, NestedStrategy } from './index.ts'
 

@@ -4,7 +4,7 @@ import { type Price, inputTokensOf, pricesFor } from '../money/price.ts'
 import { usdOf } from '../money/usd.ts'
 import { tokensOf } from '../tokens/request.ts'
 import type { Call, CandidateView, Services, Usage } from '../types.ts'
-import type { Outcome, RankContext, Ranked, Strategy } from '../strategy.ts'
+import type { Outcome, RankContext, Ranked, Strategy } from './strategy.ts'
 import { likelyCostNanoUsd } from './cheapest.ts'
 import type { MakeStrategy, NestedStrategy } from './index.ts'
 

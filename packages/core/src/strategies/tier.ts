@@ -1,5 +1,5 @@
 import type { Identity } from '../types.ts'
-import type { Strategy } from '../strategy.ts'
+import type { Strategy } from './strategy.ts'
 import { type Choices, assessChoices, observeChoices, rankChoice } from './choice.ts'
 import type { MakeStrategy, NestedStrategy } from './index.ts'
 

@@ -1,4 +1,4 @@
-import type { Ranked, Strategy } from '../strategy.ts'
+import type { Ranked, Strategy } from './strategy.ts'
 
 /** By chance, in proportion to weight; the places behind the first are drawn from the rest in the same way. */
 export function weighted(): Strategy {

@@ -1,9 +1,9 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { SignalboxError, isSignalboxError } from '../../errors.ts'
-import { rememberPlace } from '../../file-place.ts'
-import { openSqlite } from '../../sqlite.ts'
-import { createTurns } from '../../sqlite-turns.ts'
-import { whyUnusable } from '../../unusable-file.ts'
+import { rememberPlace } from '../../sqlite/file-place.ts'
+import { openSqlite } from '../../sqlite/open.ts'
+import { createTurns } from '../../sqlite/turns.ts'
+import { whyUnusable } from '../../sqlite/unusable-file.ts'
 import { applicationId, migrations } from './schema.ts'
 
 /** Takes a function that puts back what a transaction changed in memory, should it fail. */
