@@ -1,12 +1,34 @@
 import type { Clock } from './clock.ts'
 import { SignalboxError, isSignalboxError } from './errors.ts'
 
-/** What a promise comes to, or the signal's reason where it is aborted first. */
+/**
+ * What a promise comes to, or the end of the signal where it is aborted first.
+ *
+ * @throws SignalboxError as {@link endOf}
+ */
 export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    const leave = () => reject(signal.reason as Error)
+    const leave = () => reject(endOf(signal))
+    if (signal.aborted) leave()
     signal.addEventListener('abort', leave, { once: true })
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave))
+  })
+}
+
+/** How long something may take, in milliseconds, and the error where it takes longer. */
+interface TimeLimit {
+  readonly limitMs: number
+  readonly clock: Clock
+  readonly late: () => Error
+}
+
+/** What work comes to, or an error where it takes longer than it may: it may never settle. */
+export function inTime<T>(work: T | PromiseLike<T>, { limitMs, clock, late }: TimeLimit): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = clock.setTimeout(() => reject(late()), limitMs)
+    Promise.resolve(work)
+      .then(resolve, reject)
+      .finally(() => clock.clearTimeout(timer))
   })
 }
 

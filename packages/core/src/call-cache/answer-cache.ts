@@ -4,12 +4,13 @@ import { type AnswerLayer, type LayerSize, layerMs } from '../cache/layer.ts'
 import { createMemoryLayer } from '../cache/memory-layer.ts'
 import { type CacheOptions, type CacheScope, type CacheSettings, cacheDefaults } from '../cache/settings.ts'
 import { type SqliteLayerOptions, createSqliteLayer } from '../cache/sqlite-layer.ts'
-import type { Clock, Timer } from '../clock.ts'
+import type { Clock } from '../clock.ts'
 import type { RouterOptions } from '../config/options.ts'
 import { dialects } from '../dialects/index.ts'
 import type { EventBus } from '../events.ts'
 import { usdOf } from '../money/usd.ts'
 import type { CacheRecord } from '../record.ts'
+import { inTime } from '../sleep.ts'
 import { after, caught, isPromise } from '../store/after.ts'
 import type { MaybePromise } from '../store/store.ts'
 import type { Call } from '../types.ts'
@@ -132,7 +133,7 @@ export function createAnswerCache(options: RouterOptions, services: CacheService
     try {
       const given = layer.get(key)
       if (!isPromise(given)) return checked(given, layer)
-      return inTime(given, layer)
+      return inTime(given, { limitMs: layerMs, clock, late: () => tooSlow(layer) })
         .then((answer) => checked(answer, layer))
         .catch(failed)
     } catch (error) {
@@ -143,19 +144,6 @@ export function createAnswerCache(options: RouterOptions, services: CacheService
   function checked(given: unknown, { name }: AnswerLayer): CachedAnswer | undefined {
     if (given === undefined || given === null) return undefined
     return isCachedAnswer(given) ? given : failed(new Error(`the layer "${name}" gave what is no answer`))
-  }
-
-  async function inTime<T>(given: Promise<T>, { name }: AnswerLayer): Promise<T> {
-    let timer: Timer | undefined
-    const late = new Promise<never>((_resolve, reject) => {
-      const error = new Error(`the layer "${name}" took longer than ${layerMs} ms`)
-      timer = clock.setTimeout(() => reject(error), layerMs)
-    })
-    try {
-      return await Promise.race([given, late])
-    } finally {
-      clock.clearTimeout(timer)
-    }
   }
 
   async function tell(layer: AnswerLayer, key: string, answer: CachedAnswer): Promise<void> {
@@ -231,3 +219,5 @@ function count(counted: Counted, { outcome, bytes = 0, savedNanoUsd = 0, savedMs
     counted.savedMs += Math.round(savedMs)
   }
 }
+
+const tooSlow = ({ name }: AnswerLayer) => new Error(`the layer "${name}" took longer than ${layerMs} ms`)

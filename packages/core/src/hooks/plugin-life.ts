@@ -3,7 +3,7 @@ import { SignalboxError, isSignalboxError } from '../errors.ts'
 import type { EventBus } from '../events.ts'
 import type { Opened } from '../opened.ts'
 import type { Plugin, PluginServices } from '../plugin.ts'
-import { sleep } from '../sleep.ts'
+import { inTime } from '../sleep.ts'
 
 /** What closing plugins needs. */
 interface CloseContext {
@@ -39,13 +39,9 @@ export function setUpPlugins(plugins: readonly Plugin[], { opened, servicesOf, c
 const closeMs = 10_000
 
 async function closePlugin(plugin: Plugin, { clock, events }: CloseContext): Promise<void> {
-  const waiting = new AbortController()
-  const tooLong = sleep(closeMs, waiting.signal, clock).then(() => {
-    throw new Error(`it took longer than ${closeMs} ms`)
-  })
-  tooLong.catch(() => undefined)
   try {
-    await Promise.race([plugin.close!(), tooLong])
+    const late = () => new Error(`it took longer than ${closeMs} ms`)
+    await inTime(plugin.close!(), { limitMs: closeMs, clock, late })
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
     events.emit('warning', {
@@ -53,8 +49,6 @@ async function closePlugin(plugin: Plugin, { clock, events }: CloseContext): Pro
       plugin: plugin.name,
       message: `The plugin "${plugin.name}" could not be closed: ${why}`,
     })
-  } finally {
-    waiting.abort()
   }
 }
 

@@ -17,7 +17,7 @@ import { SignalboxError } from '../errors.ts'
 import { came } from '../hooks/hook-checks.ts'
 import type { TryCandidate } from '../plugin.ts'
 import type { CascadeRecord } from '../record.ts'
-import { endOf, sleep } from '../sleep.ts'
+import { endOf, inTime, untilAborted } from '../sleep.ts'
 import type { Call, CandidateView, Reply, Services } from '../types.ts'
 import type { RankContext, Strategy } from './strategy.ts'
 import { type Choice, type Parts, assessChoices, firstWith, joined, observeChoices, rankChoice } from './choice.ts'
@@ -141,7 +141,9 @@ function verifying({ call, attempt, verifiers, isCheap, clock }: Verifying): Try
       const { reply, answer } = await wholeAnswer(call, await attempt(which, how))
       // Where another model has answered meanwhile, what is still said of this one concerns nobody.
       const wanted = how.signal ? AbortSignal.any([call.signal, how.signal]) : call.signal
-      const verdict = await inTime(verdictOf(answer, checks, call), { signal: wanted, deadline: call.deadline }, clock)
+      const limitMs = Math.max(0, call.deadline - clock.now())
+      const judged = untilAborted(verdictOf(answer, checks, call), wanted)
+      const verdict = await inTime(judged, { limitMs, clock, late: notVerified })
       note(call, { model: name, ...verdict })
       if (verdict.verdict === 'accepted') return reply
       const why = `The answer of the model "${name}" was rejected by ${verdict.verifier}: ${verdict.reason}`
@@ -200,23 +202,8 @@ function note(call: Call, decided: Omit<CascadeRecord, 'escalated'>): void {
   call.record.cascade = { ...decided, escalated: decided.verdict !== 'accepted' }
 }
 
-/** What the work comes to, or the call's end where that comes first: a verifier may never settle. */
-async function inTime<T>(
-  work: Promise<T>,
-  { signal, deadline }: Pick<Call, 'signal' | 'deadline'>,
-  clock: Clock,
-): Promise<T> {
-  const done = new AbortController()
-  const late = sleep(Math.max(0, deadline - clock.now()), AbortSignal.any([signal, done.signal]), clock).then(() => {
-    throw new SignalboxError('deadline_exceeded', 'The time of the call is up, and its answer is not verified')
-  })
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    late.catch(() => undefined)
-    done.abort()
-  }
-}
+const notVerified = () =>
+  new SignalboxError('deadline_exceeded', 'The time of the call is up, and its answer is not verified')
 
 /** Which verifiers have something to go by. Answers with several choices, and those that are no talk, are not read. */
 function verifiersFor(verifiers: readonly Verifier[], call: Call): readonly Verifier[] {
