@@ -18,7 +18,7 @@ export interface CachedAnswer extends Pick<Reply, 'dialect' | 'model' | 'headers
   readonly tookMs: number
 }
 
-/** The largest answer that is kept, or gathered while it streams. */
+/** The most that is gathered of a stream. A plain answer comes whole, and the built-in layers have bounds of their own. */
 export const largestAnswerBytes = 8 * 1024 * 1024
 
 const amounts = ['storedAt', 'costNanoUsd', 'tookMs'] as const satisfies (keyof CachedAnswer)[]

@@ -18,7 +18,7 @@ export interface Passenger extends Rider {
   start(signal: AbortSignal): Promise<Reply>
   /** Whether an answer that begins is for this one alone: all others are sent away with {@link notForAll}. @default never */
   isForItAlone?(reply: Reply): boolean
-  /** Is given the whole of an answer that came to its end; never one that was cut, or is too large to be kept. */
+  /** Is given the whole of an answer that came to its end; never one that was cut, or a stream that was too large to be gathered. */
   onComplete(reply: Reply, body: Uint8Array, ended: Ended): void
 }
 
