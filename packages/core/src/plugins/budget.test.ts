@@ -252,7 +252,10 @@ describe('a budget', () => {
 
   it('settles all that a plugin inside has sent in place of one attempt, also what ends after the answer', async () => {
     const told: (number | undefined)[] = []
-    const guard = budgetGuard('guard', { hold: () => undefined, settle: (_hold, cost) => void told.push(cost) })
+    const hear = (_hold: unknown, cost: number | undefined) => void told.push(cost)
+    const guards = (['pre', 'post'] as const).map((enforce) =>
+      budgetGuard(`guard ${enforce}`, { hold: () => undefined, settle: hear }, { enforce }),
+    )
     const both: Plugin = {
       name: 'both',
       attempt: {
@@ -278,7 +281,7 @@ describe('a budget', () => {
       models: { a: { provider, price } },
       routes: {},
       budgets: [{ ...day, limitUsd: 1 }],
-      plugins: [both, guard],
+      plugins: [both, ...guards],
     })
     await ask()
     await clock.advance(999)
@@ -287,7 +290,7 @@ describe('a budget', () => {
     await settle()
     expect([...router.ledger!.attempts()].map(({ costNanoUsd }) => costNanoUsd)).toEqual([1_000n, 1_000n])
     expect(await router.budgets()).toMatchObject([{ settledUsd: '0.000002', heldUsd: '0' }])
-    expect(told).toEqual([2_000])
+    expect(told).toEqual([2_000, 2_000])
   })
 
   it('lets a call wait for a limit that is reached', async () => {

@@ -57,8 +57,10 @@ export function budget(services: BuiltInServices): Plugin {
 
     const accounts = treasury.accountsOf(call, candidate.name)
     // Before anything is waited for: another attempt of the call may begin meanwhile.
-    const mayGoUnwritten = accounts.every(({ entry }) => entry.whenDown !== 'closed')
-    const held: Writable<HeldMoney> = { nanoUsd: bound.nanoUsd, mayGoUnwritten }
+    const { held: around } = attempt
+    const mayGoUnwritten =
+      around?.mayGoUnwritten !== false && accounts.every(({ entry }) => entry.whenDown !== 'closed')
+    const held: Writable<HeldMoney> = { nanoUsd: bound.nanoUsd, around, mayGoUnwritten }
     for (const { tally } of bounds) tally.underWay.add(held)
     const hold =
       bounds.length > 0 ? caught(() => take(attempt, accounts, bound), letGo) : take(attempt, accounts, bound)
