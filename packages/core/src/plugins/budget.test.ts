@@ -151,6 +151,15 @@ describe('a budget', () => {
     expect(Number(sent()[0]!['max_tokens'])).toBeGreaterThan(100)
   })
 
+  it('limits the output to what it pays for also where a guard stands outside of it, and never what a caller limits', async () => {
+    const guard = budgetGuard('guard', { hold: () => undefined }, { enforce: 'pre' })
+    const { ask } = setUp({ budgets: [{ ...day, limitUsd: 2_000 * nanoUsd }], plugins: [guard] })
+    await ask({ max_tokens: undefined })
+    expect(Number(sent()[0]!['max_tokens'])).toBeGreaterThan(100)
+    expect(Number(sent()[0]!['max_tokens'])).toBeLessThan(200)
+    await expect(ask({ max_tokens: 16_384 })).rejects.toMatchObject({ code: 'budget_exceeded' })
+  })
+
   it('takes a limit below 1 for none, and the largest of two limits', async () => {
     const { ask } = setUp({ budgets: [{ ...day, limitUsd: 2_000 * nanoUsd }] })
     await ask({ max_tokens: -1 })

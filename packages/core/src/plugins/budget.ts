@@ -12,9 +12,9 @@ import type { MaybePromise } from '../store/store.ts'
 import { isBudgetRefusal } from '../treasury.ts'
 import type { Attempt, Call, Handler, HeldMoney, Reply } from '../types.ts'
 import { costOfHeld, whenOver } from '../money/held-money.ts'
-import { isUnbounded, limitOutput } from '../tokens/limit-output.ts'
+import { isUnbounded, leavesOutputOpen, limitOutput } from '../tokens/limit-output.ts'
 import { tokenBoundsOf } from '../tokens/attempt-bounds.ts'
-import { askedOutputOf, choicesOf } from '../tokens/output-bound.ts'
+import { choicesOf } from '../tokens/output-bound.ts'
 
 /**
  * Holds an upper bound of an attempt's cost on every budget that applies, before anything is sent, and settles it to the
@@ -158,8 +158,7 @@ interface Bound {
 
 function boundOf(attempt: Attempt, capOutput: boolean, price: Price): Bound {
   const { call } = attempt
-  const asked = askedOutputOf(call.request)
-  const mayShrink = capOutput && asked === undefined && call.surface === 'chat'
+  const mayShrink = capOutput && leavesOutputOpen(call.request) && call.surface === 'chat'
   const bounds = tokenBoundsOf(attempt)
   const { inputTokens, outputTokens } = bounds
   return {
