@@ -83,6 +83,7 @@ describeMounts('a budget', (mount) => {
 describeMounts('a ledger that cannot be written', (mount) => {
   const day = { per: 'all', window: 'day', limitUsd: forOne } as const
   const counting = budgetGuard('counting', { hold: () => undefined })
+  const countingFirst = budgetGuard('counting', { hold: () => undefined }, { enforce: 'pre' })
 
   it.each<{ of: string; options: Partial<RouterOptions>; status: 200 | 503 }>([
     { of: 'a budget', options: { budgets: [day] }, status: 503 },
@@ -93,6 +94,11 @@ describeMounts('a ledger that cannot be written', (mount) => {
     {
       of: "a soft budget and a plugin's guard",
       options: { budgets: [{ ...day, soft: true }], plugins: [counting] },
+      status: 503,
+    },
+    {
+      of: "a plugin's guard and a soft budget",
+      options: { budgets: [{ ...day, soft: true }], plugins: [countingFirst] },
       status: 503,
     },
     { of: 'nobody', options: {}, status: 200 },

@@ -118,6 +118,17 @@ it('keeps to a period and a filter', async () => {
   expect(JSON.parse(await report('--user ada --format json')).total).toMatchObject({ calls: 2 })
 })
 
+it.each([
+  ['--model', 'gpt-4.1, claude-sonnet-4.5, gemini-2.5-flash, deepseek-v3.2'],
+  ['--route', 'auto, gpt-4.1, claude-sonnet-4.5, gemini-2.5-flash, deepseek-v3.2'],
+])('says of a %s that nobody knows that it is none', async (flag, names) => {
+  expect(await ran(['report', flag, 'nowhere', '--config', config])).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: `signalbox: ${flag}: expected one of ${names}, or one in the ledger, got "nowhere"\n`,
+  })
+})
+
 it('takes a time that names no zone as it prints it, in UTC, wherever it runs', async () => {
   const args = ['report', '--config', config, '--from', '2026-11-21T12:00', '--to', '2026-11-21T13:00:00.5']
   const { stdout } = await finished(args, { TZ: 'America/New_York' })

@@ -25,9 +25,26 @@ export function report(config: RouterOptions, options: ReportOptions): string {
   if (kind === 'projection' && traffic) return projected(config, { traffic: monthly(traffic), mix, format })
   const ledger = openLedger(config)
   try {
+    checkNames(ledger, config, options)
     return reports[kind](ledger, config, { ...options, ...reportPeriod(options, Date.now()) })
   } finally {
     ledger.end()
+  }
+}
+
+/** What neither is configured nor was ever used is misspelt: its report would be the same as that of what cost nothing. */
+function checkNames(ledger: OpenedLedger, { models, routes = {} }: RouterOptions, { filter }: ReportOptions): void {
+  const configured = { model: Object.keys(models), route: [...Object.keys(routes), ...Object.keys(models)] }
+  for (const name of ['model', 'route'] as const) {
+    const { [name]: asked } = filter
+    const isKnown = (value: string) =>
+      configured[name].includes(value) ||
+      [ledger.attempts, ledger.calls].some((rows) => rows({ [name]: value }).next().done === false)
+    if (asked !== undefined && !isKnown(asked))
+      throw new SignalboxError(
+        'invalid_config',
+        `--${name}: expected one of ${configured[name].join(', ')}, or one in the ledger, got ${JSON.stringify(asked)}`,
+      )
   }
 }
 

@@ -119,8 +119,7 @@ export function budgetGuard<Hold>(
       async run(given, next) {
         const attempt = services?.boundOutput(given) ?? given
         const boundNanoUsd = services?.costBoundNanoUsd(attempt)
-        const held: HeldMoney = attempt.held ?? { nanoUsd: boundNanoUsd ?? Infinity }
-        held.mayGoUnwritten = false
+        const held: HeldMoney = { nanoUsd: boundNanoUsd ?? Infinity, around: attempt.held, mayGoUnwritten: false }
         const hold = await budget.hold(attempt, boundNanoUsd)
         try {
           const reply = await next({ ...attempt, held })

@@ -247,6 +247,8 @@ export interface Attempt {
 /** Money held for one attempt. */
 export interface HeldMoney {
   readonly nanoUsd: number
+  /** What a plugin further out holds for the same attempt. */
+  readonly around?: HeldMoney | undefined
   /** Whether the attempt is sent though the ledger cannot write it down: no budget that counts it is `closed` then. */
   mayGoUnwritten?: boolean
   /** Where the attempt is written down, as often as it is sent: once, unless a plugin further in tries again. */

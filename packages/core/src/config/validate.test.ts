@@ -180,6 +180,10 @@ describe('a configuration', () => {
     [{ ledger: ':memory:' }, 'ledger: expected a SQLite file by its name alone, or "memory", got ":memory:"'],
     [{ ledger: 'Memory ' }, 'ledger: expected a SQLite file by its name alone, or "memory", got "Memory "'],
     [
+      { models: { a: { ...model, price: { input: 1.5e-7, output: 0 } } } },
+      'models.a.price.input: expected USD per million tokens: 0, or 0.000001 or more, got 1.5e-7',
+    ],
+    [
       { models: { a: { ...model, price: twice } } },
       'models.a.price.tiers: expected tiers of different aboveInputTokens, got an array of 2',
     ],

@@ -42,6 +42,44 @@ const call = (callKey: string): LedgerCall => ({
   decision: {},
 })
 
+describe('a ledger that cannot be opened', () => {
+  it.each([
+    {
+      of: 'its log',
+      spoil: () => {
+        const denied = new Error('EACCES: permission denied')
+        const opening = vi.spyOn(fs, 'openSync').mockImplementationOnce(() => {
+          throw denied
+        })
+        onTestFinished(() => opening.mockRestore())
+        return denied.message
+      },
+    },
+    {
+      of: 'what a process left behind',
+      spoil: () => {
+        fs.mkdirSync(`${file}-intents-dead-1`)
+        return 'EISDIR'
+      },
+    },
+    { of: 'another process', spoil: () => (lose(), keepWriting(), 'database is locked') },
+  ])('is a fault of the configuration that names it, for $of', async ({ spoil }) => {
+    await open().end()
+    const why = spoil()
+    const message = `the ledger cannot be kept in ${file}: ${why}`
+    expect(() => open()).toThrow(
+      expect.objectContaining({ code: 'invalid_config', message: expect.stringContaining(message) }),
+    )
+  })
+})
+
+/** What a process leaves behind that dies with an attempt under way. */
+const lose = () =>
+  fs.writeFileSync(
+    `${file}-intents-dead-1`,
+    JSON.stringify({ ...call('lost'), place: 0, model: 'a', provider: 'p', inputTokens: 1, outputTokens: 1 }),
+  )
+
 /** Another connection that is in the middle of writing; gives what ends it. */
 function keepWriting(): () => void {
   const other = new DatabaseSync(file)

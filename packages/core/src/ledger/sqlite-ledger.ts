@@ -3,6 +3,7 @@ import { promisify } from 'node:util'
 import { atExit } from '../at-exit.ts'
 import type { Clock, Timer } from '../clock.ts'
 import type { KnownPrices } from '../reports/baseline.ts'
+import { unusableFile } from '../unusable-file.ts'
 import { createBatches } from './batches.ts'
 import { createCheckpointer } from './checkpointer.ts'
 import { abandonedIntents, openJournal } from './journal.ts'
@@ -36,7 +37,7 @@ const recoverMs = 30_000
  * disk, which is done off the main thread and is as much as `synchronous = full` does. Attempts whose process died are
  * found in its journal and posted at their upper bound, as estimated.
  *
- * @throws Error for a file that is no ledger, or cannot be written
+ * @throws SignalboxError `invalid_config` for a file that is no ledger, or cannot be written
  */
 export function createSqliteLedger(options: SqliteLedgerOptions): Ledger {
   const files = openFiles(options.file)
@@ -44,7 +45,7 @@ export function createSqliteLedger(options: SqliteLedgerOptions): Ledger {
     return ledgerIn(files, options)
   } catch (error) {
     closeFiles(files)
-    throw error
+    throw unusableFile('ledger', options.file, error)
   }
 }
 
@@ -129,7 +130,7 @@ function openFiles(given: string) {
     }
   } catch (error) {
     database.close()
-    throw error
+    throw unusableFile('ledger', given, error)
   }
 }
 

@@ -151,6 +151,15 @@ describe('a budget', () => {
     expect(Number(sent()[0]!['max_tokens'])).toBeGreaterThan(100)
   })
 
+  it('limits the output to what it pays for also where a guard stands outside of it, and never what a caller limits', async () => {
+    const guard = budgetGuard('guard', { hold: () => undefined }, { enforce: 'pre' })
+    const { ask } = setUp({ budgets: [{ ...day, limitUsd: 2_000 * nanoUsd }], plugins: [guard] })
+    await ask({ max_tokens: undefined })
+    expect(Number(sent()[0]!['max_tokens'])).toBeGreaterThan(100)
+    expect(Number(sent()[0]!['max_tokens'])).toBeLessThan(200)
+    await expect(ask({ max_tokens: 16_384 })).rejects.toMatchObject({ code: 'budget_exceeded' })
+  })
+
   it('takes a limit below 1 for none, and the largest of two limits', async () => {
     const { ask } = setUp({ budgets: [{ ...day, limitUsd: 2_000 * nanoUsd }] })
     await ask({ max_tokens: -1 })
@@ -252,7 +261,10 @@ describe('a budget', () => {
 
   it('settles all that a plugin inside has sent in place of one attempt, also what ends after the answer', async () => {
     const told: (number | undefined)[] = []
-    const guard = budgetGuard('guard', { hold: () => undefined, settle: (_hold, cost) => void told.push(cost) })
+    const hear = (_hold: unknown, cost: number | undefined) => void told.push(cost)
+    const guards = (['pre', 'post'] as const).map((enforce) =>
+      budgetGuard(`guard ${enforce}`, { hold: () => undefined, settle: hear }, { enforce }),
+    )
     const both: Plugin = {
       name: 'both',
       attempt: {
@@ -278,7 +290,7 @@ describe('a budget', () => {
       models: { a: { provider, price } },
       routes: {},
       budgets: [{ ...day, limitUsd: 1 }],
-      plugins: [both, guard],
+      plugins: [both, ...guards],
     })
     await ask()
     await clock.advance(999)
@@ -287,7 +299,7 @@ describe('a budget', () => {
     await settle()
     expect([...router.ledger!.attempts()].map(({ costNanoUsd }) => costNanoUsd)).toEqual([1_000n, 1_000n])
     expect(await router.budgets()).toMatchObject([{ settledUsd: '0.000002', heldUsd: '0' }])
-    expect(told).toEqual([2_000])
+    expect(told).toEqual([2_000, 2_000])
   })
 
   it('lets a call wait for a limit that is reached', async () => {

@@ -12,9 +12,9 @@ import type { MaybePromise } from '../store/store.ts'
 import { isBudgetRefusal } from '../treasury.ts'
 import type { Attempt, Call, Handler, HeldMoney, Reply } from '../types.ts'
 import { costOfHeld, whenOver } from '../money/held-money.ts'
-import { isUnbounded, limitOutput } from '../tokens/limit-output.ts'
+import { isUnbounded, leavesOutputOpen, limitOutput } from '../tokens/limit-output.ts'
 import { tokenBoundsOf } from '../tokens/attempt-bounds.ts'
-import { askedOutputOf, choicesOf } from '../tokens/output-bound.ts'
+import { choicesOf } from '../tokens/output-bound.ts'
 
 /**
  * Holds an upper bound of an attempt's cost on every budget that applies, before anything is sent, and settles it to the
@@ -57,8 +57,10 @@ export function budget(services: BuiltInServices): Plugin {
 
     const accounts = treasury.accountsOf(call, candidate.name)
     // Before anything is waited for: another attempt of the call may begin meanwhile.
-    const mayGoUnwritten = accounts.every(({ entry }) => entry.whenDown !== 'closed')
-    const held: Writable<HeldMoney> = { nanoUsd: bound.nanoUsd, mayGoUnwritten }
+    const { held: around } = attempt
+    const mayGoUnwritten =
+      around?.mayGoUnwritten !== false && accounts.every(({ entry }) => entry.whenDown !== 'closed')
+    const held: Writable<HeldMoney> = { nanoUsd: bound.nanoUsd, around, mayGoUnwritten }
     for (const { tally } of bounds) tally.underWay.add(held)
     const hold =
       bounds.length > 0 ? caught(() => take(attempt, accounts, bound), letGo) : take(attempt, accounts, bound)
@@ -156,8 +158,7 @@ interface Bound {
 
 function boundOf(attempt: Attempt, capOutput: boolean, price: Price): Bound {
   const { call } = attempt
-  const asked = askedOutputOf(call.request)
-  const mayShrink = capOutput && asked === undefined && call.surface === 'chat'
+  const mayShrink = capOutput && leavesOutputOpen(call.request) && call.surface === 'chat'
   const bounds = tokenBoundsOf(attempt)
   const { inputTokens, outputTokens } = bounds
   return {

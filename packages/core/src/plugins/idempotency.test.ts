@@ -97,6 +97,34 @@ it('another request with a key is refused while the first is under way, and one 
   await router.close()
 })
 
+it('another request with a key gets no answer of the first, also where that takes so long that its key is forgotten', async () => {
+  const answers: (() => void)[] = []
+  const slow = definePlugin({
+    name: 'slow',
+    call: {
+      stage: 'admit',
+      async run({ request }) {
+        await new Promise<void>((resolve) => answers.push(resolve))
+        return plainReply({ status: 200, ...head, body: Buffer.from(JSON.stringify(request.body['temperature'])) })
+      },
+    },
+  })
+  const clock = createFakeClock()
+  await clock.advance(1)
+  const router = createRouter({ models: { a: { provider, price: false } }, clock, timeouts: false, plugins: [slow] })
+  const ask = async (temperature: number) => {
+    const reply = await router.handle({ body: { model: 'a', messages: [], temperature }, idempotencyKey: 'k' })
+    return (await readBody(reply)).toString()
+  }
+  const first = ask(1)
+  await clock.advance(3_600_001)
+  const second = ask(2)
+  await clock.settle()
+  for (const answer of answers) answer()
+  expect(await Promise.all([first, second])).toEqual(['1', '2'])
+  await router.close()
+})
+
 it('another request with a key is refused after an answer that is too large to be given again', async () => {
   const large: Provider = {
     ...provider,

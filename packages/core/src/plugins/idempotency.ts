@@ -59,7 +59,7 @@ export function idempotency({ clock }: BuiltInServices): Plugin {
       if (--pending.standing === 0 && known.peek(name) === pending) known.delete(name)
     }
     try {
-      const { reply } = await answerTogether(name, call, next, {
+      const { reply } = await answerTogether(`${name} ${asked}`, call, next, {
         flights,
         clock,
         onComplete(whole, body, ended) {

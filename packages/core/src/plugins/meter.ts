@@ -5,7 +5,7 @@ import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
 import { type AttemptRecord, type CallRecord, outcomesOfEnds } from '../record.ts'
 import type { Attempt, Usage } from '../types.ts'
-import { tellEnded } from '../money/held-money.ts'
+import { tellBegun, tellEnded } from '../money/held-money.ts'
 
 /** Writes every attempt into the call's record with what it used and cost, tells of it, and raises the operator's alerts. */
 export function meter({ clock, events, prices }: BuiltInServices): Plugin {
@@ -22,7 +22,7 @@ export function meter({ clock, events, prices }: BuiltInServices): Plugin {
           outcome: 'pending',
         }
         record.attempts.push(entry)
-        if (attempt.held) (attempt.held.entries ??= []).push(entry)
+        tellBegun(attempt.held, entry)
         if (events.heard('attempt.started')) events.emit('attempt.started', { record, attempt: entry })
         return next(attempt).then(
           (reply) => {

@@ -1,11 +1,20 @@
 import { dialects } from '../dialects/index.ts'
-import type { Attempt, Call, Candidate } from '../types.ts'
+import type { Attempt, Call, Candidate, Request } from '../types.ts'
 import { askedOutputOf, choicesOf, outputBoundOf } from './output-bound.ts'
+
+/** Requests that had no limit on their output until they got one here. */
+const limited = new WeakSet<Request>()
 
 /** The call with a limit on what the model may write in each choice, in tokens. */
 export function limitOutput(call: Call, { provider }: Candidate, tokens: number): Call {
-  return { ...call, request: dialects[call.dialect].limitOutput(call.request, tokens, provider) }
+  const request = dialects[call.dialect].limitOutput(call.request, tokens, provider)
+  limited.add(request)
+  return { ...call, request }
 }
+
+/** Whether a caller leaves it open how much the model may write. */
+export const leavesOutputOpen = (request: Request): boolean =>
+  limited.has(request) || askedOutputOf(request) === undefined
 
 /** Whether neither the request nor the configuration says how much the model may write. */
 export const isUnbounded = ({ call, candidate }: Attempt): boolean =>

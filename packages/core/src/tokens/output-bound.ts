@@ -5,14 +5,14 @@ const usualMaxOutputTokens = 16_384
 /** No count is reckoned with beyond it. */
 const largestCount = 2 ** 31
 
-/** The most tokens a request lets a model write in all its choices together. */
+/** The most tokens a request lets a model write in all its choices together: never more than a number counts exactly. */
 export function outputBoundOf(
   { request, surface }: Pick<Call, 'request' | 'surface'>,
   { maxOutputTokens }: Pick<Candidate, 'maxOutputTokens'>,
 ): number {
   if (surface === 'embeddings') return 0
   const each = askedOutputOf(request) ?? maxOutputTokens ?? usualMaxOutputTokens
-  return Math.min(each, largestCount) * choicesOf({ request })
+  return Math.min(Math.min(each, largestCount) * choicesOf({ request }), Number.MAX_SAFE_INTEGER)
 }
 
 /** The limit a request sets on each of its choices. One below 1 is none: to some providers it means without end. */

@@ -2,7 +2,13 @@ import { z } from 'zod'
 import { count, name, timeZone } from './basics.ts'
 import { whenStoreDown } from './limits.ts'
 
-const usdPerMillion = z.number().nonnegative().describe('USD per million tokens.')
+/** One pico-USD for a token: what is less would be rounded to nothing, and was meant for a single token. */
+const leastUsdPerMillion = 1e-6
+const usdPerMillion = z
+  .number()
+  .nonnegative()
+  .refine((usd) => usd === 0 || usd >= leastUsdPerMillion, 'expected USD per million tokens: 0, or 0.000001 or more')
+  .describe('USD per million tokens.')
 const priceKeys = {
   input: usdPerMillion,
   output: usdPerMillion,
