@@ -242,6 +242,8 @@ export interface Attempt {
   readonly stallMs: number
   /** The money held for it, where any is. */
   readonly held?: HeldMoney
+  /** The limit on the output of each choice, in tokens, that a guard gave to a request without one. */
+  readonly ourOutputTokens?: number
 }
 
 /** Money held for one attempt. */

@@ -158,7 +158,7 @@ interface Bound {
 
 function boundOf(attempt: Attempt, capOutput: boolean, price: Price): Bound {
   const { call } = attempt
-  const mayShrink = capOutput && leavesOutputOpen(call.request) && call.surface === 'chat'
+  const mayShrink = capOutput && leavesOutputOpen(attempt) && call.surface === 'chat'
   const bounds = tokenBoundsOf(attempt)
   const { inputTokens, outputTokens } = bounds
   return {

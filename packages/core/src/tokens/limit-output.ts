@@ -1,20 +1,17 @@
 import { dialects } from '../dialects/index.ts'
-import type { Attempt, Call, Candidate, Request } from '../types.ts'
+import type { Attempt, Call, Candidate } from '../types.ts'
 import { askedOutputOf, choicesOf, outputBoundOf } from './output-bound.ts'
-
-/** Requests that had no limit on their output until they got one here. */
-const limited = new WeakSet<Request>()
 
 /** The call with a limit on what the model may write in each choice, in tokens. */
 export function limitOutput(call: Call, { provider }: Candidate, tokens: number): Call {
-  const request = dialects[call.dialect].limitOutput(call.request, tokens, provider)
-  limited.add(request)
-  return { ...call, request }
+  return { ...call, request: dialects[call.dialect].limitOutput(call.request, tokens, provider) }
 }
 
-/** Whether a caller leaves it open how much the model may write. */
-export const leavesOutputOpen = (request: Request): boolean =>
-  limited.has(request) || askedOutputOf(request) === undefined
+/** Whether a caller leaves it open how much the model may write: no limit is set, or none but ours. */
+export function leavesOutputOpen({ call: { request }, ourOutputTokens }: Attempt): boolean {
+  const asked = askedOutputOf(request)
+  return asked === undefined || asked === ourOutputTokens
+}
 
 /** Whether neither the request nor the configuration says how much the model may write. */
 export const isUnbounded = ({ call, candidate }: Attempt): boolean =>
@@ -24,5 +21,6 @@ export const isUnbounded = ({ call, candidate }: Attempt): boolean =>
 export function boundOutput(attempt: Attempt): Attempt {
   if (!isUnbounded(attempt)) return attempt
   const { call, candidate } = attempt
-  return { ...attempt, call: limitOutput(call, candidate, outputBoundOf(call, candidate) / choicesOf(call)) }
+  const ourOutputTokens = outputBoundOf(call, candidate) / choicesOf(call)
+  return { ...attempt, call: limitOutput(call, candidate, ourOutputTokens), ourOutputTokens }
 }
