@@ -152,6 +152,12 @@ describe('a retry', () => {
     expect(clock.pendingTimers()).toBe(0)
   })
 
+  it('leaves the call to wait for a pause that it outlasts, where only the backoff that was drawn would outlast it', async () => {
+    const { router, clock, sent } = setUp([['upstream_rate_limited', { retryAfterMs: 100 }]], { random: () => 0.99 })
+    expect(await outcome(clock, router.handle({ ...ask(), timeoutMs: 400 }))).toMatchObject({ model: 'a' })
+    expect(sent.map(({ atMs }) => atMs)).toEqual([0, 100])
+  })
+
   it('is bounded by the time that the caller gave', async () => {
     const failures = Array.from({ length: 9 }, () => ['upstream_error'] as const)
     const { router, clock, sent } = setUp(failures, { retry: { maxAttempts: 9, budgetPerSecond: 100 } })
