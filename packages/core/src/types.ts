@@ -242,6 +242,10 @@ export interface Attempt {
   readonly stallMs: number
   /** The money held for it, where any is. */
   readonly held?: HeldMoney
+  /** Told where it is written down, right before it is sent: never, where it is kept back. */
+  readonly onSend?: ((entry: AttemptRecord) => void) | undefined
+  /** Where it is written down: known further in than the step `meter`. */
+  readonly entry?: AttemptRecord
 }
 
 /** Money held for one attempt. */

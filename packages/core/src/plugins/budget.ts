@@ -5,7 +5,7 @@ import { usdOf } from '../money/usd.ts'
 import { ledgerUnavailable } from '../ledger/unavailable.ts'
 import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
-import type { CallRecord } from '../record.ts'
+import type { AttemptRecord, CallRecord } from '../record.ts'
 import { after, caught } from '../store/after.ts'
 import { leaseMsUntil } from '../store/lease-time.ts'
 import type { MaybePromise } from '../store/store.ts'
@@ -70,7 +70,11 @@ export function budget(services: BuiltInServices): Plugin {
           return settled(taken, held, accounts)
         })
       const capped = bound.caps && { call: limitOutput(call, candidate, bound.outputTokens / bound.choices) }
-      return next({ ...attempt, held, ...capped }).then(
+      const onSend = (entry: AttemptRecord) => {
+        ;(held.entries ??= []).push(entry)
+        attempt.onSend?.(entry)
+      }
+      return next({ ...attempt, held, onSend, ...capped }).then(
         (reply) => {
           if (bound.outputTokens < wanted)
             for (const entry of held.entries ?? []) entry.outputCap = bound.outputTokens / bound.choices

@@ -21,10 +21,10 @@ export function meter({ clock, events, prices }: BuiltInServices): Plugin {
           startedMs: since(record),
           outcome: 'pending',
         }
+        attempt.onSend?.(entry)
         record.attempts.push(entry)
-        if (attempt.held) (attempt.held.entries ??= []).push(entry)
         if (events.heard('attempt.started')) events.emit('attempt.started', { record, attempt: entry })
-        return next(attempt).then(
+        return next({ ...attempt, entry }).then(
           (reply) => {
             entry.committedMs = since(record)
             entry.outcome = 'ok'
