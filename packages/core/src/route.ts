@@ -2,7 +2,7 @@ import { callOnRoute } from './call.ts'
 import type { Clock } from './clock.ts'
 import { decide, looksOf } from './decide.ts'
 import { factsOf } from './decision.ts'
-import { SignalboxError, type SignalboxErrorCode, isSignalboxError } from './errors.ts'
+import { SignalboxError, isRefusal, isSignalboxError } from './errors.ts'
 import type { EventBus } from './events.ts'
 import type { RouteHook, TryCandidate } from './plugin.ts'
 import type { AttemptRecord } from './record.ts'
@@ -93,18 +93,16 @@ export function tell({ strategy }: Route, outcome: Outcome, events: EventBus): v
 
 /** Gives a route hook its way to try a candidate: it enters the attempt ring, and tells when one model takes over from another. */
 function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], parts: RouteParts): TryCandidate {
-  let failed: { name: string; error: SignalboxError } | undefined
+  let failed: Failed | undefined
 
   function attempt(...[which, options = {}]: Parameters<TryCandidate>): Promise<Reply> {
     const candidate = route.candidates.get(typeof which === 'string' ? which : which.name)
     if (!candidate) return Promise.reject(strangerTried(which, route))
-    const { aside } = options
+    const { aside, onSend } = options
     const { attempts } = call.record
     const tried = timesTried(candidate, attempts)
     const isSpent = options.mayWait === true && tried >= candidate.settings.retry.maxAttempts
     if (failed && (isSpent || attempts.length >= route.maxAttemptsPerCall)) return Promise.reject(failed.error)
-    if (failed && !aside && failed.name !== candidate.name && candidate.readyInMs === 0)
-      tellFailover(failed.name, candidate.name, failed.error.code)
     const startedMs = parts.clock.now()
     if (route.strategy.observe && !aside) tell(route, { type: 'started', name: candidate.name, call }, parts.events)
     const answer = parts.tryOnce({
@@ -116,6 +114,12 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
       signal: options.signal ? AbortSignal.any([call.signal, options.signal]) : call.signal,
       deadline: call.deadline,
       stallMs: Infinity,
+      onSend: aside
+        ? onSend
+        : (entry) => {
+            tellFailover(entry)
+            onSend?.(entry)
+          },
     })
     // What is asked besides is no answer to the call, and no strategy's choice.
     if (aside) return answer
@@ -125,7 +129,7 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
         return reply
       },
       (error: unknown) => {
-        if (isSignalboxError(error)) failed = { name: candidate.name, error }
+        if (isSignalboxError(error) && !(failed && isRefusal(error))) failed = { name: candidate.name, error }
         const code = isSignalboxError(error) ? error.code : 'internal_error'
         const latencyMs = parts.clock.now() - startedMs
         tell(route, { type: 'ended', call, name: candidate.name, ok: false, code, latencyMs }, parts.events)
@@ -159,11 +163,22 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
     })
   }
 
-  function tellFailover(from: string, to: string, reason: SignalboxErrorCode): void {
-    const failover = { callId: call.id, route: route.name, from, to, reason, time: parts.clock.wallTime() }
+  /** Once for each that failed, when another one is asked. */
+  function tellFailover({ model: to }: AttemptRecord): void {
+    if (!failed || failed.name === to || failed.to === to) return
+    failed.to = to
+    const { name: from, error } = failed
+    const failover = { callId: call.id, route: route.name, from, to, reason: error.code, time: parts.clock.wallTime() }
     call.record.failovers.push(failover)
     parts.events.emit('failover', failover)
   }
+}
+
+/** The last that failed, or the first that was kept back where none did; and who took over from it. */
+interface Failed {
+  readonly name: string
+  readonly error: SignalboxError
+  to?: string
 }
 
 function timesTried({ name }: Candidate, attempts: readonly AttemptRecord[]): number {
