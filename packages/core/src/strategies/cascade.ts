@@ -16,7 +16,7 @@ import type { Clock } from '../clock.ts'
 import { SignalboxError } from '../errors.ts'
 import { came } from '../hook-checks.ts'
 import type { TryCandidate } from '../plugin.ts'
-import type { CascadeRecord } from '../record.ts'
+import type { AttemptRecord, CascadeRecord } from '../record.ts'
 import { endOf, sleep } from '../sleep.ts'
 import type { Call, CandidateView, Reply, Services } from '../types.ts'
 import type { RankContext, Strategy } from '../strategy.ts'
@@ -136,12 +136,17 @@ function verifying({ call, attempt, verifiers, isCheap, clock }: Verifying): Try
     if (refusal) throw refusal
     const over = new AbortController()
     const signal = how.signal ? AbortSignal.any([how.signal, over.signal]) : over.signal
-    const checks = prepare(signal)
+    let checks: readonly NamedCheck[] | undefined
+    const begin = () => (checks ??= prepare(signal))
+    const onSend = (entry: AttemptRecord) => {
+      begin()
+      how.onSend?.(entry)
+    }
     try {
-      const { reply, answer } = await wholeAnswer(call, await attempt(which, how))
+      const { reply, answer } = await wholeAnswer(call, await attempt(which, { ...how, onSend }))
       // Where another model has answered meanwhile, what is still said of this one concerns nobody.
       const wanted = how.signal ? AbortSignal.any([call.signal, how.signal]) : call.signal
-      const verdict = await inTime(verdictOf(answer, checks, call), { signal: wanted, deadline: call.deadline }, clock)
+      const verdict = await inTime(verdictOf(answer, begin(), call), { signal: wanted, deadline: call.deadline }, clock)
       note(call, { model: name, ...verdict })
       if (verdict.verdict === 'accepted') return reply
       const why = `The answer of the model "${name}" was rejected by ${verdict.verifier}: ${verdict.reason}`
