@@ -102,6 +102,30 @@ describe('a retry', () => {
     expect(sent).toHaveLength(2)
   })
 
+  it('is earned by requests that are sent, and by none that is kept back', async () => {
+    const failures = Array.from({ length: 99 }, () => ['upstream_error'] as const)
+    const { router, clock, sent } = setUp(failures, {
+      retry: { budgetRatio: 0.1, budgetPerSecond: 0 },
+      plugins: [
+        {
+          name: 'limits the crowd',
+          attempt: {
+            stage: 'limiter',
+            run: (attempt, next) =>
+              attempt.call.identity.user === 'crowd'
+                ? Promise.reject(new SignalboxError('rate_limit_exceeded', 'no room'))
+                : next(attempt),
+          },
+        },
+      ],
+    })
+    for (let time = 0; time < 20; time++) {
+      for (const user of ['crowd', 'one']) router.handle({ ...ask(), identity: { user } }).catch(() => undefined)
+      await clock.advance(1_000)
+    }
+    expect(sent).toHaveLength(22)
+  })
+
   it('makes three attempts in all, or as many as are set, and then the last failure is told', async () => {
     const failures = Array.from({ length: 9 }, () => ['upstream_error'] as const)
     for (const [retry, times] of [

@@ -24,7 +24,6 @@ export function retry({ admission, clock, random }: BuiltInServices): Plugin {
 
   // Nearly no attempt fails: what waits for one costs less than a function that waits in a loop.
   function tryAgain(attempt: Attempt, next: Handler<Attempt>): Promise<Reply> {
-    if (attempt.number === 1) attempt.candidate.retryBudget.recordRequest()
     return next(attempt).catch(async (error: unknown) => {
       await untilNext(error, attempt)
       return tryAgain({ ...attempt, number: attempt.number + 1 }, next)
