@@ -76,10 +76,10 @@ export function sticky(options: StickyOptions, { clock }: Services, make: MakeSt
     },
     observe(outcome) {
       if (outcome.type === 'ended' && outcome.ok) remember(outcome)
-      if (outcome.type !== 'taken') return inner.observe?.(outcome)
-      const { assessment, ...taken } = outcome
+      if (outcome.type !== 'taken' && outcome.type !== 'rated') return inner.observe?.(outcome)
+      const { assessment, ...told } = outcome
       const { inner: ofInner } = (assessment ?? {}) as Assessed
-      inner.observe?.({ ...taken, ...(ofInner !== undefined && { assessment: ofInner }) })
+      inner.observe?.({ ...told, ...(ofInner !== undefined && { assessment: ofInner }) })
     },
     ...(inner.route && { route: (...given) => inner.route!(...given) }),
   }
