@@ -199,6 +199,16 @@ describe('a retry', () => {
   })
 })
 
+it('does not leave it to a model that has failed in this call by then: nobody asks that one again', async () => {
+  const { router, clock, sent } = setUp([
+    ['upstream_rate_limited', { retryAfterMs: 1_000, retryable: true }],
+    ['upstream_timeout'],
+    ['upstream_error'],
+  ])
+  expect(await outcome(clock, router.handle(ask('far')))).toMatchObject({ model: 'a' })
+  expect(sent.map(({ attempt }) => attempt.candidate.name)).toEqual(['a', 'b', 'a', 'a'])
+})
+
 describe('a caller who leaves in the pause', () => {
   it('is heard at once: no later attempt, no timer, no listener', async () => {
     const { router, clock, sent } = setUp([['upstream_error'], ['upstream_error']])
