@@ -254,6 +254,21 @@ describe('a cascade by agreement', () => {
     expect(slow.upstreams['other']!.requests).toMatchObject([{ abortedAtMs: 0 }])
   })
 
+  it('asks for no second opinion where the cheap model is kept back, and pays for none', async () => {
+    const { clock, call, upstreams, told } = cascading(agreement, {
+      small: { answers: says('42'), limits: { requestsPerMinute: 1 }, price },
+      other: { answers: says('42'), price },
+    })
+    call()
+    await clock.advance(1)
+    const second = call()
+    await clock.advance(1)
+    expect(second.value).toMatchObject({ model: 'large' })
+    expect(upstreams['other']!.requests).toHaveLength(1)
+    const { attempts } = told.findLast(({ event }) => event === 'call.ended')!.payload.record
+    expect(attempts).toMatchObject([{ model: 'large' }])
+  })
+
   it('by what an expression takes out of both', async () => {
     const { clock, call } = cascading(
       { ...agreement, extract: 'answer is (\\d+)' },

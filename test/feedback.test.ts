@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type RouterOptions, byBandit, byRules } from '@signalbox/core'
+import { type RouterOptions, byBandit, byRules, bySticky } from '@signalbox/core'
 import { completion, seededRandom } from '@signalbox/testkit'
 import { chat, send } from './support/caller.ts'
 import { type Canned, refused, yard } from './support/fake-upstream.ts'
@@ -89,12 +89,11 @@ describe('router.feedback', () => {
     return { router, clock, ask, expected }
   }
 
+  const ruled = byRules({ rules: [{ models: ['a', 'b'], strategy: byBandit({ arms: ['a', 'b'] }) }], otherwise: ['a'] })
   it.each([
     ['of the route', byBandit({ arms: ['a', 'b'] })],
-    [
-      'inside of rules',
-      byRules({ rules: [{ models: ['a', 'b'], strategy: byBandit({ arms: ['a', 'b'] }) }], otherwise: ['a'] }),
-    ],
+    ['inside of rules', ruled],
+    ['inside of rules inside of sticky', bySticky({ strategy: ruled })],
   ])('teaches the bandit %s', async (_where, strategy) => {
     const { router, ask, expected } = bandit(strategy)
     const model = await ask('one')
@@ -105,6 +104,26 @@ describe('router.feedback', () => {
     expect((await expected())[model]).toBe(0.3)
     await router.feedback('one', 1)
     expect((await expected())[model]).toBe(0.75)
+  })
+
+  it('teaches the bandit of the rule that decided, and no other', async () => {
+    const strategy = byBandit({ arms: ['a', 'b'] })
+    const rules = ['x', 'y'].map((user) => ({ when: { user }, models: ['a', 'b'], strategy }))
+    const { router, clock, call } = yard({
+      models: { a: { answers: ok }, b: { answers: ok } },
+      routes: { auto: { strategy: byRules({ rules, otherwise: ['a'] }) } },
+      ledger: 'memory',
+    })
+    const followed = call({}, { id: 'one', identity: { user: 'x' } })
+    await clock.advance(10)
+    const { model } = followed.value!
+    await router.feedback('one', 0.1)
+    const reasonFor = async (user: string) => {
+      const { candidates } = await router.explain({ body: chat(), identity: { user } })
+      return candidates.find(({ name }) => name === model)!.reason
+    }
+    expect(await reasonFor('x')).toContain('expected reward 0.300 by 1 calls')
+    expect(await reasonFor('y')).toContain('expected reward 0.500 by 0 calls')
   })
 
   it('teaches the bandit of the route that decided, where a budget chose another one than was asked for', async () => {

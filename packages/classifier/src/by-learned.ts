@@ -69,9 +69,9 @@ export function byLearned(options: LearnedStrategyOptions): Strategy {
     return Object.fromEntries(found.map(({ model, score: _score, ...rest }) => [model, rest]))
   }
 
-  /** Prompts stand for calls once the candidates are known: from the first call on. */
+  /** Prompts stand for calls once the candidates are known: from the first call on that has a choice. */
   function begin(views: readonly CandidateView[]): void {
-    if (calibration.hasBegun) return
+    if (calibration.hasBegun || views.length < 2) return
     const judged = prompts.map((text) =>
       judge(
         text,

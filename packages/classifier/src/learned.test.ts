@@ -92,6 +92,13 @@ describe('the strategy "learned" in a file', () => {
     },
   )
 
+  it('takes prompts to stand for the traffic though the first caller may use one model only', async () => {
+    const { router, explain } = await routerOf({ targetShare: 0.2, prompts: './prompts.jsonl' })
+    await router.explain({ body: { model: 'auto', messages: [] }, identity: { models: ['small'] } })
+    const { lambda } = (await explain(hard(1))).assessment as { lambda: number }
+    expect(lambda).toBeGreaterThan(0)
+  })
+
   it('takes a profile from beside the file, for the plugin and for one strategy', async () => {
     const { ask } = await routerOf(
       { profile: './mine.json' },

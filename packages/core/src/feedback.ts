@@ -52,12 +52,13 @@ export function createFeedback({ ledger, routes, events, clock }: FeedbackParts)
   }
 
   function teach(call: LedgerCall, { callKey, model, score }: Feedback, time: number): void {
-    const { labels = {}, candidates = [], facts } = call.decision as Partial<Decision>
+    const { labels = {}, candidates = [], facts, assessment } = call.decision as Partial<Decision>
     const route = routes.find(facts?.route ?? call.route)
     if (!route?.strategy.observe) return
     const costNanoUsd = costAt(model, ledger!, callKey)
     const ageMs = Math.max(0, time - call.time)
-    tell(route, { type: 'rated', callKey, name: model, score, labels, candidates, costNanoUsd, ageMs }, events)
+    const known = { labels, candidates, costNanoUsd, ageMs, ...(assessment !== undefined && { assessment }) }
+    tell(route, { type: 'rated', callKey, name: model, score, ...known }, events)
   }
 }
 

@@ -12,6 +12,7 @@ import { readOptions } from './config/standard-schema.ts'
 import { isPromise } from './store/after.ts'
 import type { Store } from './store/store.ts'
 import type { Attempt, Call, Candidate, CandidateView, Logger, Middleware, Reply } from './types.ts'
+import type { AttemptRecord } from './record.ts'
 import type { RankFunction, Ranked, Strategy } from './strategies/strategy.ts'
 
 /** A step of the call ring. `pipeline.ts` shows their order. */
@@ -51,6 +52,8 @@ export interface TryCandidate {
        * no failover, and its answer is not the caller's: read it to its end, or cancel it.
        */
       readonly aside?: Partial<Pick<Call, 'request' | 'dialect' | 'headers'>>
+      /** Told of each attempt right before it is sent: of none where a limit, a budget or the model's breaker keeps it back. */
+      readonly onSend?: ((entry: AttemptRecord) => void) | undefined
     },
   ): Promise<Reply>
   /** Every candidate of the route, by name. */

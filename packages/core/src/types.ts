@@ -244,6 +244,10 @@ export interface Attempt {
   readonly held?: HeldMoney
   /** The limit on the output of each choice, in tokens, that a guard gave to a request without one. */
   readonly ourOutputTokens?: number
+  /** Told where it is written down, right before it is sent: never, where it is kept back. */
+  readonly onSend?: ((entry: AttemptRecord) => void) | undefined
+  /** Where it is written down: known further in than the step `meter`. */
+  readonly entry?: AttemptRecord
 }
 
 /** Money held for one attempt. */

@@ -16,6 +16,7 @@ describe('the gist of an answer', () => {
     ['{"a":1,"b":[2,3]}', ' {"b": [2, 3], "a": 1} '],
     ['New   York', '**new york**'],
     ['４２', '42'],
+    ['18,446,744,073,709,551,616', '18446744073709551616'],
   ])('is the same for %j and %j', (one, two) => {
     expect(gist(said(one))).toBe(gist(said(two)))
   })
@@ -27,6 +28,8 @@ describe('the gist of an answer', () => {
     ['{"a":"B"}', '{"a":"b"}'],
     ['[1,2]', '[2,1]'],
     ['1,23', '123'],
+    ['18446744073709551616', '18446744073709551615'],
+    ['{"id":9007199254740993}', '{"id":9007199254740992}'],
   ])('is another for %j and %j', (one, two) => {
     expect(gist(said(one))).not.toBe(gist(said(two)))
   })
@@ -49,6 +52,8 @@ describe('the gist of an answer', () => {
     expect(gist(calls(one, two))).toBe(gist(calls(two, { name: 'f', arguments: '{"b":2, "a":1}' })))
     expect(gist(calls(one))).not.toBe(gist(calls({ name: 'f', arguments: '{"a":1,"b":3}' })))
     expect(gist(calls(one))).not.toBe(gist(calls({ name: 'h', arguments: '{"a":1,"b":2}' })))
+    const order = (id: string) => gist(calls({ name: 'order', arguments: `{"id":${id}}` }))
+    expect(order('12345678901234567891')).not.toBe(order('12345678901234567890'))
   })
 
   it('is found in any text, quickly, and made of it does not change', () => {

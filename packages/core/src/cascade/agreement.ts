@@ -1,4 +1,4 @@
-import { parseJson } from '../dialects/json.ts'
+import { parseExactly } from '../dialects/json.ts'
 import { type VerifiedAnswer, type Verifier, accepted, rejected } from './verifier.ts'
 
 /** Options of the verifier `agreement`. */
@@ -43,16 +43,19 @@ export function agreementVerifier({ with: partner, extract }: AgreementVerifierO
 /** What an answer comes to, so that two that say the same have the same; undefined where it says nothing. */
 export function gist({ text, toolCalls }: Pick<VerifiedAnswer, 'text' | 'toolCalls'>, expression?: RegExp) {
   if (toolCalls.length > 0) {
-    const calls = toolCalls.map(({ name, arguments: written }) => `${name} ${canonical(parseJson(written) ?? written)}`)
+    const calls = toolCalls.map(
+      ({ name, arguments: written }) => `${name} ${canonical(parseExactly(written) ?? written)}`,
+    )
     return `calls ${calls.toSorted().join('\n')}`
   }
   const said = expression ? lastMatch(text, expression) : text
   const folded = said?.normalize('NFKC').toLowerCase().replace(/\s+/gu, ' ')
   const plain = folded && withoutEdges(folded)
   if (plain === undefined || plain === '') return undefined
-  const number = Number(plain.replace(/(?<=\d),(?=\d{3}\b)/g, ''))
-  if (Number.isFinite(number)) return `number ${number}`
-  const value = parseJson(said!)
+  const digits = plain.replace(/(?<=\d),(?=\d{3}\b)/g, '')
+  const number = Number(digits)
+  if (Number.isFinite(number)) return `number ${Math.abs(number) > Number.MAX_SAFE_INTEGER ? digits : number}`
+  const value = parseExactly(said!)
   return typeof value === 'object' && value !== null ? `json ${canonical(value)}` : `text ${plain}`
 }
 

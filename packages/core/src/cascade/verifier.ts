@@ -37,7 +37,7 @@ export interface Verifier {
   readonly name: string
   /** Whether the call gives it something to verify an answer by. @default always */
   appliesTo?(call: Call): boolean
-  /** Called when the cheap model is asked, so that others can be asked at the same time. */
+  /** Called right before the cheap model is asked, so that others can be asked at the same time. */
   prepare(call: Call, ask: AskAside): Check
 }
 

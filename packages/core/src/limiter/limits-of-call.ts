@@ -6,7 +6,7 @@ import { endOf } from '../sleep.ts'
 import { caught } from '../store/after.ts'
 import type { MaybePromise } from '../store/store.ts'
 import type { RequestTokens } from '../tokens/request.ts'
-import type { Attempt, Call, Usage } from '../types.ts'
+import type { Call, Usage } from '../types.ts'
 
 /** The output that is reckoned with where a request does not limit it; the learned correction does the rest. */
 const usualOutputTokens = 256
@@ -41,11 +41,8 @@ export function mayHaveUsed({ outcome, status }: AttemptRecord): boolean {
   return status === undefined && !unconnected.has(outcome)
 }
 
-/** Whether nothing can have reached the provider: it was refused further in, or no connection came about. */
-export function wasNeverSent({ code }: SignalboxError, { call, number, candidate }: Attempt): boolean {
-  if (unconnected.has(code)) return true
-  return !call.record.attempts.some((attempt) => attempt.model === candidate.name && attempt.number === number)
-}
+/** Whether an attempt that failed with this came to no connection. */
+export const isUnconnected = ({ code }: SignalboxError) => unconnected.has(code)
 
 /**
  * Asks a limiter.

@@ -15,20 +15,26 @@ const silent: Provider = {
   connect: () => ({ domain: 'd', send: () => new Promise(() => undefined) }),
 }
 
-/** Sends all models at one time, each after a while in which the others begin. */
-const together: Plugin = {
-  name: 'together',
-  route: (_call, ranked, attempt) => Promise.race(ranked.map((model) => attempt(model))),
-  attempt: { stage: 'meter', run: (attempt, next) => Promise.resolve().then(() => next(attempt)) },
-}
+/** Lets others begin, before an attempt is written down or after it. */
+const slow = (stage: 'limiter' | 'meter'): Plugin => ({
+  name: `slow at ${stage}`,
+  attempt: { stage, run: (attempt, next) => Promise.resolve().then(() => next(attempt)) },
+})
 
-it('writes each of the attempts down that begin at one time, before they are sent', async () => {
+it.each([
+  ['a', 'b'],
+  ['a', 'a'],
+])('writes each of the attempts down that begin at one time (%s and %s), before they are sent', async (...names) => {
+  const together: Plugin = {
+    name: 'together',
+    route: (_call, _ranked, attempt) => Promise.race(names.map((name) => attempt(name))),
+  }
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'intents-'))
   onTestFinished(() => fs.rmSync(folder, { recursive: true, force: true }))
   const router = createRouter({
     models: { a: { provider: silent }, b: { provider: silent } },
     routes: { auto: { models: ['a', 'b'] } },
-    plugins: [together],
+    plugins: [together, slow('limiter'), slow('meter')],
     ledger: path.join(folder, 'ledger.db'),
   })
   onTestFinished(() => router.close({ timeoutMs: 1 }))
@@ -41,8 +47,8 @@ it('writes each of the attempts down that begin at one time, before they are sen
   }
   await vi.waitFor(() => expect(journal()).toHaveLength(2))
   expect(journal().map(({ model, place }) => [model, place])).toEqual([
-    ['a', 0],
-    ['b', 1],
+    [names[0], 0],
+    [names[1], 1],
   ])
 })
 

@@ -38,14 +38,14 @@ export function ledger({ ledger: book, prices, clock, events: bus }: BuiltInServ
   }
 
   function intentOf(attempt: Attempt): LedgerIntent {
-    const { call, candidate } = attempt
+    const { call, candidate, entry } = attempt
     const time = clock.wallTime()
     const { record, identity } = call
     const bounds = tokenBoundsOf(attempt)
     const price = prices.priceOf(candidate.name, time, call.surface)
     return {
       callKey: record.key,
-      place: placeOf(attempt),
+      place: call.record.attempts.indexOf(entry!),
       callId: call.id,
       time,
       identity,
@@ -59,10 +59,6 @@ export function ledger({ ledger: book, prices, clock, events: bus }: BuiltInServ
     }
   }
 }
-
-/** Where an attempt stands in its call's record: others of the call may have begun since it was written down. */
-const placeOf = ({ call, candidate, number }: Attempt) =>
-  call.record.attempts.findLastIndex((one) => one.model === candidate.name && one.number === number)
 
 function attemptRow(record: CallRecord, attempt: AttemptRecord): LedgerAttempt {
   const { usage, costNanoUsd } = attempt

@@ -7,9 +7,10 @@ import { type Plugin, definePlugin } from '../plugin.ts'
 import { after } from '../store/after.ts'
 import { leaseMsUntil } from '../store/lease-time.ts'
 import type { MaybePromise } from '../store/store.ts'
+import type { AttemptRecord } from '../record.ts'
 import { tokensOf } from '../tokens/request.ts'
 import { refuseUnlessWorthWaiting, sendHolding } from './hold.ts'
-import { acquire, expectedTokens, priorityOf, tokensUsed, wasNeverSent } from '../limiter/limits-of-call.ts'
+import { acquire, expectedTokens, priorityOf, isUnconnected, tokensUsed } from '../limiter/limits-of-call.ts'
 import type { Attempt, Handler, Reply } from '../types.ts'
 
 /**
@@ -46,7 +47,12 @@ export function limiter({ admission, clock }: BuiltInServices): Plugin {
     const asked = { ...request(attempt), ...bounds, tokens }
     return after(acquire(gatekeeper, asked), (answer) => {
       if (!answer.granted) throw limitError(answer, name)
-      return sendHolding(attempt, next).then(
+      let wasSent = false
+      const onSend = (entry: AttemptRecord) => {
+        wasSent = true
+        attempt.onSend?.(entry)
+      }
+      return sendHolding({ ...attempt, onSend }, next).then(
         (reply) => {
           void reply.ended.then(({ usage, estimated: isGuess }) => {
             const actual = tokensUsed(usage)
@@ -57,7 +63,7 @@ export function limiter({ admission, clock }: BuiltInServices): Plugin {
           return reply
         },
         async (error: unknown) => {
-          await giveBack(error, attempt, answer)
+          await giveBack(error, wasSent, answer)
           throw error
         },
       )
@@ -100,7 +106,9 @@ function withinReach(corrected: number, estimated: number, limits: readonly Limi
 }
 
 /** What was never sent takes nothing; what was refused, no tokens. */
-function giveBack(error: unknown, attempt: Attempt, permit: Permit): MaybePromise<void> {
-  if (isSignalboxError(error) && wasNeverSent(error, attempt)) return permit.release()
-  return permit.settle({ tokens: isSignalboxError(error) && error.status !== undefined ? 0 : undefined })
+function giveBack(error: unknown, wasSent: boolean, permit: Permit): MaybePromise<void> {
+  if (!wasSent) return permit.release()
+  if (!isSignalboxError(error)) return permit.settle({})
+  if (isUnconnected(error)) return permit.release()
+  return permit.settle({ tokens: error.status === undefined ? undefined : 0 })
 }

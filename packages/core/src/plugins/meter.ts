@@ -7,7 +7,10 @@ import { type AttemptRecord, type CallRecord, outcomesOfEnds } from '../record.t
 import type { Attempt, Usage } from '../types.ts'
 import { tellBegun, tellEnded } from '../money/held-money.ts'
 
-/** Writes every attempt into the call's record with what it used and cost, tells of it, and raises the operator's alerts. */
+/**
+ * Writes every attempt into the call's record with what it used and cost, tells of it, lets its domain earn retries by the
+ * first ones, and raises the operator's alerts.
+ */
 export function meter({ clock, events, prices }: BuiltInServices): Plugin {
   return definePlugin({
     name: 'meter',
@@ -21,10 +24,12 @@ export function meter({ clock, events, prices }: BuiltInServices): Plugin {
           startedMs: since(record),
           outcome: 'pending',
         }
+        attempt.onSend?.(entry)
+        if (entry.number === 1) attempt.candidate.retryBudget.recordRequest()
         record.attempts.push(entry)
         tellBegun(attempt.held, entry)
         if (events.heard('attempt.started')) events.emit('attempt.started', { record, attempt: entry })
-        return next(attempt).then(
+        return next({ ...attempt, entry }).then(
           (reply) => {
             entry.committedMs = since(record)
             entry.outcome = 'ok'

@@ -102,6 +102,30 @@ describe('a retry', () => {
     expect(sent).toHaveLength(2)
   })
 
+  it('is earned by requests that are sent, and by none that is kept back', async () => {
+    const failures = Array.from({ length: 99 }, () => ['upstream_error'] as const)
+    const { router, clock, sent } = setUp(failures, {
+      retry: { budgetRatio: 0.1, budgetPerSecond: 0 },
+      plugins: [
+        {
+          name: 'limits the crowd',
+          attempt: {
+            stage: 'limiter',
+            run: (attempt, next) =>
+              attempt.call.identity.user === 'crowd'
+                ? Promise.reject(new SignalboxError('rate_limit_exceeded', 'no room'))
+                : next(attempt),
+          },
+        },
+      ],
+    })
+    for (let time = 0; time < 20; time++) {
+      for (const user of ['crowd', 'one']) router.handle({ ...ask(), identity: { user } }).catch(() => undefined)
+      await clock.advance(1_000)
+    }
+    expect(sent).toHaveLength(22)
+  })
+
   it('makes three attempts in all, or as many as are set, and then the last failure is told', async () => {
     const failures = Array.from({ length: 9 }, () => ['upstream_error'] as const)
     for (const [retry, times] of [
@@ -152,6 +176,12 @@ describe('a retry', () => {
     expect(clock.pendingTimers()).toBe(0)
   })
 
+  it('leaves the call to wait for a pause that it outlasts, where only the backoff that was drawn would outlast it', async () => {
+    const { router, clock, sent } = setUp([['upstream_rate_limited', { retryAfterMs: 100 }]], { random: () => 0.99 })
+    expect(await outcome(clock, router.handle({ ...ask(), timeoutMs: 400 }))).toMatchObject({ model: 'a' })
+    expect(sent.map(({ atMs }) => atMs)).toEqual([0, 100])
+  })
+
   it('is bounded by the time that the caller gave', async () => {
     const failures = Array.from({ length: 9 }, () => ['upstream_error'] as const)
     const { router, clock, sent } = setUp(failures, { retry: { maxAttempts: 9, budgetPerSecond: 100 } })
@@ -167,6 +197,16 @@ describe('a retry', () => {
     expect(await outcome(twins.clock, twins.router.handle(ask('twins')))).toMatchObject({ model: 'a' })
     expect(twins.sent.map(({ attempt }) => attempt.candidate.name)).toEqual(['a', 'a'])
   })
+})
+
+it('does not leave it to a model that has failed in this call by then: nobody asks that one again', async () => {
+  const { router, clock, sent } = setUp([
+    ['upstream_rate_limited', { retryAfterMs: 1_000, retryable: true }],
+    ['upstream_timeout'],
+    ['upstream_error'],
+  ])
+  expect(await outcome(clock, router.handle(ask('far')))).toMatchObject({ model: 'a' })
+  expect(sent.map(({ attempt }) => attempt.candidate.name)).toEqual(['a', 'b', 'a', 'a'])
 })
 
 describe('a caller who leaves in the pause', () => {

@@ -24,7 +24,6 @@ export function retry({ admission, clock, random }: BuiltInServices): Plugin {
 
   // Nearly no attempt fails: what waits for one costs less than a function that waits in a loop.
   function tryAgain(attempt: Attempt, next: Handler<Attempt>): Promise<Reply> {
-    if (attempt.number === 1) attempt.candidate.retryBudget.recordRequest()
     return next(attempt).catch(async (error: unknown) => {
       await untilNext(error, attempt)
       return tryAgain({ ...attempt, number: attempt.number + 1 }, next)
@@ -35,11 +34,13 @@ export function retry({ admission, clock, random }: BuiltInServices): Plugin {
   async function untilNext(error: unknown, attempt: Attempt): Promise<void> {
     if (!isSignalboxError(error) || isRefusal(error)) throw error
     const { retryBudget, state } = attempt.candidate
+    const leftMs = attempt.call.deadline - clock.now()
+    const pauseMs = Math.max(error.retryAfterMs ?? 0, state.readyInMs())
+    if (pauseMs >= leftMs) throw tooLate(error)
     const backoffMs = fullJitterDelayMs({ attempt: attempt.number, baseMs: baseOf(error), maxMs, random })
-    const waitMs = Math.max(error.retryAfterMs ?? 0, backoffMs, state.readyInMs())
-    if (clock.now() + waitMs >= attempt.call.deadline) throw tooLate(error)
-    if (!mayRetry(error, attempt) || attempt.alternatives.some(takesOver(attempt)) || !retryBudget.tryTake())
-      throw error
+    const waitMs = Math.max(pauseMs, backoffMs)
+    if (waitMs >= leftMs || !mayRetry(error, attempt)) throw error
+    if (attempt.alternatives.some(takesOver(attempt)) || !retryBudget.tryTake()) throw error
     await sleep(waitMs, attempt.signal, clock)
   }
 

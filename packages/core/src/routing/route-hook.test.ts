@@ -122,3 +122,41 @@ it('stands among the times of hooks with its own time alone', async () => {
   await reply
   expect(record.hookTimes).toContainEqual({ ring: 'call', plugin: 'mine', ms: 40 })
 })
+
+it('takes of a limit what it sends and no more, though it tries a model twice at one time', async () => {
+  const provider: Provider = { name: 'own', dialect: 'openai-chat', connect: () => ({ domain: 'own', send: named }) }
+  let tries = 0
+  const router = createRouter({
+    models: { a: { provider, limits: { requestsPerMinute: 2 } } },
+    clock,
+    retry: false,
+    breaker: false,
+    plugins: [
+      {
+        name: 'slow',
+        attempt: { stage: 'limiter', run: (attempt, next) => Promise.resolve().then(() => next(attempt)) },
+      },
+      {
+        name: 'second kept back',
+        attempt: {
+          stage: 'breaker',
+          run: (attempt, next) =>
+            ++tries === 2 ? Promise.reject(new SignalboxError('model_unavailable', 'kept back')) : next(attempt),
+        },
+      },
+      {
+        name: 'twice at first',
+        route: async (_call, [first], attempt) => {
+          const [sent] = await Promise.allSettled(
+            Array.from({ length: tries === 0 ? 2 : 1 }, () => attempt(first!, { mayWait: false })),
+          )
+          if (sent!.status === 'rejected') throw sent!.reason
+          return sent!.value
+        },
+      },
+    ],
+  })
+  const one = { body: { model: 'a', messages: [] } }
+  for (let call = 0; call < 2; call++) expect(await router.handle(one)).toMatchObject({ model: 'a' })
+  await expect(router.handle(one)).rejects.toMatchObject({ code: 'rate_limit_exceeded' })
+})

@@ -251,6 +251,28 @@ describe('a failover', () => {
     ])
   })
 
+  it('goes to a model that was waited for too', async () => {
+    let asked = 0
+    const pausing: Handler<Attempt> = (attempt) =>
+      asked++ === 0
+        ? Promise.reject(new SignalboxError('upstream_rate_limited', 'later', { retryAfterMs: 5_000 }))
+        : answer(attempt)
+    const { router, clock } = setUp({ a: failing('upstream_error'), b: pausing }, {}, { retry: false })
+    await router.handle({ body: { model: 'b' }, timeoutMs: 1_000 }).catch(() => undefined)
+    const { record, reply: result } = router.begin({ body: { model: 'auto' } })
+    await clock.advance(5_000)
+    expect((await result).model).toBe('b')
+    expect(record.failovers).toMatchObject([{ from: 'a', to: 'b', reason: 'upstream_error', time: clock.wallTime() }])
+  })
+
+  it('goes to no model that is kept back', async () => {
+    const { plugin } = limited(['b'])
+    const { router } = setUp({ ...three, a: failing('upstream_error') }, {}, { plugins: [plugin] })
+    const { record, reply: result } = router.begin({ body: { model: 'auto' } })
+    await result
+    expect(record.failovers).toMatchObject([{ from: 'a', to: 'c', reason: 'upstream_error' }])
+  })
+
   it('is none where the first model answers, or nothing is left', async () => {
     const listener = vi.fn<() => void>()
     const well = setUp(three)

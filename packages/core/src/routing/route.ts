@@ -2,7 +2,7 @@ import { callOnRoute } from '../call.ts'
 import type { Clock } from '../clock.ts'
 import { decide, looksOf } from './decide.ts'
 import { factsOf } from './decision.ts'
-import { SignalboxError, type SignalboxErrorCode, isSignalboxError } from '../errors.ts'
+import { SignalboxError, isRefusal, isSignalboxError } from '../errors.ts'
 import type { EventBus } from '../events.ts'
 import type { RouteHook, TryCandidate } from '../plugin.ts'
 import type { AttemptRecord } from '../record.ts'
@@ -93,29 +93,32 @@ export function tell({ strategy }: Route, outcome: Outcome, events: EventBus): v
 
 /** Gives a route hook its way to try a candidate: it enters the attempt ring, and tells when one model takes over from another. */
 function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], parts: RouteParts): TryCandidate {
-  let failed: { name: string; error: SignalboxError } | undefined
+  let failed: Failed | undefined
 
   function attempt(...[which, options = {}]: Parameters<TryCandidate>): Promise<Reply> {
     const candidate = route.candidates.get(typeof which === 'string' ? which : which.name)
     if (!candidate) return Promise.reject(strangerTried(which, route))
-    const { aside } = options
+    const { aside, onSend } = options
     const { attempts } = call.record
     const tried = timesTried(candidate, attempts)
     const isSpent = options.mayWait === true && tried >= candidate.settings.retry.maxAttempts
     if (failed && (isSpent || attempts.length >= route.maxAttemptsPerCall)) return Promise.reject(failed.error)
-    if (failed && !aside && failed.name !== candidate.name && candidate.readyInMs === 0)
-      tellFailover(failed.name, candidate.name, failed.error.code)
+    const tellSent = (entry: AttemptRecord) => {
+      tellFailover(entry)
+      onSend?.(entry)
+    }
     const startedMs = parts.clock.now()
     if (route.strategy.observe && !aside) tell(route, { type: 'started', name: candidate.name, call }, parts.events)
     const answer = parts.tryOnce({
       call: aside ? { ...call, ...aside } : call,
       candidate,
       number: tried + 1,
-      alternatives: aside ? [] : alternativesTo(candidate, ranked, route),
+      alternatives: aside ? [] : alternativesTo(candidate),
       mayWait: options.mayWait ?? true,
       signal: options.signal ? AbortSignal.any([call.signal, options.signal]) : call.signal,
       deadline: call.deadline,
       stallMs: Infinity,
+      onSend: aside ? onSend : tellSent,
     })
     // What is asked besides is no answer to the call, and no strategy's choice.
     if (aside) return answer
@@ -125,7 +128,7 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
         return reply
       },
       (error: unknown) => {
-        if (isSignalboxError(error)) failed = { name: candidate.name, error }
+        if (isSignalboxError(error) && !(failed && isRefusal(error))) failed = { name: candidate.name, error }
         const code = isSignalboxError(error) ? error.code : 'internal_error'
         const latencyMs = parts.clock.now() - startedMs
         tell(route, { type: 'ended', call, name: candidate.name, ok: false, code, latencyMs }, parts.events)
@@ -136,6 +139,13 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
 
   attempt.candidates = route.candidates
   return attempt
+
+  /** Those behind it that were not asked yet: one that has failed is not asked again. */
+  function alternativesTo({ name }: Candidate): Candidate[] {
+    const place = ranked.findIndex((one) => one.name === name)
+    const behind = ranked.slice(place + 1).map((one) => route.candidates.get(one.name)!)
+    return behind.filter((one) => timesTried(one, call.record.attempts) === 0)
+  }
 
   function watch({ name }: Candidate, reply: Reply, startedMs: number): void {
     if (!route.strategy.observe) return
@@ -159,11 +169,22 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
     })
   }
 
-  function tellFailover(from: string, to: string, reason: SignalboxErrorCode): void {
-    const failover = { callId: call.id, route: route.name, from, to, reason, time: parts.clock.wallTime() }
+  /** Once for each that failed, when another one is asked. */
+  function tellFailover({ model: to }: AttemptRecord): void {
+    if (!failed || failed.name === to || failed.to === to) return
+    failed.to = to
+    const { name: from, error } = failed
+    const failover = { callId: call.id, route: route.name, from, to, reason: error.code, time: parts.clock.wallTime() }
     call.record.failovers.push(failover)
     parts.events.emit('failover', failover)
   }
+}
+
+/** The last that failed, or the first that was kept back where none did; and who took over from it. */
+interface Failed {
+  readonly name: string
+  readonly error: SignalboxError
+  to?: string
 }
 
 function timesTried({ name }: Candidate, attempts: readonly AttemptRecord[]): number {
@@ -178,9 +199,4 @@ function strangerTried(which: Ranked | Candidate | string, route: Route): Signal
     'plugin_failed',
     `A route hook tried ${JSON.stringify(name)}, which is not on the route "${route.name}"`,
   )
-}
-
-function alternativesTo(candidate: Candidate, ranked: readonly Ranked[], route: Route): Candidate[] {
-  const place = ranked.findIndex(({ name }) => name === candidate.name)
-  return ranked.slice(place + 1).map(({ name }) => route.candidates.get(name)!)
 }

@@ -75,12 +75,12 @@ export function bandit(options: BanditOptions, { clock }: Services, make: MakeSt
       return others.rank(call, listed, { random, now, ...(ofOthers !== undefined && { assessment: ofOthers }) })
     },
     observe(outcome) {
-      if (outcome.type === 'taken') {
-        const { assessment, ...taken } = outcome
-        // Whose turn it was concerns the one that decided.
-        if (isOwn(outcome.call.record.candidates)) return
+      // Whose turn it was concerns the one that decided.
+      if (outcome.type === 'taken' && isOwn(outcome.call.record.candidates)) return
+      if (outcome.type === 'taken' || outcome.type === 'rated') {
+        const { assessment, ...told } = outcome
         const { others: ofOthers } = (assessment ?? {}) as Partial<Assessed>
-        others?.observe?.({ ...taken, ...(ofOthers !== undefined && { assessment: ofOthers }) })
+        others?.observe?.({ ...told, ...(ofOthers !== undefined && { assessment: ofOthers }) })
       } else others?.observe?.(outcome)
       if (outcome.type === 'ended') learn(outcome)
       else if (outcome.type === 'rated') relearn(outcome)

@@ -16,7 +16,7 @@ import type { Clock } from '../clock.ts'
 import { SignalboxError } from '../errors.ts'
 import { came } from '../hooks/hook-checks.ts'
 import type { TryCandidate } from '../plugin.ts'
-import type { CascadeRecord } from '../record.ts'
+import type { AttemptRecord, CascadeRecord } from '../record.ts'
 import { endOf, inTime, untilAborted } from '../sleep.ts'
 import type { Call, CandidateView, Reply, Services } from '../types.ts'
 import type { RankContext, Strategy } from './strategy.ts'
@@ -136,13 +136,18 @@ function verifying({ call, attempt, verifiers, isCheap, clock }: Verifying): Try
     if (refusal) throw refusal
     const over = new AbortController()
     const signal = how.signal ? AbortSignal.any([how.signal, over.signal]) : over.signal
-    const checks = prepare(signal)
+    let checks: readonly NamedCheck[] | undefined
+    const begin = () => (checks ??= prepare(signal))
+    const onSend = (entry: AttemptRecord) => {
+      begin()
+      how.onSend?.(entry)
+    }
     try {
-      const { reply, answer } = await wholeAnswer(call, await attempt(which, how))
+      const { reply, answer } = await wholeAnswer(call, await attempt(which, { ...how, onSend }))
       // Where another model has answered meanwhile, what is still said of this one concerns nobody.
       const wanted = how.signal ? AbortSignal.any([call.signal, how.signal]) : call.signal
       const limitMs = Math.max(0, call.deadline - clock.now())
-      const judged = untilAborted(verdictOf(answer, checks, call), wanted)
+      const judged = untilAborted(verdictOf(answer, begin(), call), wanted)
       const verdict = await inTime(judged, { limitMs, clock, late: notVerified })
       note(call, { model: name, ...verdict })
       if (verdict.verdict === 'accepted') return reply

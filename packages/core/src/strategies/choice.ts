@@ -62,14 +62,19 @@ export type DecidedBy = (call: Call, model: string) => string | undefined
 
 /**
  * Tells the strategies of choices what happened to a model of theirs. Whose turn it was concerns the one that decided, so
- * that no call moves what is chosen for another; how a model answers concerns all.
+ * that no call moves what is chosen for another, and so does a rating, as far as that was recorded; how a model answers
+ * concerns all.
  */
 export function observeChoices(choices: Choices, outcome: Outcome, decidedBy: DecidedBy): void {
   const { name: model } = outcome
   for (const [name, { models, strategy }] of Object.entries(choices)) {
     if (!strategy.observe || !models.includes(model)) continue
-    if (outcome.type === 'rated' || outcome.type === 'started') strategy.observe(outcome)
-    else if (outcome.type === 'ended') {
+    if (outcome.type === 'started') strategy.observe(outcome)
+    else if (outcome.type === 'rated') {
+      const assessment = partOf(outcome.assessment, name)
+      // The call is gone: of the strategies that assess, only those that were asked for it have a part in the record.
+      if (assessment !== undefined || !strategy.assess) strategy.observe({ ...outcome, assessment })
+    } else if (outcome.type === 'ended') {
       const isForeign = decidedBy(outcome.call, model) !== name
       strategy.observe(isForeign ? { ...outcome, isForeign } : outcome)
     } else if (decidedBy(outcome.call, model) === name) {

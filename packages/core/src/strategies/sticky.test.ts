@@ -4,6 +4,7 @@ import {
   type Identity,
   type PriceSettings,
   type RouteOptions,
+  byBandit,
   byCascade,
   byComplexity,
   bySticky,
@@ -74,6 +75,21 @@ describe('a sticky route', () => {
     expect((await firstOf([user('Hello'), assistant('Hi'), user('And why?')])).name).toBe('b')
     expect((await firstOf(next, { user: 'eve' })).name).toBe('b')
     expect((await firstOf([user(`${document}!`), assistant('Indeed.'), user('And why?')])).name).toBe('b')
+  })
+
+  it('says of no model that it was drawn where a conversation stays, and a bandit inside learns nothing of that', async () => {
+    const route = { strategy: bySticky({ strategy: byBandit({ arms: ['a', 'b'] }) }) }
+    const { ask } = setUp(route, { a: discounted, b: discounted })
+    const talk = [user(document)]
+    const { model, candidates } = await ask(talk)
+    expect(candidates.map(({ propensity }) => propensity)).toEqual([0.5, 0.5])
+    for (let turn = 0; turn < 5; turn++) {
+      talk.push(assistant('Indeed.'), user(`And why ${turn}?`))
+      const record = await ask(talk)
+      expect(record.model).toBe(model)
+      expect(record.candidates.map(({ propensity }) => propensity)).toEqual([undefined, undefined])
+      expect(record.assessment).toMatchObject({ inner: { beliefs: { [model!]: { calls: 1 } } } })
+    }
   })
 
   it('keeps it on the route that answered, where a plugin hands a call on to a second one', async () => {

@@ -76,10 +76,10 @@ export function sticky(options: StickyOptions, { clock }: Services, make: MakeSt
     },
     observe(outcome) {
       if (outcome.type === 'ended' && outcome.ok) remember(outcome)
-      if (outcome.type !== 'taken') return inner.observe?.(outcome)
-      const { assessment, ...taken } = outcome
+      if (outcome.type !== 'taken' && outcome.type !== 'rated') return inner.observe?.(outcome)
+      const { assessment, ...told } = outcome
       const { inner: ofInner } = (assessment ?? {}) as Assessed
-      inner.observe?.({ ...taken, ...(ofInner !== undefined && { assessment: ofInner }) })
+      inner.observe?.({ ...told, ...(ofInner !== undefined && { assessment: ofInner }) })
     },
     ...(inner.route && { route: (...given) => inner.route!(...given) }),
   }
@@ -106,7 +106,7 @@ function staying({ call, candidates, ranked, warm }: Staying): readonly Ranked[]
   if (cold === undefined || warmCost === undefined || there === undefined) return ranked
   const saved = cold - warmCost
   const cache = `the prompt cache of ${home.name} holds about ${tokens} tokens, which saves ${usdOf(saved)} USD`
-  if (home === first) return saved > 0 ? [because(first, cache), ...ranked.slice(1)] : ranked
+  if (home === first) return saved > 0 ? [because(first, cache), ...ranked.slice(1)].map(undrawn) : ranked
   if (home.weaker)
     return [because(first, `${home.name} is weaker than this asks for, so it leaves it`), ...ranked.slice(1)]
   if (saved <= 0 || warmCost > there) {
@@ -114,8 +114,11 @@ function staying({ call, candidates, ranked, warm }: Staying): readonly Ranked[]
     return warmCost > there ? [because(first, why), ...ranked.slice(1)] : ranked
   }
   const why = `stays: ${cache}; ${usdOf(warmCost)} against ${usdOf(there)} USD at ${first.name}`
-  return [{ ...home, reason: why }, ...ranked.filter((one) => one !== home)]
+  return [{ ...home, reason: why }, ...ranked.filter((one) => one !== home)].map(undrawn)
 }
+
+/** Where a conversation stays, chance decided nothing. */
+const undrawn = ({ propensity: _propensity, ...one }: Ranked): Ranked => one
 
 const because = (ranked: Ranked, why: string): Ranked => ({
   ...ranked,

@@ -58,6 +58,8 @@ export type Outcome =
       readonly ageMs: number
       /** What was decided then. */
       readonly candidates: CallRecord['candidates']
+      /** What the strategy's own `assess` gave then. */
+      readonly assessment?: unknown
     }
 
 /** What a strategy may know besides the call: chance and time, handed in so that a decision can be replayed. */
