@@ -303,6 +303,29 @@ describe('what asks for nothing', () => {
   })
 })
 
+describe('the schema of an answer', () => {
+  const declared = { name: 'a', schema: inputSchema }
+  const formatOf = (from: DialectName, to: DialectName, fields: object) => {
+    const { response_format: inChat, text: inResponses } = translated(from, to, fields).body
+    return (inChat as { json_schema: object } | undefined)?.json_schema ?? (inResponses as { format: object }).format
+  }
+
+  it.each([undefined, true, false])('holds as strictly as one of OpenAI’s dialects said to the other: %s', (strict) => {
+    const format = { ...declared, ...(strict !== undefined && { strict }) }
+    const inChat = { messages, response_format: { type: 'json_schema', json_schema: format } }
+    const inResponses = { input: 'hi', text: { format: { type: 'json_schema', ...format } } }
+
+    expect(formatOf('openai-chat', 'openai-responses', inChat)).toEqual({ type: 'json_schema', ...format })
+    expect(formatOf('openai-responses', 'openai-chat', inResponses)).toEqual(format)
+  })
+
+  it.each(['openai-chat', 'openai-responses'] as const)('holds strictly from Anthropic to %s', (to) => {
+    const format = { type: 'json_schema', schema: inputSchema }
+
+    expect(formatOf('anthropic-messages', to, { messages, output_config: { format } })).toMatchObject({ strict: true })
+  })
+})
+
 describe('a conversation', () => {
   it.each<[DialectName, object, string]>([
     ['openai-chat', { messages: 'hello' }, 'messages'],
