@@ -163,4 +163,25 @@ describe('a stream, as not all who follow OpenAI write it', () => {
       { type: 'delta', text: 'Hm' },
     ])
   })
+
+  it('has as many thoughts as it has proofs', () => {
+    const encrypted = (id: string) => ({ type: 'reasoning.encrypted', data: id, id, format: 'openai-responses-v1' })
+    const chunk = (delta: object) => ({ choices: [{ delta }] })
+    const proof = (id: string) => ({ type: 'proof', proof: { of: 'openai-responses', kind: 'cipher', data: id, id } })
+
+    const steps = events(
+      chunk({ reasoning: 'Hm' }),
+      chunk({ reasoning_details: [encrypted('rs_1')] }),
+      chunk({ reasoning_details: [encrypted('rs_2')] }),
+    )
+    const opened = { type: 'open', part: { type: 'reasoning' } }
+    expect(steps.slice(1)).toEqual([
+      opened,
+      { type: 'delta', text: 'Hm' },
+      proof('rs_1'),
+      { type: 'close' },
+      opened,
+      proof('rs_2'),
+    ])
+  })
 })
