@@ -43,6 +43,13 @@ describe.each(['openai-chat', 'openai-responses'] as const)('a request from Anth
     expect((body['messages'] ?? body['input']) as object[]).toHaveLength(2)
   })
 
+  it('loses the beginning of an answer, which Anthropic alone goes on with', () => {
+    const begun = { role: 'assistant', content: '{' }
+
+    expect(fromMessages(to, { messages: [...messages, begun] }).told).toEqual(['messages[].prefill'])
+    expect(fromMessages(to, { messages: [...messages, begun, ...messages] }).told).toEqual([])
+  })
+
   it('tells who asks where the id is short enough for OpenAI', () => {
     const asked = (length: number) => fromMessages(to, { metadata: { user_id: 'u'.repeat(length) } })
 
