@@ -365,6 +365,16 @@ describe('a conversation', () => {
   })
 })
 
+it.each<[DialectName, object]>([
+  ['anthropic-messages', { type: 'image', source: { type: 'url', url: 'https://example.com/a.png' } }],
+  ['openai-responses', { type: 'input_image', image_url: 'https://example.com/a.png' }],
+])('a picture that an assistant of %s shows is lost in chat, which shows none of its own: %j', (from, picture) => {
+  const conversation = [...messages, { role: 'assistant', content: [picture] }, ...messages]
+  const field = from === 'anthropic-messages' ? 'messages' : 'input'
+
+  expect(translated(from, 'openai-chat', { [field]: conversation }).told).toEqual(['messages[].content[].image'])
+})
+
 describe('what stands inside a field and has no words elsewhere', () => {
   const base64 = { type: 'base64', media_type: 'application/pdf', data: 'JVBERi0=' }
   const document = { type: 'document', source: base64 }

@@ -186,6 +186,9 @@ function writeMessage({ role, parts }: NeutralMessage, context: WriteContext): o
   ]
 }
 
+/** What an assistant's message may hold. */
+const ofAssistant: ReadonlySet<Part['type']> = new Set(['text', 'refusal', 'reasoning', 'tool-call'])
+
 /** None where only thoughts were in it: OpenAI refuses a message that says nothing. */
 function writeAssistant(parts: readonly Part[], context: WriteContext): object[] {
   const calls = parts.filter((part) => part.type === 'tool-call')
@@ -193,6 +196,7 @@ function writeAssistant(parts: readonly Part[], context: WriteContext): object[]
   const own = reasoning.filter(({ proof }) => proof === undefined || proof.of === 'openai-chat')
   if (own.length < reasoning.length) context.skip('messages[].content[].thinking')
   const said = parts.filter(({ type }) => type === 'text' || type === 'refusal')
+  for (const { type } of parts) if (!ofAssistant.has(type)) context.lose(`messages[].content[].${type}`)
   if (said.length + calls.length === 0) return []
   return [
     {
