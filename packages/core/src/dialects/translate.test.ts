@@ -365,6 +365,35 @@ describe('a conversation', () => {
   })
 })
 
+describe('results of tools in chat stand right behind the calls', () => {
+  const written = (from: DialectName, fields: object) =>
+    (translated(from, 'openai-chat', fields).body['messages'] as { role: string; tool_call_id?: string }[]).map(
+      ({ role, tool_call_id: id }) => id ?? role,
+    )
+
+  it('from Anthropic, also where a message each holds them, and pictures', () => {
+    const picture = { type: 'image', source: { type: 'url', url: 'https://example.com/a.png' } }
+    const call = (id: string) => ({ type: 'tool_use', id, name: 'f', input: {} })
+    const result = (id: string) => ({
+      role: 'user',
+      content: [{ type: 'tool_result', tool_use_id: id, content: [picture] }],
+    })
+    const called = { role: 'assistant', content: [call('a'), call('b')] }
+
+    expect(
+      written('anthropic-messages', { messages: [...messages, called, result('a'), result('b'), ...messages] }),
+    ).toEqual(['user', 'assistant', 'a', 'b', 'user'])
+  })
+
+  it('from OpenAI’s responses, whatever the user says between them', () => {
+    const call = (id: string) => ({ type: 'function_call', call_id: id, name: 'f', arguments: '{}' })
+    const result = (id: string) => ({ type: 'function_call_output', call_id: id, output: 'done' })
+    const input = [call('a'), call('b'), result('a'), { role: 'user', content: 'Well?' }, result('b')]
+
+    expect(written('openai-responses', { input })).toEqual(['assistant', 'a', 'b', 'user'])
+  })
+})
+
 it.each<[DialectName, object]>([
   ['anthropic-messages', { type: 'image', source: { type: 'url', url: 'https://example.com/a.png' } }],
   ['openai-responses', { type: 'input_image', image_url: 'https://example.com/a.png' }],

@@ -164,8 +164,22 @@ export const urlOf = (source: Source) =>
 export function writeMessages(context: WriteContext): object[] {
   const { system = [], messages = [] } = context.request
   const first: NeutralMessage[] = system.length > 0 ? [{ role: 'system', parts: system }] : []
-  return [...first, ...messages].flatMap((message) => writeMessage(message, context))
+  return [...first, ...resultsTogether(messages)].flatMap((message) => writeMessage(message, context))
 }
+
+/** OpenAI wants all results of tools right behind the calls. Others let what else the user says stand between them. */
+function resultsTogether(messages: readonly NeutralMessage[]): readonly NeutralMessage[] {
+  const together: NeutralMessage[] = []
+  for (const message of messages) {
+    const before = together.at(-1)
+    const joins = before?.role === 'user' && message.role === 'user' && [before, message].some(hasResults)
+    if (joins) together[together.length - 1] = { role: 'user', parts: [...before.parts, ...message.parts] }
+    else together.push(message)
+  }
+  return together
+}
+
+const hasResults = ({ parts }: NeutralMessage) => parts.some(({ type }) => type === 'tool-result')
 
 function writeMessage({ role, parts }: NeutralMessage, context: WriteContext): object[] {
   if (role === 'assistant') return writeAssistant(parts, context)
