@@ -117,6 +117,18 @@ describe('calls of tools, as not all who follow OpenAI write them', () => {
     ])
   })
 
+  it('have ids that no other answer has, where the provider gave them none', () => {
+    const answer = { choices: [{ message: { tool_calls: [piece(whole, { id: '' }, 'f')] }, finish_reason: 'stop' }] }
+    const plain = [answer, answer].flatMap((one) => readAnswer(one)!.parts)
+    const chunk = { delta: { tool_calls: [piece(whole, { index: 0 }, 'f')] } }
+    const opened = [chunk, chunk].flatMap((one) => stepsOf(one).flatMap((step) => ('part' in step ? [step.part] : [])))
+    const ids = [...plain, ...opened].map((part) => (part as { id: string }).id)
+
+    expect(new Set(ids).size).toBe(4)
+    // OpenAI takes no longer ones.
+    for (const id of ids) expect(id).toMatch(/^[\w-]{1,40}$/)
+  })
+
   /** Names and arguments of the calls. */
   function told(steps: readonly StreamStep[]): string[][] {
     const calls: string[][] = []

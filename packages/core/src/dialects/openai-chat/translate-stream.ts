@@ -1,3 +1,4 @@
+import { newId } from '../../new-id.ts'
 import type { SseEvent } from '../dialect.ts'
 import { isRecord, isText, list, number, parseJson, record, text } from '../json.ts'
 import type { JsonBody } from '../json-request.ts'
@@ -71,8 +72,7 @@ export function stepReader(losses?: Losses): (event: SseEvent) => readonly Strea
   }
 
   function begin(index: number | undefined, id: unknown): Call {
-    const place = calls.length
-    const call = { key: `call ${place}`, index, id: isText(id) ? id : `call_${place}`, given: '' }
+    const call = { key: `call ${calls.length}`, index, id: isText(id) ? id : newId(), given: '' }
     calls.push(call)
     return call
   }
