@@ -9,10 +9,11 @@ import { zodResponseFormat, zodTextFormat } from 'openai/helpers/zod'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { z } from 'zod'
 import { openai } from '@signalbox/core'
+import { json, sse, stream } from '@signalbox/testkit'
 import { collect } from './support/caller.ts'
 import { type Reached, anthropicClient, describeReaches, openaiClient } from './support/mounts.ts'
 import { modelOfEachDialect } from './support/dialects.ts'
-import { routerFor } from './support/routers.ts'
+import { routerFor, upstreamThat } from './support/routers.ts'
 
 let mock: LLMock
 
@@ -190,6 +191,44 @@ describeReaches('what the official clients parse', (reach) => {
     })
 
     expect(message.parsed_output).toEqual(parsed)
+  })
+})
+
+describeReaches('a refusal', (reach) => {
+  const refusal = 'That I will not do.'
+  const usage = { input_tokens: 11, output_tokens: 7, prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 }
+  const chunk = (choice: object) => sse({ id: 'c', model: 'm', choices: [{ index: 0, ...choice }], usage: null })
+  const message = { type: 'message', id: 'msg_1', role: 'assistant', content: [{ type: 'refusal', refusal }] }
+  const response = { id: 'r', object: 'response', model: 'm', status: 'completed', output: [message], usage }
+  const event = (type: string, body: object) => sse({ type, ...body }, { event: type })
+  const refusals = {
+    chat: {
+      plain: { id: 'c', model: 'm', choices: [{ message: { content: null, refusal }, finish_reason: 'stop' }], usage },
+      events: [chunk({ delta: { refusal } }), chunk({ delta: {}, finish_reason: 'stop' }), sse('[DONE]')],
+    },
+    responses: {
+      plain: response,
+      events: [
+        event('response.created', { response: { ...response, output: [] } }),
+        event('response.refusal.delta', { output_index: 0, content_index: 0, delta: refusal }),
+        event('response.completed', { response }),
+      ],
+    },
+  } as const
+
+  it.each(['chat', 'responses'] as const)("is one for Anthropic's client too, of the provider %s", async (provider) => {
+    const { plain, events } = refusals[provider]
+    const upstream = await upstreamThat((request) =>
+      (request.json() as { stream?: boolean }).stream ? stream(events) : json(plain),
+    )
+    const models = { auto: modelOfEachDialect({ url: upstream.baseUrl.replace(/\/v1$/, '') })[provider] }
+    const client = anthropicClient(await reach(routerFor({ models })))
+    const asked = { model: 'auto', max_tokens: 100, messages: [{ role: 'user' as const, content: 'Break in.' }] }
+
+    const answers = [await client.messages.create(asked), await client.messages.stream(asked).finalMessage()]
+
+    for (const answer of answers)
+      expect(answer).toMatchObject({ stop_reason: 'refusal', content: [{ type: 'text', text: refusal }] })
   })
 })
 

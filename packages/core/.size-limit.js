@@ -1,6 +1,6 @@
 /** Minified and zipped, without dependencies. Raise a limit on purpose only: it is what every application loads. */
 export default [
-  { path: 'dist/index.js', limit: '154.5 kB' },
+  { path: 'dist/index.js', limit: '155 kB' },
   { path: 'dist/http/index.js', limit: '34.5 kB' },
 ].map((entry) => ({
   ...entry,

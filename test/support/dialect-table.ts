@@ -92,6 +92,8 @@ tables by which it is done.
   stream is out before that is known: there a comment before its end says \`: x-signalbox-dropped: …\`.
 - What stands inside a field, as \`cache_control\` does in a message, and has no words there, is left out and named likewise;
   a tool of a kind that the other does not have, and citations that were asked for, are lost.
+- A last message of the assistant's, with which a caller of Anthropic's begins the answer, is lost (\`messages[].prefill\`).
+- An answer that refuses, by OpenAI's \`refusal\`, is text with the reason \`refusal\` to Anthropic's callers.
 - A value that asks for nothing but what is so anyway, such as \`n: 1\` or an empty list, is neither.
 - What a model thought goes to the provider that can read it, with its signature or in its cipher; to any other it is left
   out. Callers get it in their own dialect's field, where the other's proof is marked, and send it back there.

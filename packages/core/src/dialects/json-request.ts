@@ -1,8 +1,7 @@
-import { bufferOf } from '../buffer.ts'
 import { SignalboxError } from '../errors.ts'
 import type { ChangedParameters, Media, Message, Modality, Parameters, Request, Tool } from '../types.ts'
 import { countFields } from './count-fields.ts'
-import { hasValue } from './json.ts'
+import { hasValue, jsonIn } from './json.ts'
 import { layoutOf, splice } from './splice.ts'
 
 /** A parsed JSON body. */
@@ -169,7 +168,7 @@ function parseJson(bytes: Uint8Array): unknown {
   if (bytes.length > leastBytesOfTooMany && countFields(bytes) > mostFields)
     throw new SignalboxError('invalid_body', `The request body has more than ${mostFields} fields`)
   try {
-    return JSON.parse(bufferOf(bytes).toString()) as unknown
+    return JSON.parse(jsonIn(bytes)) as unknown
   } catch (cause) {
     throw new SignalboxError(
       'invalid_json',

@@ -1,3 +1,4 @@
+import { bufferOf } from '../buffer.ts'
 import { isRecord } from '../is-record.ts'
 
 /** A value as it is read from JSON, by what it is hoped to be. */
@@ -50,6 +51,21 @@ export function parseJson(json: string): unknown {
     return undefined
   }
 }
+
+/**
+ * JSON that came as bytes, with letters and digits as themselves where they are written as escapes. V8 13 may take a name
+ * with escapes for one that it read in its place before, such as `\` for `\u006e`: so a caller could hide a field that the
+ * provider finds.
+ */
+export function jsonIn(bytes: Uint8Array): string {
+  const json = bufferOf(bytes).toString()
+  return escapedLetter.test(json)
+    ? json.replace(anyEscape, (escape) => (escapedLetter.test(escape) ? (JSON.parse(`"${escape}"`) as string) : escape))
+    : json
+}
+
+const escapedLetter = /\\u00(?:3\d|4[1-9A-Fa-f]|5[\dAaFf]|6[1-9A-Fa-f]|7[\dAa])/
+const anyEscape = /\\(?:u[\dA-Fa-f]{4}|.)/g
 
 /** Whether a JSON text has a number in it that a double may not hold. */
 export const hasLongNumber = (json: string) => /(?:\d\.?){16}/.test(json)

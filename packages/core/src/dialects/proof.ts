@@ -11,14 +11,14 @@ export function sealed(proof: Proof | undefined, owner: string): string {
 
 /** A proof with whose it is, and with its id. */
 export const marked = ({ of, kind, id = '', data }: Proof): string =>
-  `${mark}${[of, kind, id].map(encodeURIComponent).join('.')}.${data}`
+  `${mark}${of}.${kind}.${Buffer.from(id).toString('base64url')}.${data}`
 
 /** The proof that stands in a field of `owner`'s. */
 export function unsealed(text: string, owner: string, kind: Proof['kind']): Proof | undefined {
   if (!isForeign(text)) return text === '' ? undefined : { of: owner, kind, data: text }
   const match = /^([^.]*)\.(signature|cipher)\.([^.]*)\.([\s\S]*)$/.exec(text.slice(mark.length))
   if (!match) return undefined
-  const id = decodeURIComponent(match[3]!)
+  const id = Buffer.from(match[3]!, 'base64url').toString()
   return { of: match[1]!, kind: match[2] as Proof['kind'], data: match[4]!, ...(id !== '' && { id }) }
 }
 

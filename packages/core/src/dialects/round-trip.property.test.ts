@@ -156,39 +156,33 @@ describe.each(pairs)('a request from $from.name to $to.name and back', ({ from, 
 const stops: readonly StopReason[] = ['stop', 'length', 'tool-calls']
 const answers: fc.Arbitrary<NeutralAnswer> = fc
   .record({
-    reasoning: fc.option(
+    thoughts: fc.array(
       fc.record({
         text: fc.oneof(word, fc.constant('')),
         of: fc.constantFrom('anthropic-messages', 'openai-responses'),
         data: fc.stringMatching(/^[A-Za-z0-9+/=]{1,20}$/),
       }),
+      { maxLength: 3 },
     ),
     text: word,
     calls: fc.uniqueArray(call, { maxLength: 3, selector: ({ id: of }) => of }),
     stop: fc.constantFrom(...stops),
     counts: fc.tuple(fc.integer({ min: 1, max: 1_000 }), fc.nat(1_000), fc.nat(1_000), fc.nat(1_000)),
   })
-  .map(({ reasoning, text, calls, stop, counts: [inputTokens, cached, outputTokens, reasoningTokens] }) => ({
+  .map(({ thoughts, text, calls, stop, counts: [inputTokens, cached, outputTokens, reasoningTokens] }) => ({
     id: 'resp_1',
     model: 'there',
     parts: [
-      ...(reasoning
-        ? [
-            {
-              type: 'reasoning' as const,
-              text: reasoning.text,
-              proof: {
-                of: reasoning.of,
-                kind:
-                  reasoning.of === 'openai-responses' || reasoning.text === ''
-                    ? ('cipher' as const)
-                    : ('signature' as const),
-                data: reasoning.data,
-                ...(reasoning.of === 'openai-responses' && { id: 'rs_1' }),
-              },
-            },
-          ]
-        : []),
+      ...thoughts.map(({ text: thought, of, data }) => ({
+        type: 'reasoning' as const,
+        text: thought,
+        proof: {
+          of,
+          kind: of === 'openai-responses' || thought === '' ? ('cipher' as const) : ('signature' as const),
+          data,
+          ...(of === 'openai-responses' && { id: 'rs_1' }),
+        },
+      })),
       { type: 'text' as const, text },
       ...calls,
     ],

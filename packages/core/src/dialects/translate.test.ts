@@ -43,6 +43,13 @@ describe.each(['openai-chat', 'openai-responses'] as const)('a request from Anth
     expect((body['messages'] ?? body['input']) as object[]).toHaveLength(2)
   })
 
+  it('loses the beginning of an answer, which Anthropic alone goes on with', () => {
+    const begun = { role: 'assistant', content: '{' }
+
+    expect(fromMessages(to, { messages: [...messages, begun] }).told).toEqual(['messages[].prefill'])
+    expect(fromMessages(to, { messages: [...messages, begun, ...messages] }).told).toEqual([])
+  })
+
   it('tells who asks where the id is short enough for OpenAI', () => {
     const asked = (length: number) => fromMessages(to, { metadata: { user_id: 'u'.repeat(length) } })
 
@@ -303,6 +310,29 @@ describe('what asks for nothing', () => {
   })
 })
 
+describe('the schema of an answer', () => {
+  const declared = { name: 'a', schema: inputSchema }
+  const formatOf = (from: DialectName, to: DialectName, fields: object) => {
+    const { response_format: inChat, text: inResponses } = translated(from, to, fields).body
+    return (inChat as { json_schema: object } | undefined)?.json_schema ?? (inResponses as { format: object }).format
+  }
+
+  it.each([undefined, true, false])('holds as strictly as one of OpenAI’s dialects said to the other: %s', (strict) => {
+    const format = { ...declared, ...(strict !== undefined && { strict }) }
+    const inChat = { messages, response_format: { type: 'json_schema', json_schema: format } }
+    const inResponses = { input: 'hi', text: { format: { type: 'json_schema', ...format } } }
+
+    expect(formatOf('openai-chat', 'openai-responses', inChat)).toEqual({ type: 'json_schema', ...format })
+    expect(formatOf('openai-responses', 'openai-chat', inResponses)).toEqual(format)
+  })
+
+  it.each(['openai-chat', 'openai-responses'] as const)('holds strictly from Anthropic to %s', (to) => {
+    const format = { type: 'json_schema', schema: inputSchema }
+
+    expect(formatOf('anthropic-messages', to, { messages, output_config: { format } })).toMatchObject({ strict: true })
+  })
+})
+
 describe('a conversation', () => {
   it.each<[DialectName, object, string]>([
     ['openai-chat', { messages: 'hello' }, 'messages'],
@@ -333,6 +363,45 @@ describe('a conversation', () => {
       { role: 'user', content: [{ type: 'image', source: { type: 'url', url: 'https://example.com/a.png' } }] },
     ])
   })
+})
+
+describe('results of tools in chat stand right behind the calls', () => {
+  const written = (from: DialectName, fields: object) =>
+    (translated(from, 'openai-chat', fields).body['messages'] as { role: string; tool_call_id?: string }[]).map(
+      ({ role, tool_call_id: id }) => id ?? role,
+    )
+
+  it('from Anthropic, also where a message each holds them, and pictures', () => {
+    const picture = { type: 'image', source: { type: 'url', url: 'https://example.com/a.png' } }
+    const call = (id: string) => ({ type: 'tool_use', id, name: 'f', input: {} })
+    const result = (id: string) => ({
+      role: 'user',
+      content: [{ type: 'tool_result', tool_use_id: id, content: [picture] }],
+    })
+    const called = { role: 'assistant', content: [call('a'), call('b')] }
+
+    expect(
+      written('anthropic-messages', { messages: [...messages, called, result('a'), result('b'), ...messages] }),
+    ).toEqual(['user', 'assistant', 'a', 'b', 'user'])
+  })
+
+  it('from OpenAI’s responses, whatever the user says between them', () => {
+    const call = (id: string) => ({ type: 'function_call', call_id: id, name: 'f', arguments: '{}' })
+    const result = (id: string) => ({ type: 'function_call_output', call_id: id, output: 'done' })
+    const input = [call('a'), call('b'), result('a'), { role: 'user', content: 'Well?' }, result('b')]
+
+    expect(written('openai-responses', { input })).toEqual(['assistant', 'a', 'b', 'user'])
+  })
+})
+
+it.each<[DialectName, object]>([
+  ['anthropic-messages', { type: 'image', source: { type: 'url', url: 'https://example.com/a.png' } }],
+  ['openai-responses', { type: 'input_image', image_url: 'https://example.com/a.png' }],
+])('a picture that an assistant of %s shows is lost in chat, which shows none of its own: %j', (from, picture) => {
+  const conversation = [...messages, { role: 'assistant', content: [picture] }, ...messages]
+  const field = from === 'anthropic-messages' ? 'messages' : 'input'
+
+  expect(translated(from, 'openai-chat', { [field]: conversation }).told).toEqual(['messages[].content[].image'])
 })
 
 describe('what stands inside a field and has no words elsewhere', () => {

@@ -1,11 +1,10 @@
-import { bufferOf } from '../buffer.ts'
 import { SignalboxError } from '../errors.ts'
 import type { Request } from '../types.ts'
 import type { Dialect } from './dialect.ts'
 import { type JsonBody, unlessTooDeep } from './json-request.ts'
 import type { NeutralRequest } from './neutral.ts'
 import type { Losses, Target, Translation } from './translation.ts'
-import { hasLongNumber, hasValue, isRecord, parseExactly } from './json.ts'
+import { hasLongNumber, hasValue, isRecord, jsonIn, parseExactly } from './json.ts'
 
 /** A request in another dialect, and what of it could not be said there. */
 export interface TranslatedRequest {
@@ -39,7 +38,7 @@ export function translateRequest(request: Request, from: Dialect, to: Dialect, t
 
 /** The body with its long numbers as they were written, unless it is too deep for that. */
 function exactBody({ body, bytes }: Request): JsonBody {
-  const json = bufferOf(bytes).toString()
+  const json = jsonIn(bytes)
   const exact = hasLongNumber(json) ? parseExactly(json) : undefined
   return isRecord(exact) ? exact : body
 }

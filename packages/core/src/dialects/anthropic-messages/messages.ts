@@ -41,6 +41,8 @@ export function readSystem(value: unknown, { skip }: Losses): readonly TextPart[
 /** Reads the messages of a request. */
 export function readMessages(value: unknown, losses: Losses): readonly NeutralMessage[] | undefined {
   if (!Array.isArray(value)) return undefined
+  // It begins the answer, and the model goes on with it: others answer it.
+  if (record(value.at(-1))['role'] === 'assistant') losses.lose('messages[].prefill')
   return value.map((message: unknown) => {
     const { role, content } = record(message)
     for (const block of list(content)) tellOfBlock(record(block), losses)

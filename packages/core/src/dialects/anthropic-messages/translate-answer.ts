@@ -50,17 +50,22 @@ export function readAnswer(body: JsonBody, losses?: Losses): NeutralAnswer | und
 
 /** Writes a message. */
 export function writeAnswer({ id, model, parts, stop, stopSequence, usage }: NeutralAnswer): JsonBody {
+  const refuses = parts.some(({ type }) => type === 'refusal')
   return {
     id,
     type: 'message',
     role: 'assistant',
     model,
     content: parts.flatMap(writeBlock),
-    stop_reason: writesStops[stop],
+    stop_reason: reasonOf(stop, refuses),
     stop_sequence: stopSequence ?? null,
     usage: writeUsage(usage),
   }
 }
+
+/** Why an answer ended: that it refuses is told by this, and not by a kind of part. */
+export const reasonOf = (stop: StopReason, refuses: boolean): string =>
+  writesStops[refuses && stop === 'stop' ? 'refusal' : stop]
 
 function writeBlock(part: Part): object[] {
   if (part.type === 'reasoning') return [writeThought(part.text, part.proof)]

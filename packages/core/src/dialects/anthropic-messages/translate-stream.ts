@@ -9,7 +9,7 @@ import type { Usage } from '../../types.ts'
 import { pieceOf } from './answer.ts'
 import { normaliseUsage } from './usage.ts'
 import { writeThought } from './messages.ts'
-import { stopOf, writeUsage, writesStops } from './translate-answer.ts'
+import { reasonOf, stopOf, writeUsage } from './translate-answer.ts'
 
 const dialect = 'anthropic-messages'
 
@@ -111,6 +111,7 @@ class MessageWriter {
   private open: OpenedPart['type'] = 'text'
   /** How far a thought has come: one that is in cipher only is a block of another type. */
   private thought: 'unsaid' | 'said' | 'proven' = 'unsaid'
+  private refuses = false
   private stop: { readonly reason: StopReason; readonly sequence?: string } = { reason: 'stop' }
   private usage: Usage | undefined
 
@@ -138,7 +139,7 @@ class MessageWriter {
         return ''
       case 'end': {
         const { reason, sequence = null } = this.stop
-        const ended = { stop_reason: writesStops[reason], stop_sequence: sequence }
+        const ended = { stop_reason: reasonOf(reason, this.refuses), stop_sequence: sequence }
         return event('message_delta', { delta: ended, usage: writeUsage(this.usage) }) + event('message_stop', {})
       }
       default:
@@ -157,6 +158,7 @@ class MessageWriter {
   private openPart(part: OpenedPart): string {
     this.index++
     this.open = part.type
+    this.refuses ||= part.type === 'refusal'
     this.thought = 'unsaid'
     if (part.type === 'tool-call') return this.begin({ type: 'tool_use', id: part.id, name: part.name, input: {} })
     return part.type === 'reasoning' ? '' : this.begin({ type: 'text', text: '' })

@@ -207,7 +207,7 @@ function readOutputConfig(value: unknown, losses: Losses): NeutralRequest | unde
 
 function readFormat(value: unknown): ResponseFormat | undefined {
   const { type, schema } = record(value)
-  return type === 'json_schema' && schema !== undefined ? { type: 'json-schema', schema } : undefined
+  return type === 'json_schema' && schema !== undefined ? { type: 'json-schema', schema, strict: true } : undefined
 }
 
 function writeOutputConfig({ target, request: { reasoning, responseFormat } }: WriteContext): JsonBody {

@@ -164,8 +164,22 @@ export const urlOf = (source: Source) =>
 export function writeMessages(context: WriteContext): object[] {
   const { system = [], messages = [] } = context.request
   const first: NeutralMessage[] = system.length > 0 ? [{ role: 'system', parts: system }] : []
-  return [...first, ...messages].flatMap((message) => writeMessage(message, context))
+  return [...first, ...resultsTogether(messages)].flatMap((message) => writeMessage(message, context))
 }
+
+/** OpenAI wants all results of tools right behind the calls. Others let what else the user says stand between them. */
+function resultsTogether(messages: readonly NeutralMessage[]): readonly NeutralMessage[] {
+  const together: NeutralMessage[] = []
+  for (const message of messages) {
+    const before = together.at(-1)
+    const joins = before?.role === 'user' && message.role === 'user' && [before, message].some(hasResults)
+    if (joins) together[together.length - 1] = { role: 'user', parts: [...before.parts, ...message.parts] }
+    else together.push(message)
+  }
+  return together
+}
+
+const hasResults = ({ parts }: NeutralMessage) => parts.some(({ type }) => type === 'tool-result')
 
 function writeMessage({ role, parts }: NeutralMessage, context: WriteContext): object[] {
   if (role === 'assistant') return writeAssistant(parts, context)
@@ -186,6 +200,9 @@ function writeMessage({ role, parts }: NeutralMessage, context: WriteContext): o
   ]
 }
 
+/** What an assistant's message may hold. */
+const ofAssistant: ReadonlySet<Part['type']> = new Set(['text', 'refusal', 'reasoning', 'tool-call'])
+
 /** None where only thoughts were in it: OpenAI refuses a message that says nothing. */
 function writeAssistant(parts: readonly Part[], context: WriteContext): object[] {
   const calls = parts.filter((part) => part.type === 'tool-call')
@@ -193,6 +210,7 @@ function writeAssistant(parts: readonly Part[], context: WriteContext): object[]
   const own = reasoning.filter(({ proof }) => proof === undefined || proof.of === 'openai-chat')
   if (own.length < reasoning.length) context.skip('messages[].content[].thinking')
   const said = parts.filter(({ type }) => type === 'text' || type === 'refusal')
+  for (const { type } of parts) if (!ofAssistant.has(type)) context.lose(`messages[].content[].${type}`)
   if (said.length + calls.length === 0) return []
   return [
     {

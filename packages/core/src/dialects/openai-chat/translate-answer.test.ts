@@ -117,6 +117,18 @@ describe('calls of tools, as not all who follow OpenAI write them', () => {
     ])
   })
 
+  it('have ids that no other answer has, where the provider gave them none', () => {
+    const answer = { choices: [{ message: { tool_calls: [piece(whole, { id: '' }, 'f')] }, finish_reason: 'stop' }] }
+    const plain = [answer, answer].flatMap((one) => readAnswer(one)!.parts)
+    const chunk = { delta: { tool_calls: [piece(whole, { index: 0 }, 'f')] } }
+    const opened = [chunk, chunk].flatMap((one) => stepsOf(one).flatMap((step) => ('part' in step ? [step.part] : [])))
+    const ids = [...plain, ...opened].map((part) => (part as { id: string }).id)
+
+    expect(new Set(ids).size).toBe(4)
+    // OpenAI takes no longer ones.
+    for (const id of ids) expect(id).toMatch(/^[\w-]{1,40}$/)
+  })
+
   /** Names and arguments of the calls. */
   function told(steps: readonly StreamStep[]): string[][] {
     const calls: string[][] = []
@@ -161,6 +173,27 @@ describe('a stream, as not all who follow OpenAI write it', () => {
     expect(events({ choices: [{ delta }] }).slice(1)).toEqual([
       { type: 'open', part: { type: 'reasoning' } },
       { type: 'delta', text: 'Hm' },
+    ])
+  })
+
+  it('has as many thoughts as it has proofs', () => {
+    const encrypted = (id: string) => ({ type: 'reasoning.encrypted', data: id, id, format: 'openai-responses-v1' })
+    const chunk = (delta: object) => ({ choices: [{ delta }] })
+    const proof = (id: string) => ({ type: 'proof', proof: { of: 'openai-responses', kind: 'cipher', data: id, id } })
+
+    const steps = events(
+      chunk({ reasoning: 'Hm' }),
+      chunk({ reasoning_details: [encrypted('rs_1')] }),
+      chunk({ reasoning_details: [encrypted('rs_2')] }),
+    )
+    const opened = { type: 'open', part: { type: 'reasoning' } }
+    expect(steps.slice(1)).toEqual([
+      opened,
+      { type: 'delta', text: 'Hm' },
+      proof('rs_1'),
+      { type: 'close' },
+      opened,
+      proof('rs_2'),
     ])
   })
 })

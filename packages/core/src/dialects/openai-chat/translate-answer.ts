@@ -1,3 +1,4 @@
+import { newId } from '../../new-id.ts'
 import { isRecord, list, record, text } from '../json.ts'
 import type { JsonBody } from '../json-request.ts'
 import type { NeutralAnswer, StopReason } from '../neutral.ts'
@@ -54,10 +55,8 @@ export function readAnswer(body: JsonBody, losses?: Losses): NeutralAnswer | und
   const said = record(message)
   tellLosses(said, losses)
   tellSources(body, losses)
-  const calls = readCalls(said['tool_calls'], losses).map((call, place) => ({
-    ...call,
-    id: call.id || `call_${place}`,
-  }))
+  // Not all who follow OpenAI name their calls; Anthropic wants no name twice in a whole conversation.
+  const calls = readCalls(said['tool_calls'], losses).map((call) => ({ ...call, id: call.id || newId() }))
   const refusal = text(said['refusal'])
   return {
     id: text(body['id']),

@@ -1,7 +1,8 @@
+import { newId } from '../../new-id.ts'
 import type { SseEvent } from '../dialect.ts'
 import { isRecord, isText, list, number, parseJson, record, text } from '../json.ts'
 import type { JsonBody } from '../json-request.ts'
-import type { OpenedPart, StopReason, StreamStep } from '../neutral.ts'
+import type { OpenedPart, Proof, StopReason, StreamStep } from '../neutral.ts'
 import { PartSequencer } from '../part-sequencer.ts'
 import type { Asked, Losses, StepWriter } from '../translation.ts'
 import type { Usage } from '../../types.ts'
@@ -24,20 +25,34 @@ export function stepReader(losses?: Losses): (event: SseEvent) => readonly Strea
   const calls: Call[] = []
   let started = false
   let stopped = false
+  /** Thoughts that are proven: what is thought after it, is another one. */
+  let proven = 0
+  /** Whether the thought that is not proven yet has text: with its proof that may come again. */
+  let hasThought = false
 
-  const said = (type: 'text' | 'refusal' | 'reasoning', value: unknown) =>
-    isText(value) ? parts.piece(type, { type }, value) : []
+  const said = (type: 'text' | 'refusal', value: unknown) => (isText(value) ? parts.piece(type, { type }, value) : [])
+
+  function think(thought: unknown): StreamStep[] {
+    if (!isText(thought)) return []
+    hasThought = true
+    return parts.piece(`reasoning ${proven}`, { type: 'reasoning' }, thought)
+  }
+
+  function prove(proof: Proof): StreamStep[] {
+    hasThought = false
+    return [...parts.piece(`reasoning ${proven++}`, { type: 'reasoning' }, ''), { type: 'proof', proof }]
+  }
 
   function readDelta(delta: JsonBody): StreamStep[] {
     tellLosses(delta, losses)
     const thought = [delta['reasoning_content'], delta['reasoning']].find(isText)
-    const details = readDetails(delta['reasoning_details'], undefined)
     return [
-      ...said('reasoning', thought ?? details.map((detail) => detail.text).join('')),
-      ...details.flatMap(({ proof }): StreamStep[] =>
-        proof ? [...parts.piece('reasoning', { type: 'reasoning' }, ''), { type: 'proof', proof }] : [],
-      ),
-      ...contentOf(delta).flatMap((part) => [...said('reasoning', thoughtIn(part)), ...said('text', part['text'])]),
+      ...think(thought),
+      ...readDetails(delta['reasoning_details'], undefined).flatMap(({ text: detail, proof }) => [
+        ...(thought === undefined && !(proof && hasThought) ? think(detail) : []),
+        ...(proof ? prove(proof) : []),
+      ]),
+      ...contentOf(delta).flatMap((part) => [...think(thoughtIn(part)), ...said('text', part['text'])]),
       ...said('refusal', delta['refusal']),
       ...list(delta['tool_calls']).flatMap((call) => readCall(record(call))),
     ]
@@ -57,8 +72,7 @@ export function stepReader(losses?: Losses): (event: SseEvent) => readonly Strea
   }
 
   function begin(index: number | undefined, id: unknown): Call {
-    const place = calls.length
-    const call = { key: `call ${place}`, index, id: isText(id) ? id : `call_${place}`, given: '' }
+    const call = { key: `call ${calls.length}`, index, id: isText(id) ? id : newId(), given: '' }
     calls.push(call)
     return call
   }
@@ -107,7 +121,8 @@ export function stepWriter({ body, startedAt }: Asked): StepWriter {
   let head: JsonBody = {}
   let open: OpenedPart['type'] = 'text'
   let calls = -1
-  let thoughts = 0
+  let thought = ''
+  let proven = 0
   let reason: StopReason = 'stop'
   let usage: Usage | undefined
 
@@ -121,7 +136,10 @@ export function stepWriter({ body, startedAt }: Asked): StepWriter {
   const deltas: Readonly<Record<OpenedPart['type'], (piece: string) => string>> = {
     text: (content) => chunk({ content }),
     refusal: (refusal) => chunk({ refusal }),
-    reasoning: (thought) => chunk({ reasoning_content: thought }),
+    reasoning(piece) {
+      thought += piece
+      return chunk({ reasoning_content: piece })
+    },
     'tool-call': (piece) => call({ function: { arguments: piece } }),
   }
 
@@ -136,6 +154,7 @@ export function stepWriter({ body, startedAt }: Asked): StepWriter {
         case 'open': {
           const { part } = step
           open = part.type
+          thought = ''
           if (part.type !== 'tool-call') return ''
           calls++
           return call({ id: part.id, type: 'function', function: { name: part.name, arguments: '' } })
@@ -143,7 +162,7 @@ export function stepWriter({ body, startedAt }: Asked): StepWriter {
         case 'delta':
           return deltas[open](step.text)
         case 'proof':
-          return chunk({ reasoning_details: [writeDetail('', step.proof, thoughts++)] })
+          return chunk({ reasoning_details: [writeDetail(thought, step.proof, proven++)] })
         case 'usage':
           usage = step.usage
           return ''

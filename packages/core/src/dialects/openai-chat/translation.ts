@@ -195,7 +195,7 @@ function readFormat(value: unknown, losses: Losses): ResponseFormat | undefined 
 function writeFormat(format: ResponseFormat): object {
   if (format.type !== 'json-schema') return { type: format.type === 'json' ? 'json_object' : 'text' }
   const { schema, name = 'answer', strict } = format
-  return { type: 'json_schema', json_schema: { name, schema, strict: strict ?? true } }
+  return { type: 'json_schema', json_schema: { name, schema, ...(strict !== undefined && { strict }) } }
 }
 
 function readPenalty(field: 'frequencyPenalty' | 'presencePenalty') {

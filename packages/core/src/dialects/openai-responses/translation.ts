@@ -176,7 +176,7 @@ function writeText({ responseFormat, verbosity }: NeutralRequest): JsonBody {
 function writeFormat(format: ResponseFormat): JsonBody {
   if (format.type !== 'json-schema') return { type: format.type === 'json' ? 'json_object' : 'text' }
   const { schema, name = 'answer', strict } = format
-  return { type: 'json_schema', name, schema, strict: strict ?? true }
+  return { type: 'json_schema', name, schema, ...(strict !== undefined && { strict }) }
 }
 
 function readReasoning(value: unknown, losses: Losses): NeutralRequest {
