@@ -388,7 +388,8 @@ describe('results of tools in chat stand right behind the calls', () => {
   it('from OpenAI’s responses, whatever the user says between them', () => {
     const call = (id: string) => ({ type: 'function_call', call_id: id, name: 'f', arguments: '{}' })
     const result = (id: string) => ({ type: 'function_call_output', call_id: id, output: 'done' })
-    const input = [call('a'), call('b'), result('a'), { role: 'user', content: 'Well?' }, result('b')]
+    const word = { role: 'user', content: 'Well?' }
+    const input = [call('a'), call('b'), word, word, result('a'), word, result('b')]
 
     expect(written('openai-responses', { input })).toEqual(['assistant', 'a', 'b', 'user'])
   })

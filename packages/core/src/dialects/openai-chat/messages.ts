@@ -169,14 +169,15 @@ export function writeMessages(context: WriteContext): object[] {
 
 /** OpenAI wants all results of tools right behind the calls. Others let what else the user says stand between them. */
 function resultsTogether(messages: readonly NeutralMessage[]): readonly NeutralMessage[] {
-  const together: NeutralMessage[] = []
+  const turns: NeutralMessage[][] = []
   for (const message of messages) {
-    const before = together.at(-1)
-    const joins = before?.role === 'user' && message.role === 'user' && [before, message].some(hasResults)
-    if (joins) together[together.length - 1] = { role: 'user', parts: [...before.parts, ...message.parts] }
-    else together.push(message)
+    const turn = turns.at(-1)
+    if (message.role === 'user' && turn?.[0]!.role === 'user') turn.push(message)
+    else turns.push([message])
   }
-  return together
+  return turns.flatMap((turn) =>
+    turn.some(hasResults) ? { role: 'user', parts: turn.flatMap(({ parts }) => parts) } : turn,
+  )
 }
 
 const hasResults = ({ parts }: NeutralMessage) => parts.some(({ type }) => type === 'tool-result')
