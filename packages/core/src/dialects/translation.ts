@@ -138,3 +138,17 @@ export const writesSampling = <Field extends 'temperature' | 'topP' | 'topK'>(to
 
 /** Writes nothing, since the dialect does so anyway, or another writer does. */
 export const writesNothing = (to: string, note: string): FieldWriter<never> => ({ to, note, write: () => ({}) })
+
+/** What stands in a row, where each goes with the one before it. */
+export function runsOf<T>(
+  all: readonly T[],
+  goesWith: (one: T, before: T) => boolean,
+): readonly (readonly [T, ...T[]])[] {
+  const runs: [T, ...T[]][] = []
+  for (const one of all) {
+    const run = runs.at(-1)
+    if (run && goesWith(one, run.at(-1)!)) run.push(one)
+    else runs.push([one])
+  }
+  return runs
+}

@@ -2,7 +2,7 @@ import { isRecord, isText, list, parseExactly, record, text } from '../json.ts'
 import type { NeutralMessage, Part, Source, TextPart } from '../neutral.ts'
 import { argumentsIn } from '../openai-chat/messages.ts'
 import { sealed, unsealed } from '../proof.ts'
-import { type Losses, type WriteContext, tellOthers } from '../translation.ts'
+import { type Losses, type WriteContext, runsOf, tellOthers } from '../translation.ts'
 
 const dialect = 'anthropic-messages'
 
@@ -155,15 +155,11 @@ function writeMessage({ role, parts }: NeutralMessage, context: WriteContext): W
 
 /** Results of tools that were called together must stand together and first, and roles alternate. */
 function mergeRoles(messages: readonly WrittenMessage[]): WrittenMessage[] {
-  const merged: WrittenMessage[] = []
-  for (const message of messages) {
-    if (message.content.length === 0) continue
-    const before = merged.at(-1)
-    if (before?.role === message.role)
-      merged[merged.length - 1] = { role: before.role, content: [...before.content, ...message.content] }
-    else merged.push(message)
-  }
-  return merged.map(({ role, content }) => ({ role, content: resultsFirst(content) }))
+  const said = messages.filter(({ content }) => content.length > 0)
+  return runsOf(said, (one, before) => one.role === before.role).map((run) => ({
+    role: run[0].role,
+    content: resultsFirst(run.flatMap(({ content }) => content)),
+  }))
 }
 
 const isResult = (block: Block) => block['type'] === 'tool_result'

@@ -1,6 +1,6 @@
 import { isRecord, isText, list, record, text } from '../json.ts'
 import type { NeutralMessage, NeutralRequest, Part, ReasoningPart, Source } from '../neutral.ts'
-import { type Losses, type WriteContext, tellOthers } from '../translation.ts'
+import { type Losses, type WriteContext, runsOf, tellOthers } from '../translation.ts'
 import { readDetails, writeDetails } from './reasoning-details.ts'
 
 /** The parts of a message by the wire's `type`, or by the field in which they stand. */
@@ -169,12 +169,7 @@ export function writeMessages(context: WriteContext): object[] {
 
 /** OpenAI wants all results of tools right behind the calls. Others let what else the user says stand between them. */
 function resultsTogether(messages: readonly NeutralMessage[]): readonly NeutralMessage[] {
-  const turns: NeutralMessage[][] = []
-  for (const message of messages) {
-    const turn = turns.at(-1)
-    if (message.role === 'user' && turn?.[0]!.role === 'user') turn.push(message)
-    else turns.push([message])
-  }
+  const turns = runsOf(messages, (one, before) => one.role === 'user' && before.role === 'user')
   return turns.flatMap((turn) =>
     turn.some(hasResults) ? { role: 'user', parts: turn.flatMap(({ parts }) => parts) } : turn,
   )

@@ -3,7 +3,7 @@ import type { JsonBody } from '../json-request.ts'
 import type { NeutralMessage, Part } from '../neutral.ts'
 import { argumentsIn, sourceOf, urlOf } from '../openai-chat/messages.ts'
 import { sealed, unsealed } from '../proof.ts'
-import { type Losses, type WriteContext, tellOthers } from '../translation.ts'
+import { type Losses, type WriteContext, runsOf, tellOthers } from '../translation.ts'
 import { itemsOf } from './request.ts'
 
 const dialect = 'openai-responses'
@@ -34,19 +34,12 @@ export const writesParts: Partial<Readonly<Record<Part['type'], string>>> = {
 /** Reads the input. What a model said and did in a row is one message, and so are the results of tools. */
 export function readItems(input: unknown, losses: Losses): readonly NeutralMessage[] | undefined {
   if (typeof input !== 'string' && !Array.isArray(input)) return undefined
-  const messages: NeutralMessage[] = []
-  for (const item of itemsOf({ input })) {
-    const message = readItem(item, losses)
-    const before = messages.at(-1)
-    const joins =
-      message &&
-      before?.role === message.role &&
-      (message.role === 'assistant' || (isResults(message) && isResults(before)))
-    if (joins) messages[messages.length - 1] = { role: message.role, parts: [...before.parts, ...message.parts] }
-    else if (message) messages.push(message)
-  }
-  return messages
+  const messages = itemsOf({ input }).flatMap((item) => readItem(item, losses) ?? [])
+  return runsOf(messages, isOneMessage).map((run) => ({ role: run[0].role, parts: run.flatMap(({ parts }) => parts) }))
 }
+
+const isOneMessage = (one: NeutralMessage, before: NeutralMessage) =>
+  one.role === before.role && (one.role === 'assistant' || (isResults(one) && isResults(before)))
 
 const isResults = ({ parts }: NeutralMessage) => parts.every(({ type }) => type === 'tool-result')
 
