@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { hedge } from '@signalbox/core'
 import { completion, hang, stream, streamEvents } from '@signalbox/testkit'
 import { chat, contentOf, send } from './support/caller.ts'
-import { limited, refused, yard } from './support/fake-upstream.ts'
+import { limited, refused, turns, yard } from './support/fake-upstream.ts'
 import { describeMounts } from './support/mounts.ts'
 import { eventually, listenTo, modelAt, routerFor, upstreamThat } from './support/routers.ts'
 
@@ -99,6 +99,21 @@ describe('a hedge, as time goes', () => {
     const followed = call()
     await clock.advance(301)
     expect(followed).toMatchObject({ value: { model: 'c' }, atMs: 300 })
+  })
+
+  it('lets the first be asked again where the second has failed before it', async () => {
+    const { clock, call, upstreams } = yard({
+      models: {
+        slow: { answers: turns({ ...refused(500), afterMs: 300 }, {}) },
+        quick: { answers: refused(500), retry: false },
+      },
+      plugins: [hedge({ afterMs: 100, ...always })],
+      random: () => 0.5,
+    })
+    const followed = call()
+    await clock.advance(10_000)
+    expect(followed).toMatchObject({ value: { model: 'slow' } })
+    expect(upstreams['quick']!.requests).toHaveLength(1)
   })
 
   it('gives the first refusal of the request itself as it came, and asks nobody else', async () => {

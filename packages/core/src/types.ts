@@ -231,7 +231,7 @@ export interface Attempt {
   readonly candidate: Candidate
   /** 1 for the first attempt at this candidate. */
   readonly number: number
-  /** The candidates that would be tried after this one. */
+  /** The candidates that stand behind this one. */
   readonly alternatives: readonly CandidateView[]
   /** Whether it may wait in a queue for a limited candidate. */
   readonly mayWait: boolean

@@ -1,6 +1,7 @@
 import { type SignalboxError, isRefusal, isSignalboxError } from '../errors.ts'
 import type { BuiltInServices } from '../pipeline.ts'
 import { type Plugin, definePlugin } from '../plugin.ts'
+import type { AttemptRecord } from '../record.ts'
 import { fullJitterDelayMs } from '../retry/backoff.ts'
 import { sleep } from '../sleep.ts'
 import type { Attempt, CandidateView, Handler, Reply } from '../types.ts'
@@ -44,12 +45,18 @@ export function retry({ admission, clock, random }: BuiltInServices): Plugin {
     await sleep(waitMs, attempt.signal, clock)
   }
 
-  /** Whether a model can be asked at once that does not fail together with the one that did. */
-  function takesOver({ candidate: { domain } }: Attempt): (other: CandidateView) => boolean {
+  /** Whether a model can be asked at once that does not fail together with the one that did, and has not failed by now. */
+  function takesOver({ candidate: { domain }, call }: Attempt): (other: CandidateView) => boolean {
     return (other) =>
-      other.domain !== domain && other.readyInMs === 0 && other.health !== 'unhealthy' && admission.hasRoom(other.name)
+      other.domain !== domain &&
+      other.readyInMs === 0 &&
+      other.health !== 'unhealthy' &&
+      admission.hasRoom(other.name) &&
+      !call.record.attempts.some((one) => one.model === other.name && hasFailed(one))
   }
 }
+
+const hasFailed = ({ endedMs, outcome }: AttemptRecord) => endedMs !== undefined && outcome !== 'ok'
 
 function mayRetry(error: SignalboxError, { number, candidate, call }: Attempt): boolean {
   const { maxAttempts, maxAttemptsPerCall } = candidate.settings.retry

@@ -113,7 +113,7 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
       call: aside ? { ...call, ...aside } : call,
       candidate,
       number: tried + 1,
-      alternatives: aside ? [] : alternativesTo(candidate),
+      alternatives: aside ? [] : alternativesTo(candidate, ranked, route),
       mayWait: options.mayWait ?? true,
       signal: options.signal ? AbortSignal.any([call.signal, options.signal]) : call.signal,
       deadline: call.deadline,
@@ -139,13 +139,6 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
 
   attempt.candidates = route.candidates
   return attempt
-
-  /** Those behind it that were not asked yet: one that has failed is not asked again. */
-  function alternativesTo({ name }: Candidate): Candidate[] {
-    const place = ranked.findIndex((one) => one.name === name)
-    const behind = ranked.slice(place + 1).map((one) => route.candidates.get(one.name)!)
-    return behind.filter((one) => timesTried(one, call.record.attempts) === 0)
-  }
 
   function watch({ name }: Candidate, reply: Reply, startedMs: number): void {
     if (!route.strategy.observe) return
@@ -199,4 +192,9 @@ function strangerTried(which: Ranked | Candidate | string, route: Route): Signal
     'plugin_failed',
     `A route hook tried ${JSON.stringify(name)}, which is not on the route "${route.name}"`,
   )
+}
+
+function alternativesTo(candidate: Candidate, ranked: readonly Ranked[], route: Route): Candidate[] {
+  const place = ranked.findIndex(({ name }) => name === candidate.name)
+  return ranked.slice(place + 1).map(({ name }) => route.candidates.get(name)!)
 }
