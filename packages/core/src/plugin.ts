@@ -52,7 +52,10 @@ export interface TryCandidate {
        * no failover, and its answer is not the caller's: read it to its end, or cancel it.
        */
       readonly aside?: Partial<Pick<Call, 'request' | 'dialect' | 'headers'>>
-      /** Told of each attempt right before it is sent: of none where a limit, a budget or the model's breaker keeps it back. */
+      /**
+       * Told of each attempt right before it is sent: of none where a limit, a budget or the model's breaker keeps it back.
+       * What it throws never touches the call.
+       */
       readonly onSend?: ((entry: AttemptRecord) => void) | undefined
     },
   ): Promise<Reply>

@@ -2,6 +2,7 @@ import { createFakeClock } from '@signalbox/testkit'
 import { expect, it, vi } from 'vitest'
 import type { RouterOptions } from '../config/options.ts'
 import { SignalboxError } from '../errors.ts'
+import type { Warning } from '../events.ts'
 import { type PluginServices, type RouteHook, definePlugin } from '../plugin.ts'
 import type { Provider } from '../providers/provider.ts'
 import { noUsage, plainReply, readBody, streamReply } from '../reply.ts'
@@ -159,4 +160,17 @@ it('takes of a limit what it sends and no more, though it tries a model twice at
   const one = { body: { model: 'a', messages: [] } }
   for (let call = 0; call < 2; call++) expect(await router.handle(one)).toMatchObject({ model: 'a' })
   await expect(router.handle(one)).rejects.toMatchObject({ code: 'rate_limit_exceeded' })
+})
+
+it('fails no call where its onSend throws', async () => {
+  const onSend = () => {
+    throw new Error('nothing heard')
+  }
+  const warning = vi.fn<(told: Warning) => void>()
+  const router = routed((_call, [first], attempt) => attempt(first!, { onSend }))
+  router.on('warning', warning)
+  expect((await router.handle(ask)).model).toBe('a')
+  expect(warning.mock.calls).toMatchObject([
+    [{ kind: 'plugin_failed', message: expect.stringContaining('nothing heard') }],
+  ])
 })

@@ -83,12 +83,13 @@ export function tell({ strategy }: Route, outcome: Outcome, events: EventBus): v
   try {
     strategy.observe?.(outcome)
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
-    events.emit('warning', {
-      kind: 'plugin_failed',
-      message: `The strategy "${strategy.name}" failed to observe: ${why}`,
-    })
+    tellFailed(`The strategy "${strategy.name}" failed to observe`, error, events)
   }
+}
+
+function tellFailed(what: string, error: unknown, events: EventBus): void {
+  const why = error instanceof Error ? error.message : String(error)
+  events.emit('warning', { kind: 'plugin_failed', message: `${what}: ${why}` })
 }
 
 /** Gives a route hook its way to try a candidate: it enters the attempt ring, and tells when one model takes over from another. */
@@ -104,8 +105,12 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
     const isSpent = options.mayWait === true && tried >= candidate.settings.retry.maxAttempts
     if (failed && (isSpent || attempts.length >= route.maxAttemptsPerCall)) return Promise.reject(failed.error)
     const tellSent = (entry: AttemptRecord) => {
-      tellFailover(entry)
-      onSend?.(entry)
+      if (!aside) tellFailover(entry)
+      try {
+        onSend?.(entry)
+      } catch (error) {
+        tellFailed(`The hook of the route "${route.name}" failed to observe`, error, parts.events)
+      }
     }
     const startedMs = parts.clock.now()
     if (route.strategy.observe && !aside) tell(route, { type: 'started', name: candidate.name, call }, parts.events)
@@ -118,7 +123,7 @@ function tryCandidates(call: Call, route: Route, ranked: readonly Ranked[], part
       signal: options.signal ? AbortSignal.any([call.signal, options.signal]) : call.signal,
       deadline: call.deadline,
       stallMs: Infinity,
-      onSend: aside ? onSend : tellSent,
+      onSend: tellSent,
     })
     // What is asked besides is no answer to the call, and no strategy's choice.
     if (aside) return answer
