@@ -33,8 +33,12 @@ export function faultOfCopy(one: Call | Attempt, given: unknown, allowed: CopyRu
   if (!isObject(given)) return came(given)
   if (!('call' in one)) return faultOfCall(one, given, allowed)
   const { call, candidate } = given as Partial<Attempt>
-  return isObject(call) && isObject(candidate) ? faultOfCall(one.call, call, allowed) : 'no copy of it'
+  const isCopy = kept.every((name) => one[name] === undefined || (given as Partial<Attempt>)[name] !== undefined)
+  return isCopy && isObject(call) && isObject(candidate) ? faultOfCall(one.call, call, allowed) : 'no copy of it'
 }
+
+/** What an attempt is counted by: without them limits, budgets and the ledger would take it for one that was never sent. */
+const kept = ['onSend', 'held', 'entry'] as const satisfies (keyof Attempt)[]
 
 function faultOfCall(one: Call, given: Partial<Call>, { isRoute, mayName }: CopyRules): string | undefined {
   const { record, request, route, identity } = given

@@ -6,7 +6,7 @@ import { runHook } from './hook.ts'
 import { createOverdue } from './overdue.ts'
 import type { HookOptions } from '../plugin.ts'
 import { noUsage, plainReply, readBody, streamOf, streamReply } from '../reply.ts'
-import type { ByteStream, Call, Ended, Handler, Reply } from '../types.ts'
+import type { Attempt, ByteStream, Call, Ended, Handler, Reply } from '../types.ts'
 
 let clock: FakeClock
 let events: EventBus
@@ -122,6 +122,17 @@ describe('what is handed to next and is no call', () => {
     expect(thrown).toEqual(failure('plugin_failed'))
     expect((thrown as Error).message).toMatch(new RegExp(`"p".*next.*call ring.*expected the call.*got ${came}`))
     expect(next).not.toHaveBeenCalled()
+  })
+
+  it.each(['onSend', 'held', 'entry'] as const)('is refused where it is an attempt that lost its %s', async (name) => {
+    const context = { ring: 'attempt', clock, events, overdue: createOverdue(clock), isRoute: () => true } as const
+    const attempt = { call, candidate: {}, [name]: {} } as unknown as Attempt
+    const without = (lost: object) =>
+      runHook<Attempt>({ plugin: 'p', run: (one, next) => next({ ...one, ...lost }) }, context)
+    await expect(without({})(attempt, async () => plain())).resolves.toMatchObject({ status: 200 })
+    const thrown: unknown = await without({ [name]: undefined })(attempt, async () => plain()).catch((error) => error)
+    expect(thrown).toEqual(failure('plugin_failed'))
+    expect((thrown as Error).message).toContain('got no copy of it')
   })
 
   it('is refused where it asks for a route that is not there', async () => {
