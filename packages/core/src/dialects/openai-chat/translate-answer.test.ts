@@ -176,6 +176,26 @@ describe('a stream, as not all who follow OpenAI write it', () => {
     ])
   })
 
+  it.each([
+    [
+      'goes on with a thought',
+      ' then.',
+      [
+        { type: 'delta', text: 'Hm,' },
+        { type: 'delta', text: ' then.' },
+      ],
+    ],
+    ['says the thought again', 'Hm,', [{ type: 'delta', text: 'Hm,' }]],
+  ])('has all of a thought where the detail with its proof %s', (_, text, deltas) => {
+    const chunk = (detail: object) => ({
+      choices: [
+        { delta: { reasoning_details: [{ type: 'reasoning.text', format: 'anthropic-claude-v1', ...detail }] } },
+      ],
+    })
+    const steps = events(chunk({ text: 'Hm,' }), chunk({ text, signature: 'c2ln' }))
+    expect(steps.slice(2, -1)).toEqual(deltas)
+  })
+
   it('has as many thoughts as it has proofs', () => {
     const encrypted = (id: string) => ({ type: 'reasoning.encrypted', data: id, id, format: 'openai-responses-v1' })
     const chunk = (delta: object) => ({ choices: [{ delta }] })

@@ -27,19 +27,19 @@ export function stepReader(losses?: Losses): (event: SseEvent) => readonly Strea
   let stopped = false
   /** Thoughts that are proven: what is thought after it, is another one. */
   let proven = 0
-  /** Whether the thought that is not proven yet has text: with its proof that may come again. */
-  let hasThought = false
+  /** The thought that is not proven yet: with its proof it may come again. */
+  let unproven = ''
 
   const said = (type: 'text' | 'refusal', value: unknown) => (isText(value) ? parts.piece(type, { type }, value) : [])
 
   function think(thought: unknown): StreamStep[] {
     if (!isText(thought)) return []
-    hasThought = true
+    unproven += thought
     return parts.piece(`reasoning ${proven}`, { type: 'reasoning' }, thought)
   }
 
   function prove(proof: Proof): StreamStep[] {
-    hasThought = false
+    unproven = ''
     return [...parts.piece(`reasoning ${proven++}`, { type: 'reasoning' }, ''), { type: 'proof', proof }]
   }
 
@@ -49,7 +49,7 @@ export function stepReader(losses?: Losses): (event: SseEvent) => readonly Strea
     return [
       ...think(thought),
       ...readDetails(delta['reasoning_details'], undefined).flatMap(({ text: detail, proof }) => [
-        ...(thought === undefined && !(proof && hasThought) ? think(detail) : []),
+        ...(thought === undefined && !(proof && detail === unproven) ? think(detail) : []),
         ...(proof ? prove(proof) : []),
       ]),
       ...contentOf(delta).flatMap((part) => [...think(thoughtIn(part)), ...said('text', part['text'])]),
