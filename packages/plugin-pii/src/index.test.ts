@@ -49,6 +49,8 @@ describe('what goes to a provider', () => {
     ['21.11.2026, 2026-11-21 14:30, 2019-2023', '21.11.2026, 2026-11-21 14:30, 2019-2023'],
     ['from 2001:db8::8a2e:370:7334 at 12:30:45', 'from [IP_1] at 12:30:45'],
     ['std::vector, a::b, ::, 01:02:03', 'std::vector, a::b, ::, 01:02:03'],
+    ['at 52.5200066, 13.404954 for 1700000000.1234 s', 'at 52.5200066, 13.404954 for 1700000000.1234 s'],
+    ['call 49.301.234567 or 030.1234567', 'call [PHONE_1] or [PHONE_2]'],
     ['👩‍💻ada@example.com👍', '👩‍💻[EMAIL_1]👍'],
   ])('has pseudonyms: %s', async (prompt, redacted) => {
     const { sent, bytes } = await askWith(prompt)
