@@ -21,6 +21,7 @@ const phoneGap = '[ \\u00a0\\u202f.\\/\\-\\u2010-\\u2013]'
 /** What is written like a phone number, and is a date, a span of years or a decimal number. */
 const otherNumber =
   '(?:\\d{4}[-./](?:0?[1-9]|1[0-2])[-./]\\d{1,2}|\\d{1,2}[-./]\\d{1,2}[-./]\\d{4}|(?:19|20)\\d{2}[-\\u2013](?:19|20)\\d{2}|[1-9]\\d{0,15}\\.\\d{4,20}(?![-./]\\d))(?!\\d)'
+const ipv4 = '(?:\\d{1,3}\\.){3}\\d{1,3}(?!\\.?\\d)'
 const word = '\\p{L}\\p{N}_'
 
 /** Every kind, the more certain ones first. */
@@ -49,7 +50,10 @@ export const detectors: Readonly<Record<Kind, Detector>> = {
   },
   ip: {
     label: 'IP',
-    pattern: /(?<![\w:.])(?:(?:\d{1,3}\.){3}\d{1,3}(?![\d.])|(?:[\da-f]{1,4}:|:){2,7}[\da-f]{0,4}(?![\w:]))/gi,
+    pattern: new RegExp(
+      `(?<![\\w.])(?:${ipv4}|(?<!::|\\b[\\da-f]{1,4}:)(?:[\\da-f]{1,4}:|:){2,7}(?:${ipv4}|[\\da-f]{0,4}(?![\\w:]|\\.\\d)))`,
+      'gi',
+    ),
     isOne: isAddress,
   },
   phone: {
