@@ -101,6 +101,21 @@ describe('what goes to a provider', () => {
     expect(sent.messages[1].content).toBe(redacted)
   })
 
+  it('has them as texts where tools are given numbers, and JSON stays JSON', async () => {
+    const given = {
+      card: 4111111111111111,
+      of: [-4111111111111111, 'ada@example.com 4111111111111111'],
+      lat: 52.5200066,
+    }
+    const redacted = { card: '[CARD_1]', of: ['-[CARD_1]', '[EMAIL_1] [CARD_1]'], lat: 52.5200066 }
+    const called = { id: 't', type: 'function', function: { name: 'f', arguments: JSON.stringify(given) } }
+    const used = { type: 'tool_use', id: 't', name: 'f', input: given }
+    const { sent } = await ask({ messages: [{ role: 'assistant', content: [used], tool_calls: [called] }] }, {})
+    const [{ content, tool_calls: calls }] = sent.messages
+    expect(content[0].input).toEqual(redacted)
+    expect(JSON.parse(calls[0].function.arguments)).toEqual(redacted)
+  })
+
   it('has them in arguments that were put together of values that it put back', async () => {
     const prompt = 'Send DE89 3704 0044 0532 0130 00 and 10.0.0.1 to ada@example.com'
     const question = { role: 'user', content: prompt }
