@@ -24,7 +24,7 @@ const otherNumber =
 const ipv4 = '(?:\\d{1,3}\\.){3}\\d{1,3}(?!\\.?\\d)'
 const word = '\\p{L}\\p{N}_'
 
-/** Every kind, the more certain ones first. */
+/** Every kind. */
 export const detectors: Readonly<Record<Kind, Detector>> = {
   email: {
     label: 'EMAIL',

@@ -230,6 +230,15 @@ describe('what comes back', () => {
     expect(JSON.parse(text).choices[0].message.content).toBe('"Ada" ')
   })
 
+  it('looks for the more certain kinds first, in whatever order they are listed', async () => {
+    const { sent } = await askWith(
+      'to NO93 8601 1117 947 from 192.168.10.254',
+      {},
+      pii({ kinds: ['phone', 'ip', 'iban'] }),
+    )
+    expect(sent).toBe('to [IBAN_1] from [IP_1]')
+  })
+
   it('takes what several detectors find once: what was found first stays found', async () => {
     const further = [
       { label: 'NAME', pattern: /Ada/g },
