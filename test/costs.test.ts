@@ -201,6 +201,20 @@ describeMounts('the cost of a call', (mount) => {
     expect(logged).not.toMatch(/abc/)
   })
 
+  it('has every choice of a stream with several', async () => {
+    const log = recorder()
+    const said = (index: number, content: string) =>
+      `data: ${JSON.stringify({ choices: [{ index, delta: { content } }] })}\n\n`
+    const events = [said(0, 'one sk-'), said(1, 'two sk-a'), said(0, 'abc'), said(1, 'bc'), 'data: [DONE]\n\n']
+    const router = routerOver([await upstreamThat(stream(events))], {
+      logContent: { redact: ['\\bsk-\\w+'] },
+      logger: log,
+    })
+    await send(await mount.serve(router), { body: chat({ stream: true, n: 2 }) })
+    await eventually(() => log.info.mock.calls.length > 0)
+    expect(log.info.mock.calls[0]![0].answer).toBe('one [redacted]\ntwo [redacted]')
+  })
+
   it('keeps the digits of a long number', async () => {
     const log = recorder()
     const body = JSON.stringify(completionBody({ content: 'x' })).replace('{', '{"trace":12345678901234567890,')

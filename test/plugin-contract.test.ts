@@ -45,6 +45,14 @@ const broken = {
     tells: 'takes no answer for that of another question',
     hook: `cacheLayer('any', ((kept) => ({ get: (call) => kept.get(call.request.text), set: (call, answer) => void kept.set(call.request.text, answer) }))(new Map())).call`,
   },
+  streaming: {
+    tells: 'says what was used',
+    hook: `async (call, next) => { const r = await next(call); return r.body instanceof Uint8Array ? r : streamReply({ status: 200, headers: {}, dialect: r.dialect, model: r.model, body: r.body, cancel: r.cancel }) }`,
+  },
+  mending: {
+    tells: 'hides no failure of the model, and takes none for its own',
+    hook: `async (call, next) => { const r = await next(call); return { ...r, ended: r.ended.then((end) => ({ ...end, how: 'complete' })) } }`,
+  },
   failing: {
     tells: 'says what was used',
     hook: `{ stage: 'observe', run: async (call, next) => { await next(call); throw new Error('stepped over') } }`,
@@ -177,7 +185,7 @@ beforeAll(async () => {
       `strategyContract(() => ({ name: '${name}', rank: ${rank}, observe: ${observe} }), { router: ${router} })`,
   )
   const imports = [
-    `import { cacheLayer, guard, plainReply, readBody, refuse, streamOf } from '@signalbox/core'`,
+    `import { cacheLayer, guard, plainReply, readBody, refuse, streamOf, streamReply } from '@signalbox/core'`,
     `import { cacheLayerContract, pluginContract, strategyContract } from '@signalbox/testkit/plugin'`,
     'let turns = 0',
     'let asked',

@@ -1,10 +1,11 @@
 /* oxlint-disable unicorn/consistent-function-scoping -- what a test hands in stands in the test */
-import { completionBody, createFakeClock } from '@signalbox/testkit'
+import { completionBody, createFakeClock, createSimulatedDispatcher } from '@signalbox/testkit'
 import { describe, expect, it, vi } from 'vitest'
 import type { RouterOptions } from './config/options.ts'
 import { SignalboxError } from './errors.ts'
 import { type CacheLayer, type StoredAnswer, cacheLayer, classifier, guard, refuse } from './lifts.ts'
 import type { Plugin } from './plugin.ts'
+import { openaiCompatible } from './providers/openai-compatible.ts'
 import type { Provider } from './providers/provider.ts'
 import { noUsage, plainReply, readBody, streamOf, streamReply } from './reply.ts'
 import { createRouter } from './router.ts'
@@ -205,6 +206,26 @@ describe('a cache layer', () => {
     const again = await router.handle(ask())
     expect(again.body).not.toBeInstanceOf(Uint8Array)
     expect(await textOf(again)).toBe('one two')
+  })
+
+  it.each([
+    ['a stream that tells it', { stream: true, stream_options: { include_usage: true } }],
+    ['a plain answer', {}],
+  ])('says as %s what was used, where a stream that was kept does not', async (_form, asked) => {
+    const clock = createFakeClock({ turns: 1 })
+    const dispatcher = createSimulatedDispatcher({ clock })
+    const model = openaiCompatible({ baseUrl: 'http://a.invalid/v1', dispatcher, price: false })
+    const router = createRouter({ models: { a: model }, plugins: [inMemory().plugin], clock })
+    const read = async (extra: object) => {
+      const reply = router.handle(ask('hi', extra))
+      const text = reply.then(textOf)
+      await clock.advance(60_000)
+      return { cache: (await reply).headers['x-signalbox-cache'], text: await text, ended: await (await reply).ended }
+    }
+    const { usage } = (await read({ stream: true })).ended
+    const { cache, text } = await read(asked)
+    expect(usage.outputTokens).toBeGreaterThan(0)
+    expect([cache, /"completion_tokens":(\d+)/.exec(text)?.[1]]).toEqual(['hit', String(usage.outputTokens)])
   })
 
   it.each(['plain', 'streamed'])('keeps no answer of more than 8 MiB, %s', async (form) => {

@@ -2,6 +2,7 @@ import { type CachedAnswer, isCachedAnswer, largestAnswerBytes } from './cache/a
 import { type CacheWishes, readCacheControl } from './cache/cache-control.ts'
 import { layerMs } from './cache/layer.ts'
 import { cachedReply, costOf, isCutByMoney, told } from './call-cache/cached-reply.ts'
+import { dialects } from './dialects/index.ts'
 import { SignalboxError } from './errors.ts'
 import { type HookOptions, type Plugin, type PluginServices, checkFunctions, definePlugin } from './plugin.ts'
 import { costOfHeld, whenOver } from './money/held-money.ts'
@@ -134,9 +135,9 @@ export function budgetGuard<Hold>(
   })
 }
 
-/** An answer as a cache layer keeps it. What may be left out is told where it is there: its age, and what it saves. */
+/** An answer as a cache layer keeps it. What may be left out is told where it is there: its age, what it saves, and what was used. */
 export type StoredAnswer = Pick<CachedAnswer, 'dialect' | 'model' | 'headers' | 'streamed' | 'body'> &
-  Partial<Pick<CachedAnswer, 'storedAt' | 'costNanoUsd'>>
+  Partial<Pick<CachedAnswer, 'tellsUsage' | 'usage' | 'storedAt' | 'costNanoUsd'>>
 
 /** Where answers are kept. A stream is given as a plain answer, and the other way, as the call asks. Which calls may share an answer is the layer's to say: it makes its own key. */
 export interface CacheLayer {
@@ -221,12 +222,13 @@ async function keep(call: Call, reply: Reply, set: (answer: StoredAnswer) => voi
     else chunks.length = 0
   }
   const passed = streamed && new Promise<void>((resolve) => body.tap(gather, resolve))
-  const [{ how }] = await Promise.all([reply.ended, passed])
+  const [{ how, usage }] = await Promise.all([reply.ended, passed])
   if (bytes > largestAnswerBytes) return
   const whole = bytesOf(chunks)
-  const { record } = call
+  const { record, request } = call
   if (how !== 'complete' || record.degradedTo !== undefined || isCutByMoney(call, reply, whole)) return
   const headers = { 'content-type': reply.headers['content-type'] ?? 'application/json' }
-  const costNanoUsd = costOf(record)
-  await set({ dialect, model, headers, streamed, body: whole, storedAt: record.startedAt, costNanoUsd })
+  const used = { tellsUsage: dialects[dialect].wantsUsage(request), usage }
+  const kept = { storedAt: record.startedAt, costNanoUsd: costOf(record) }
+  await set({ dialect, model, headers, streamed, body: whole, ...used, ...kept })
 }

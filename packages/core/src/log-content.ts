@@ -76,6 +76,8 @@ const everyText = () => true
 
 /** The plain answer that a stream amounts to: in its events what is to be taken out may stand in pieces. */
 function wholeOf(stream: Buffer, { request, record }: Call, { dialect }: Reply, usage: Ended['usage']) {
+  // A plain answer is made of the first choice alone.
+  if ((request.parameters.choices ?? 1) > 1) return undefined
   try {
     const asked = { body: request.body, startedAt: record.startedAt }
     const plain = collect(stream, dialects[dialect], asked, usage)

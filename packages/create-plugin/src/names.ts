@@ -19,7 +19,11 @@ const reserved =
 /** Names that the template uses itself. */
 const used =
   'call createRouter definePlugin expect expectTypeOf it name next pluginContract reader startSimulatedProvider'
-const taken = new Set(`${reserved} ${used}`.split(' '))
+/** Names of the router's own plugins, beside which there is no other. */
+const builtIn =
+  'adaptive admit breaker budget cache degrade fingerprint health hold idempotency ledger limiter meter observe ' +
+  'permission retry timeout translate'
+const taken = new Set(`${reserved} ${used} ${builtIn}`.split(' '))
 
 /**
  * The names of a plugin, from the one it was given.

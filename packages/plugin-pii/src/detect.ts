@@ -18,12 +18,13 @@ export interface Detector {
 /** What people put between groups of digits, those included that no line breaks at. */
 const gap = '[ \\u00a0\\u202f\\-\\u2010-\\u2013]'
 const phoneGap = '[ \\u00a0\\u202f.\\/\\-\\u2010-\\u2013]'
-/** What is written like a phone number, and is a date or a span of years. */
-const date =
-  '(?:\\d{4}[-./](?:0?[1-9]|1[0-2])[-./]\\d{1,2}|\\d{1,2}[-./]\\d{1,2}[-./]\\d{4}|(?:19|20)\\d{2}[-\\u2013](?:19|20)\\d{2})(?!\\d)'
+/** What is written like a phone number, and is a date, a span of years or a decimal number. */
+const otherNumber =
+  '(?:\\d{4}[-./](?:0?[1-9]|1[0-2])[-./]\\d{1,2}|\\d{1,2}[-./]\\d{1,2}[-./]\\d{4}|(?:19|20)\\d{2}[-\\u2013](?:19|20)\\d{2}|[1-9]\\d{0,15}\\.\\d{4,20}(?![-./]\\d))(?!\\d)'
+const ipv4 = '(?:\\d{1,3}\\.){3}\\d{1,3}(?!\\.?\\d)'
 const word = '\\p{L}\\p{N}_'
 
-/** Every kind, the more certain ones first. */
+/** Every kind. */
 export const detectors: Readonly<Record<Kind, Detector>> = {
   email: {
     label: 'EMAIL',
@@ -49,13 +50,16 @@ export const detectors: Readonly<Record<Kind, Detector>> = {
   },
   ip: {
     label: 'IP',
-    pattern: /(?<![\w:.])(?:(?:\d{1,3}\.){3}\d{1,3}(?![\d.])|(?:[\da-f]{1,4}:|:){2,7}[\da-f]{0,4}(?![\w:]))/gi,
+    pattern: new RegExp(
+      `(?<![\\w.])(?:${ipv4}|(?<!::|\\b[\\da-f]{1,4}:)(?:[\\da-f]{1,4}:|:){2,7}(?:${ipv4}|[\\da-f]{0,4}(?![\\w:]|\\.\\d)))`,
+      'gi',
+    ),
     isOne: isAddress,
   },
   phone: {
     label: 'PHONE',
     pattern: new RegExp(
-      `(?<![\\w+./]|\\d[-\\u2013])(?!${date})(?:\\+\\d(?:[()]?${phoneGap}?[()]?\\d){6,14}|(?:1${phoneGap})?(?:\\(\\d{1,4}\\)${phoneGap}?)?\\d{2,5}(?:${phoneGap}?\\d{2,5}){1,4})(?!\\w)`,
+      `(?<![\\w+./]|\\d[-\\u2013])(?!${otherNumber})(?:\\+\\d(?:[()]?${phoneGap}?[()]?\\d){6,14}|(?:1${phoneGap})?(?:\\(\\d{1,4}\\)${phoneGap}?)?\\d{2,5}(?:${phoneGap}?\\d{2,5}){1,4})(?!\\w)`,
       'g',
     ),
     isOne: isPhone,

@@ -48,7 +48,12 @@ describe('what goes to a provider', () => {
     ['on 2026-11-21 030 1234567 rang', 'on 2026-11-21 [PHONE_1] rang'],
     ['21.11.2026, 2026-11-21 14:30, 2019-2023', '21.11.2026, 2026-11-21 14:30, 2019-2023'],
     ['from 2001:db8::8a2e:370:7334 at 12:30:45', 'from [IP_1] at 12:30:45'],
+    ['Block 10.0.0.1. Or ip:10.0.0.2, addr:10.0.0.3:443?', 'Block [IP_1]. Or ip:[IP_2], addr:[IP_3]:443?'],
+    ['from ::ffff:192.168.10.254 and 64:ff9b::192.0.2.33.', 'from [IP_1] and [IP_2].'],
+    ['ip:2001:db8::1, std::a1::b2, 12:30:45.123, 1.2.3.4.5', 'ip:[IP_1], std::a1::b2, 12:30:45.123, 1.2.3.4.5'],
     ['std::vector, a::b, ::, 01:02:03', 'std::vector, a::b, ::, 01:02:03'],
+    ['at 52.5200066, 13.404954 for 1700000000.1234 s', 'at 52.5200066, 13.404954 for 1700000000.1234 s'],
+    ['call 49.301.234567 or 030.1234567', 'call [PHONE_1] or [PHONE_2]'],
     ['👩‍💻ada@example.com👍', '👩‍💻[EMAIL_1]👍'],
   ])('has pseudonyms: %s', async (prompt, redacted) => {
     const { sent, bytes } = await askWith(prompt)
@@ -94,6 +99,21 @@ describe('what goes to a provider', () => {
     const { sent } = await ask({ messages }, {})
     expect(sent.messages[0].tool_calls[0].function.arguments).toBe(redacted)
     expect(sent.messages[1].content).toBe(redacted)
+  })
+
+  it('has them as texts where tools are given numbers, and JSON stays JSON', async () => {
+    const given = {
+      card: 4111111111111111,
+      of: [-4111111111111111, 'ada@example.com 4111111111111111'],
+      lat: 52.5200066,
+    }
+    const redacted = { card: '[CARD_1]', of: ['-[CARD_1]', '[EMAIL_1] [CARD_1]'], lat: 52.5200066 }
+    const called = { id: 't', type: 'function', function: { name: 'f', arguments: JSON.stringify(given) } }
+    const used = { type: 'tool_use', id: 't', name: 'f', input: given }
+    const { sent } = await ask({ messages: [{ role: 'assistant', content: [used], tool_calls: [called] }] }, {})
+    const [{ content, tool_calls: calls }] = sent.messages
+    expect(content[0].input).toEqual(redacted)
+    expect(JSON.parse(calls[0].function.arguments)).toEqual(redacted)
   })
 
   it('has them in arguments that were put together of values that it put back', async () => {
@@ -208,6 +228,15 @@ describe('what comes back', () => {
     const { sent, text } = await askWith('the "Ada" herself', says('[NAME_1]'), pii({ kinds: [], further }))
     expect(sent).toContain('the [NAME_1]herself')
     expect(JSON.parse(text).choices[0].message.content).toBe('"Ada" ')
+  })
+
+  it('looks for the more certain kinds first, in whatever order they are listed', async () => {
+    const { sent } = await askWith(
+      'to NO93 8601 1117 947 from 192.168.10.254',
+      {},
+      pii({ kinds: ['phone', 'ip', 'iban'] }),
+    )
+    expect(sent).toBe('to [IBAN_1] from [IP_1]')
   })
 
   it('takes what several detectors find once: what was found first stays found', async () => {

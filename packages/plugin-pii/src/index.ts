@@ -8,6 +8,7 @@ import { Vault } from './vault.ts'
 
 export type { Detector, Kind } from './detect.ts'
 
+/** The more certain ones first. */
 const kinds = ['email', 'iban', 'card', 'ip', 'phone'] as const
 
 const detector = z.strictObject({
@@ -38,9 +39,10 @@ const pii = definePlugin({
   name: 'pii',
   options,
   create({ kinds: taken = kinds, further = [], restores = true } = {}) {
-    const all = [...further, ...taken.map((kind) => detectors[kind])].map(searchFor)
+    const own = kinds.filter((kind) => taken.includes(kind)).map((kind) => detectors[kind])
+    const all = [...further, ...own].map(searchFor)
     return {
-      version: `3 ${taken.join(' ')} ${further.map(({ label, pattern }) => `${label}=${pattern}`).join(' ')}`,
+      version: `4 ${taken.join(' ')} ${further.map(({ label, pattern }) => `${label}=${pattern}`).join(' ')}`,
       call: {
         stage: 'guard',
         enforce: 'post',

@@ -31,14 +31,25 @@ function mapText(value: unknown, isText: boolean, map: (text: string) => string)
   }
   const before = Object.entries(value)
   const after = before.map(([key, inner]) => {
-    const redacted = isToolInput(key, inner) ? mapEvery(inner, map) : mapText(inner, !isKept(key, value), map)
+    const mapOne = key === 'arguments' ? inJson(map) : map
+    const redacted = isToolInput(key, inner) ? mapEvery(inner, map) : mapText(inner, !isKept(key, value), mapOne)
     return [key, redacted] as const
   })
   return after.some(([, inner], index) => inner !== before[index]![1]) ? Object.fromEntries(after) : value
 }
 
+/** A text or a number in JSON. A text that does not end goes on to the end of all, so that nothing is looked at twice. */
+const textOrNumber = /"(?:[^"\\]|\\[^])*"?|-?\d+(?:\.\d+)?/g
+
+/** A number that is taken out of JSON becomes a text there: a bare pseudonym would be none. */
+function inJson(map: (text: string) => string): (json: string) => string {
+  const quoted = (token: string) => (token.startsWith('"') || map(token) === token ? token : `"${token}"`)
+  return (json) => map(json.replaceAll(textOrNumber, quoted))
+}
+
 /** Copies all of it, names of fields included; gives the same one where nothing changes. */
 function mapEvery(value: unknown, map: (text: string) => string): unknown {
+  if (typeof value === 'number') return map(`${value}`) === `${value}` ? value : map(`${value}`)
   if (typeof value === 'string') return map(value)
   if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) {

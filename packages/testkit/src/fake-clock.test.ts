@@ -74,6 +74,16 @@ describe('a fake clock', () => {
     expect(ran).toEqual([])
   })
 
+  it('runs any number of timers without a delay, each at a time of its own', () => {
+    const clock = createFakeClock()
+    let ran = 0
+    for (let at = 0; at < 100_001; at++) {
+      clock.setTimeout(() => ran++, 0)
+      clock.advanceSync(1)
+    }
+    expect(ran).toBe(100_001)
+  })
+
   it('lets the wall clock jump without touching the monotonic one', () => {
     const clock = createFakeClock({ wallTime: 0 })
     clock.setTimeout(() => undefined, 10)

@@ -46,6 +46,7 @@ export function createFakeClock(options: FakeClockOptions = {}): FakeClock {
   let wallTimeOffset = options.wallTime ?? Date.UTC(2026, 0, 1)
   let sequence = 0
   let timersWithoutDelay = 0
+  let countedAt = 0
 
   return {
     now: () => now,
@@ -99,7 +100,9 @@ export function createFakeClock(options: FakeClockOptions = {}): FakeClock {
   }
 
   function countWithoutDelay(timer: HeapTimer) {
-    timersWithoutDelay = timer.createdAt === timer.dueAt ? timersWithoutDelay + 1 : 0
+    const isInRow = timer.createdAt === timer.dueAt && timer.dueAt === countedAt
+    timersWithoutDelay = isInRow ? timersWithoutDelay + 1 : 0
+    countedAt = timer.dueAt
     if (timersWithoutDelay > maxTimersWithoutDelay) {
       throw new Error(`${maxTimersWithoutDelay} timers without a delay ran in a row: does one set itself again?`)
     }
