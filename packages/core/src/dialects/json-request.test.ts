@@ -43,3 +43,10 @@ describe('a field whose name is written with escapes', () => {
     expect(parsed(`{"model":"${written}\\u0061"}`).model).toBe(`${text}a`)
   })
 })
+
+it('refuses a body of more values than can be looked through at once, however short they are', () => {
+  const listOf = (values: number) => `{"model":"auto","messages":[${'1,'.repeat(values - 2)}1]}`
+
+  expect(parsed(listOf(500_000)).messages).toHaveLength(499_999)
+  expect(() => parsed(listOf(500_001))).toThrow('The request body has more than 500000 values')
+})

@@ -161,12 +161,17 @@ const requestOf = (body: JsonBody, bytes: Uint8Array | undefined, view: RequestV
 
 /** The most fields that the objects of a body may have together: more would hold up the process for too long. */
 const mostFields = 50_000
+/** The most values that stand in a body, those of lists included: each may become a message, or a part of one. */
+const mostValues = 500_000
 /** No body below has too many. */
 const leastBytesOfTooMany = 4 * mostFields
 
 function parseJson(bytes: Uint8Array): unknown {
-  if (bytes.length > leastBytesOfTooMany && countFields(bytes) > mostFields)
-    throw new SignalboxError('invalid_body', `The request body has more than ${mostFields} fields`)
+  if (bytes.length > leastBytesOfTooMany) {
+    const { fields, commas } = countFields(bytes)
+    if (fields > mostFields) throw tooMany(mostFields, 'fields')
+    if (commas >= mostValues) throw tooMany(mostValues, 'values')
+  }
   try {
     return JSON.parse(jsonIn(bytes)) as unknown
   } catch (cause) {
@@ -177,6 +182,9 @@ function parseJson(bytes: Uint8Array): unknown {
     )
   }
 }
+
+const tooMany = (most: number, what: string) =>
+  new SignalboxError('invalid_body', `The request body has more than ${most} ${what}`)
 
 /**
  * What reads or writes all of a body, however deep.
