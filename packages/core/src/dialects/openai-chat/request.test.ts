@@ -102,7 +102,7 @@ describe('its text', () => {
     ['null', null, ''],
     ['nothing', undefined, ''],
     ['a number', 5, ''],
-    ['an object', { text: 'x' }, ''],
+    ['an object', { text: 'x' }, 'x'],
     ['parts that are none', [null, 5, 'x', { text: 7 }, {}], ''],
   ])('is found in content that is %s', (_what, content, text) => {
     expect(say(content).messages).toEqual([{ role: 'user', text }])
