@@ -109,7 +109,7 @@ export class JsonRequest implements Request {
   }
 
   mapText(map: (text: string, role: string) => string): Request {
-    return this.with(this.view.mapText(this.body, map))
+    return unlessTooDeep(() => this.with(this.view.mapText(this.body, map)))
   }
 
   withParameters(parameters: ChangedParameters): Request {

@@ -268,6 +268,7 @@ it('a body that is too deep is refused where it cannot be written, and no fault 
   expect(() => result.messages).toThrow(invalid)
   expect([...result.modality]).toEqual(['text'])
   expect(result.media).toEqual({ parts: [], bytes: 0 })
+  for (const one of [call, result]) expect(() => one.mapText((said) => said)).toThrow(invalid)
   for (const one of [call, result])
     expect(() => translateRequest(one, dialects['anthropic-messages'], dialects['openai-chat'], target)).toThrow(
       invalid,
