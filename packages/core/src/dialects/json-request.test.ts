@@ -104,4 +104,12 @@ describe('what a provider reads', () => {
     expect(request.modality).toContain('image')
     expect(request.media.parts).toEqual([{ kind: 'image' }])
   })
+
+  it.each<[DialectName, object]>([
+    ['openai-chat', { type: 'web_search' }],
+    ['openai-responses', { type: 'web_search' }],
+    ['anthropic-messages', { type: 'mcp_toolset', mcp_server_name: 'a' }],
+  ])('has tools by their type where they have no name: in %s %j', (dialect, tool) => {
+    expect(requestOf(dialect, { tools: [tool] }).tools).toEqual([{ name: (tool as { type: string }).type }])
+  })
 })

@@ -39,7 +39,7 @@ const unspokenIn = ({ type, name, input, thinking }: JsonBody): unknown[] =>
   type === 'thinking' ? [thinking] : input === undefined ? [] : [name, JSON.stringify(input)]
 
 function toolOf(value: unknown): Tool[] {
-  const { name, description, input_schema: inputSchema } = record(value)
+  const { type, name = type, description, input_schema: inputSchema } = record(value)
   if (!isText(name)) return []
   return [{ name, ...(isText(description) && { description }), ...(inputSchema !== undefined && { inputSchema }) }]
 }

@@ -133,7 +133,7 @@ describe('its tools, parameters and modality', () => {
       response_format: { type: 'json_schema' },
       tools: [
         { type: 'function', function: { name: 'f', description: 'd', parameters: { type: 'object' } } },
-        { type: 'function' },
+        { function: {} },
         null,
       ],
     })

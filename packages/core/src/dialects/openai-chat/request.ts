@@ -43,8 +43,8 @@ function messageOf(value: unknown): Message {
 const callsIn = ({ function: called, custom }: JsonBody) => [called, custom]
 
 function toolOf(value: unknown): Tool[] {
-  const { function: declared, custom } = record(value)
-  const { name, description, parameters } = record(declared ?? custom)
+  const { type, function: declared, custom } = record(value)
+  const { name = type, description, parameters } = record(declared ?? custom)
   if (typeof name !== 'string') return []
   return [
     {

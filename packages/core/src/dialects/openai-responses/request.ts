@@ -41,7 +41,7 @@ function messageOf(item: JsonBody): Message {
 }
 
 function toolOf(value: unknown): Tool[] {
-  const { name, description, parameters } = record(value)
+  const { type, name = type, description, parameters } = record(value)
   if (!isText(name)) return []
   return [
     { name, ...(isText(description) && { description }), ...(parameters !== undefined && { inputSchema: parameters }) },
