@@ -118,7 +118,9 @@ export class JsonRequest implements Request {
       const fields = [this.view.fields[name as keyof ChangedParameters] ?? []].flat()
       const [first] = fields
       if (first === undefined) throw new SignalboxError('untranslatable', `The dialect has no ${name}`, { param: name })
-      patch[fields.find((field) => hasValue(this.body[field])) ?? first] = value
+      const given = fields.filter((field) => hasValue(this.body[field]))
+      for (const field of given) patch[field] = undefined
+      patch[given[0] ?? first] = value
     }
     return this.with(patch)
   }
