@@ -68,6 +68,7 @@ export interface Message {
 
 /** A tool the model may call. */
 export interface Tool {
+  /** That of its type where it has none of its own, as one that a provider runs itself. */
   readonly name: string
   readonly description?: string
   /** The JSON Schema of its arguments. */

@@ -1,16 +1,22 @@
 const quote = 0x22
 const backslash = 0x5c
 const colon = 0x3a
+const comma = 0x2c
 
-/** Fields in the objects of a JSON text, all levels together. Total: it takes any bytes. Linear time. */
-export function countFields(bytes: Uint8Array): number {
+/**
+ * Fields in the objects of a JSON text, all levels together, and the commas between what stands in it. Total: it takes any
+ * bytes. Linear time.
+ */
+export function countFields(bytes: Uint8Array): { readonly fields: number; readonly commas: number } {
   let fields = 0
+  let commas = 0
   let inText = false
   for (let at = 0; at < bytes.length; at++) {
     const byte = bytes[at]
     if (byte === quote) inText = !inText
     else if (inText) at += byte === backslash ? 1 : 0
     else if (byte === colon) fields++
+    else if (byte === comma) commas++
   }
-  return fields
+  return { fields, commas }
 }

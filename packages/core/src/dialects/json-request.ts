@@ -109,7 +109,7 @@ export class JsonRequest implements Request {
   }
 
   mapText(map: (text: string, role: string) => string): Request {
-    return this.with(this.view.mapText(this.body, map))
+    return unlessTooDeep(() => this.with(this.view.mapText(this.body, map)))
   }
 
   withParameters(parameters: ChangedParameters): Request {
@@ -118,7 +118,9 @@ export class JsonRequest implements Request {
       const fields = [this.view.fields[name as keyof ChangedParameters] ?? []].flat()
       const [first] = fields
       if (first === undefined) throw new SignalboxError('untranslatable', `The dialect has no ${name}`, { param: name })
-      patch[fields.find((field) => hasValue(this.body[field])) ?? first] = value
+      const given = fields.filter((field) => hasValue(this.body[field]))
+      for (const field of given) patch[field] = undefined
+      patch[given[0] ?? first] = value
     }
     return this.with(patch)
   }
@@ -161,12 +163,17 @@ const requestOf = (body: JsonBody, bytes: Uint8Array | undefined, view: RequestV
 
 /** The most fields that the objects of a body may have together: more would hold up the process for too long. */
 const mostFields = 50_000
+/** The most values that stand in a body, those of lists included: each may become a message, or a part of one. */
+const mostValues = 500_000
 /** No body below has too many. */
 const leastBytesOfTooMany = 4 * mostFields
 
 function parseJson(bytes: Uint8Array): unknown {
-  if (bytes.length > leastBytesOfTooMany && countFields(bytes) > mostFields)
-    throw new SignalboxError('invalid_body', `The request body has more than ${mostFields} fields`)
+  if (bytes.length > leastBytesOfTooMany) {
+    const { fields, commas } = countFields(bytes)
+    if (fields > mostFields) throw tooMany(mostFields, 'fields')
+    if (commas >= mostValues) throw tooMany(mostValues, 'values')
+  }
   try {
     return JSON.parse(jsonIn(bytes)) as unknown
   } catch (cause) {
@@ -177,6 +184,9 @@ function parseJson(bytes: Uint8Array): unknown {
     )
   }
 }
+
+const tooMany = (most: number, what: string) =>
+  new SignalboxError('invalid_body', `The request body has more than ${most} ${what}`)
 
 /**
  * What reads or writes all of a body, however deep.

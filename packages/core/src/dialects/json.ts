@@ -33,9 +33,12 @@ export function number(value: unknown): number | undefined {
   return typeof read === 'number' && Number.isFinite(read) ? read : undefined
 }
 
-/** It as a count, as the most lenient of servers reads it: in a string too, and what is beyond all numbers as the largest. */
+/**
+ * It as a count, as the most lenient of servers reads it: in a string too, with `_` between its digits as Python has them,
+ * and what is beyond all numbers as the largest.
+ */
 export function count(value: unknown): number | undefined {
-  const given = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
+  const given = typeof value === 'string' && value.trim() !== '' ? Number(value.replaceAll('_', '')) : value
   if (typeof given !== 'number' || Number.isNaN(given)) return undefined
   return Math.max(-Number.MAX_SAFE_INTEGER, Math.min(given, Number.MAX_SAFE_INTEGER))
 }

@@ -266,8 +266,9 @@ it('a body that is too deep is refused where it cannot be written, and no fault 
   const invalid = expect.objectContaining({ code: 'invalid_body' }) as Error
   expect(() => call.messages).toThrow(invalid)
   expect(() => result.messages).toThrow(invalid)
-  expect(() => [...result.modality]).toThrow(invalid)
-  expect(() => result.media).toThrow(invalid)
+  expect([...result.modality]).toEqual(['text'])
+  expect(result.media).toEqual({ parts: [], bytes: 0 })
+  for (const one of [call, result]) expect(() => one.mapText((said) => said)).toThrow(invalid)
   for (const one of [call, result])
     expect(() => translateRequest(one, dialects['anthropic-messages'], dialects['openai-chat'], target)).toThrow(
       invalid,

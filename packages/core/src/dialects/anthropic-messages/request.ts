@@ -1,7 +1,7 @@
 import type { MediaPart } from '../../tokens/bounds.ts'
 import type { Message, Modality, Parameters, Tool } from '../../types.ts'
-import { count, isText, list, number, record, text } from '../json.ts'
-import { mapContent, mapFields } from '../map-text.ts'
+import { count, isRecord, isText, list, number, record, text } from '../json.ts'
+import { mapContent, textOf } from '../map-text.ts'
 import { type JsonBody, type RequestView, messageWith } from '../json-request.ts'
 
 /** The output that a model may write of which nobody said how much it may: the field cannot be left out. */
@@ -19,9 +19,7 @@ export const messagesView: RequestView = {
   }),
   mapText: ({ system, messages }, map) => ({
     ...(system !== undefined && { system: mapContent(system, (said) => map(said, 'system')) }),
-    messages: list(messages).map((message) =>
-      mapFields(message, ['content'], (said) => map(said, text(record(message)['role']))),
-    ),
+    messages: list(messages).map((message) => mapContent(message, (said) => map(said, text(record(message)['role'])))),
   }),
   fields: { maxOutputTokens: 'max_tokens', temperature: 'temperature', topP: 'top_p', stop: 'stop_sequences' },
 }
@@ -32,29 +30,16 @@ function systemOf({ system }: JsonBody): Message[] {
 }
 
 function messageOf(value: unknown): Message {
-  const { role, content } = record(value)
-  return messageWith(text(role), textOf(content), list(content).map(record).flatMap(unspokenIn))
+  const message = record(value)
+  const { role, content } = message
+  return messageWith(text(role), textOf(message), list(content).map(record).flatMap(unspokenIn))
 }
 
 const unspokenIn = ({ type, name, input, thinking }: JsonBody): unknown[] =>
   type === 'thinking' ? [thinking] : input === undefined ? [] : [name, JSON.stringify(input)]
 
-/** All text in content: of its blocks, of the results of tools and searches, and of documents that are text. */
-function textOf(content: unknown): string {
-  if (typeof content === 'string') return content
-  return list(content)
-    .map(record)
-    .map((block) => {
-      if (block['type'] !== 'document') return text(block['text']) || textOf(block['content'])
-      const { type, data, content: inner } = record(block['source'])
-      return type === 'text' ? text(data) : textOf(inner)
-    })
-    .filter((said) => said !== '')
-    .join('\n')
-}
-
 function toolOf(value: unknown): Tool[] {
-  const { name, description, input_schema: inputSchema } = record(value)
+  const { type, name = type, description, input_schema: inputSchema } = record(value)
   if (!isText(name)) return []
   return [{ name, ...(isText(description) && { description }), ...(inputSchema !== undefined && { inputSchema }) }]
 }
@@ -81,20 +66,18 @@ const kinds: Readonly<Record<string, MediaKind>> = Object.assign(Object.create(n
   document: 'file',
 })
 
-/** Pictures and documents, each with the bytes that stand in it as base64. */
+/** Pictures and documents, each with the bytes that stand in it as base64, however deep it stands. */
 function mediaIn(body: JsonBody): (readonly [MediaKind, number])[] {
-  return list(body['messages']).flatMap((message) => mediaOf(record(message)['content']))
-}
-
-function mediaOf(content: unknown): (readonly [MediaKind, number])[] {
-  return list(content)
-    .map(record)
-    .flatMap((block) => {
-      if (block['type'] === 'tool_result') return mediaOf(block['content'])
-      const kind = kinds[text(block['type'])]
-      const { type, data } = record(block['source'])
-      // A document of plain text is text.
-      if (!kind || type === 'text' || type === 'content') return []
-      return [[kind, type === 'base64' ? text(data).length : 0] as const]
-    })
+  const found: (readonly [MediaKind, number])[] = []
+  const waiting: unknown[] = list(body['messages']).map((message) => record(message)['content'])
+  for (const one of waiting) {
+    if (Array.isArray(one)) for (const block of one) waiting.push(block)
+    if (!isRecord(one)) continue
+    const { type, data, content } = record(one['source'])
+    waiting.push(one['content'], content)
+    const kind = kinds[text(one['type'])]
+    // A document of plain text is text.
+    if (kind && type !== 'text' && type !== 'content') found.push([kind, type === 'base64' ? text(data).length : 0])
+  }
+  return found
 }

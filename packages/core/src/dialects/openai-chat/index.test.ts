@@ -87,3 +87,10 @@ it('limits the answer in the field that the request has, and one that says nothi
   expect(limited({ max_completion_tokens: null }, 'openai-compatible')).toMatchObject({ max_tokens: 5 })
   expect(limited({ max_completion_tokens: 9 }, 'openai-compatible')).toMatchObject({ max_completion_tokens: 5 })
 })
+
+it('limits the answer also where a request has both fields', () => {
+  const request = openaiChat.parse({ model: 'm', messages: [], max_tokens: 9, max_completion_tokens: -1 })
+
+  expect(openaiChat.limitOutput(request, 5, 'openai').parameters.maxOutputTokens).toBe(5)
+  expect(request.withParameters({ maxOutputTokens: 5 }).parameters.maxOutputTokens).toBe(5)
+})

@@ -29,7 +29,8 @@ export const openaiChat: Dialect = {
   limitOutput(request, tokens, provider) {
     const { max_completion_tokens: newest, max_tokens: older } = request.body
     const newer = hasValue(newest) || (provider === 'openai' && !hasValue(older))
-    return request.with({ [newer ? 'max_completion_tokens' : 'max_tokens']: tokens })
+    if (!newer) return request.with({ max_tokens: tokens })
+    return request.with({ max_completion_tokens: tokens, ...(hasValue(older) && { max_tokens: undefined }) })
   },
 
   wantsUsage: (request) =>

@@ -102,7 +102,7 @@ describe('its text', () => {
     ['null', null, ''],
     ['nothing', undefined, ''],
     ['a number', 5, ''],
-    ['an object', { text: 'x' }, ''],
+    ['an object', { text: 'x' }, 'x'],
     ['parts that are none', [null, 5, 'x', { text: 7 }, {}], ''],
   ])('is found in content that is %s', (_what, content, text) => {
     expect(say(content).messages).toEqual([{ role: 'user', text }])
@@ -133,7 +133,7 @@ describe('its tools, parameters and modality', () => {
       response_format: { type: 'json_schema' },
       tools: [
         { type: 'function', function: { name: 'f', description: 'd', parameters: { type: 'object' } } },
-        { type: 'function' },
+        { function: {} },
         null,
       ],
     })
@@ -163,6 +163,7 @@ describe('its tools, parameters and modality', () => {
     expect(chat({ max_tokens: 5, max_completion_tokens: 7 }).parameters.maxOutputTokens).toBe(7)
     expect(chat({ max_tokens: 9, max_completion_tokens: 7 }).parameters.maxOutputTokens).toBe(9)
     expect(chat({ max_tokens: '5', n: ' 3 ' }).parameters).toMatchObject({ maxOutputTokens: 5, choices: 3 })
+    expect(chat({ max_tokens: '1_000', n: '1_0' }).parameters).toMatchObject({ maxOutputTokens: 1_000, choices: 10 })
     expect(chat({ max_tokens: '', n: [3] }).parameters).toEqual({ stream: false })
     expect(chat({ max_tokens: Infinity, n: -Infinity }).parameters).toMatchObject({
       maxOutputTokens: Number.MAX_SAFE_INTEGER,

@@ -1,7 +1,7 @@
 import type { MediaPart } from '../../tokens/bounds.ts'
 import type { Media, Message, Modality, Parameters, Tool } from '../../types.ts'
 import { count, list, number, record, text } from '../json.ts'
-import { mapFields } from '../map-text.ts'
+import { mapContent, textOf } from '../map-text.ts'
 import { type JsonBody, type RequestView, messageWith } from '../json-request.ts'
 
 /** How a body of OpenAI's chat completions is read. */
@@ -13,9 +13,7 @@ export const chatView: RequestView = {
   modality: modalityOf,
   media: mediaOf,
   mapText: ({ messages }, map) => ({
-    messages: list(messages).map((message) =>
-      mapFields(message, ['content'], (said) => map(said, text(record(message)['role']))),
-    ),
+    messages: list(messages).map((message) => mapContent(message, (said) => map(said, text(record(message)['role'])))),
   }),
   fields: {
     maxOutputTokens: ['max_completion_tokens', 'max_tokens'],
@@ -35,25 +33,18 @@ const partModalities: Readonly<Record<string, MediaPart['kind']>> = {
 }
 
 function messageOf(value: unknown): Message {
-  const { role, content, tool_calls: calls, function_call: call, reasoning_content: thought, reasoning } = record(value)
+  const message = record(value)
+  const { role, tool_calls: calls, function_call: call, reasoning_content: thought, reasoning } = message
   const called = [...list(calls).flatMap((one) => callsIn(record(one))), call].map(record)
   const unspoken = called.flatMap(({ name, arguments: given, input }) => [name, given, input])
-  return messageWith(text(role), textOf(content), [...unspoken, thought ?? reasoning])
+  return messageWith(text(role), textOf(message), [...unspoken, thought ?? reasoning])
 }
 
 const callsIn = ({ function: called, custom }: JsonBody) => [called, custom]
 
-function textOf(content: unknown): string {
-  if (typeof content === 'string') return content
-  return list(content)
-    .map((part) => record(part)['text'])
-    .filter((said) => typeof said === 'string')
-    .join('\n')
-}
-
 function toolOf(value: unknown): Tool[] {
-  const { function: declared, custom } = record(value)
-  const { name, description, parameters } = record(declared ?? custom)
+  const { type, function: declared, custom } = record(value)
+  const { name = type, description, parameters } = record(declared ?? custom)
   if (typeof name !== 'string') return []
   return [
     {

@@ -1,6 +1,6 @@
 import type { Message, Modality, Parameters, Tool } from '../../types.ts'
 import { count, isText, list, number, record, text } from '../json.ts'
-import { mapFields } from '../map-text.ts'
+import { mapContent, textOf } from '../map-text.ts'
 import { type JsonBody, type RequestView, messageWith } from '../json-request.ts'
 
 /** How a body of OpenAI's responses is read. */
@@ -20,12 +20,10 @@ export const responsesView: RequestView = {
   fields: { maxOutputTokens: 'max_output_tokens', temperature: 'temperature', topP: 'top_p' },
 }
 
-function mapItem(item: unknown, map: (text: string, role: string) => string): unknown {
-  const { role, type } = record(item)
-  return mapFields(item, ['content', 'output'], (said) =>
-    map(said, type === 'function_call_output' ? 'tool' : text(role)),
-  )
-}
+const mapItem = (item: unknown, map: (text: string, role: string) => string) =>
+  mapContent(item, (said) => map(said, roleOf(record(item))))
+
+const roleOf = ({ type, role }: JsonBody) => (text(type).endsWith('_output') ? 'tool' : text(role))
 
 /** The items of the input: a text is a message of the user's. */
 export const itemsOf = ({ input }: JsonBody): readonly JsonBody[] =>
@@ -35,25 +33,15 @@ const instructionsOf = ({ instructions }: JsonBody): Message[] =>
   isText(instructions) ? [{ role: 'system', text: instructions }] : []
 
 function messageOf(item: JsonBody): Message {
-  const { type, role, content, output, name } = item
+  const { type, name } = item
   if (type === 'function_call' || type === 'custom_tool_call')
     return messageWith('assistant', '', [name, item['arguments'], item['input']])
-  if (type === 'function_call_output' || type === 'custom_tool_call_output')
-    return { role: 'tool', text: textOf(output) }
-  if (type === 'reasoning') return messageWith('assistant', '', [textOf(item['summary'])])
-  return { role: text(role), text: textOf(content) }
-}
-
-function textOf(content: unknown): string {
-  if (typeof content === 'string') return content
-  return list(content)
-    .map((part) => text(record(part)['text']))
-    .filter((said) => said !== '')
-    .join('\n')
+  if (type === 'reasoning') return messageWith('assistant', '', [textOf(item['summary']), textOf(item['content'])])
+  return { role: roleOf(item), text: textOf(item) }
 }
 
 function toolOf(value: unknown): Tool[] {
-  const { name, description, parameters } = record(value)
+  const { type, name = type, description, parameters } = record(value)
   if (!isText(name)) return []
   return [
     { name, ...(isText(description) && { description }), ...(parameters !== undefined && { inputSchema: parameters }) },
@@ -88,12 +76,13 @@ const kinds: Readonly<Record<string, MediaKind>> = Object.assign(Object.create(n
   input_image: 'image',
   input_audio: 'audio',
   input_file: 'file',
+  computer_screenshot: 'image',
 })
 
 /** What is not text, each with the bytes that stand in it as base64. */
 function mediaIn(body: JsonBody): (readonly [MediaKind, number])[] {
   return itemsOf(body)
-    .flatMap((item) => [...list(item['content']), ...list(item['output'])])
+    .flatMap((item) => [item['content'], item['output']].flat())
     .map(record)
     .flatMap((part) => {
       const kind = kinds[text(part['type'])]
