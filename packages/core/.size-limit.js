@@ -1,7 +1,7 @@
 /** Minified and zipped, without dependencies. Raise a limit on purpose only: it is what every application loads. */
 export default [
-  { path: 'dist/index.js', limit: '155 kB' },
-  { path: 'dist/http/index.js', limit: '34.5 kB' },
+  { path: 'dist/index.js', limit: '156 kB' },
+  { path: 'dist/http/index.js', limit: '35 kB' },
 ].map((entry) => ({
   ...entry,
   gzip: true,

@@ -170,9 +170,9 @@ const leastBytesOfTooMany = 4 * mostFields
 
 function parseJson(bytes: Uint8Array): unknown {
   if (bytes.length > leastBytesOfTooMany) {
-    const { fields, commas } = countFields(bytes)
+    const { fields, values } = countFields(bytes)
     if (fields > mostFields) throw tooMany(mostFields, 'fields')
-    if (commas >= mostValues) throw tooMany(mostValues, 'values')
+    if (values > mostValues) throw tooMany(mostValues, 'values')
   }
   try {
     return JSON.parse(jsonIn(bytes)) as unknown

@@ -486,10 +486,10 @@ describe('messages in a row that become one take no longer than others', () => {
 
   it.each([
     ['openai-chat', 'anthropic-messages', { messages: Array.from({ length: 24_000 }, () => messages[0]) }],
-    ['openai-responses', 'openai-chat', { input: Array.from({ length: 16_000 }, () => result) }],
+    ['openai-responses', 'openai-chat', { input: Array.from({ length: 40_000 }, () => result) }],
   ] as const)('from %s to %s', (from, to, fields) => {
     const start = performance.now()
     translated(from, to, fields)
-    expect(performance.now() - start).toBeLessThan(300)
+    expect(performance.now() - start).toBeLessThan(1_000)
   })
 })
