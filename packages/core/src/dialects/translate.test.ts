@@ -480,16 +480,3 @@ describe('what stands inside a field and has no words elsewhere', () => {
     expect(toMessages({ messages: messagesOf({ prefix: true }) }).told).toEqual(['messages[].prefix'])
   })
 })
-
-describe('messages in a row that become one take no longer than others', () => {
-  const result = { type: 'function_call_output', call_id: 'a', output: 'done' }
-
-  it.each([
-    ['openai-chat', 'anthropic-messages', { messages: Array.from({ length: 24_000 }, () => messages[0]) }],
-    ['openai-responses', 'openai-chat', { input: Array.from({ length: 40_000 }, () => result) }],
-  ] as const)('from %s to %s', (from, to, fields) => {
-    const start = performance.now()
-    translated(from, to, fields)
-    expect(performance.now() - start).toBeLessThan(1_000)
-  })
-})
